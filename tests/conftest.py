@@ -1,0 +1,35 @@
+"""What every test stands on: fixed seeds, no screen, and a kernel cache of its own for each test process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Numba's cache is not safe against two processes that compile a function at once: each worker keeps its own,
+# between runs too. It must be named before the first kernel is imported.
+_worker = os.environ.get("PYTEST_XDIST_WORKER")
+if _worker:
+    _caches = Path(os.environ.get("TRIALSIM_CACHE_DIR") or ROOT / ".cache" / "kernels")
+    if _caches.name != _worker:
+        os.environ["TRIALSIM_CACHE_DIR"] = str(_caches / _worker)
+
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["COLUMNS"] = "120"  # tables and help are printed as wide everywhere
+os.environ.pop("FORCE_COLOR", None)
+
+# The same examples in every run: a failure is found again. `--hypothesis-profile explore` looks for new ones.
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=_QUIET)
+settings.register_profile("explore", max_examples=1000, deadline=None, suppress_health_check=_QUIET)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the folder of the repository."""
+    return ROOT

@@ -1,0 +1,158 @@
+"""The report is one file that needs nothing else, says the same each time and trusts no name."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.unit.synthetic_records import Tables, cell_fact, simulated_cell
+from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
+from trialsim.oc.columns import Records, records_of
+from trialsim.report.answer import answer
+from trialsim.report.figures import duration_picture, power_picture, stopping_picture
+from trialsim.report.page import page
+
+POWER = {"none": 0.02, "effect": 0.85}
+TARGETS = {(design, "primary"): 0.08 for design in ("fixed", "gs")}
+EVIL = "<script>alert('x')</script>&\"'"
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Records, OperatingCharacteristics]:
+    cells = [(design, truth) for design in ("fixed", "gs") for truth in POWER]
+    blocks = [simulated_cell(design, truth, 500, seed=1, power=POWER[truth]) for design, truth in cells]
+    facts = [
+        cell_fact(design=design, truth=truth, null=truth == "none", true_value=-0.3, estimand=EVIL)
+        for design, truth in cells
+    ]
+    whole = [pa.concat_tables([block[name] for block in blocks]) for name in ("trials", "arms")]
+    records = records_of(Tables(*whole, pa.Table.from_pylist(facts)))
+    return records, operating_characteristics(records)
+
+
+def html(found: tuple[Records, OperatingCharacteristics], **scenario: Any) -> str:
+    given = {"name": "example", "assumed": {"accrual": "not in the data"}, **scenario}
+    provenance = {
+        "seed": 7,
+        "digest": "ab" * 32,
+        "command": "trialsim run x.yaml",
+        "packages": {"numpy": "2"},
+    }
+    return page(given, provenance, found[1], found[0], TARGETS)
+
+
+class Outline(HTMLParser):
+    """Collects tags, addresses and texts, and checks that tags close in order."""
+
+    void = frozenset({"meta", "img", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+        self.headings: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.images.append(dict(attrs))
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")
+        ]
+        assert not any(name.startswith("on") for name, _ in attrs)
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+
+
+def outline(text: str) -> Outline:
+    parser = Outline()
+    parser.feed(text)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_needs_nothing_from_outside(found: tuple[Records, OperatingCharacteristics]) -> None:
+    text = html(found)
+    parser = outline(text)
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in parser.addresses)
+    assert "<script" not in text
+    assert "<link" not in text
+    assert not re.search(r"@import|url\(|https?://", text)
+    for image in parser.images:
+        assert len(image["alt"] or "") > 40
+        svg = base64.b64decode(str(image["src"]).partition(",")[2]).decode()
+        assert "<script" not in svg
+        references = re.findall(r'(?:href|src)="([^"]*)"', svg)
+        assert all(reference.startswith("#") for reference in references)
+
+
+def test_the_answer_comes_first(found: tuple[Records, OperatingCharacteristics]) -> None:
+    text = html(found)
+    order = ["<h1>", 'class="answer"', "<table>", "<img", "<dl>", "Assumed, not known", "Provenance"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert "not in the data" in text
+    assert "trialsim run x.yaml" in text
+
+
+def test_everything_is_escaped(found: tuple[Records, OperatingCharacteristics]) -> None:
+    text = html(found, name=EVIL, description=EVIL, source=EVIL, assumed={EVIL: EVIL})
+    assert "<script" not in text
+    assert "alert('x')" not in text
+    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;&#x27;") >= 6
+    outline(text)
+
+
+def test_the_same_records_give_the_same_bytes(found: tuple[Records, OperatingCharacteristics]) -> None:
+    assert html(found) == html((found[0], operating_characteristics(found[0])))
+
+
+def test_without_assumptions_there_is_no_such_section(
+    found: tuple[Records, OperatingCharacteristics],
+) -> None:
+    assert "Assumed" not in html(found, assumed={})
+
+
+def test_pictures_say_what_they_show(found: tuple[Records, OperatingCharacteristics]) -> None:
+    records, characteristics = found
+    power = power_picture(characteristics)
+    value = characteristics.select("power_disjunctive", design="gs", truth="effect")[0].value
+    assert f"gs under effect {100 * value:.1f}%" in power.alternative
+    assert "(error)" in power.alternative
+    assert "efficacy, look 1" in stopping_picture(characteristics).alternative
+    assert "fixed under none: median" in duration_picture(records, characteristics).alternative
+
+
+def test_drawing_leaves_no_trace_in_the_settings_of_matplotlib(
+    found: tuple[Records, OperatingCharacteristics],
+) -> None:
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    power_picture(found[1])
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_the_answer_names_power_comparison_and_error(found: tuple[Records, OperatingCharacteristics]) -> None:
+    sentences = answer(found[1], TARGETS)
+    assert sentences[0].startswith("Under effect, fixed rejects its null hypothesis in 8")
+    assert "95% interval" in sentences[0]
+    assert sentences[1].startswith("gs against fixed, on the same patients: its power is")
+    assert sentences[2].startswith("Type I error")
+    assert "controlled" in sentences[2]
+    strict = answer(found[1], dict.fromkeys(TARGETS, 0.001))
+    assert "controlled" not in strict[2]
+    assert "at most" in strict[2]

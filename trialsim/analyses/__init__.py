@@ -1,0 +1,1 @@
+"""Analyses: a data cut in, estimates out."""

@@ -1,0 +1,1 @@
+"""The command line: each module offers ``register(app)``, and its commands import what they need when run."""

@@ -1,0 +1,172 @@
+"""``trialsim``: the entry point, which turns every foreseeable failure into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from trialsim.errors import ScenarioError, UsageError
+
+EXIT_OK = 0
+EXIT_INPUT = 2
+EXIT_INTERRUPTED = 128 + 2  # as a shell reports SIGINT
+EXIT_PIPE_CLOSED = 128 + 13  # as a shell reports SIGPIPE
+
+_COMMAND_MODULES = ("scenario_commands", "run_commands", "explain_commands", "sweep_commands")
+
+_ADVICE = {
+    errno.ENOSPC: "free some space, or name another folder with --out",
+    errno.EDQUOT: "free some space, or name another folder with --out",
+    errno.EACCES: "check who may read and write there, or name another place",
+    errno.EPERM: "check who may read and write there, or name another place",
+    errno.EROFS: "name a folder on a disk that can be written to",
+    errno.ENOENT: "check the spelling and the folder you are in",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "name a folder, not a file",
+    errno.EEXIST: "name another place",
+}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"trialsim {version('trialsim')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate clinical trials from a scenario, and report how each design does."""
+
+
+def build_app() -> typer.Typer:
+    """Return the application with all its commands.
+
+    Returns
+    -------
+    typer.Typer
+        Help is plain text: brackets, as in ``ladder[treatment=0.8]``, are never taken for markup.
+    """
+    app = typer.Typer(
+        name="trialsim",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in _COMMAND_MODULES:
+        if find_spec(f"trialsim.cli.{name}") is not None:
+            register: Callable[[typer.Typer], None] = import_module(f"trialsim.cli.{name}").register
+            register(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments
+        What follows the program's name; by default taken from the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 2 the input or the machine did not allow it, 130 interrupted, 141 the reader
+        of the output went away; or the code a command chose.
+    """
+    try:
+        code = build_app()(args=arguments, prog_name="trialsim", standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
+    except ScenarioError as error:
+        return _tell(_scenario_sentences(error))
+    except UsageError as error:
+        return _tell(str(error))
+    except typer.TyperException as error:
+        return _tell(_command_line_sentences(error))
+    except typer.Abort:
+        return _tell("Stopped: the answer to a question was missing.")
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as end:
+        # This is what Typer makes of a pipe that closes during a command.
+        if isinstance(end.__context__, BrokenPipeError):
+            return _pipe_closed()
+        raise
+    except OSError as error:
+        return _tell(_system_sentence(error))
+    except MemoryError:
+        return _tell("There is not enough memory: ask for fewer --workers or fewer --replicates.")
+    if code == EXIT_INTERRUPTED:
+        return _interrupted()
+    return code if isinstance(code, int) else EXIT_OK
+
+
+def _tell(message: str, code: int = EXIT_INPUT) -> int:
+    """Print ``message`` on stderr, where that is possible, and return ``code``."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
+    return code
+
+
+def _interrupted() -> int:
+    return _tell("Interrupted.", EXIT_INTERRUPTED)
+
+
+def _pipe_closed() -> int:
+    """Say nothing: whoever read the output has seen enough, as in ``trialsim list measures | head``."""
+    _silence_stdout()
+    return EXIT_PIPE_CLOSED
+
+
+def _silence_stdout() -> None:
+    """Send what is still buffered for stdout nowhere, so that the interpreter's last flush cannot fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _scenario_sentences(error: ScenarioError) -> str:
+    count = len(error.problems)
+    heading = f"{error.source or 'The scenario'}: {count} problem{'' if count == 1 else 's'}"
+    return "\n".join([heading, *(f"  {problem}" for problem in error.problems)])
+
+
+def _system_sentence(error: OSError) -> str:
+    where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+    what = error.strerror or str(error) or type(error).__name__
+    advice = _ADVICE.get(error.errno or 0)
+    return f"{where}{what[:1].lower()}{what[1:]}{f' ({advice})' if advice else ''}."
+
+
+def _command_line_sentences(error: typer.TyperException) -> str:
+    """Return what was wrong with the command line, what may have been meant, and where help is."""
+    context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    candidates: Sequence[str] | None = getattr(error, "possibilities", None)
+    if option is not None and candidates:
+        message = f"No such option {option!r}. Did you mean {' or '.join(map(repr, sorted(candidates)))}?"
+    else:
+        message = error.format_message()
+    is_help = type(error).__name__ == "NoArgsIsHelpError"
+    if context is None or is_help:
+        return message
+    return f"{message}\nSee: {context.command_path} --help"

@@ -1,0 +1,177 @@
+"""``trialsim run``, ``report``, ``compare`` and ``list``: simulate, and read what was simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trialsim.errors import UsageError
+
+if TYPE_CHECKING:
+    from trialsim.oc.characteristics import OperatingCharacteristics
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder that a run wrote.", metavar="RUN")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("run")(run_command)
+    app.command("report")(report_command)
+    app.command("compare")(compare_command)
+    app.command("list")(list_command)
+
+
+def run_command(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")],
+    designs: Annotated[str | None, typer.Option(help="Designs, separated by commas; default all.")] = None,
+    truths: Annotated[
+        str | None,
+        typer.Option(help="Truths, separated by commas; a grid's name means all of it; default all."),
+    ] = None,
+    replicates: Annotated[int, typer.Option(help="Trials per design and truth.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 1,
+    engine: Annotated[str, typer.Option(help="fast or reference.")] = "fast",
+    workers: Annotated[int, typer.Option(help="Workers; they change no number.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; default runs/<name>-<digest>-<seed>.")
+    ] = None,
+    finished_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='A time such as "18 months": how likely is the trial finished by then? May be repeated.'
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Simulate the designs under the truths; print and save the operating characteristics."""
+    from trialsim.cli.running import Request, check_numbers, dates_in_days, names_in, run_into_folder
+    from trialsim.scenario.load import load_scenario
+
+    check_numbers(replicates, seed, workers, engine)
+    dates = dates_in_days(finished_by or [])
+    loaded = load_scenario(scenario)
+    request = Request(
+        scenario=loaded,
+        source=scenario,
+        designs=loaded.select_designs(names_in(designs, "--designs")),
+        truths=loaded.select_truths(names_in(truths, "--truths")),
+        replicates=replicates,
+        seed=seed,
+        engine=engine,
+        workers=workers,
+        finished_by=dates,
+        out=out,
+    )
+    done = run_into_folder(request)
+    if json:
+        typer.echo(done.summary, nl=False)
+        typer.echo(f"Results: {done.folder}", err=True)
+        return
+    _print_tables(done.characteristics, done.targets)
+    typer.echo(f"Results: {done.folder}")
+    typer.echo(f"Report:  {done.folder / 'report.html'}")
+
+
+def report_command(run: RunFolder) -> None:
+    """Rebuild a run's report.html from its records, and print its table."""
+    from trialsim.oc.run_folder import alpha_targets, characteristics_of, load_run
+    from trialsim.report.saved import write_report
+
+    stored = load_run(run)
+    characteristics = characteristics_of(stored)
+    path = write_report(stored, characteristics)
+    _print_tables(characteristics, alpha_targets(stored.scenario))
+    typer.echo(f"Report:  {path}")
+
+
+def compare_command(
+    run: RunFolder,
+    run2: Annotated[Path, typer.Argument(help="Folder of another run.", metavar="RUN2")],
+    json: Json = False,
+) -> None:
+    """Compare two runs: the second minus the first, with Monte Carlo errors."""
+    from trialsim.oc.between_runs import compare_runs
+    from trialsim.oc.run_folder import StoredRun, load_run
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.tables import comparison_table, rich_table
+
+    first, second = load_run(run), load_run(run2)
+    found = compare_runs(first, second)
+    if json:
+
+        def about(stored: StoredRun) -> dict[str, Any]:
+            keys = ("scenario", "digest", "seed", "replicates")
+            return {"run": str(stored.folder), **{key: stored.provenance.get(key) for key in keys}}
+
+        document = {
+            "first": about(first),
+            "second": about(second),
+            "paired": found.paired,
+            "why": found.why,
+            "differences": [row.to_dict() for row in found.rows],
+        }
+        typer.echo(json_text(document), nl=False)
+        return
+    _console().print(rich_table(comparison_table(found)))
+    typer.echo(f"{'Paired by replicate' if found.paired else 'Not paired'}: {found.why}.")
+
+
+def list_command(
+    kind: Annotated[
+        str, typer.Argument(help="measures, designs, analyses, policies or endpoints.", metavar="KIND")
+    ],
+    json: Json = False,
+) -> None:
+    """List what there is of a kind, with its definition."""
+    from trialsim.oc.run_writer import json_text
+
+    entries = _entries(kind)
+    if json:
+        typer.echo(json_text({"kind": kind, "entries": entries}), nl=False)
+        return
+    for entry in entries:
+        unit = f" ({entry['unit']})" if entry["unit"] else ""
+        typer.echo(f"{entry['name']}{unit}\n    {entry['definition']}")
+
+
+def _entries(kind: str) -> list[dict[str, str | None]]:
+    from trialsim.registry import describe, kinds, names
+
+    if kind == "measures":
+        from trialsim.oc.measures import definitions
+
+        return [{"name": each.name, "unit": each.unit, "definition": each.sentence} for each in definitions()]
+    allowed = ["measures", *kinds()]
+    if kind not in allowed:
+        from trialsim.cli.running import did_you_mean
+
+        raise UsageError(
+            f"There is no kind {kind!r}; allowed: {', '.join(allowed)}.{did_you_mean(kind, allowed)}"
+        )
+    return [{"name": name, "unit": None, "definition": describe(kind, name)} for name in names(kind)]
+
+
+def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float]) -> None:
+    from trialsim.report.answer import type_one_error_sentences
+    from trialsim.report.tables import rich_table, summary_tables
+
+    console = _console()
+    for table in summary_tables(characteristics):
+        console.print(rich_table(table))
+    console.print(
+        "Monte Carlo standard errors in parentheses; second line: 10th to 90th percentile over trials.",
+        soft_wrap=True,
+        highlight=False,
+    )
+    for sentence in type_one_error_sentences(characteristics, targets):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 140), highlight=False)

@@ -1,0 +1,236 @@
+"""Running a request into a folder: checks, simulation with a progress bar, measures, report."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import shlex
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from trialsim.errors import UsageError
+
+if TYPE_CHECKING:
+    from trialsim.oc.characteristics import OperatingCharacteristics
+    from trialsim.oc.run_writer import RunWriter
+    from trialsim.scenario.schema import Scenario
+
+ENGINES = ("fast", "reference")
+MOST_REPLICATES = 1_000_000_000
+MOST_WORKERS = 1024
+LARGEST_SEED = 2**63 - 1
+_COMMAS = re.compile(r",(?![^\[]*\])")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be simulated, and where its results shall lie."""
+
+    scenario: Scenario
+    source: Path
+    designs: tuple[str, ...]
+    truths: tuple[str, ...]
+    replicates: int
+    seed: int
+    engine: str
+    workers: int
+    finished_by: tuple[float, ...]
+    out: Path | None
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the results."""
+        if self.out is not None:
+            return self.out
+        return Path("runs") / f"{self.scenario.name}-{self.scenario.digest()[:12]}-{self.seed}"
+
+    @property
+    def command(self) -> str:
+        """Return the command that makes the same run, with every option spelled out."""
+        words = ["trialsim", "run", str(self.source)]
+        words += ["--designs", ",".join(self.designs), "--truths", ",".join(self.truths)]
+        words += ["--replicates", str(self.replicates), "--seed", str(self.seed)]
+        words += ["--engine", self.engine, "--workers", str(self.workers)]
+        for date in self.finished_by:
+            words += ["--finished-by", f"{date!r} days"]
+        if self.out is not None:
+            words += ["--out", str(self.out)]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that is on disk; `summary` is the text of its JSON document."""
+
+    folder: Path
+    characteristics: OperatingCharacteristics
+    targets: dict[tuple[str, str], float]
+    summary: str
+
+
+def check_numbers(replicates: int, seed: int, workers: int, engine: str) -> None:
+    """Refuse what no simulation can use.
+
+    Raises
+    ------
+    UsageError
+        With what is allowed.
+    """
+    if not 1 <= replicates <= MOST_REPLICATES:
+        raise UsageError(
+            f"--replicates: {replicates} is not allowed; it is a number from 1 to {MOST_REPLICATES:,}."
+        )
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"--seed: {seed} is not allowed; it is a number from 0 to {LARGEST_SEED}.")
+    if not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(f"--workers: {workers} is not allowed; it is a number from 1 to {MOST_WORKERS}.")
+    if engine not in ENGINES:
+        hint = did_you_mean(engine, ENGINES)
+        raise UsageError(f"--engine: {engine!r} is unknown; allowed: {', '.join(ENGINES)}.{hint}")
+
+
+def dates_in_days(written: Iterable[str]) -> tuple[float, ...]:
+    """Return durations in days.
+
+    Raises
+    ------
+    UsageError
+        Where one is not a duration.
+    """
+    from trialsim.scenario.units import parse_duration
+
+    found = []
+    for text in written:
+        try:
+            found.append(parse_duration(text))
+        except ValueError as error:
+            raise UsageError(f"--finished-by: {error}.") from None
+    return tuple(found)
+
+
+def names_in(written: str | None, option: str) -> list[str] | None:
+    """Return the names of a list separated by commas; commas in brackets belong to a name.
+
+    Raises
+    ------
+    UsageError
+        Where the list is given but empty.
+    """
+    if written is None:
+        return None
+    names = [name for part in _COMMAS.split(written) if (name := part.strip())]
+    if not names:
+        raise UsageError(f"{option}: at least one name is expected, separated by commas.")
+    return list(dict.fromkeys(names))
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Return a question with the closest allowed word; empty where none is close."""
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def run_into_folder(request: Request) -> Done:
+    """Simulate, measure, write; on an error or an interrupt nothing is left behind.
+
+    Raises
+    ------
+    UsageError
+        Where the folder holds something already.
+    """
+    from trialsim.oc.characteristics import operating_characteristics
+    from trialsim.oc.document import summary_document
+    from trialsim.oc.provenance import machine, package_versions, population_digest
+    from trialsim.oc.run_folder import ParquetRecords, alpha_targets, planned_looks
+    from trialsim.oc.run_writer import RunWriter, json_text
+    from trialsim.report.page import page
+    from trialsim.scenario.writing import save_scenario
+
+    scenario = request.scenario.dump()
+    targets = alpha_targets(scenario)
+    started = _now()
+    with _termination_as_exit(), RunWriter(request.folder) as writer:
+        cells = _simulate(request, writer)
+        records = ParquetRecords(writer.close_tables(cells))
+        characteristics = operating_characteristics(
+            records, finished_by=request.finished_by, planned_looks=planned_looks(scenario)
+        )
+        provenance = {
+            "scenario": request.scenario.name,
+            "digest": request.scenario.digest(),
+            "population_digest": population_digest(scenario, request.scenario.folder),
+            "seed": request.seed,
+            "replicates": request.replicates,
+            "designs": list(request.designs),
+            "truths": list(request.truths),
+            "finished_by": list(request.finished_by),
+            "engine": request.engine,
+            "workers": request.workers,
+            "command": request.command,
+            **machine(),
+            "packages": package_versions(),
+            "started": started,
+            "finished": _now(),
+            "rows": writer.rows,
+        }
+        summary = json_text(
+            summary_document(request.scenario.name, str(provenance["digest"]), request.seed, characteristics)
+        )
+        save_scenario(request.scenario, writer.partial)
+        writer.write_json("provenance.json", provenance)
+        writer.write_text("summary.json", summary)
+        writer.write_text("report.html", page(scenario, provenance, characteristics, records, targets))
+        records.close()
+        folder = writer.finish()
+    return Done(folder, characteristics, targets, summary)
+
+
+def _simulate(request: Request, writer: RunWriter) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from trialsim.engines.runner import run
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        total = len(request.designs) * len(request.truths) * request.replicates
+        task = bar.add_task("trials", total=total)
+        return run(
+            request.scenario,
+            request.designs,
+            request.truths,
+            request.replicates,
+            request.seed,
+            request.engine,
+            request.workers,
+            writer.write_chunk,
+            lambda done, of: bar.update(task, completed=done, total=of),
+        )
+
+
+@contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """Let a polite request to end run the clean-up, as an interrupt does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

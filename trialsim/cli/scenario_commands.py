@@ -1,0 +1,101 @@
+"""``trialsim check``, ``schema`` and ``init``: the scenario language on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trialsim.errors import Problem, ScenarioError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trialsim.scenario.schema import Scenario
+
+MOST_SHOWN = 100
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(check)
+    app.command()(schema)
+    app.command()(init)
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Scenario files (YAML).", metavar="FILE...")],
+) -> None:
+    """Check scenario files, and show every problem at once."""
+    from rich.console import Console
+
+    from trialsim.scenario.load import load_scenario
+
+    good, bad = Console(highlight=False), Console(stderr=True, highlight=False)
+    failed = False
+    for file in files:
+        try:
+            scenario = load_scenario(file)
+        except ScenarioError as error:
+            failed = True
+            _print_problems(bad, file, error.problems)
+        else:
+            good.print(f"{file}: {_summary(scenario)}", style="green", markup=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(2)
+
+
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors that complete and check while one types."""
+    import json
+
+    from trialsim.scenario.json_schema import scenario_json_schema
+
+    typer.echo(json.dumps(scenario_json_schema(), indent=2, ensure_ascii=False))
+
+
+def init(
+    name: Annotated[
+        str, typer.Argument(help="Name of the new scenario; NAME.yaml is written here.", metavar="NAME")
+    ],
+) -> None:
+    """Write a commented scenario to start from; an existing file is left alone."""
+    from rich.console import Console
+
+    from trialsim.scenario.starter import write_starter
+
+    try:
+        path = write_starter(name, Path())
+    except UsageError as error:
+        Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{path} is written. Change it, then: trialsim check {path}")
+
+
+def _print_problems(console: Console, file: Path, problems: list[Problem]) -> None:
+    """Print the problems of one file, the first hundred in full."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    console.print(f"{file}: {count}", style="bold red", markup=False, soft_wrap=True)
+    for problem in problems[:MOST_SHOWN]:
+        console.print(f"  {problem}", markup=False, soft_wrap=True)
+    if len(problems) > MOST_SHOWN:
+        console.print(f"  and {len(problems) - MOST_SHOWN} more", soft_wrap=True)
+
+
+def _summary(scenario: Scenario) -> str:
+    """Return what a good scenario holds, and its identity."""
+    counts = {
+        "arm": len(scenario.arms),
+        "endpoint": len(scenario.endpoints),
+        "hypothesis": len(scenario.hypotheses),
+        "truth": len(scenario.truths),
+        "design": len(scenario.designs),
+    }
+    words = [f"{count} {_plural(word) if count != 1 else word}" for word, count in counts.items()]
+    return f"good ({', '.join(words)}; digest {scenario.digest()})"
+
+
+def _plural(word: str) -> str:
+    """Return the plural of one of the words counted."""
+    return "hypotheses" if word == "hypothesis" else f"{word}s"

@@ -1,0 +1,76 @@
+"""How kernels are compiled: one decorator, and a cache that notices every edit.
+
+Numba's own cache compares the time stamp of the file that holds a function, so an edit in a kernel that is *called*
+from another file goes unnoticed and old machine code is replayed. Here the cache folder is named by a digest of all
+kernel sources of the package, so any edit leads to an empty folder and old numbers cannot return.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_KERNEL_MARK = b"from trialsim.compiled import"
+
+
+def _cache_root() -> Path:
+    """Return the folder that holds the kernel caches, one sub-folder a digest."""
+    chosen = os.environ.get("TRIALSIM_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "trialsim"
+
+
+@functools.cache
+def kernel_digest() -> str:
+    """Return the digest of every source file of the package that defines compiled functions.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits; also depends on the versions of Python and Numba.
+    """
+    package = Path(__file__).resolve().parent
+    digest = hashlib.sha256(f"{sys.version}|{numba.__version__}".encode())
+    for path in sorted(package.rglob("*.py")):
+        source = path.read_bytes()
+        if _KERNEL_MARK in source or path.name == "compiled.py":
+            digest.update(str(path.relative_to(package)).encode())
+            digest.update(source)
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder in which this version's compiled kernels are kept."""
+    return _cache_root() / f"kernels-{kernel_digest()}"
+
+
+def _compile(function: Function, **options: Any) -> Function:
+    """Compile ``function`` with this package's cache folder, leaving Numba's own setting as it was."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled
+
+
+def kernel(function: Function) -> Function:
+    """Compile a module-level function: cached, without the global lock, with NumPy's division rules."""
+    return _compile(function)
+
+
+def inline(function: Function) -> Function:
+    """Compile a small function without branches into each of its callers, so that their loops vectorise."""
+    return _compile(function, inline="always")

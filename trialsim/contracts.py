@@ -1,0 +1,388 @@
+"""The types that pass between the parts, and the conventions that hold everywhere.
+
+Time is in days from the start of accrual (ticks of 2**-20 day inside the engines); ``z > 0`` favours treatment;
+alpha is one-sided unless named otherwise; arm 0 is control; arrays are ``[replicate, ...]``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+WEIGHT_GRID = 2.0**20
+"""Allocation weights are rounded to this many steps, so that no last bit of a batched product reaches a trial."""
+
+
+class Kind(enum.IntEnum):
+    """What can happen, in the order in which things of one instant happen; ties within a kind go by id."""
+
+    EVENT = 0
+    READOUT = 1
+    DROPOUT = 2
+    RANDOMISATION = 6
+    REVIEW = 10
+    LOOK = 12
+    DECISION = 13
+    END = 14
+    # Consequences, which finish before the next of the above: they appear in logs, never in a queue.
+    ENROLMENT_CLOSED = 20
+    ARM_CLOSED = 21
+    WEIGHT = 22
+    REJECTED = 23
+    FUTILE = 24
+
+
+class Status(enum.IntEnum):
+    """Whether an estimate could be had, and if not, why."""
+
+    OK = 0
+    NOT_ANALYSED = 1
+    NO_EVENTS = 2
+    EMPTY_ARM = 3
+    NO_VARIANCE = 4
+    NO_FINITE_ESTIMATE = 5
+
+    @property
+    def sentence(self) -> str:
+        """The status in words."""
+        return _STATUS_SENTENCES[self]
+
+
+_STATUS_SENTENCES = {
+    Status.OK: "estimated",
+    Status.NOT_ANALYSED: "not analysed: its trial ended without this analysis",
+    Status.NO_EVENTS: "no events in the compared arms",
+    Status.EMPTY_ARM: "one of the compared arms has no data",
+    Status.NO_VARIANCE: "the test statistic has no variance",
+    Status.NO_FINITE_ESTIMATE: "the likelihood has no finite maximum",
+}
+
+
+class Stop(enum.IntEnum):
+    """Why a trial ended."""
+
+    CONTINUE = 0
+    EFFICACY = 1
+    FUTILITY = 2
+    FINAL = 3
+    HORIZON = 4
+    POLICY = 5
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What an analysis says of a batch of replicates, each array ``[replicate]``.
+
+    Parameters
+    ----------
+    effect
+        Estimate on the analysis' own scale (log hazard ratio, difference of means or of proportions).
+    se
+        Its standard error.
+    z
+        Test statistic, positive when it favours treatment in the direction of the hypothesis.
+    information
+        Statistical information about the effect.
+    status
+        :class:`Status` codes; where it is not OK the numbers are 0 or NaN and must not be used.
+    """
+
+    effect: Floats
+    se: Floats
+    z: Floats
+    information: Floats
+    status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class RiskTables:
+    """Numbers at risk at each distinct event time of a batch of replicates, one after the other.
+
+    Parameters
+    ----------
+    offsets
+        Rows of replicate ``r`` are ``offsets[r]`` to ``offsets[r + 1] - 1``, int64 ``[replicate + 1]``.
+    at_risk, at_risk_treatment
+        Patients at risk in both arms, and on treatment, int32 ``[row]``. A stratified table holds one stratum
+        after the other, so every row's counts are those of its own stratum.
+    events, events_treatment
+        Events at that time in both arms, and on treatment, int32 ``[row]``.
+    """
+
+    offsets: Ints
+    at_risk: NDArray[np.int32]
+    at_risk_treatment: NDArray[np.int32]
+    events: NDArray[np.int32]
+    events_treatment: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Read-outs of two arms of a batch of replicates, arrays ``[replicate, 2]``: control, treatment.
+
+    Parameters
+    ----------
+    n
+        Patients read out.
+    mean
+        Their mean.
+    squares
+        Sum of squared deviations from that mean.
+    """
+
+    n: Ints
+    mean: Floats
+    squares: Floats
+
+
+class DataCut(Protocol):
+    """What is known of one hypothesis' endpoint and arms at a cut, for a batch of replicates."""
+
+    def risk_tables(self) -> RiskTables:
+        """Return the numbers at risk (survival endpoints)."""
+        ...
+
+    def moments(self) -> Moments:
+        """Return the read-outs' moments (binary and continuous endpoints)."""
+        ...
+
+
+class Analysis(Protocol):
+    """A test and its estimator: a data cut in, estimates out.
+
+    ``lower_is_better`` gives the sign of z; ``options`` are those of the scenario's hypothesis.
+    """
+
+    name: str
+    endpoint_kinds: tuple[str, ...]
+    estimator: str
+    estimand: str
+    reference: str
+
+    def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
+        """Return the estimates of every replicate of the cut."""
+        ...
+
+
+@dataclass(frozen=True)
+class LookView:
+    """What a stopping policy sees at a look; nothing in it is later than the cut.
+
+    Arrays are ``[replicate]``, ``[replicate, test]`` or ``[replicate, arm]`` over the replicates at a look now.
+
+    Parameters
+    ----------
+    replicate
+        Global numbers of the replicates.
+    look
+        Index of the look from 0.
+    is_last
+        Whether no look is planned after this one.
+    cut_days
+        Data cut.
+    z, effect, se, information
+        Estimates of the design's tests.
+    status
+        :class:`Status` of each estimate.
+    efficacy_z, futility_z
+        The design's bounds at this look (infinite: none).
+    test_arms
+        Treatment and control of each test, ``[test, 2]``.
+    rejected, futile
+        What earlier looks decided.
+    open_arms
+        Arms open to allocation.
+    arm_enrolled, arm_events, arm_readouts
+        Visible counts by arm.
+    """
+
+    replicate: Ints
+    look: Ints
+    is_last: Bools
+    cut_days: Floats
+    z: Floats
+    effect: Floats
+    se: Floats
+    information: Floats
+    status: NDArray[np.int8]
+    efficacy_z: Floats
+    futility_z: Floats
+    test_arms: Ints
+    rejected: Bools
+    futile: Bools
+    open_arms: Bools
+    arm_enrolled: Ints
+    arm_events: Ints
+    arm_readouts: Ints
+
+
+@dataclass(frozen=True)
+class AllocationView:
+    """What a randomisation policy sees at a review; nothing in it is later than the cut.
+
+    Parameters
+    ----------
+    replicate
+        Global numbers of the replicates, ``[replicate]``.
+    cut_days
+        Data cut, ``[replicate]``.
+    arm_enrolled, arm_events, arm_readouts
+        Visible counts by arm, ``[replicate, arm]``.
+    arm_total
+        Sum of the visible read-outs of the policy's endpoint (successes when binary), ``[replicate, arm]``.
+    open_arms
+        Arms open to allocation, ``[replicate, arm]``.
+    ratio
+        The design's own allocation ratio, ``[arm]``.
+    """
+
+    replicate: Ints
+    cut_days: Floats
+    arm_enrolled: Ints
+    arm_events: Ints
+    arm_readouts: Ints
+    arm_total: Floats
+    open_arms: Bools
+    ratio: Ints
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a policy decides for each replicate it saw; None leaves things as they are.
+
+    Parameters
+    ----------
+    stop
+        Whether the trial stops, ``[replicate]``.
+    reason
+        :class:`Stop` codes, ``[replicate]``.
+    reject, futile
+        Tests decided now, ``[replicate, test]``.
+    open_arms
+        Arms open to allocation from now on, ``[replicate, arm]``.
+    weights
+        Allocation weights from now on, ``[replicate, arm]``; a row of NaN keeps what is.
+    """
+
+    stop: Bools | None = None
+    reason: NDArray[np.int8] | None = None
+    reject: Bools | None = None
+    futile: Bools | None = None
+    open_arms: Bools | None = None
+    weights: Floats | None = None
+
+    def canonical(self) -> Decision:
+        """Return the decision with its weights scaled to sum to one and rounded to the grid."""
+        if self.weights is None:
+            return self
+        total = self.weights.sum(axis=1, keepdims=True)
+        rounded = np.rint(self.weights / total * WEIGHT_GRID) / WEIGHT_GRID
+        return Decision(self.stop, self.reason, self.reject, self.futile, self.open_arms, rounded)
+
+
+Memory = Mapping[str, Any]
+"""What a policy remembers between decisions: arrays whose first axis is the replicate."""
+
+
+class StoppingPolicy(Protocol):
+    """Decides at looks."""
+
+    name: str
+    reference: str
+
+    def decide(self, view: LookView, memory: Memory) -> tuple[Decision, Memory]:
+        """Return the decision for each replicate of the view, and what to remember."""
+        ...
+
+
+class RandomisationPolicy(Protocol):
+    """Decides at reviews how the next patients are allocated."""
+
+    name: str
+    reference: str
+    adaptive: bool
+
+    def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:
+        """Return the weights for each replicate of the view, and what to remember."""
+        ...
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One entry of an event log.
+
+    Parameters
+    ----------
+    tick
+        When, in ticks since the start of accrual.
+    kind
+        What.
+    id
+        Of whom: patient, look, review or arm.
+    part
+        Index of the endpoint or test concerned, 0 where there is none.
+    value
+        What came out: arm, outcome, z, weight or :class:`Stop` code.
+    """
+
+    tick: int
+    kind: Kind
+    id: int
+    part: int = 0
+    value: float = 0.0
+
+    @property
+    def order(self) -> tuple[int, int, int, int]:
+        """The key by which logs are sorted."""
+        return (self.tick, int(self.kind), self.id, self.part)
+
+
+@dataclass(frozen=True)
+class TestPlan:
+    """One test of a design, resolved.
+
+    Parameters
+    ----------
+    name
+        Of the hypothesis.
+    endpoint
+        Index of the endpoint.
+    treatment, control
+        Indices of the arms in the design.
+    analysis
+        The registered analysis.
+    options
+        Its options.
+    lower_is_better
+        Direction of benefit.
+    efficacy_z, futility_z
+        Bounds by look.
+    alpha
+        One-sided level.
+    strata
+        Covariates by which the analysis is stratified.
+    follow_up
+        Days of follow-up to which the true hazard ratio refers.
+    """
+
+    name: str
+    endpoint: int
+    treatment: int
+    control: int
+    analysis: Analysis
+    options: Mapping[str, Any]
+    lower_is_better: bool
+    efficacy_z: Sequence[float]
+    futility_z: Sequence[float]
+    alpha: float
+    strata: tuple[str, ...] = ()
+    follow_up: float = 18262.5

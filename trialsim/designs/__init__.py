@@ -1,0 +1,1 @@
+"""Designs: a few numbers in, bounds out."""

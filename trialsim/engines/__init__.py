@@ -1,0 +1,1 @@
+"""The two engines, the loop that runs them, and the records they leave."""

@@ -1,0 +1,197 @@
+"""The loop that runs a chunk of trials in either engine: to a decision, ask the policies, apply, until all have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, LookView, Memory, Status
+from trialsim.engines.plan import Plan
+from trialsim.engines.points import Chunk, CutCounts, Ends, Point
+
+
+@dataclass
+class LookRecord:
+    """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``."""
+
+    point: Point
+    counts: CutCounts
+    z: Floats
+    effect: Floats
+    se: Floats
+    information: Floats
+    status: NDArray[np.int8]
+    decision: Decision
+
+
+@dataclass
+class ChunkResult:
+    """What came out of a chunk.
+
+    Parameters
+    ----------
+    rejected
+        Tests rejected in the end, ``[replicate, test]``.
+    reject_look
+        Look (from 1) at which each was rejected, 0 if not.
+    effect, se, z, status
+        Of each test at the last look that analysed it while undecided, ``[replicate, test]``.
+    looks
+        Every round of looks.
+    ends
+        How the trials ended.
+    """
+
+    chunk: Chunk
+    rejected: Bools
+    reject_look: Ints
+    effect: Floats
+    se: Floats
+    z: Floats
+    status: NDArray[np.int8]
+    looks: list[LookRecord]
+    ends: Ends
+
+
+class _Minds:
+    """Keeps what policies remember, by replicate."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def ask(self, slot: str, decide: Callable[[Any, Memory], tuple[Decision, Memory]], view: Any, rows: Ints) -> Decision:
+        """Return the canonical decision of a policy, given what it remembers of these replicates."""
+        kept = self._kept.setdefault(slot, {})
+        decision, memory = decide(view, {name: array[rows] for name, array in kept.items()})
+        for name, array in memory.items():
+            value = np.asarray(array)
+            if name not in kept:
+                kept[name] = np.zeros((self._size, *value.shape[1:]), dtype=value.dtype)
+            kept[name][rows] = value
+        return decision.canonical()
+
+
+def conduct(chunk: Chunk) -> ChunkResult:
+    """Run a chunk to its end.
+
+    Parameters
+    ----------
+    chunk
+        Trials at the start of accrual, of either engine.
+
+    Returns
+    -------
+    ChunkResult
+        The decisions, estimates and ends of all its trials.
+    """
+    plan = chunk.plan
+    size, tests = len(chunk.replicates), len(plan.tests)
+    rejected, futile = np.zeros((size, tests), dtype=bool), np.zeros((size, tests), dtype=bool)
+    reject_look = np.zeros((size, tests), dtype=np.int64)
+    effect, se, z = (np.full((size, tests), np.nan) for _ in range(3))
+    status = np.full((size, tests), Status.NOT_ANALYSED, dtype=np.int8)
+    minds = _Minds(size)
+    looks: list[LookRecord] = []
+    while (point := chunk.advance()) is not None:
+        rows = point.rows
+        if point.kind == "review":
+            view = _allocation_view(chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows))
+            chunk.apply(point, minds.ask("randomisation", plan.randomisation.decide, view, rows), np.zeros((len(rows), 0)))
+            continue
+        record = _analyse(chunk, point)
+        look_view = _look_view(chunk, record, rejected[rows], futile[rows])
+        decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
+        if plan.randomisation.adaptive and plan.reviews is None:
+            decision = _with_weights(chunk, record, decision, minds)
+        record.decision = decision
+        looks.append(record)
+        assert decision.reject is not None and decision.futile is not None
+        for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
+            open_still = ~(rejected[rows] | futile[rows])
+            kept[rows] = np.where(open_still, now, kept[rows])
+        reject_look[rows] = np.where(decision.reject, (point.number + 1)[:, None], reject_look[rows])
+        rejected[rows] |= decision.reject
+        futile[rows] |= decision.futile
+        chunk.apply(point, decision, np.where(record.status == Status.OK, record.z, -1000.0 - record.status))
+    ends = chunk.ends()
+    # What was decided after the horizon was never carried out.
+    late = ends.look[:, None] + 1 < reject_look
+    rejected &= ~late
+    reject_look[late] = 0
+    return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends)
+
+
+def _analyse(chunk: Chunk, point: Point) -> LookRecord:
+    """Return the estimates of every test at a point."""
+    plan = chunk.plan
+    shape = (len(point.rows), len(plan.tests))
+    z, effect, se, information = (np.empty(shape) for _ in range(4))
+    status = np.empty(shape, dtype=np.int8)
+    for t, test in enumerate(plan.tests):
+        found = test.analysis.estimate(chunk.cut(point, t), test.lower_is_better, test.options)
+        z[:, t], effect[:, t], se[:, t] = found.z, found.effect, found.se
+        information[:, t], status[:, t] = found.information, found.status
+    counts = chunk.counts(point.rows, point.tick)
+    return LookRecord(point, counts, z, effect, se, information, status, Decision())
+
+
+def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools) -> LookView:
+    """Return what a stopping policy sees."""
+    plan, point = chunk.plan, record.point
+    return LookView(
+        replicate=chunk.replicates[point.rows],
+        look=point.number,
+        is_last=point.number == len(plan.looks) - 1,
+        cut_days=point.tick / float(1 << 20),
+        z=record.z,
+        effect=record.effect,
+        se=record.se,
+        information=record.information,
+        status=record.status,
+        efficacy_z=plan.efficacy_z[point.number],
+        futility_z=plan.futility_z[point.number],
+        test_arms=plan.test_arms,
+        rejected=rejected,
+        futile=futile,
+        open_arms=chunk.open_arms(point.rows),
+        arm_enrolled=record.counts.enrolled,
+        arm_events=record.counts.events,
+        arm_readouts=record.counts.readouts,
+    )
+
+
+def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools) -> AllocationView:
+    """Return what a randomisation policy sees."""
+    readouts, total = chunk.totals(point)
+    return AllocationView(
+        replicate=chunk.replicates[point.rows],
+        cut_days=point.tick / float(1 << 20),
+        arm_enrolled=counts.enrolled,
+        arm_events=counts.events,
+        arm_readouts=readouts,
+        arm_total=total,
+        open_arms=open_arms,
+        ratio=chunk.plan.allocation.ratio,
+    )
+
+
+def _with_weights(chunk: Chunk, record: LookRecord, decision: Decision, minds: _Minds) -> Decision:
+    """Return a stopping decision with the weights that the randomisation policy gives the trials that go on."""
+    plan: Plan = chunk.plan
+    assert decision.stop is not None and decision.open_arms is not None
+    going = np.flatnonzero(~decision.stop)
+    weights = np.full((len(decision.stop), len(plan.arms)), np.nan)
+    if len(going):
+        point = record.point
+        part = Point("look", point.rows[going], point.number[going], point.tick[going])
+        counts = CutCounts(*(array[going] for array in vars(record.counts).values()))
+        view = _allocation_view(chunk, part, counts, decision.open_arms[going])
+        given = minds.ask("randomisation", plan.randomisation.decide, view, part.rows)
+        if given.weights is not None:
+            weights[going] = given.weights
+    return replace(decision, weights=weights)

@@ -1,0 +1,519 @@
+"""The fast engine: chunks of trials as arrays, run from decision to decision.
+
+Patients are autonomous between decisions, so all outcomes are laid out at once and a look is a date found by counting.
+A decision that changes allocation lays out anew whoever enters later: draws are addresses, so nobody else moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Bools, Decision, Floats, Ints, Moments, RiskTables, Stop
+from trialsim.draws import block_count, patient_table
+from trialsim.engines import fast_kernels as kernels
+from trialsim.engines.plan import Plan, Trigger
+from trialsim.engines.points import CutCounts, Ends, Point
+from trialsim.engines.world import OutcomeLaw
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What all chunks of a plan share: tables of the random generator, and whatever does not vary by replicate."""
+
+    words: tuple[NDArray[np.uint64], ...]
+    parameters: tuple[NDArray[Any] | None, ...]
+    entry: Ints | None
+    strata: Ints | None
+
+
+class FastEngine:
+    """Runs chunks of one plan.
+
+    Parameters
+    ----------
+    plan
+        The design under a truth.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        world = plan.world
+        fixed = world.source.finite
+        blocks = block_count(plan.n)
+        rows = world.source.rows
+        allocation = plan.strata(plan.allocation.strata)
+        self.prepared = _Prepared(
+            tuple(patient_table(blocks, law.purpose, law.draw, plan.seed) for law in world.laws),
+            tuple(
+                law.parameters(rows, np.zeros(len(rows))) if fixed and law.drift.none else None for law in world.laws
+            ),
+            None if world.accrual.random else world.accrual.entry_ticks(plan.seed, 0, plan.n, plan.grid)[None, :],
+            allocation.of(rows) if fixed else None,
+        )
+
+    def start(self, replicates: Ints) -> FastChunk:
+        """Return a chunk of replicates (global numbers) at the start of accrual."""
+        return FastChunk(self.plan, self.prepared, np.asarray(replicates, dtype=np.int64))
+
+
+class FastChunk:
+    """The state of some replicates; see :class:`~trialsim.engines.points.Chunk`."""
+
+    def __init__(self, plan: Plan, prepared: _Prepared, replicates: Ints) -> None:
+        self.plan, self.replicates = plan, replicates
+        self._prepared = prepared
+        size, n, arms = len(replicates), plan.n, len(plan.arms)
+        self._all = np.arange(size)
+        self._lay_out_patients(prepared)
+        shared_arms = not plan.adaptive and plan.allocation.rule == 0
+        self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
+        self._open = np.ones((size, arms), dtype=bool)
+        self._weights = np.full((size, arms), np.nan)
+        self._outcomes = [_Outcome(law, size, n, self) for law in plan.world.outcomes]
+        self._dropout = np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
+        self._complete = self._room_for_completion(size, n)
+        self._alive = np.ones(size, dtype=bool)
+        self._look = np.zeros(size, dtype=np.int64)
+        self._ready = np.full(size, plan.grid)
+        self._previous_cut = np.zeros(size, dtype=np.int64)
+        self._look_at = np.full(size, NEVER)
+        self._decide_at = np.full(size, NEVER)
+        self._review = np.zeros(size, dtype=np.int64)
+        self._review_at = np.full(size, NEVER)
+        self._waiting: list[tuple[Ints, Decision]] = []
+        self._end_reason = np.zeros(size, dtype=np.int8)
+        self._end = np.full(size, NEVER)
+        self._end_look = np.full(size, -1)
+        self._end_cut = np.full(size, NEVER)
+        self._dropped = np.zeros((size, arms), dtype=np.int64)
+        self._history: list[tuple[str, Any]] = []
+        self._lay_out(self._all, np.zeros(size, dtype=np.int64))
+        self._find_looks(self._all)
+        self._find_reviews(self._all, np.zeros(size, dtype=np.int64))
+
+    # ---- laying out patients and outcomes -------------------------------------------------------------------------
+
+    def _lay_out_patients(self, prepared: _Prepared) -> None:
+        """Lay out entry times, records and strata."""
+        plan, world = self.plan, self.plan.world
+        size, n = len(self.replicates), plan.n
+        if prepared.entry is not None:
+            self.entry = prepared.entry
+        else:
+            self.entry = np.stack(
+                [world.accrual.entry_ticks(plan.seed, int(r), n, plan.grid) for r in self.replicates]
+            )
+        self._records: Floats | None = None
+        source = world.source
+        if source.identical:
+            self._rows = np.zeros((1, n), dtype=np.int64)
+        elif source.finite:
+            self._rows = np.stack([source.row_numbers(plan.seed, int(r), n) for r in self.replicates])
+        else:
+            self._rows = np.arange(size * n).reshape(size, n)
+            self._records = np.concatenate([source.records(plan.seed, int(r), n) for r in self.replicates])
+        self._strata_of: dict[tuple[str, ...], Ints] = {}
+        self._parameters: list[tuple[NDArray[Any], Ints]] = []
+        for law, ready in zip(world.laws, prepared.parameters, strict=True):
+            if ready is not None:
+                self._parameters.append((ready, self._rows))
+                continue
+            entry_days = np.broadcast_to(self.entry, (size, n)).ravel() / TICKS_PER_DAY
+            records = self._records if self._records is not None else source.rows[np.broadcast_to(self._rows, (size, n)).ravel()]
+            self._parameters.append((law.parameters(records, entry_days), np.arange(size * n).reshape(size, n)))
+
+    def strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
+        """Return the stratum of each patient, ``[replicate or 1, patient]``, and the number of strata."""
+        how = self.plan.strata(names)
+        if names not in self._strata_of:
+            records = self._records if self._records is not None else self.plan.world.source.rows
+            found = how.of(records)
+            self._strata_of[names] = found[self._rows]
+        return self._strata_of[names], how.count
+
+    def _room_for_completion(self, size: int, n: int) -> Ints:
+        """Return where the delays after which patients have nothing more to give are kept."""
+        survival = [outcome for outcome in self._outcomes if outcome.law.kind == "survival"]
+        waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
+        if not survival:
+            return np.full((1, n), max(waits))
+        if len(self._outcomes) == 1:
+            return survival[0].delay
+        return np.empty((size, n), dtype=np.int64)
+
+    def _lay_out(self, rows: Ints, first: Ints) -> None:
+        """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
+        plan, design = self.plan, self.plan.allocation
+        strata, count = self.strata(design.strata)
+        kernels.allocate(
+            plan.seed, self.replicates, rows[: len(self.arm)], first, design.rule, design.ratio, design.places,
+            strata, count, self._open, self._weights, self.arm,
+        )  # fmt: skip
+        if plan.world.dropout is not None:
+            self._delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
+        for index, outcome in enumerate(self._outcomes):
+            outcome.lay_out(index, rows, first)
+        survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
+        if survival and len(self._outcomes) > 1:
+            waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
+            for r in rows:
+                self._complete[r, first[r] :] = max(waits, default=0)
+            for delay in survival:
+                kernels.completions(rows, first, delay, self._complete)
+
+    def _delays(self, index: int, law: OutcomeLaw, rows: Ints, first: Ints, out: Ints) -> None:
+        """Lay out the delays of one hazard law."""
+        assert law.hazard is not None
+        pieces = law.hazard.pieces
+        factors, factor_rows = self._parameters[index]
+        kernels.delays(
+            self.plan.seed, self.replicates, rows, first, self._prepared.words[index], law.purpose, factors, factor_rows,
+            self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, law.hazard.exponent, law.hazard.scale,
+            self.plan.grid, out,
+        )  # fmt: skip
+
+    # ---- when things are decided ----------------------------------------------------------------------------------
+
+    def _date(self, trigger: Trigger, rows: Ints) -> Ints:
+        """Return when a trigger is met, ``[k]``."""
+        if trigger.kind in ("all", "any"):
+            dates = [self._date(child, rows) for child in trigger.children]
+            return np.asarray(np.max(dates, axis=0) if trigger.kind == "all" else np.min(dates, axis=0))
+        if trigger.kind == "calendar":
+            return np.full(len(rows), trigger.ticks)
+        if trigger.kind == "gap":
+            return self._previous_cut[rows] + trigger.ticks
+        if trigger.kind == "enrolled":
+            return np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))[rows, trigger.count - 1]
+        outcome = self._outcomes[trigger.endpoint]
+        times = outcome.event_at if trigger.kind == "events" else outcome.readout_at
+        delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
+        counted = np.ones(len(self.plan.arms), dtype=bool)
+        if trigger.arms is not None:
+            counted[:] = False
+            counted[list(trigger.arms)] = True
+        some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
+        dates = np.empty(len(some), dtype=np.int64)
+        kernels.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        dates = np.where(dates < NEVER, dates + delay, dates)
+        dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
+        missing = dates >= NEVER
+        if missing.any():
+            # As many as there will ever be: the look is taken when nobody is left who could add one.
+            last = np.empty(int(missing.sum()), dtype=np.int64)
+            kernels.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
+            dates = dates.copy()
+            dates[missing] = last + delay
+        return dates
+
+    def _find_looks(self, rows: Ints) -> None:
+        """Find when the next look of some replicates is taken."""
+        for number in np.unique(self._look[rows]):
+            here = rows[self._look[rows] == number]
+            look = self.plan.looks[number]
+            date = np.minimum(self._date(look.trigger, here), look.no_later_than)
+            self._look_at[here] = np.maximum(date, self._ready[here])
+
+    def _find_reviews(self, rows: Ints, now: Ints) -> None:
+        """Find when the next review of some replicates is due; there is none once enrolment is complete."""
+        if self.plan.reviews is None:
+            return
+        every, step = self.plan.reviews
+        entry = np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))
+        following = (self._review[rows] + 1) * step
+        if every == "enrolled":
+            due = np.where(following <= self.plan.n, entry[rows, np.minimum(following, self.plan.n) - 1], NEVER)
+        else:
+            due = following
+        self._review_at[rows] = np.where(due < entry[rows, -1], due, NEVER)
+
+    def advance(self) -> Point | None:
+        """Run every live replicate to its next decision and return those that share a kind; None when all ended."""
+        while True:
+            rows = np.flatnonzero(self._alive)
+            if not len(rows):
+                return None
+            review, look, decide = self._review_at[rows], self._look_at[rows], self._decide_at[rows]
+            look = np.where(decide < NEVER, NEVER, look)
+            soonest = np.minimum(np.minimum(review, look), decide)
+            over = soonest > self.plan.horizon
+            if over.any():
+                self._finish(rows[over], np.full(int(over.sum()), self.plan.horizon), Stop.HORIZON)
+                continue
+            due = review == soonest
+            if due.any():
+                chosen = rows[due]
+                return Point("review", chosen, self._review[chosen].copy(), review[due])
+            due = look == soonest
+            if due.any():
+                chosen = rows[due]
+                return Point("look", chosen, self._look[chosen].copy(), look[due])
+            self._decide(rows)
+
+    def apply(self, point: Point, decision: Decision, marks: Floats) -> None:
+        """Take a decision into account from its time on."""
+        rows = point.rows
+        if point.kind == "review":
+            self._history.append(("review", (rows, point.number, point.tick, decision)))
+            self._review[rows] += 1
+            if decision.weights is not None:
+                self._weights[rows] = decision.weights
+                self._allocate_anew(rows, point.tick)
+                self._find_looks(rows)
+            self._find_reviews(rows, point.tick)
+            return
+        looks = self.plan.looks
+        lag = np.array([look.cleaning + look.decision for look in looks], dtype=np.int64)
+        self._previous_cut[rows] = point.tick
+        self._decide_at[rows] = point.tick + lag[point.number]
+        self._history.append(("look", (rows, point.number, point.tick, self._decide_at[rows].copy(), decision, marks)))
+        self._waiting.append((rows, decision))
+        if not lag.any():
+            self._decide(rows)
+
+    def _decide(self, rows: Ints) -> None:
+        """Carry out the decisions that are due in some replicates now."""
+        due = np.zeros(len(self.replicates), dtype=bool)
+        soonest = np.minimum(self._review_at[rows], self._decide_at[rows])
+        due[rows] = (self._decide_at[rows] == soonest) & (self._decide_at[rows] <= self.plan.horizon)
+        due[rows] &= self._review_at[rows] > self._decide_at[rows]
+        kept: list[tuple[Ints, Decision]] = []
+        for waiting, decision in self._waiting:
+            now = due[waiting]
+            if not now.all():
+                kept.append((waiting[~now], _part(decision, ~now)))
+            if now.any():
+                chosen = waiting if now.all() else waiting[now]
+                self._carry_out(chosen, decision if now.all() else _part(decision, now))
+        self._waiting = kept
+
+    def _carry_out(self, rows: Ints, decision: Decision) -> None:
+        """Carry out one decision in replicates in which it is due."""
+        assert decision.stop is not None and decision.reason is not None
+        ticks = self._decide_at[rows].copy()
+        self._decide_at[rows] = NEVER
+        stop = decision.stop
+        if stop.any():
+            halted = rows[stop]
+            self._end_look[halted] = self._look[halted]
+            self._finish(halted, ticks[stop], decision.reason[stop], self._previous_cut[halted])
+        going = rows[~stop]
+        if not len(going):
+            return
+        changed = np.zeros(len(self.replicates), dtype=bool)
+        if decision.open_arms is not None and self.plan.adaptive:
+            now = decision.open_arms[~stop]
+            closed = self._open[going] & ~now
+            self._dropped[going] = np.where(closed, (self._look[going] + 1)[:, None], self._dropped[going])
+            changed[going] |= closed.any(axis=1)
+            self._open[going] = now
+            by_weight = closed.any(axis=1) & ~np.isnan(self._weights[going, 0])
+            self._weights[going[by_weight]] *= now[by_weight]
+        if decision.weights is not None:
+            given = ~np.isnan(decision.weights[~stop, 0])
+            self._weights[going[given]] = decision.weights[~stop][given]
+            changed[going[given]] = True
+        self._look[going] += 1
+        self._ready[going] = ticks[~stop] + self.plan.grid
+        anew = changed[going]
+        if anew.any():
+            self._allocate_anew(going[anew], ticks[~stop][anew])
+        self._find_looks(going)
+
+    def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
+        """Lay out anew whoever enters after these times."""
+        first = np.zeros(len(self.replicates), dtype=np.int64)
+        for r, tick in zip(rows, ticks, strict=True):
+            first[r] = np.searchsorted(self.entry[r if len(self.entry) > 1 else 0], tick, side="right")
+        rows = rows[first[rows] < self.plan.n]
+        if len(rows):
+            self._lay_out(rows, first)
+
+    def _finish(self, rows: Ints, ticks: Ints, reason: Any, cut: Ints | None = None) -> None:
+        """End the trials of some replicates."""
+        self._alive[rows] = False
+        self._end[rows] = ticks
+        self._end_cut[rows] = ticks if cut is None else cut
+        self._end_reason[rows] = reason
+
+    # ---- what is known --------------------------------------------------------------------------------------------
+
+    def cut(self, point: Point, test: int) -> FastCut:
+        """Return what is known for a test at the point."""
+        return FastCut(self, point, test)
+
+    def open_arms(self, rows: Ints) -> Bools:
+        """Return which arms are open to allocation, ``[k, arm]``."""
+        return self._open[rows]
+
+    def outcome(self, index: int) -> _Outcome:
+        """Return the outcomes of one endpoint."""
+        return self._outcomes[index]
+
+    def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
+        """Return the visible counts of some replicates at some times."""
+        outcome = self._outcomes[self.plan.primary]
+        alike = len(self.entry) == 1 and len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        shape = (len(rows), len(self.plan.arms))
+
+        def count(times: Ints, until: Ints) -> Ints:
+            same = alike and len(times) == 1
+            out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
+            kernels.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            return np.broadcast_to(out, shape) if same else out
+
+        nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
+        survival = outcome.law.kind == "survival"
+        lost = nothing
+        if self.plan.world.dropout is not None:
+            lost = np.empty(shape, dtype=np.int64)
+            kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, lost)
+        return CutCounts(
+            count(self.entry, ticks),
+            count(outcome.event_at, ticks - outcome.law.readout_ticks) if survival else nothing,
+            nothing if survival else count(outcome.readout_at, ticks),
+            lost,
+        )
+
+    def totals(self, point: Point) -> tuple[Ints, Floats]:
+        """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""
+        shape = (len(point.rows), len(self.plan.arms))
+        n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+        if self.plan.response_endpoint >= 0:
+            outcome = self._outcomes[self.plan.response_endpoint]
+            kernels.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
+            kernels.totals_by_arm(point.rows, point.tick, outcome.readout_at, outcome.value, self.arm, total)
+        return n, total
+
+    def ends(self) -> Ends:
+        """Return how every trial ended."""
+        rows, size = self._all, len(self.replicates)
+        arms = len(self.plan.arms)
+        same = len(self.entry) == 1 and len(self.arm) == 1 and bool((self._end == self._end[0]).all())
+        by_arm = np.empty((1 if same else size, arms), dtype=np.int64)
+        kernels.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
+        by_arm = np.broadcast_to(by_arm, (size, arms))
+        enrolled = by_arm.sum(axis=1)
+        entry = np.broadcast_to(self.entry, (size, self.plan.n))
+        closed = np.where(enrolled > 0, entry[rows, np.maximum(enrolled, 1) - 1], 0)
+        last = self._end_cut.copy()
+        waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
+        if waits:
+            if self.plan.world.dropout is None:
+                last = np.maximum(last, np.where(enrolled > 0, closed + max(waits), 0))
+            else:
+                kernels.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
+        return Ends(
+            self._end_reason, self._end, self._end_look, self._end_cut, enrolled, closed, last, by_arm, self._dropped
+        )
+
+    def log(self, row: int) -> list[Any]:
+        """Return the event log of one replicate, in order."""
+        from trialsim.engines.fast_log import event_log  # noqa: PLC0415
+
+        return event_log(self, row)
+
+    @property
+    def history(self) -> list[tuple[str, Any]]:
+        """Looks and reviews as they were decided, for the event log."""
+        return self._history
+
+    @property
+    def dropout(self) -> Ints:
+        """Delay from entry to loss of each patient."""
+        return self._dropout
+
+    @property
+    def complete(self) -> Ints:
+        """Delay from entry after which each patient has nothing more to give."""
+        return self._complete
+
+
+def _part(decision: Decision, chosen: Bools) -> Decision:
+    """Return a decision for some of its replicates."""
+    return Decision(*(None if part is None else part[chosen] for part in vars(decision).values()))
+
+
+class _Outcome:
+    """One endpoint's outcomes in a chunk."""
+
+    def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
+        self.law, self._chunk = law, chunk
+        empty = np.empty((0, n), dtype=np.int64)
+        self.delay = self.event_at = self.exit_at = self.readout_at = empty
+        if law.kind == "survival":
+            self.delay, self.event_at, self.exit_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
+            self._keys = np.empty((size, n), dtype=np.int64)
+            self._sizes = np.zeros(size, dtype=np.int64)
+            self._seen = np.full(size, -1)
+            return
+        shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
+        self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
+        self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
+
+    def lay_out(self, index: int, rows: Ints, first: Ints) -> None:
+        """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
+        chunk, law = self._chunk, self.law
+        if law.kind == "survival":
+            chunk._delays(index, law, rows, first, self.delay)
+            kernels.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
+            return
+        kernels.readout_times(rows[: len(self.readout_at)], first, chunk.entry, chunk.dropout, law.readout_ticks, self.readout_at)
+        parameters, parameter_rows = chunk._parameters[index]
+        shared = (chunk.plan.seed, chunk.replicates, rows, first, chunk._prepared.words[index], law.purpose, parameters, parameter_rows, chunk.arm)
+        if law.kind == "binary":
+            kernels.responses(*shared, self.value)
+        else:
+            kernels.values(*shared, law.sd, self.value)
+
+    def risk_tables(self, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int) -> RiskTables:
+        """Return the risk tables of two arms at a cut."""
+        chunk = self._chunk
+        until = cut - self.law.readout_ticks
+        fresh = rows[self._seen[rows] != until]
+        if len(fresh):
+            kernels.sort_new_exits(
+                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.event_at,
+                self._keys, self._sizes,
+            )  # fmt: skip
+        room = int(self._sizes[rows].sum()) * count + 8
+        offsets = np.empty(len(rows) + 1, dtype=np.int64)
+        tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
+        kernels.numbers_at_risk(
+            rows, until, chunk.entry, self.exit_at, chunk.arm, strata, count, self._keys, self._sizes,
+            treatment, control, offsets, *tables,
+        )  # fmt: skip
+        return RiskTables(offsets, *tables)
+
+
+class FastCut:
+    """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`."""
+
+    def __init__(self, chunk: FastChunk, point: Point, test: int) -> None:
+        self._chunk, self._point = chunk, point
+        self._test = chunk.plan.tests[test]
+        self._outcome = chunk.outcome(self._test.endpoint)
+
+    def risk_tables(self) -> RiskTables:
+        """Return the numbers at risk (survival endpoints)."""
+        strata, count = self._chunk.strata(self._test.strata)
+        return self._outcome.risk_tables(
+            self._point.rows, self._point.tick, self._test.treatment, self._test.control, strata, count
+        )
+
+    def moments(self) -> Moments:
+        """Return the read-outs' moments (binary and continuous endpoints)."""
+        rows = self._point.rows
+        shape = (len(rows), 2)
+        n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
+        pair = np.array([self._test.control, self._test.treatment])
+        fill = kernels.binary_readouts if self._outcome.law.kind == "binary" else kernels.continuous_readouts
+        fill(
+            rows, self._point.tick, self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares
+        )  # fmt: skip
+        return Moments(n, mean, squares)

@@ -1,0 +1,128 @@
+"""The event log of one trial of the fast engine, rebuilt from its arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trialsim.contracts import Kind, LogRow
+from trialsim.timegrid import NEVER
+
+if TYPE_CHECKING:
+    from trialsim.engines.fast import FastChunk
+
+Keyed = tuple[tuple[int, int, int, int], LogRow]
+
+
+def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
+    """Return all that happened in one replicate up to its end, in order.
+
+    Parameters
+    ----------
+    chunk
+        A chunk that has ended.
+    row
+        Position of the replicate in it.
+    """
+    ends = chunk.ends()
+    end = int(ends.tick[row])
+    keyed: list[Keyed] = []
+
+    def add(tick: int, kind: Kind, ident: int, part: int = 0, value: float = 0.0, cause: Kind | None = None, of: int = 0) -> None:
+        cause_kind, cause_id = (kind, ident) if cause is None else (cause, of)
+        place = len(keyed) if cause is not None else 0
+        keyed.append(((tick, int(cause_kind), cause_id, 0 if cause is None else 1 + place), LogRow(tick, kind, ident, part, value)))
+
+    entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
+    dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
+    for i in range(int(ends.enrolled[row])):
+        add(int(entry[i]), Kind.RANDOMISATION, i, 0, float(arm[i]))
+        lost = int(entry[i] + dropout[i])
+        if dropout[i] < complete[i] and lost <= end:
+            add(lost, Kind.DROPOUT, i, 0, float(arm[i]))
+        for e in range(len(chunk.plan.world.outcomes)):
+            for tick, kind, value in _outcome_rows(chunk, row, e, i, float(arm[i])):
+                if tick <= end:
+                    add(tick, kind, i, e, value)
+    if int(ends.enrolled[row]) == chunk.plan.n:
+        last = chunk.plan.n - 1
+        add(int(entry[last]), Kind.ENROLMENT_CLOSED, 0, 0, float(chunk.plan.n), Kind.RANDOMISATION, last)
+    _add_decisions(chunk, row, end, add)
+    add(end, Kind.END, 0, 0, float(ends.reason[row]))
+    return [log_row for _, log_row in sorted(keyed, key=_order)]
+
+
+def _order(item: Keyed) -> tuple[int, int, int, int, int]:
+    """Return the key of a log row: that of its cause, then the order in which consequences follow."""
+    (tick, kind, ident, step), log_row = item
+    return (tick, kind, ident, step, log_row.part if step == 0 else 0)
+
+
+def _row(array: Any, row: int) -> Any:
+    """Return a replicate's row of a possibly shared array."""
+    return array[row if len(array) > 1 else 0]
+
+
+def _outcome_rows(chunk: FastChunk, row: int, endpoint: int, patient: int, arm: float) -> list[tuple[int, Kind, float]]:
+    """Return what the log says of one patient's outcome of one endpoint."""
+    outcome = chunk.outcome(endpoint)
+    if outcome.law.kind == "survival":
+        at = int(outcome.event_at[row, patient])
+        if at >= NEVER:
+            return []
+        rows = [(at, Kind.EVENT, arm)]
+        if outcome.law.readout_ticks:
+            rows.append((at + outcome.law.readout_ticks, Kind.READOUT, 1.0))
+        return rows
+    at = int(_row(outcome.readout_at, row)[patient])
+    return [] if at >= NEVER else [(at, Kind.READOUT, float(outcome.value[row, patient]))]
+
+
+def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:
+    """Add looks, reviews and what followed from them."""
+    open_arms = np.ones(len(chunk.plan.arms), dtype=bool)
+    entry = _row(chunk.entry, row)
+    waiting: tuple[int, int, Any, int] | None = None
+
+    def settle(now: int) -> None:
+        """Add a decision that was taken by now."""
+        nonlocal waiting, open_arms
+        if waiting is None or waiting[0] > now:
+            return
+        tick, number, decision, k = waiting
+        waiting = None
+        stop = bool(decision.stop[k])
+        add(tick, Kind.DECISION, number, 0, float(decision.reason[k]))
+        for t in np.flatnonzero(decision.reject[k]):
+            add(tick, Kind.REJECTED, int(t), 0, 0.0, Kind.DECISION, number)
+        for t in np.flatnonzero(decision.futile[k]):
+            add(tick, Kind.FUTILE, int(t), 0, 0.0, Kind.DECISION, number)
+        if stop:
+            return
+        for a in np.flatnonzero(open_arms & ~decision.open_arms[k]):
+            add(tick, Kind.ARM_CLOSED, int(a), 0, 0.0, Kind.DECISION, number)
+        open_arms = open_arms & decision.open_arms[k]
+        if decision.weights is not None and not np.isnan(decision.weights[k, 0]):
+            for a, weight in enumerate(decision.weights[k]):
+                add(tick, Kind.WEIGHT, a, 0, float(weight), Kind.DECISION, number)
+
+    for kind, record in chunk.history:
+        place = np.flatnonzero(record[0] == row)
+        if not len(place):
+            continue
+        k = int(place[0])
+        if kind == "review":
+            _, number, ticks, decision = record
+            settle(int(ticks[k]) - 1)
+            add(int(ticks[k]), Kind.REVIEW, int(number[k]), 0, float(np.searchsorted(entry, ticks[k], side="right")))
+            if decision.weights is not None:
+                for a, weight in enumerate(decision.weights[k]):
+                    add(int(ticks[k]), Kind.WEIGHT, a, 0, float(weight), Kind.REVIEW, int(number[k]))
+            continue
+        _, number, ticks, decided, decision, marks = record
+        settle(int(ticks[k]))
+        for part, value in enumerate(marks[k]):
+            add(int(ticks[k]), Kind.LOOK, int(number[k]), part, float(value))
+        waiting = (int(decided[k]), int(number[k]), decision, k)
+    settle(end)

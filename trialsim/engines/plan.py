@@ -1,0 +1,320 @@
+"""A plan: one design under one truth with all names resolved and numbers in arrays, checked to fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim import registry
+from trialsim.contracts import Analysis, RandomisationPolicy, StoppingPolicy, TestPlan
+from trialsim.engines.world import World, build_world
+from trialsim.operations import allocation as rules
+from trialsim.population.patients import PatientSource
+from trialsim.scenario.schema import Scenario
+from trialsim.timegrid import NEVER, to_ticks
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What brings about a look.
+
+    Parameters
+    ----------
+    kind
+        ``events``, ``enrolled``, ``readouts``, ``calendar``, ``gap``, ``all`` or ``any``.
+    count
+        Number to be reached, for the kinds that count.
+    endpoint
+        Index of the endpoint whose events or read-outs count.
+    arms
+        Indices of the arms that count, or None for all.
+    ticks
+        Calendar time or gap.
+    children
+        Triggers joined by ``all`` or ``any``.
+    """
+
+    kind: str
+    count: int = 0
+    endpoint: int = 0
+    arms: tuple[int, ...] | None = None
+    ticks: int = 0
+    children: tuple[Trigger, ...] = ()
+
+
+@dataclass(frozen=True)
+class LookPlan:
+    """When one look is taken and how long it takes, in ticks."""
+
+    trigger: Trigger
+    no_later_than: int
+    cleaning: int
+    decision: int
+
+
+@dataclass(frozen=True)
+class AllocationPlan:
+    """How patients are allocated by design.
+
+    Parameters
+    ----------
+    rule
+        ``ALTERNATING``, ``SIMPLE`` or ``BLOCKS`` of :mod:`trialsim.operations.allocation`.
+    ratio
+        Shares by arm, ``[arm]``.
+    places
+        Places by arm in one block, ``[arm]``.
+    strata
+        Covariates that make the strata.
+    """
+
+    rule: int
+    ratio: Ints
+    places: Ints
+    strata: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Strata:
+    """How records are sorted into strata.
+
+    Parameters
+    ----------
+    columns
+        Index of each stratifying column.
+    levels
+        Its values in order.
+    """
+
+    columns: tuple[int, ...]
+    levels: tuple[NDArray[np.float64], ...]
+
+    @property
+    def count(self) -> int:
+        """Number of strata: the product of the numbers of levels."""
+        return int(np.prod([len(levels) for levels in self.levels])) if self.levels else 1
+
+    def of(self, records: NDArray[np.float64]) -> Ints:
+        """Return the stratum of each record, ``[patient]``."""
+        stratum = np.zeros(len(records), dtype=np.int64)
+        for column, levels in zip(self.columns, self.levels, strict=True):
+            stratum = stratum * len(levels) + np.searchsorted(levels, records[:, column])
+        return stratum
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything an engine needs to run one design under one truth.
+
+    Parameters
+    ----------
+    scenario, design, truth
+        Names.
+    seed
+        Seed of the run.
+    grid
+        Step of the time grid in ticks.
+    world
+        The laws.
+    tests
+        What is tested.
+    looks
+        When.
+    allocation
+        How patients are allocated.
+    reviews
+        ``("enrolled", count)``, ``("calendar", ticks)`` or None: randomisation is then reconsidered at the looks.
+    stopping, randomisation
+        The policies.
+    horizon
+        Tick at which the trial ends whatever happens.
+    primary
+        Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
+    """
+
+    scenario: str
+    design: str
+    truth: str
+    seed: int
+    grid: int
+    world: World
+    tests: tuple[TestPlan, ...]
+    looks: tuple[LookPlan, ...]
+    allocation: AllocationPlan
+    reviews: tuple[str, int] | None
+    stopping: StoppingPolicy
+    randomisation: RandomisationPolicy
+    horizon: int
+    primary: int
+
+    @property
+    def n(self) -> int:
+        """Patients to randomise."""
+        return self.world.n
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of the arms."""
+        return self.world.arms
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a decision may change how later patients are allocated."""
+        return self.randomisation.adaptive or len(self.arms) > 2
+
+    @cached_property
+    def test_arms(self) -> Ints:
+        """Treatment and control of each test, ``[test, 2]``."""
+        return np.array([(test.treatment, test.control) for test in self.tests], dtype=np.int64)
+
+    @cached_property
+    def efficacy_z(self) -> NDArray[np.float64]:
+        """Efficacy bounds ``[look, test]``."""
+        return np.array([test.efficacy_z for test in self.tests], dtype=np.float64).T
+
+    @cached_property
+    def futility_z(self) -> NDArray[np.float64]:
+        """Futility bounds ``[look, test]``."""
+        return np.array([test.futility_z for test in self.tests], dtype=np.float64).T
+
+    def strata(self, names: tuple[str, ...]) -> Strata:
+        """Return how records fall into the strata of some covariates."""
+        return build_strata(self.world.source, names)
+
+    @cached_property
+    def response_endpoint(self) -> int:
+        """Index of the endpoint whose read-outs a randomisation policy learns from: the first that has any."""
+        order = [self.primary, *range(len(self.world.outcomes))]
+        return next((e for e in order if self.world.outcomes[e].kind != "survival"), -1)
+
+
+def build_strata(source: PatientSource, names: tuple[str, ...]) -> Strata:
+    """Return the strata that covariates make: levels of categorical ones, distinct values of a real table's others."""
+    columns = tuple(source.columns.index(name) for name in names)
+    levels = []
+    for name, column in zip(names, columns, strict=True):
+        if name in source.categories:
+            levels.append(np.arange(len(source.categories[name]), dtype=np.float64))
+        else:
+            levels.append(np.unique(source.rows[:, column]))
+    return Strata(columns, tuple(levels))
+
+
+def build_plan(
+    scenario: Scenario,
+    design: str,
+    truth: str,
+    seed: int,
+    grid: int = 1,
+    table: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Return the plan of one design under one truth.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    design, truth
+        Names in it.
+    seed
+        Seed of the run.
+    grid
+        Step of the time grid in ticks; more than one only to force ties.
+    table
+        Covariates of real patients as :func:`trialsim.scenario.load.patient_table` returns them, or None.
+
+    Raises
+    ------
+    ScenarioError, UsageError
+        If the parts do not fit together.
+    """
+    world_scenario = scenario.world(truth)
+    chosen = world_scenario.designs[design]
+    world = build_world(world_scenario, design, seed, table, grid)
+    endpoints = list(world_scenario.endpoints)
+    arms = world.arms
+
+    def index_of_arms(names: tuple[str, ...] | None) -> tuple[int, ...] | None:
+        return None if names is None else tuple(arms.index(name) for name in names)
+
+    tests = []
+    for name, test in chosen.tests.items():
+        hypothesis = world_scenario.hypotheses[name]
+        analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
+        treatment, control = hypothesis.arms
+        tests.append(
+            TestPlan(
+                name,
+                endpoints.index(hypothesis.endpoint),
+                arms.index(treatment),
+                arms.index(control),
+                analysis,
+                hypothesis.analysis_options,
+                hypothesis.direction == "lower",
+                chosen.efficacy_z(name),
+                chosen.futility_z(name),
+                test.alpha,
+                hypothesis.strata,
+                getattr(hypothesis, "follow_up", None) or scenario.horizon,
+            )
+        )
+    primary = tests[0].endpoint
+
+    def counted_endpoint(name: str | None, survival: bool) -> int:
+        if name is not None:
+            return endpoints.index(name)
+        order = [*(test.endpoint for test in tests), *range(len(endpoints))]
+        return next(e for e in order if (world.outcomes[e].kind == "survival") == survival)
+
+    def trigger(when: Any) -> Trigger:
+        kind = when.kind
+        if kind in ("all", "any"):
+            return Trigger(kind, children=tuple(trigger(child) for child in when.children))
+        if kind in ("events", "readouts"):
+            endpoint = counted_endpoint(when.endpoint, kind == "events")
+            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms))
+        if kind == "enrolled":
+            return Trigger(kind, when.count)
+        return Trigger(kind, ticks=max(to_ticks(when.duration, grid), grid))
+
+    looks = tuple(
+        LookPlan(
+            trigger(look.when),
+            NEVER if look.no_later_than is None else max(to_ticks(look.no_later_than, grid), grid),
+            to_ticks(look.cleaning_lag, grid),
+            to_ticks(look.decision_lag, grid),
+        )
+        for look in chosen.looks
+    )
+    rule = chosen.allocation
+    ratio = np.array([(rule.ratio or {}).get(arm, 1) for arm in arms], dtype=np.int64)
+    blocks = (rule.size or int(ratio.sum())) // int(ratio.sum())
+    codes = {"alternating": rules.ALTERNATING, "simple": rules.SIMPLE}
+    reviews = None
+    if chosen.reviews is not None:
+        every, size = chosen.reviews
+        reviews = (every, int(size) if every == "enrolled" else max(to_ticks(size, grid), grid))
+    policies = {slot: registry.get("policies", f"{slot}.{name}")(**parameters) for slot, (name, parameters) in chosen.policies.items()}
+    return Plan(
+        scenario.name,
+        design,
+        truth,
+        seed,
+        grid,
+        world,
+        tuple(tests),
+        looks,
+        AllocationPlan(codes.get(rule.kind, rules.BLOCKS), ratio, ratio * blocks, tuple(rule.strata)),
+        reviews,
+        policies["stopping"],
+        policies["randomisation"],
+        max(to_ticks(scenario.horizon, grid), grid),
+        primary,
+    )

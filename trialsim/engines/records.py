@@ -1,0 +1,228 @@
+"""Records: what a run leaves behind, as columns; every statistic and report is computed from them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trialsim.contracts import Ints, Status, Stop
+from trialsim.engines.conduct import ChunkResult
+from trialsim.engines.plan import Plan
+from trialsim.timegrid import TICKS_PER_DAY
+
+Columns = dict[str, NDArray[Any]]
+STOP_REASONS = ("continue", "efficacy", "futility", "final", "horizon", "policy")
+STATUSES = tuple(status.name.lower() for status in Status)
+assert len(STOP_REASONS) == len(Stop)
+
+
+def _days(ticks: Ints) -> NDArray[np.float64]:
+    """Return ticks as days."""
+    return np.asarray(ticks / float(TICKS_PER_DAY))
+
+
+def trial_columns(result: ChunkResult) -> Columns:
+    """Return a row a replicate; statuses and reasons as codes."""
+    plan, ends = result.chunk.plan, result.ends
+    size = len(result.chunk.replicates)
+    cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
+    decided = ends.look >= 0
+    lock = np.where(decided, ends.cut + cleaning[ends.look], ends.cut)
+    counts = _counts_at_end(result)
+    failed = decided & (np.isin(result.status, (Status.OK, Status.NOT_ANALYSED), invert=True)).any(axis=1)
+    columns: Columns = {
+        "replicate": result.chunk.replicates,
+        "status": failed.astype(np.int8),
+        "stop_reason": ends.reason,
+        "stop_look": (ends.look + 1).astype(np.int16),
+        "enrolled": ends.enrolled.astype(np.int32),
+        "analysed": counts["analysed"].astype(np.int32),
+        "pipeline": counts["pipeline"].astype(np.int32),
+        "overrun": (ends.enrolled - counts["enrolled"]).astype(np.int32),
+        "events": counts["events"].astype(np.int32),
+        "cut_time": _days(ends.cut),
+        "lock_time": _days(lock),
+        "decision_time": _days(ends.tick),
+        "last_visit_time": _days(ends.last_visit),
+        "enrolment_end_time": _days(ends.enrolment_end),
+    }
+    for t, test in enumerate(plan.tests):
+        columns[f"reject:{test.name}"] = result.rejected[:, t]
+        columns[f"reject_look:{test.name}"] = result.reject_look[:, t].astype(np.int16)
+        columns[f"estimate:{test.name}"] = result.effect[:, t]
+        columns[f"se:{test.name}"] = result.se[:, t]
+        columns[f"z:{test.name}"] = result.z[:, t]
+        columns[f"status:{test.name}"] = result.status[:, t]
+    assert all(len(column) == size for column in columns.values())
+    return columns
+
+
+def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
+    """Return enrolled, analysed, pipeline, events by arm and in all at the deciding cut of each replicate."""
+    plan = result.chunk.plan
+    size, arms = len(result.chunk.replicates), len(plan.arms)
+    by_arm = {name: np.zeros((size, arms), dtype=np.int64) for name in ("enrolled", "events", "readouts", "dropouts")}
+    for look in result.looks:
+        for name, kept in by_arm.items():
+            kept[look.point.rows] = getattr(look.counts, name)
+    rest = np.flatnonzero(result.ends.look < 0)
+    for row in rest:
+        counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
+        for name, kept in by_arm.items():
+            kept[row] = getattr(counts, name)[0]
+    total = {name: kept.sum(axis=1) for name, kept in by_arm.items()}
+    survival = plan.world.outcomes[plan.primary].kind == "survival"
+    total["analysed"] = total["enrolled"] if survival else total["readouts"]
+    known = total["events"] if survival else total["readouts"]
+    total["pipeline"] = np.maximum(total["enrolled"] - known - total["dropouts"], 0)
+    return total | {f"arm:{name}": kept for name, kept in by_arm.items()}
+
+
+def look_columns(result: ChunkResult) -> Columns:
+    """Return a row a look and test, in order of replicate, look and test."""
+    plan, tests = result.chunk.plan, len(result.chunk.plan.tests)
+    looks = result.looks
+    if not looks:
+        return {name: np.zeros(0, dtype=kind) for name, kind in _LOOK_TYPES.items()}
+    rows = np.concatenate([look.point.rows for look in looks])
+    number = np.concatenate([look.point.number for look in looks])
+    order = np.argsort(rows * len(plan.looks) + number, kind="stable")
+    number = number[order]
+    cut = np.concatenate([look.point.tick for look in looks])[order]
+    cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
+    decision = np.array([look.decision for look in plan.looks], dtype=np.int64)
+    lock = cut + cleaning[number]
+
+    def each(values: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(values, tests)
+
+    def count(name: str) -> NDArray[Any]:
+        return each(np.concatenate([getattr(look.counts, name).sum(axis=1) for look in looks])[order].astype(np.int32))
+
+    def found(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(look, name) for look in looks])[order].ravel()
+
+    def decided(name: str) -> NDArray[Any]:
+        return np.concatenate([np.asarray(getattr(look.decision, name)) for look in looks])[order]
+
+    return {
+        "replicate": each(result.chunk.replicates[rows[order]]),
+        "look": each((number + 1).astype(np.int16)),
+        "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(order)),
+        "cut_time": each(_days(cut)),
+        "lock_time": each(_days(lock)),
+        "decision_time": each(_days(lock + decision[number])),
+        "enrolled": count("enrolled"),
+        "events": count("events"),
+        "readouts": count("readouts"),
+        "z": found("z"),
+        "effect": found("effect"),
+        "se": found("se"),
+        "information": found("information"),
+        "status": found("status"),
+        "efficacy_z": plan.efficacy_z[number].ravel(),
+        "futility_z": plan.futility_z[number].ravel(),
+        "rejected": decided("reject").ravel(),
+        "stopped": each(decided("stop")),
+    }
+
+
+_LOOK_TYPES = {
+    "replicate": np.int64, "look": np.int16, "hypothesis": np.int16, "cut_time": np.float64, "lock_time": np.float64,
+    "decision_time": np.float64, "enrolled": np.int32, "events": np.int32, "readouts": np.int32, "z": np.float64,
+    "effect": np.float64, "se": np.float64, "information": np.float64, "status": np.int8, "efficacy_z": np.float64,
+    "futility_z": np.float64, "rejected": np.bool_, "stopped": np.bool_,
+}  # fmt: skip
+
+
+def arm_columns(result: ChunkResult) -> Columns:
+    """Return a row an arm, in order of replicate and arm."""
+    arms = len(result.chunk.plan.arms)
+    counts = _counts_at_end(result)
+    return {
+        "replicate": np.repeat(result.chunk.replicates, arms),
+        "arm": np.tile(np.arange(arms, dtype=np.int16), len(result.chunk.replicates)),
+        "enrolled": result.ends.arm_enrolled.ravel().astype(np.int32),
+        "events": counts["arm:events"].ravel().astype(np.int32),
+        "readouts": counts["arm:readouts"].ravel().astype(np.int32),
+        "dropouts": counts["arm:dropouts"].ravel().astype(np.int32),
+        "dropped_look": result.ends.dropped_look.ravel().astype(np.int16),
+    }
+
+
+def columns_of(result: ChunkResult) -> dict[str, Columns]:
+    """Return the three tables of a chunk as columns."""
+    return {"trials": trial_columns(result), "looks": look_columns(result), "arms": arm_columns(result)}
+
+
+def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
+    """Return tables of several chunks one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        table: {name: np.concatenate([part[table][name] for part in parts]) for name in columns}
+        for table, columns in parts[0].items()
+    }
+
+
+def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
+    """Return codes as a dictionary column."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(list(words)))
+
+
+def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) -> dict[str, pa.Table]:
+    """Return columns as Arrow tables with names for codes.
+
+    Parameters
+    ----------
+    tables
+        From :func:`columns_of`.
+    plan
+        The plan they come from.
+    tests
+        All hypotheses that any design of the run tests; those that this one does not test are empty.
+    """
+    vocabulary = {
+        "hypothesis": tuple(test.name for test in plan.tests),
+        "arm": plan.arms,
+        "stop_reason": STOP_REASONS,
+    }
+    found: dict[str, pa.Table] = {}
+    for table, columns in tables.items():
+        size = len(next(iter(columns.values())))
+        cell = np.zeros(size, dtype=np.int8)
+        out: dict[str, pa.Array] = {"design": _words(cell, (plan.design,)), "truth": _words(cell, (plan.truth,))}
+        for name, values in columns.items():
+            if name == "status" and table == "trials":
+                out[name] = _words(values, ("ok", "failed"))
+            elif name == "status" or name.startswith("status:"):
+                out[name] = _words(values, STATUSES)
+            elif name in vocabulary:
+                out[name] = _words(values, vocabulary[name])
+            else:
+                out[name] = pa.array(values)
+        if table == "trials":
+            out = _with_all_tests(out, tests, size)
+        found[table] = pa.table(out)
+    return found
+
+
+def _with_all_tests(columns: dict[str, pa.Array], tests: tuple[str, ...], size: int) -> dict[str, pa.Array]:
+    """Return trial columns with those of every hypothesis of the run, empty where the design does not test it."""
+    out = {name: column for name, column in columns.items() if ":" not in name}
+    empty = {
+        "reject": lambda: pa.array(np.zeros(size, dtype=bool)),
+        "reject_look": lambda: pa.array(np.zeros(size, dtype=np.int16)),
+        "estimate": lambda: pa.array(np.full(size, np.nan)),
+        "se": lambda: pa.array(np.full(size, np.nan)),
+        "z": lambda: pa.array(np.full(size, np.nan)),
+        "status": lambda: _words(np.zeros(size, dtype=np.int8), ("",)),
+    }
+    for test in tests:
+        for name, make in empty.items():
+            out[f"{name}:{test}"] = columns[f"{name}:{test}"] if f"{name}:{test}" in columns else make()
+    return out

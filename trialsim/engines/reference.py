@@ -1,0 +1,526 @@
+"""The reference engine: one trial as SimPy processes, written to be read.
+
+A patient is a process for each endpoint and one for dropout; whoever finishes first interrupts the others. Accrual,
+reviews and looks are processes of their own. What the engines share is what is written once on purpose: draws, laws,
+statistics and the loop that asks policies. Waiting, ordering, interrupting and counting are this file's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import simpy
+
+from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Moments, RiskTables, Stop
+from trialsim.draws import Purpose, uniform, word
+from trialsim.elementary import standard_normal
+from trialsim.engines.plan import Plan, Trigger
+from trialsim.engines.points import CutCounts, Ends, Point
+from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
+from trialsim.population.endpoints.binary import responds
+from trialsim.population.endpoints.survival import event_ticks
+from trialsim.stats.moments import binary_moments, mean_and_squares
+from trialsim.timegrid import TICKS_PER_DAY
+
+Process = Generator[simpy.Event, Any, None]
+
+_WAKE = 11
+"""Order within an instant of a mere reminder to look at the triggers: after all that can be counted, before looks."""
+
+_LEAVE_ROOM = 2
+"""SimPy's own priorities 0 and 1 come first: interrupts and hand-overs finish before the next keyed event."""
+
+
+class Clock(simpy.Environment):
+    """SimPy's environment with integer ticks and the order of kinds and ids within an instant."""
+
+    def at(self, tick: int, kind: int, ident: int, part: int = 0) -> simpy.Event:
+        """Return an event that happens at a tick, in the order of its kind, then its id, then its part."""
+        event = simpy.Event(self)
+        event._ok = True
+        event._value = None
+        priority = _LEAVE_ROOM + (((int(kind) << 40) | (ident << 8)) | part)
+        self.schedule(event, priority=priority, delay=int(tick) - int(self.now))  # type: ignore[arg-type]
+        return event
+
+
+@dataclass
+class Patient:
+    """One randomised patient: what is known so far, and what nature has in store."""
+
+    entry: int
+    arm: int
+    stratum: int
+    dropout: int | None
+    natural: dict[int, int] = field(default_factory=dict)
+    outcome: dict[int, float] = field(default_factory=dict)
+    event: dict[int, int] = field(default_factory=dict)
+    readout: dict[int, int] = field(default_factory=dict)
+    lost: int | None = None
+    running: dict[int, simpy.Process] = field(default_factory=dict)
+    leaving: simpy.Process | None = None
+
+
+class ReferenceEngine:
+    """Runs trials of one plan one at a time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def start(self, replicates: Ints) -> ReferenceTrial:
+        """Return the trial of one replicate at the start of accrual."""
+        (replicate,) = replicates
+        return ReferenceTrial(self.plan, int(replicate))
+
+
+class ReferenceTrial:
+    """One trial; see :class:`~trialsim.engines.points.Chunk`, of which it is a chunk of one."""
+
+    def __init__(self, plan: Plan, replicate: int) -> None:
+        self.plan, self.replicate = plan, replicate
+        self.replicates = np.array([replicate])
+        self.clock = Clock()
+        self.rows: list[LogRow] = []
+        self.patients: list[Patient] = []
+        world = plan.world
+        self._entry = world.accrual.entry_ticks(plan.seed, replicate, plan.n, plan.grid)
+        self._records = world.source.records(plan.seed, replicate, plan.n)
+        days = self._entry / TICKS_PER_DAY
+        self._parameters = [law.parameters(self._records, days) for law in world.laws]
+        self._stratum = plan.strata(plan.allocation.strata).of(self._records)
+        arms = len(plan.arms)
+        self._open = [True] * arms
+        self._weights: Floats | None = None
+        self._blocks: dict[int, list[int]] = {}
+        self._turn = 0
+        self._events = [[0] * arms for _ in world.outcomes]
+        self._readouts = [[0] * arms for _ in world.outcomes]
+        self._following = 0
+        self._exhausted: int | None = None
+        self._look = 0
+        self._ready = plan.grid
+        self._previous_cut = 0
+        self._look_called = False
+        self._deciding = False
+        self._review = 0
+        self._point: Point | None = None
+        self._ask = self.clock.event()
+        self._ended = False
+        self._end_reason = Stop.CONTINUE
+        self._end_look = -1
+        self._end_cut = 0
+        self._dropped = [0] * arms
+        self.clock.process(self._accrual())
+        if plan.reviews is not None and plan.reviews[0] == "calendar":
+            self.clock.process(self._calendar_reviews(plan.reviews[1]))
+        self.clock.at(plan.horizon, Kind.END, 0).callbacks.append(self._reach_horizon)  # type: ignore[union-attr]
+        self._await_look()
+
+    # ---- conduct --------------------------------------------------------------------------------------------------
+
+    def _write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
+        """Write a row of the event log."""
+        self.rows.append(LogRow(int(self.clock.now), kind, ident, part, float(value)))
+
+    def _accrual(self) -> Process:
+        """Randomise patients as they come."""
+        for i, tick in enumerate(self._entry):
+            yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
+            self._randomise(i)
+            if self.plan.reviews is not None and self.plan.reviews[0] == "enrolled" and (i + 1) % self.plan.reviews[1] == 0:
+                number = (i + 1) // self.plan.reviews[1] - 1
+                self.clock.at(int(tick), Kind.REVIEW, number).callbacks.append(self._come_to_review)  # type: ignore[union-attr]
+
+    def _randomise(self, i: int) -> None:
+        """Allocate patient ``i`` and begin to follow them."""
+        plan, now = self.plan, int(self.clock.now)
+        arm = self._allocate(i)
+        self._write(Kind.RANDOMISATION, i, 0, arm)
+        patient = Patient(now, arm, int(self._stratum[i]), None)
+        self.patients.append(patient)
+        if len(self.patients) == plan.n:
+            self._write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+        self._following += 1
+        for e, law in enumerate(plan.world.outcomes):
+            bits = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
+            parameter = self._parameters[e][i, arm]
+            if law.hazard is not None:
+                p = law.hazard.pieces
+                patient.natural[e] = int(
+                    event_ticks(bits, parameter, arm, p.begin, p.width, p.slope, p.jump, law.hazard.exponent, law.hazard.scale, plan.grid)
+                )
+                patient.running[e] = self.clock.process(self._until_event(i, e))
+                continue
+            patient.natural[e] = law.readout_ticks
+            if law.kind == "binary":
+                patient.outcome[e] = float(bool(responds(bits, np.uint64(parameter))))
+            else:
+                u = uniform(plan.seed, self.replicate, i, law.purpose, law.draw)
+                patient.outcome[e] = float(parameter + law.sd * standard_normal(u))
+            patient.running[e] = self.clock.process(self._until_readout(i, e))
+        if plan.world.dropout is not None and plan.world.dropout.hazard is not None:
+            law = plan.world.dropout
+            assert law.hazard is not None
+            p = law.hazard.pieces
+            bits = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
+            factor = self._parameters[-1][i, arm]
+            patient.dropout = int(
+                event_ticks(bits, factor, arm, p.begin, p.width, p.slope, p.jump, law.hazard.exponent, law.hazard.scale, plan.grid)
+            )
+            patient.leaving = self.clock.process(self._until_dropout(i))
+        self._consider_look()
+
+    def _allocate(self, i: int) -> int:
+        """Return the arm of patient ``i``."""
+        design = self.plan.allocation
+        if design.rule == ALTERNATING and self._weights is None:
+            shares = np.array([r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)])
+            arm = arm_in_turn(self._turn, shares)
+            self._turn += 1
+            return int(arm)
+        u = uniform(self.plan.seed, self.replicate, i, int(Purpose.ALLOCATION), 0)
+        if self._weights is not None:
+            return int(draw_by_weight(u, self._weights))
+        if design.rule == SIMPLE:
+            shares = np.array([r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)], dtype=float)
+            return int(draw_by_weight(u, shares))
+        stratum = int(self._stratum[i])
+        if not sum(self._blocks.get(stratum, [])):
+            self._blocks[stratum] = [int(p) if is_open else 0 for p, is_open in zip(design.places, self._open, strict=True)]
+        arm = int(draw_from_block(u, np.array(self._blocks[stratum])))
+        self._blocks[stratum][arm] -= 1
+        return arm
+
+    def _until_event(self, i: int, e: int) -> Process:
+        """Wait for patient ``i`` to have the event of endpoint ``e``, and for its report."""
+        patient, law = self.patients[i], self.plan.world.outcomes[e]
+        try:
+            yield self.clock.at(patient.entry + patient.natural[e], Kind.EVENT, i, e)
+        except simpy.Interrupt:
+            return
+        now = int(self.clock.now)
+        self._write(Kind.EVENT, i, e, patient.arm)
+        patient.event[e] = now
+        self._endpoint_done(i, e)
+        if law.readout_ticks:
+            yield self.clock.at(now + law.readout_ticks, Kind.READOUT, i, e)
+            self._write(Kind.READOUT, i, e, 1.0)
+        self._events[e][patient.arm] += 1
+        self._consider_look()
+
+    def _until_readout(self, i: int, e: int) -> Process:
+        """Wait for the read-out of endpoint ``e`` of patient ``i``."""
+        patient = self.patients[i]
+        try:
+            yield self.clock.at(patient.entry + patient.natural[e], Kind.READOUT, i, e)
+        except simpy.Interrupt:
+            return
+        self._write(Kind.READOUT, i, e, patient.outcome[e])
+        patient.readout[e] = int(self.clock.now)
+        self._readouts[e][patient.arm] += 1
+        self._endpoint_done(i, e)
+        self._consider_look()
+
+    def _until_dropout(self, i: int) -> Process:
+        """Wait for patient ``i`` to be lost, unless they have given everything before."""
+        patient = self.patients[i]
+        assert patient.dropout is not None
+        try:
+            yield self.clock.at(patient.entry + patient.dropout, Kind.DROPOUT, i)
+        except simpy.Interrupt:
+            return
+        self._write(Kind.DROPOUT, i, 0, patient.arm)
+        patient.lost = int(self.clock.now)
+        patient.leaving = None
+        for process in patient.running.values():
+            process.interrupt()
+        patient.running.clear()
+        self._leaves()
+
+    def _endpoint_done(self, i: int, e: int) -> None:
+        """Note that an endpoint has nothing more to give; after the last one the patient cannot be lost."""
+        patient = self.patients[i]
+        del patient.running[e]
+        if not patient.running:
+            if patient.leaving is not None:
+                patient.leaving.interrupt()
+                patient.leaving = None
+            self._leaves()
+
+    def _leaves(self) -> None:
+        """Count a patient out; after the last one no count can grow but by reports on their way."""
+        self._following -= 1
+        if self._following == 0 and len(self.patients) == self.plan.n:
+            now = int(self.clock.now)
+            self._exhausted = now
+            for law in self.plan.world.outcomes:
+                self._wake(now + (law.readout_ticks if law.kind == "survival" else 0))
+
+    # ---- looks ----------------------------------------------------------------------------------------------------
+
+    def _wake(self, tick: int) -> None:
+        """Consider the look again at a tick."""
+        if tick >= self.clock.now:
+            self.clock.at(tick, _WAKE, 0).callbacks.append(lambda _: self._consider_look())  # type: ignore[union-attr]
+
+    def _await_look(self) -> None:
+        """Begin to wait for the next look: set the alarms of whatever depends on the calendar."""
+        look = self.plan.looks[self._look]
+        self._look_called = False
+        self._wake(self._ready)
+        if look.no_later_than <= self.plan.horizon:
+            self._wake(look.no_later_than)
+        pending = [look.trigger]
+        while pending:
+            trigger = pending.pop()
+            pending.extend(trigger.children)
+            if trigger.kind == "calendar":
+                self._wake(trigger.ticks)
+            elif trigger.kind == "gap":
+                self._wake(self._previous_cut + trigger.ticks)
+
+    def _met(self, trigger: Trigger) -> bool:
+        """Return whether a trigger is met now."""
+        now = int(self.clock.now)
+        if trigger.kind == "all":
+            return all(self._met(child) for child in trigger.children)
+        if trigger.kind == "any":
+            return any(self._met(child) for child in trigger.children)
+        if trigger.kind == "calendar":
+            return now >= trigger.ticks
+        if trigger.kind == "gap":
+            return now >= self._previous_cut + trigger.ticks
+        if trigger.kind == "enrolled":
+            return len(self.patients) >= trigger.count
+        law = self.plan.world.outcomes[trigger.endpoint]
+        counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
+        arms = range(len(self.plan.arms)) if trigger.arms is None else trigger.arms
+        if sum(counts[a] for a in arms) >= trigger.count:
+            return True
+        reports = law.readout_ticks if trigger.kind == "events" else 0
+        return self._exhausted is not None and now >= self._exhausted + reports
+
+    def _consider_look(self) -> None:
+        """Call the next look for this instant if it is due."""
+        now = int(self.clock.now)
+        if self._ended or self._deciding or self._look_called or now < self._ready:
+            return
+        look = self.plan.looks[self._look]
+        if now >= look.no_later_than or self._met(look.trigger):
+            self._look_called = True
+            self.clock.at(now, Kind.LOOK, self._look).callbacks.append(self._come_to_look)  # type: ignore[union-attr]
+
+    def _come_to_look(self, _: simpy.Event) -> None:
+        """Stop the clock for the policies to look at the data."""
+        self._point = Point("look", np.array([0]), np.array([self._look]), np.array([int(self.clock.now)]))
+        self._ask.succeed()
+
+    def _come_to_review(self, _: simpy.Event) -> None:
+        """Stop the clock for the randomisation policy, unless enrolment is complete."""
+        if len(self.patients) < self.plan.n:
+            self._point = Point("review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)]))
+            self._ask.succeed()
+
+    def _calendar_reviews(self, step: int) -> Process:
+        """Come to a review at every step of the calendar while enrolment is open."""
+        number = 0
+        while len(self.patients) < self.plan.n:
+            yield self.clock.at((number + 1) * step, Kind.REVIEW, number)
+            self._come_to_review(self._ask)
+            number += 1
+
+    def _reach_horizon(self, _: simpy.Event) -> None:
+        """End the trial because its time is over."""
+        if not self._ended:
+            self._end(Stop.HORIZON, int(self.clock.now))
+
+    def _end(self, reason: Stop, cut: int) -> None:
+        """End the trial."""
+        self._ended = True
+        self._end_reason, self._end_cut = reason, cut
+        self._write(Kind.END, 0, 0, int(reason))
+        self._ask.succeed()
+
+    def advance(self) -> Point | None:
+        """Run to the next decision; None when the trial has ended."""
+        if self._ended:
+            return None
+        self._point = None
+        self._ask = self.clock.event()
+        self.clock.run(until=self._ask)
+        return self._point
+
+    def apply(self, point: Point, decision: Decision, marks: Floats) -> None:
+        """Take a decision into account from its time on."""
+        now = int(self.clock.now)
+        number = int(point.number[0])
+        if point.kind == "review":
+            self._write(Kind.REVIEW, number, 0, len(self.patients))
+            self._review += 1
+            if decision.weights is not None:
+                self._reweight(decision.weights[0])
+            return
+        for test, mark in enumerate(marks[0]):
+            self._write(Kind.LOOK, number, test, mark)
+        look = self.plan.looks[number]
+        self._previous_cut = now
+        self._deciding = True
+        at = self.clock.at(now + look.cleaning + look.decision, Kind.DECISION, number)
+        at.callbacks.append(lambda _: self._decide(decision))  # type: ignore[union-attr]
+
+    def _decide(self, decision: Decision) -> None:
+        """Carry out what was decided at the last look."""
+        if self._ended:
+            return
+        assert decision.stop is not None and decision.reason is not None
+        assert decision.reject is not None and decision.futile is not None and decision.open_arms is not None
+        self._deciding = False
+        reason = Stop(int(decision.reason[0]))
+        self._write(Kind.DECISION, self._look, 0, int(reason))
+        for kind, decided in ((Kind.REJECTED, decision.reject), (Kind.FUTILE, decision.futile)):
+            for test, holds in enumerate(decided[0]):
+                if holds:
+                    self._write(kind, test)
+        if decision.stop[0]:
+            self._end_look = self._look
+            self._end(reason, self._previous_cut)
+            return
+        for arm, stays in enumerate(decision.open_arms[0]):
+            if self._open[arm] and not stays:
+                self._open[arm] = False
+                self._dropped[arm] = self._look + 1
+                self._write(Kind.ARM_CLOSED, arm)
+                self._blocks.clear()
+                self._turn = 0
+                if self._weights is not None:
+                    self._weights = self._weights.copy()
+                    self._weights[arm] = 0.0
+        if decision.weights is not None and not np.isnan(decision.weights[0, 0]):
+            self._reweight(decision.weights[0])
+        self._look += 1
+        self._ready = int(self.clock.now) + self.plan.grid
+        self._await_look()
+
+    def _reweight(self, weights: Floats) -> None:
+        """Allocate by these weights from now on."""
+        self._weights = np.array(weights)
+        for arm, weight in enumerate(weights):
+            self._write(Kind.WEIGHT, arm, 0, weight)
+
+    # ---- what is known --------------------------------------------------------------------------------------------
+
+    def cut(self, point: Point, test: int) -> ReferenceCut:
+        """Return what is known for a test at the point."""
+        return ReferenceCut(self, int(point.tick[0]), test)
+
+    def open_arms(self, rows: Ints) -> Bools:
+        """Return which arms are open to allocation."""
+        return np.array([self._open])
+
+    def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
+        """Return the visible counts at a time."""
+        e, tick = self.plan.primary, int(ticks[0])
+        report = self.plan.world.outcomes[e].readout_ticks
+        arms = range(len(self.plan.arms))
+        known = [p for p in self.patients if p.entry <= tick]
+
+        def by_arm(chosen: list[Patient]) -> Ints:
+            return np.array([[sum(p.arm == a for p in chosen) for a in arms]])
+
+        return CutCounts(
+            by_arm(known),
+            by_arm([p for p in known if e in p.event and p.event[e] + report <= tick]),
+            by_arm([p for p in known if e in p.readout and p.readout[e] <= tick]),
+            by_arm([p for p in known if p.lost is not None and p.lost <= tick]),
+        )
+
+    def totals(self, point: Point) -> tuple[Ints, Floats]:
+        """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""
+        e, tick = self.plan.response_endpoint, int(point.tick[0])
+        n, total = np.zeros((1, len(self.plan.arms)), dtype=np.int64), np.zeros((1, len(self.plan.arms)))
+        for p in self.patients:
+            if e >= 0 and e in p.readout and p.readout[e] <= tick:
+                n[0, p.arm] += 1
+                total[0, p.arm] += p.outcome[e]
+        return n, total
+
+    def ends(self) -> Ends:
+        """Return how the trial ended."""
+        end = int(self.rows[-1].tick)
+        arms = len(self.plan.arms)
+        waits = [law.readout_ticks for law in self.plan.world.outcomes if law.kind != "survival"]
+        last = self._end_cut
+        for p in self.patients:
+            for wait in waits:
+                last = max(last, p.entry + (wait if p.dropout is None else min(wait, p.dropout)))
+        return Ends(
+            np.array([int(self._end_reason)], dtype=np.int8),
+            np.array([end]),
+            np.array([self._end_look]),
+            np.array([self._end_cut]),
+            np.array([len(self.patients)]),
+            np.array([self.patients[-1].entry if self.patients else 0]),
+            np.array([last]),
+            np.array([[sum(p.arm == a for p in self.patients) for a in range(arms)]]),
+            np.array([self._dropped]),
+        )
+
+    def log(self, row: int) -> list[LogRow]:
+        """Return the event log, in the order in which it was written."""
+        return self.rows
+
+    def stratum(self, patient: int, names: tuple[str, ...]) -> int:
+        """Return the stratum of a patient in the strata of an analysis."""
+        return int(self.plan.strata(names).of(self._records[patient : patient + 1])[0])
+
+
+class ReferenceCut:
+    """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`."""
+
+    def __init__(self, trial: ReferenceTrial, tick: int, test: int) -> None:
+        self._trial, self._tick = trial, tick
+        self._test = trial.plan.tests[test]
+        self._law = trial.plan.world.outcomes[self._test.endpoint]
+
+    def _pair(self) -> list[tuple[int, Patient]]:
+        """Return the patients of the compared arms, with their numbers, in order of entry."""
+        both = (self._test.control, self._test.treatment)
+        return [(i, p) for i, p in enumerate(self._trial.patients) if p.arm in both]
+
+    def risk_tables(self) -> RiskTables:
+        """Return the numbers at risk (survival endpoints)."""
+        test, e = self._test, self._test.endpoint
+        until = self._tick - self._law.readout_ticks
+        count = self._trial.plan.strata(test.strata).count
+        rows: list[tuple[int, int, int, int]] = []
+        known = [(self._trial.stratum(i, test.strata) if count > 1 else 0, p) for i, p in self._pair() if p.entry <= until]
+        for stratum in range(count):
+            group = [p for s, p in known if s == stratum]
+            had = np.array([e in p.event and p.event[e] <= until for p in group], dtype=bool)
+            stops = [p.event.get(e, p.lost if p.lost is not None else until) for p in group]
+            followed = np.array([min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64)
+            treated = np.array([p.arm == test.treatment for p in group], dtype=bool)
+            for time in np.unique(followed[had]):
+                at_risk, now = followed >= time, had & (followed == time)
+                rows.append((int(at_risk.sum()), int((at_risk & treated).sum()), int(now.sum()), int((now & treated).sum())))
+        table = np.array(rows, dtype=np.int32).reshape(-1, 4)
+        columns = [np.ascontiguousarray(table[:, c]) for c in range(4)]
+        return RiskTables(np.array([0, len(rows)]), *columns)
+
+    def moments(self) -> Moments:
+        """Return the read-outs' moments (binary and continuous endpoints)."""
+        e = self._test.endpoint
+        seen = [p for _, p in self._pair() if e in p.readout and p.readout[e] <= self._tick]
+        found = []
+        for arm in (self._test.control, self._test.treatment):
+            values = np.array([p.outcome[e] for p in seen if p.arm == arm], dtype=np.float64)
+            if self._law.kind == "binary":
+                mean, squares = binary_moments(len(values), int(values.sum()))
+            else:
+                mean, squares = mean_and_squares(values, len(values))
+            found.append((len(values), mean, squares))
+        n, mean, squares = zip(*found, strict=True)
+        return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))

@@ -1,0 +1,274 @@
+"""Runs designs under truths: chunks of replicates, in one process or several, in an order that never matters."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trialsim.engines.conduct import conduct
+from trialsim.engines.fast import FastEngine
+from trialsim.engines.plan import Plan, build_plan
+from trialsim.engines.points import Chunk
+from trialsim.engines.records import Columns, columns_of, joined, to_arrow
+from trialsim.errors import UsageError
+from trialsim.scenario.load import patient_table
+from trialsim.scenario.schema import Scenario
+
+Sink = Callable[[dict[str, pa.Table]], None]
+Progress = Callable[[int, int], None]
+
+ENGINES = ("fast", "reference")
+_TASK = 8192
+_IN_FLIGHT = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request: what to run and how.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    seed
+        Seed of the run.
+    engine
+        ``fast`` or ``reference``.
+    chunk
+        Replicates at a time, or None for a size that suits the caches; no number depends on it.
+    grid
+        Step of the time grid in ticks.
+    """
+
+    scenario: Scenario
+    seed: int
+    engine: str = "fast"
+    chunk: int | None = None
+    grid: int = 1
+
+
+def start_engine(plan: Plan, engine: str) -> Any:
+    """Return an engine for a plan.
+
+    Raises
+    ------
+    UsageError
+        If there is no such engine.
+    """
+    if engine == "fast":
+        return FastEngine(plan)
+    if engine == "reference":
+        from trialsim.engines.reference import ReferenceEngine  # noqa: PLC0415
+
+        return ReferenceEngine(plan)
+    raise UsageError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}.")
+
+
+def chunk_size(plan: Plan, engine: str) -> int:
+    """Return how many replicates at a time suit the caches."""
+    return 1 if engine == "reference" else max(16, min(4096, (1 << 18) // plan.n))
+
+
+class _Workshop:
+    """Builds plans and engines of a job once each, in whatever process it lives."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._table = patient_table(job.scenario)
+        self._engines: dict[tuple[str, str], Any] = {}
+
+    def engine(self, design: str, truth: str) -> Any:
+        """Return the engine of a cell."""
+        key = (design, truth)
+        if key not in self._engines:
+            self._engines.clear()
+            plan = build_plan(self.job.scenario, design, truth, self.job.seed, self.job.grid, self._table)
+            self._engines[key] = start_engine(plan, self.job.engine)
+        return self._engines[key]
+
+    def run(self, design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
+        """Return the records of replicates ``first`` to ``last - 1`` of a cell."""
+        engine = self.engine(design, truth)
+        step = 1 if self.job.engine == "reference" else self.job.chunk or chunk_size(engine.plan, self.job.engine)
+        return joined(
+            [columns_of(conduct(engine.start(np.arange(at, min(at + step, last))))) for at in range(first, last, step)]
+        )
+
+
+_workshop: _Workshop | None = None
+
+
+def _open_workshop(job: Job) -> None:
+    """Prepare a worker process."""
+    global _workshop  # noqa: PLW0603 - the one thing a worker process keeps
+    _workshop = _Workshop(job)
+
+
+def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
+    """Run one task in a worker process."""
+    assert _workshop is not None
+    return _workshop.run(design, truth, first, last)
+
+
+def _tasks(cells: Sequence[tuple[str, str]], replicates: int, size: int) -> Iterator[tuple[str, str, int, int]]:
+    """Return the tasks of all cells in their order."""
+    for design, truth in cells:
+        for first in range(0, replicates, size):
+            yield design, truth, first, min(first + size, replicates)
+
+
+def run(
+    scenario: Scenario,
+    designs: Sequence[str] | None,
+    truths: Sequence[str] | None,
+    replicates: int,
+    seed: int,
+    engine: str,
+    workers: int,
+    sink: Sink,
+    progress: Progress | None = None,
+    chunk: int | None = None,
+    grid: int = 1,
+) -> pa.Table:
+    """Run every design under every truth and hand over the records block by block.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    designs, truths
+        Names, or None for all.
+    replicates
+        Trials of each design under each truth.
+    seed
+        Seed of the run, 0 to 2**64 - 1.
+    engine
+        ``fast`` or ``reference``.
+    workers
+        Processes.
+    sink
+        Called with the tables ``trials``, ``looks`` and ``arms`` of each block, in the order of design, truth and
+        replicate.
+    progress
+        Called with trials done and trials in all.
+    chunk, grid
+        See :class:`Job`.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row a design, truth and hypothesis: estimand, estimator, true value, whether it is null, and the best arm.
+
+    Raises
+    ------
+    UsageError
+        If a name or a number cannot be used.
+    """
+    _check(replicates, seed, engine, workers, chunk)
+    job = Job(scenario, seed, engine, chunk, grid)
+    chosen_designs = scenario.select_designs(None if designs is None else list(designs))
+    chosen_truths = scenario.select_truths(None if truths is None else list(truths))
+    cells = [(design, truth) for design in chosen_designs for truth in chosen_truths]
+    tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
+    home = _Workshop(job)
+    total, done = replicates * len(cells), 0
+    size = _TASK if engine == "fast" else 16
+    if workers > 1:
+        size = max(1, min(size, -(-total // (4 * workers))))
+    if progress is not None:
+        progress(0, total)
+    for (design, truth, first, last), columns in _results(job, home, list(_tasks(cells, replicates, size)), workers):
+        sink(to_arrow(columns, home.engine(design, truth).plan, tests))
+        done += last - first
+        if progress is not None:
+            progress(done, total)
+    return cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
+
+
+def _check(replicates: int, seed: int, engine: str, workers: int, chunk: int | None) -> None:
+    """Refuse what cannot be run, with a sentence."""
+    if not 1 <= replicates <= 1 << 40:
+        raise UsageError(f"replicates is {replicates}; it must be a whole number of at least 1.")
+    if not 0 <= seed < 1 << 63:
+        raise UsageError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1.")
+    if engine not in ENGINES:
+        raise UsageError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}.")
+    if not 1 <= workers <= 256:
+        raise UsageError(f"workers is {workers}; it must be a whole number from 1 to 256.")
+    if chunk is not None and chunk < 1:
+        raise UsageError(f"chunk is {chunk}; it must be a whole number of at least 1.")
+
+
+def _results(
+    job: Job, home: _Workshop, tasks: list[tuple[str, str, int, int]], workers: int
+) -> Iterator[tuple[tuple[str, str, int, int], dict[str, Columns]]]:
+    """Return the records of each task, in the order of tasks, whoever finishes first."""
+    if workers == 1 or len(tasks) == 1:
+        for task in tasks:
+            yield task, home.run(*task)
+        return
+    method = "fork" if sys.platform == "linux" else "spawn"
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _open_workshop, (job,))
+    try:
+        waiting: list[tuple[tuple[str, str, int, int], Future[dict[str, Columns]]]] = []
+        following = iter(tasks)
+        for task in following:
+            waiting.append((task, pool.submit(_work, *task)))
+            if len(waiting) >= workers * _IN_FLIGHT:
+                ready, future = waiting.pop(0)
+                yield ready, future.result()
+        for ready, future in waiting:
+            yield ready, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def cell_table(plans: Sequence[Plan]) -> pa.Table:
+    """Return what is true in each cell: a row a design, truth and hypothesis."""
+    rows: list[Mapping[str, Any]] = []
+    for plan in plans:
+        best = _best_arm(plan)
+        for test in plan.tests:
+            value = plan.world.true_value(test.endpoint, test.treatment, test.control, test.follow_up)
+            benefit = -value if test.lower_is_better else value
+            rows.append(
+                {
+                    "design": plan.design,
+                    "truth": plan.truth,
+                    "hypothesis": test.name,
+                    "estimand": test.analysis.estimand,
+                    "estimator": test.analysis.estimator,
+                    "true_value": value,
+                    "null": benefit <= 1e-12,
+                    "best_arm": best,
+                    "alpha": test.alpha,
+                    "unit": "",
+                }
+            )
+    return pa.Table.from_pylist(rows)
+
+
+def _best_arm(plan: Plan) -> str:
+    """Return the arm with the best true value of the first test's endpoint; empty where several share it."""
+    test = plan.tests[0]
+    sign = -1.0 if test.lower_is_better else 1.0
+    values = [0.0] + [
+        sign * plan.world.true_value(plan.primary, a, 0, test.follow_up) for a in range(1, len(plan.arms))
+    ]
+    best = max(values)
+    holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - 1e-12]
+    return holders[0] if len(holders) == 1 else ""
+
+
+def chunk_of(scenario: Scenario, design: str, truth: str, replicates: Sequence[int], seed: int, engine: str, grid: int = 1) -> Chunk:
+    """Return a chunk of chosen replicates at the start of accrual, for one who wants to follow single trials."""
+    plan = build_plan(scenario, design, truth, seed, grid, patient_table(scenario))
+    chunk: Chunk = start_engine(plan, engine).start(np.asarray(replicates, dtype=np.int64))
+    return chunk

@@ -1,0 +1,1 @@
+"""Operating characteristics: what simulated trials say about designs, each value with its error."""

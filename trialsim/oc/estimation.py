@@ -1,0 +1,74 @@
+"""How well the trials estimate: mean, bias, root mean squared error, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trialsim.oc.columns import Cell, Records
+from trialsim.oc.measures import PROBABILITY, Measure, measure
+from trialsim.oc.montecarlo import mean, proportion, root_mean_square
+from trialsim.oc.rejections import Tested, count
+
+COVERAGE_Z = 1.959964
+
+
+def estimation_measures(records: Records, cell: Cell, tested: Tested) -> Iterator[Measure]:
+    """Yield the measures of one hypothesis' estimator in one cell."""
+    facts = tested.facts
+    name = facts.hypothesis
+    if f"estimate:{name}" not in records.columns("trials"):
+        return
+    estimates = records.numbers("trials", f"estimate:{name}", cell)
+    usable = np.isfinite(estimates)
+    if tested.failed is not None:
+        usable &= ~tested.failed
+    n = estimates.size
+    n_usable = count(usable)
+    complete = n_usable == n
+    kept = estimates if complete else estimates[usable]
+    unit = facts.unit or "estimate"
+    if (found := mean(kept)) is not None:
+        yield measure(*cell, "estimate", found, unit=unit, hypothesis=name, n_failed=n - n_usable)
+    truth = facts.true_value
+    if truth is None:
+        return
+    errors = kept - truth
+    if (found := mean(errors)) is not None:
+        yield measure(*cell, "bias", found, unit=unit, hypothesis=name, n_failed=n - n_usable)
+    yield from _bias_by_reason(records, cell, tested, errors, None if complete else usable, unit)
+    if (found := root_mean_square(errors)) is not None:
+        yield measure(*cell, "rmse", found, unit=unit, hypothesis=name, n_failed=n - n_usable)
+    standard_errors = records.numbers("trials", f"se:{name}", cell)
+    if not complete:
+        standard_errors = standard_errors[usable]
+    covering = count(np.abs(errors) <= COVERAGE_Z * standard_errors)
+    yield measure(
+        *cell, "coverage", proportion(covering, n), unit=PROBABILITY, hypothesis=name, n_failed=n - n_usable
+    )
+
+
+def _bias_by_reason(
+    records: Records,
+    cell: Cell,
+    tested: Tested,
+    errors: np.ndarray[tuple[int], np.dtype[np.float64]],
+    usable: np.ndarray[tuple[int], np.dtype[np.bool_]] | None,
+    unit: str,
+) -> Iterator[Measure]:
+    reasons = records.categories("trials", "stop_reason", cell)
+    for reason in sorted(reasons.present()):
+        stopped = reasons.equal(reason)
+        among = stopped if usable is None else stopped[usable]
+        found = mean(errors[among])
+        if found is not None:
+            yield measure(
+                *cell,
+                "bias",
+                found,
+                unit=unit,
+                hypothesis=tested.facts.hypothesis,
+                reason=reason,
+                n_failed=count(stopped) - found.n,
+            )

@@ -1,0 +1,249 @@
+"""What each operating characteristic means, and the row that reports one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from trialsim.oc.montecarlo import MonteCarlo
+
+PROBABILITY = "probability"
+PATIENTS = "patients"
+EVENTS = "events"
+DAYS = "days"
+OF_THE_ESTIMATE = "unit of the estimate"
+
+SIZES = ("enrolled", "analysed", "pipeline", "overrun", "events")
+TIMES = ("duration", "decision_time", "last_visit_time")
+QUANTILES = {"median": 0.5, "p10": 0.1, "p90": 0.9}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a measure is: its name, its unit and a sentence."""
+
+    name: str
+    unit: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One operating characteristic of one design under one truth; what does not apply is ``None``.
+
+    `n` counts the replicates in the value. `n_failed` counts those that failed: in a probability they are
+    counted in as the definition says, from a mean they are left out.
+    """
+
+    design: str
+    truth: str
+    name: str
+    hypothesis: str | None
+    arm: str | None
+    subgroup: str | None
+    site: str | None
+    look: int | None
+    reason: str | None
+    unit: str
+    value: float
+    mcse: float | None
+    lower: float | None
+    upper: float | None
+    n: int
+    n_failed: int
+
+    def to_dict(self) -> dict[str, str | int | float | None]:
+        """Return the row as it stands in JSON."""
+        return {name: getattr(self, name) for name in MEASURE_KEYS}
+
+
+MEASURE_KEYS = tuple(field.name for field in fields(Measure))
+
+
+def measure(
+    design: str,
+    truth: str,
+    name: str,
+    found: MonteCarlo,
+    *,
+    unit: str,
+    n_failed: int = 0,
+    hypothesis: str | None = None,
+    arm: str | None = None,
+    look: int | None = None,
+    reason: str | None = None,
+) -> Measure:
+    """Return a row of a Monte Carlo value."""
+    return Measure(design, truth, name, hypothesis, arm, None, None, look, reason, unit, *found, n_failed)
+
+
+def definitions() -> tuple[Definition, ...]:
+    """Every measure, in the order in which they are reported."""
+    return tuple(_definitions())
+
+
+def definition(name: str) -> Definition:
+    """Return the definition of a measure; a date in brackets after the name is ignored."""
+    plain = name.partition("[")[0]
+    for entry in _definitions():
+        if entry.name == plain:
+            return entry
+    raise KeyError(name)
+
+
+_FAILED_PROBABILITY = "A failed replicate counts as rejecting a true null and as not rejecting a false one."
+_FAILED_MEAN = "Failed replicates are left out."
+
+_MEANS = {
+    "enrolled": (
+        PATIENTS,
+        "Mean number of patients randomised by the end of randomisation, the pipeline included.",
+    ),
+    "analysed": (PATIENTS, "Mean number of patients in the deciding analysis."),
+    "pipeline": (
+        PATIENTS,
+        "Mean number of patients randomised by the deciding data cut whose primary outcome was not yet "
+        "known then.",
+    ),
+    "overrun": (PATIENTS, "Mean number of patients randomised after the deciding data cut."),
+    "events": (EVENTS, "Mean number of events of the primary endpoint in the deciding analysis."),
+    "duration": (
+        DAYS,
+        "Mean time from the first possible patient (the start of accrual) to the data lock of the deciding "
+        "analysis.",
+    ),
+    "decision_time": (
+        DAYS,
+        "Mean time from the start of accrual to the decision, which follows the data lock.",
+    ),
+    "last_visit_time": (DAYS, "Mean time from the start of accrual to the last visit of the last patient."),
+}
+_QUANTILE_WORDS = {"median": "Median", "p10": "10th percentile", "p90": "90th percentile"}
+
+
+def _definitions() -> Iterator[Definition]:
+    yield from _rejection()
+    for name, (unit, sentence) in _MEANS.items():
+        yield Definition(name, unit, f"{sentence} {_FAILED_MEAN}")
+        for suffix, word in _QUANTILE_WORDS.items():
+            yield Definition(
+                f"{name}_{suffix}", unit, f"{word} of what `{name}` is the mean of. {_FAILED_MEAN}"
+            )
+    yield from _stopping()
+    yield from _estimation()
+    yield from _by_arm()
+
+
+def _rejection() -> Iterator[Definition]:
+    yield Definition(
+        "reject",
+        PROBABILITY,
+        "Probability that the hypothesis is rejected: power, or type I error under its null. "
+        f"{_FAILED_PROBABILITY}",
+    )
+    yield Definition(
+        "reject_any",
+        PROBABILITY,
+        "Probability that at least one hypothesis is rejected; where every null is true (the global null) "
+        f"this is the familywise error. {_FAILED_PROBABILITY}",
+    )
+    yield Definition(
+        "familywise_error",
+        PROBABILITY,
+        "Probability that at least one true null is rejected; reported where there is one. A failed "
+        "replicate counts as an error.",
+    )
+    yield Definition(
+        "power_disjunctive",
+        PROBABILITY,
+        "Probability that at least one false null is rejected; reported where there is one. A failed "
+        "replicate counts as not rejecting.",
+    )
+    yield Definition(
+        "power_conjunctive",
+        PROBABILITY,
+        "Probability that all false nulls are rejected; reported where there is one. A failed replicate "
+        "counts as not rejecting.",
+    )
+    yield Definition(
+        "reject_by_look",
+        PROBABILITY,
+        f"Probability that the hypothesis is rejected at this look or before. {_FAILED_PROBABILITY}",
+    )
+
+
+def _stopping() -> Iterator[Definition]:
+    yield Definition(
+        "look_time",
+        DAYS,
+        "Mean time from the start of accrual to the look's data cut, among the trials that reach the look. "
+        f"{_FAILED_MEAN}",
+    )
+    yield Definition(
+        "finished_by",
+        PROBABILITY,
+        "Probability that the deciding data lock is at or before the date in brackets, counted from the "
+        "start of accrual. A failed replicate counts as not finished.",
+    )
+    yield Definition(
+        "stop",
+        PROBABILITY,
+        "Probability that the trial ends at this look for this reason (`horizon`: at no look, but at the "
+        "latest date of the scenario; `failed`: the replicate failed). Over looks and reasons they add up "
+        "to 1; without a look: at any look.",
+    )
+    yield Definition(
+        "stop_early",
+        PROBABILITY,
+        "Probability that the trial stops at a look before the last planned one. A failed replicate counts "
+        "as not stopping early.",
+    )
+
+
+def _estimation() -> Iterator[Definition]:
+    left_out = "Replicates that failed or have no estimate are left out and counted as failed."
+    yield Definition(
+        "estimate",
+        OF_THE_ESTIMATE,
+        f"Mean of the hypothesis' named estimator at its last analysis. {left_out}",
+    )
+    yield Definition(
+        "bias",
+        OF_THE_ESTIMATE,
+        "Mean of the named estimator minus the true value of the named estimand; with a reason: among "
+        f"trials that stopped for it. {left_out}",
+    )
+    yield Definition(
+        "rmse",
+        OF_THE_ESTIMATE,
+        "Root of the mean squared difference between the estimator and the estimand's true value. "
+        f"{left_out}",
+    )
+    yield Definition(
+        "coverage",
+        PROBABILITY,
+        "Probability that the Wald interval, estimate plus or minus 1.959964 standard errors, holds the "
+        "true value. A replicate that failed or has no estimate counts as not covering.",
+    )
+
+
+def _by_arm() -> Iterator[Definition]:
+    yield Definition(
+        "arm_enrolled", PATIENTS, f"Mean number of patients randomised to the arm. {_FAILED_MEAN}"
+    )
+    yield Definition(
+        "arm_dropped",
+        PROBABILITY,
+        "Probability that the arm is closed at a look; reported where the design ever closes one. Failed "
+        "replicates are counted as they ended.",
+    )
+    yield Definition(
+        "on_best_arm",
+        PATIENTS,
+        f"Mean number of patients randomised to the arm that is best under this truth. {_FAILED_MEAN}",
+    )
+    yield Definition(
+        "on_best_arm_share",
+        "share",
+        f"Mean over replicates of the share of patients randomised to the best arm. {_FAILED_MEAN}",
+    )

@@ -1,0 +1,241 @@
+"""Writing a run to disk block by block: a folder that is either whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from trialsim.errors import UsageError
+from trialsim.oc.columns import Cell, rows_by_cell
+
+ROWS_PER_GROUP = 131_072
+TABLES = ("trials", "looks", "arms")
+
+
+class RunWriter:
+    """Collects a run in a folder beside its final place and moves it there when it is whole.
+
+    Used as a context manager: on an error or an interrupt nothing is left behind.
+
+    Parameters
+    ----------
+    folder
+        Where the run shall lie. It must not exist, or be empty.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        require_free(self.folder)
+        self.partial = self.folder.with_name(f"{self.folder.name}.partial-{os.getpid()}")
+        self._tables: dict[str, TableWriter] = {}
+        self._finished = False
+
+    def __enter__(self) -> Self:
+        """Make the partial folder."""
+        try:
+            self.partial.mkdir(parents=True)
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what is not finished."""
+        if not self._finished:
+            for table in self._tables.values():
+                table.abandon()
+            shutil.rmtree(self.partial, ignore_errors=True)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has so far."""
+        return {name: table.rows for name, table in self._tables.items()}
+
+    def write_chunk(self, tables: Mapping[str, pa.Table]) -> None:
+        """Append one block of each table; the rows of a cell follow each other.
+
+        Parameters
+        ----------
+        tables
+            ``trials``, ``looks`` and ``arms``, each with the same columns in every block.
+        """
+        for name in TABLES:
+            if name not in tables:
+                continue
+            if name not in self._tables:
+                self._tables[name] = TableWriter(self.partial / f"{name}.parquet", tables[name].schema)
+            self._tables[name].write(tables[name])
+
+    def close_tables(self, cells: pa.Table) -> Path:
+        """Complete the tables, so that they can be read, and return the folder in which they lie for now.
+
+        Parameters
+        ----------
+        cells
+            What is true in each cell.
+        """
+        for table in self._tables.values():
+            table.close()
+        pq.write_table(cells, self.partial / "cells.parquet", compression="none")
+        return self.partial
+
+    def write_text(self, name: str, text: str) -> None:
+        """Add a text file."""
+        (self.partial / name).write_text(text, encoding="utf-8", newline="\n")
+
+    def write_json(self, name: str, document: Any) -> None:
+        """Add a JSON file; a number that is not finite is refused."""
+        self.write_text(name, json_text(document))
+
+    def finish(self) -> Path:
+        """Move the folder to its place and return it."""
+        require_free(self.folder)
+        try:
+            self.partial.rename(self.folder)
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
+            ) from error
+        self._finished = True
+        return self.folder
+
+
+class TableWriter:
+    """A Parquet file whose every row group holds rows of one cell.
+
+    Columns of names are dictionary-encoded, whole numbers delta-encoded, nothing is compressed: writing is
+    then bound by memory, and one column of one cell is read without touching the others.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self.rows = 0
+        self._schema = pa.schema([_field(field) for field in schema])
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        self._cell: Cell | None = None
+        types = {field.name: field.type for field in self._schema}
+        names = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
+        names += [name for name in types if name in ("efficacy_z", "futility_z")]
+        self._writer: pq.ParquetWriter | None = pq.ParquetWriter(
+            path,
+            self._schema,
+            compression="none",
+            use_dictionary=names,
+            column_encoding={
+                n: "DELTA_BINARY_PACKED" for n, kind in types.items() if pa.types.is_integer(kind)
+            },
+            write_statistics=[name for name in ("design", "truth") if name in types],
+        )
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
+        only = _only_cell(table)
+        if only is not None:
+            self._append(only, table)
+            return
+        for cell, rows in rows_by_cell(table).items():
+            if isinstance(rows, slice):
+                self._append(cell, table.slice(rows.start, rows.stop - rows.start))
+            else:
+                self._append(cell, table.take(rows))
+
+    def close(self) -> None:
+        """Write what waits and complete the file."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def abandon(self) -> None:
+        """Let go of the file, whatever state it is in."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _append(self, cell: Cell, table: pa.Table) -> None:
+        other = bool(self._waiting) and table.schema != self._waiting[0].schema
+        if cell != self._cell or other:
+            self._flush()
+            self._cell = cell
+        self._waiting.append(table)
+        self._n_waiting += table.num_rows
+        if self._n_waiting >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._n_waiting and self._writer is not None:
+            whole = pa.concat_tables(self._waiting)
+            if len(self._waiting) > 1:
+                whole = whole.combine_chunks()
+            self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
+            self.rows += self._n_waiting
+        self._waiting, self._n_waiting = [], 0
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder in which something lies already."""
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            held = "already holds a run" if (folder / "provenance.json").is_file() else "is not empty"
+            raise UsageError(
+                f"{folder}: {held} and is never overwritten; name another folder with --out, or read it with "
+                f"`trialsim report {folder}`"
+            )
+    elif folder.exists():
+        raise UsageError(f"{folder}: is a file, not a folder; name another with --out")
+
+
+def json_text(document: Any) -> str:
+    """Return a document as JSON for people and programs; a number that is not finite is refused."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _only_cell(table: pa.Table) -> Cell | None:
+    """Return the cell of all rows, where that is told by their columns at a glance."""
+    names = []
+    for column in (table["design"], table["truth"]):
+        if column.num_chunks != 1 or not pa.types.is_dictionary(column.type):
+            return None
+        codes = column.chunk(0).indices.to_numpy(zero_copy_only=False)
+        if codes.size == 0 or (codes != codes[0]).any():
+            return None
+        names.append(str(column.chunk(0).dictionary[int(codes[0])].as_py()))
+    return Cell(*names)
+
+
+def _field(field: pa.Field) -> pa.Field:
+    kind = field.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        kind = pa.dictionary(pa.int32(), pa.string())
+    return pa.field(field.name, kind, nullable=False)
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    if table.column_names != schema.names:
+        raise ValueError(f"columns {table.column_names} differ from those of the first block, {schema.names}")
+    columns = []
+    for column, field in zip(table.columns, schema, strict=True):
+        if pa.types.is_dictionary(field.type):
+            if column.null_count or not pa.types.is_dictionary(column.type):
+                column = column.cast(pa.string()).fill_null("").dictionary_encode()
+        elif column.null_count:
+            column = pc.fill_null(column, float("nan") if pa.types.is_floating(field.type) else 0)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,80 @@
+"""Which arm a patient gets: the compiled rules of allocation, as pure functions of counts and one uniform."""
+
+from __future__ import annotations
+
+from trialsim.compiled import kernel
+
+ALTERNATING = 0
+SIMPLE = 1
+BLOCKS = 2
+
+
+@kernel
+def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return an arm with probability proportional to its weight, from one uniform.
+
+    Parameters
+    ----------
+    u
+        Uniform in (0, 1).
+    weights
+        Weights, not negative, not all zero, ``[arm]``.
+
+    Returns
+    -------
+    int
+        Index of an arm with positive weight.
+    """
+    total = 0.0
+    for a in range(len(weights)):
+        total += weights[a]
+    left = u * total
+    chosen = -1
+    for a in range(len(weights)):
+        if weights[a] > 0.0:
+            chosen = a
+            left -= weights[a]
+            if left < 0.0:
+                return chosen
+    return chosen
+
+
+@kernel
+def draw_from_block(u, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return an arm from what is left of a permuted block; drawing without replacement makes every order equally likely.
+
+    Parameters
+    ----------
+    u
+        Uniform in (0, 1).
+    left
+        Places left by arm, not all zero, ``[arm]``; not changed.
+
+    Returns
+    -------
+    int
+        Index of an arm with a place left.
+    """
+    total = 0
+    for a in range(len(left)):
+        total += left[a]
+    place = int(u * total)
+    for a in range(len(left)):
+        place -= left[a]
+        if place < 0:
+            return a
+    return -1
+
+
+@kernel
+def arm_in_turn(position, ratio):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return the arm at a position of the repeated list of arms, each ``ratio[arm]`` times in a row."""
+    total = 0
+    for a in range(len(ratio)):
+        total += ratio[a]
+    place = position % total
+    for a in range(len(ratio)):
+        place -= ratio[a]
+        if place < 0:
+            return a
+    return -1

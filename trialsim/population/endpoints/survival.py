@@ -1,0 +1,152 @@
+"""Times to an event on the cumulative-hazard scale: piecewise exponential and Weibull.
+
+A patient has one unit exponential, spent at the current hazard (Bender, Augustin and Blettner, Statist. Med. 24, 2005,
+1713-1723): baseline hazard x hazard ratio of the arm x exp(linear predictor). A Weibull baseline is a piecewise
+exponential in its own cumulative hazard, so one inverse serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.compiled import kernel
+from trialsim.draws import unit, unit_exponential
+from trialsim.elementary import natural_exp, power
+from trialsim.stats.piecewise import PiecewiseIntensity, piece_days, piecewise_intensity
+from trialsim.timegrid import delay_ticks
+
+Floats = NDArray[np.float64]
+Steps = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class HazardLaw:
+    """The law of a time to event by arm.
+
+    Parameters
+    ----------
+    pieces
+        The hazards by arm, in days, or in baseline cumulative hazard for a Weibull baseline.
+    exponent
+        1 / shape of a Weibull baseline; 1 for an exponential one.
+    scale
+        Scale of a Weibull baseline in days; 1 for an exponential one.
+    """
+
+    pieces: PiecewiseIntensity
+    exponent: float
+    scale: float
+
+    def cumulative_hazard(self, arm: int, days: Floats) -> Floats:
+        """Return the cumulative hazard of a patient with linear predictor 0 by each time in days."""
+        operational = np.asarray(days, dtype=np.float64)
+        if self.exponent != 1.0:
+            operational = np.power(operational / self.scale, 1.0 / self.exponent)
+        return self.pieces.cumulative(arm, operational)
+
+
+def hazard_law(segments: tuple[Sequence[float], Sequence[float]], weibull: tuple[float, float] | None, ratios: Sequence[Steps]) -> HazardLaw:
+    """Return the law of each arm from a baseline and hazard ratios.
+
+    Parameters
+    ----------
+    segments
+        Starts in days and hazards per day of a piecewise exponential baseline; ignored for a Weibull one.
+    weibull
+        Shape and scale in days of a Weibull baseline, or None.
+    ratios
+        For each arm its steps (start in days since entry, hazard ratio); control's is 1 throughout.
+
+    Returns
+    -------
+    HazardLaw
+        One group an arm.
+    """
+    groups: list[tuple[list[float], list[float]]] = []
+    for steps in ratios:
+        if weibull is not None:
+            shape, scale = weibull
+            groups.append(([(start / scale) ** shape for start, _ in steps], [ratio for _, ratio in steps]))
+            continue
+        starts, hazards = segments
+        breaks = sorted({*starts, *(start for start, _ in steps)})
+        rates = [
+            hazards[int(np.searchsorted(starts, at, side="right")) - 1]
+            * steps[int(np.searchsorted([start for start, _ in steps], at, side="right")) - 1][1]
+            for at in breaks
+        ]
+        groups.append((breaks, rates))
+    exponent, scale = (1.0, 1.0) if weibull is None else (1.0 / weibull[0], weibull[1])
+    return HazardLaw(piecewise_intensity(groups), exponent, scale)
+
+
+@kernel
+def hazard_factors(main, modifier, drift, arms, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Fill ``out[row, arm]`` with exp(-linear predictor), the factor on a patient's unit exponential."""
+    for i in range(len(main)):
+        shared = main[i] + drift[i]
+        out[i, 0] = natural_exp(-shared)
+        treated = natural_exp(-(shared + modifier[i]))
+        for a in range(1, arms):
+            out[i, a] = treated
+
+
+@kernel
+def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, grid):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return the delay from entry to the event of one patient, in ticks.
+
+    Parameters
+    ----------
+    bits
+        The patient's random word.
+    factor
+        exp(-linear predictor).
+    arm
+        Index of the arm.
+    begin, width, slope, jump
+        Of :class:`~trialsim.stats.piecewise.PiecewiseIntensity`, ``[arm, segment]``.
+    exponent, scale
+        Of :class:`HazardLaw`.
+    grid
+        Step of the time grid in ticks.
+
+    Returns
+    -------
+    int
+        Ticks, at least one step of the grid.
+    """
+    amount = unit_exponential(unit(bits)) * factor
+    days = 0.0
+    for j in range(begin.shape[1]):
+        days += piece_days(amount, begin[arm, j], width[arm, j], slope[arm, j], jump[arm, j])
+    if exponent != 1.0:
+        days = scale * power(days, exponent)
+    return delay_ticks(days, grid)
+
+
+@kernel
+def fill_event_ticks(  # type: ignore[no-untyped-def]  # noqa: ANN201
+    words, factors, rows, arms, begin, width, slope, jump, exponent, scale, grid, first, last, amount, days, out  # noqa: ANN001
+):
+    """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
+
+    The loops run over segments outside and patients inside, which vectorises. ``amount`` and ``days`` are scratch.
+    """
+    for i in range(first, last):
+        amount[i] = unit_exponential(unit(words[i])) * factors[rows[i], arms[i]]
+    for i in range(first, last):
+        a = arms[i]
+        days[i] = piece_days(amount[i], begin[a, 0], width[a, 0], slope[a, 0], jump[a, 0])
+    for j in range(1, begin.shape[1]):
+        for i in range(first, last):
+            a = arms[i]
+            days[i] += piece_days(amount[i], begin[a, j], width[a, j], slope[a, j], jump[a, j])
+    if exponent != 1.0:
+        for i in range(first, last):
+            days[i] = scale * power(days[i], exponent)
+    for i in range(first, last):
+        out[i] = delay_ticks(days[i], grid)

@@ -1,0 +1,97 @@
+"""True values: what an ideal trial of everybody under every arm would find.
+
+Each is computed from both potential outcomes of the same patients, averaging each patient's own law instead of one draw
+from it, so that the only error left is that of the sample of patients (none for rows of a table or identical patients).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.population.endpoints.survival import HazardLaw
+
+Floats = NDArray[np.float64]
+
+_STEPS = 600
+
+
+def population_survival(law: HazardLaw, arm: int, factors: Floats, days: Floats) -> Floats:
+    """Return the survival function of the whole population under one arm.
+
+    Parameters
+    ----------
+    law
+        The law of the event.
+    arm
+        Index of the arm.
+    factors
+        exp(-linear predictor) of each patient in that arm, ``[patient]``.
+    days
+        Times since entry in days, ``[time]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[time]``: the mean over patients of exp(-cumulative hazard).
+    """
+    hazard = law.cumulative_hazard(arm, days)
+    distinct, counts = np.unique(factors, return_counts=True)
+    total = np.zeros_like(hazard)
+    for chunk in range(0, len(distinct), 512):
+        part = slice(chunk, chunk + 512)
+        total += (np.exp(-hazard[None, :] / distinct[part, None]) * counts[part, None]).sum(axis=0)
+    survival: Floats = total / len(factors)
+    return survival
+
+
+def time_grid(law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float) -> Floats:
+    """Return times in days that follow both survival curves closely up to the end of follow-up."""
+    coarse = np.unique(np.concatenate([[0.0], np.geomspace(follow_up * 1e-6, follow_up, 2000)]))
+    inside = law.pieces.starts[np.isfinite(law.pieces.starts)]
+    if law.exponent != 1.0:
+        inside = law.scale * np.power(inside, law.exponent)
+    mean = sum(population_survival(law, arm, f[:: max(1, len(f) // 200)], coarse) for arm, f in zip(arms, factors, strict=True))
+    highest, lowest = float(np.max(mean)), max(float(np.min(mean)), 1e-7)
+    levels = np.unique([np.linspace(highest, lowest, _STEPS), np.geomspace(highest, lowest, _STEPS)])[::-1]
+    times = np.interp(-levels, -np.asarray(mean), coarse)
+    return np.unique(np.concatenate([times, inside[inside < follow_up], [0.0, follow_up]]))
+
+
+def cox_log_ratio(law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float) -> float:
+    """Return the log hazard ratio to which a Cox model of treatment alone converges in an ideal trial.
+
+    Half of the population is on each arm, everyone is followed for ``follow_up`` days and nobody is lost (Struthers and
+    Kalbfleisch, Biometrika 73, 1986, 363-369). With proportional hazards and no covariates it is the log of that ratio.
+
+    Parameters
+    ----------
+    law
+        The law of the event.
+    arms
+        Treatment and control.
+    factors
+        exp(-linear predictor) of each patient under treatment and under control, ``[patient]`` each.
+    follow_up
+        Days.
+
+    Returns
+    -------
+    float
+        Log hazard ratio of treatment against control.
+    """
+    days = time_grid(law, arms, factors, follow_up)
+    treated, control = (population_survival(law, arm, f, days) for arm, f in zip(arms, factors, strict=True))
+    events_treated, events_control = -np.diff(treated), -np.diff(control)
+    at_risk_treated = 0.5 * (treated[1:] + treated[:-1])
+    at_risk_control = 0.5 * (control[1:] + control[:-1])
+    beta = 0.0
+    for _ in range(100):
+        weight = np.exp(beta) * at_risk_treated
+        share = weight / np.maximum(weight + at_risk_control, 1e-300)
+        both = events_treated + events_control
+        step = float((events_treated - both * share).sum() / max(float((both * share * (1.0 - share)).sum()), 1e-300))
+        beta += min(max(step, -1.0), 1.0)
+        if abs(step) < 1e-13:
+            break
+    return beta

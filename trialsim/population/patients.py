@@ -1,0 +1,231 @@
+"""Who the patients of a replicate are: rows of a real table, or draws from marginals joined by a Gaussian copula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.compiled import kernel
+from trialsim.draws import Purpose, uniform
+from trialsim.elementary import natural_exp, standard_normal
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TRAITS = ("prognosis", "predictive", "toxicity", "adherence")
+"""Latent traits in the order of their draws: u, v, w, d of the literature on enrichment."""
+
+_NORMAL, _LOG_NORMAL, _DISCRETE, _BETA = range(4)
+_TABLE_ROW = int(Purpose.TABLE_ROW)
+
+
+@dataclass(frozen=True)
+class Marginals:
+    """Parametric covariates and latent traits, one column each.
+
+    Parameters
+    ----------
+    kind
+        Family of each column, ``[column]``.
+    first, second
+        Its two parameters: mean and sd; log median and sd of the logarithm; alpha and beta, ``[column]``.
+    cuts
+        For a discrete column the normal scores at which the next value begins, padded by infinity,
+        ``[column, value]``.
+    purpose, draw
+        Address of the column's normal score, ``[column]``.
+    cholesky
+        Lower factor of the correlation of the scores, ``[column, column]``.
+    """
+
+    kind: Ints
+    first: Floats
+    second: Floats
+    cuts: Floats
+    purpose: Ints
+    draw: Ints
+    cholesky: Floats
+
+
+@dataclass(frozen=True)
+class PatientSource:
+    """Where patients come from.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns of a patient's record: covariates, then latent traits.
+    categories
+        Levels of each categorical covariate, in the order of their codes.
+    table
+        Covariates of real patients ``[row, covariate]``, or None.
+    marginals
+        The drawn columns (all of them, or the latent traits beside a table), or None.
+    """
+
+    columns: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    table: Floats | None = None
+    marginals: Marginals | None = None
+
+    @property
+    def identical(self) -> bool:
+        """Whether all patients are alike."""
+        return self.table is None and self.marginals is None
+
+    @property
+    def finite(self) -> bool:
+        """Whether every patient is one of a fixed list of rows."""
+        return self.marginals is None
+
+    @property
+    def rows(self) -> Floats:
+        """The fixed list of rows ``[row, column]`` of a finite source; one empty row when all are alike."""
+        return np.zeros((1, 0)) if self.table is None else self.table
+
+    def row_numbers(self, seed: int, replicate: int, n: int) -> Ints:
+        """Return which row of the table each of ``n`` patients is, drawn with replacement; zeros without a table."""
+        out = np.zeros(n, dtype=np.int64)
+        if self.table is not None:
+            _draw_rows(seed, replicate, len(self.table), out)
+        return out
+
+    def records(self, seed: int, replicate: int, n: int) -> Floats:
+        """Return the records of ``n`` patients of one replicate.
+
+        Parameters
+        ----------
+        seed, replicate
+            Address of the draws.
+        n
+            Number of patients.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 ``[n, column]``; categorical covariates as codes.
+        """
+        fixed = self.rows[self.row_numbers(seed, replicate, n)]
+        if self.marginals is None:
+            return fixed
+        m = self.marginals
+        drawn = np.empty((n, len(m.kind)))
+        _draw_columns(seed, replicate, m.kind, m.first, m.second, m.cuts, m.purpose, m.draw, m.cholesky, drawn)
+        for column in np.flatnonzero(m.kind == _BETA):
+            from scipy.special import betaincinv, ndtr  # noqa: PLC0415
+
+            drawn[:, column] = betaincinv(m.first[column], m.second[column], ndtr(drawn[:, column]))
+        return np.concatenate([fixed, drawn], axis=1) if self.table is not None else drawn
+
+
+@kernel
+def _draw_rows(seed, replicate, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill row numbers, each row equally likely."""
+    for i in range(len(out)):
+        out[i] = np.int64(uniform(seed, replicate, i, _TABLE_ROW, 0) * rows)
+
+
+@kernel
+def _draw_columns(seed, replicate, kind, first, second, cuts, purpose, draw, cholesky, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill the drawn columns of each patient; a beta column is left as its normal score."""
+    columns = len(kind)
+    score = np.empty(columns)
+    for i in range(out.shape[0]):
+        for k in range(columns):
+            score[k] = standard_normal(uniform(seed, replicate, i, purpose[k], draw[k]))
+        for k in range(columns):
+            z = 0.0
+            for j in range(k + 1):
+                z += cholesky[k, j] * score[j]
+            if kind[k] == _NORMAL:
+                out[i, k] = first[k] + second[k] * z
+            elif kind[k] == _LOG_NORMAL:
+                out[i, k] = natural_exp(first[k] + second[k] * z)
+            elif kind[k] == _DISCRETE:
+                value = 0
+                while z >= cuts[k, value]:
+                    value += 1
+                out[i, k] = value
+            else:
+                out[i, k] = z
+
+
+def _discrete_cuts(probabilities: Sequence[float]) -> Floats:
+    """Return the normal scores at which each next value begins; infinity after the last."""
+    from scipy.special import ndtri  # noqa: PLC0415
+
+    below = np.cumsum(np.asarray(probabilities, dtype=np.float64))[:-1]
+    return np.append(ndtri(np.clip(below, 0.0, 1.0)), np.inf)
+
+
+def _poisson_cuts(mean: float) -> Floats:
+    """Return the normal scores at which each next count begins, as far as float64 can tell counts apart."""
+    from scipy.special import ndtri, pdtr  # noqa: PLC0415
+
+    counts = np.arange(int(mean + 40.0 * np.sqrt(mean + 1.0)) + 60)
+    below = ndtri(pdtr(counts, mean))
+    return np.append(below[np.isfinite(below)], np.inf)
+
+
+def build_marginals(
+    families: Sequence[tuple[str, Mapping[str, float]]], traits: Mapping[str, float], correlation: Floats
+) -> Marginals:
+    """Return the drawn columns: covariates in their order, then the latent traits given.
+
+    Parameters
+    ----------
+    families
+        For each covariate its family (``normal``, ``log_normal``, ``beta``, ``poisson``, ``categorical``) and
+        parameters; the parameters of a categorical one are its level probabilities.
+    traits
+        Standard deviation of each latent trait, by name.
+    correlation
+        Correlation of the normal scores, ``[column, column]``.
+
+    Returns
+    -------
+    Marginals
+        Ready to draw from.
+    """
+    kind, first, second, cuts, purpose, draw = [], [], [], [], [], []
+    for k, (family, p) in enumerate(families):
+        a, b, cut = 0.0, 0.0, np.array([np.inf])
+        if family == "normal":
+            code, a, b = _NORMAL, p["mean"], p["sd"]
+        elif family == "log_normal":
+            code, a, b = _LOG_NORMAL, float(np.log(p["median"])), p["sd_log"]
+        elif family == "beta":
+            code, a, b = _BETA, p["alpha"], p["beta"]
+        elif family == "poisson":
+            code, cut = _DISCRETE, _poisson_cuts(p["mean"])
+        else:
+            code, cut = _DISCRETE, _discrete_cuts(list(p.values()))
+        kind.append(code)
+        first.append(a)
+        second.append(b)
+        cuts.append(cut)
+        purpose.append(int(Purpose.COVARIATE))
+        draw.append(k)
+    for name, sd in traits.items():
+        kind.append(_NORMAL)
+        first.append(0.0)
+        second.append(sd)
+        cuts.append(np.array([np.inf]))
+        purpose.append(int(Purpose.LATENT))
+        draw.append(TRAITS.index(name))
+    width = max(len(cut) for cut in cuts)
+    padded = np.full((len(cuts), width), np.inf)
+    for k, cut in enumerate(cuts):
+        padded[k, : len(cut)] = cut
+    return Marginals(
+        np.array(kind, dtype=np.int64),
+        np.array(first),
+        np.array(second),
+        padded,
+        np.array(purpose, dtype=np.int64),
+        np.array(draw, dtype=np.int64),
+        np.linalg.cholesky(correlation),
+    )

@@ -1,0 +1,196 @@
+"""The report of a run as one self-contained HTML page, a pure function of its saved records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from trialsim.oc.characteristics import OperatingCharacteristics
+from trialsim.oc.columns import Records
+from trialsim.oc.error_claims import ErrorClaim, error_claims
+from trialsim.oc.measures import definition
+from trialsim.report.answer import answer
+from trialsim.report.figures import (
+    MOST_TRUTHS_DRAWN,
+    MOST_TRUTHS_OF_DURATIONS,
+    Picture,
+    duration_picture,
+    power_picture,
+    stopping_picture,
+)
+from trialsim.report.page_style import STYLE
+from trialsim.report.tables import TextTable, summary_tables
+
+_PROVENANCE = {
+    "digest": "scenario digest",
+    "seed": "seed",
+    "replicates": "replicates per cell",
+    "engine": "engine",
+    "workers": "workers",
+    "command": "command",
+    "started": "started",
+    "finished": "finished",
+    "python": "Python",
+    "platform": "platform",
+}
+
+
+def page(
+    scenario: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    characteristics: OperatingCharacteristics,
+    records: Records,
+    targets: Mapping[tuple[str, str], float],
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    scenario, provenance
+        The resolved scenario and where the run comes from, as plain data.
+    characteristics, records
+        What was found, and the trials it was found in.
+    targets
+        One-sided alpha by design and hypothesis.
+    """
+    name = str(scenario.get("name", "scenario"))
+    about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
+    sentences = answer(characteristics, targets)
+    body = [
+        f"<h1>{escape(name)}</h1>",
+        *(f'<p class="about">{escape(text)}</p>' for text in about),
+        '<section class="answer" aria-label="The answer">',
+        *(f"<p>{escape(sentence)}</p>" for sentence in sentences),
+        "</section>",
+        "<h2>Operating characteristics</h2>",
+        "<p>Monte Carlo standard errors in parentheses; a second line gives the 10th to 90th percentile "
+        "over trials.</p>",
+        *(_text_table(table) for table in summary_tables(characteristics)),
+        *_error_section(error_claims(characteristics, targets)),
+        "<h2>Pictures</h2>",
+        *_pictures(characteristics, records),
+        "<h2>Definitions</h2>",
+        *_definitions(characteristics),
+        *_assumptions(scenario.get("assumed")),
+        "<h2>Provenance</h2>",
+        _provenance(provenance),
+    ]
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(name)}: operating characteristics</title>",
+            f"<style>{STYLE}</style>",
+            "</head>",
+            "<body>",
+            "<main>",
+            *body,
+            "</main>",
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _text_table(table: TextTable) -> str:
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
+    rows = [
+        "<tr>" + "".join(_cell(lines, place) for place, lines in enumerate(row)) + "</tr>"
+        for row in table.rows
+    ]
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title)}">'
+        f"<table><caption>{escape(table.title)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cell(lines: Sequence[str], place: int) -> str:
+    shown = escape(lines[0]) + "".join(f'<span class="second">{escape(line)}</span>' for line in lines[1:])
+    return f'<th scope="row">{shown}</th>' if place == 0 else f"<td>{shown}</td>"
+
+
+def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
+    if not claims:
+        return []
+    rows = tuple(
+        tuple((text,) for text in (claim.design, claim.truth, claim.hypothesis, claim.sentence))
+        for claim in claims
+    )
+    table = TextTable(
+        "By hypothesis, where its null is true", ("design", "truth", "hypothesis", "claim"), rows
+    )
+    return [
+        "<h2>Type I error</h2>",
+        "<p>One-sided exact upper limits; the chance that any of them is exceeded is at most 2.5%. They "
+        "are about each hypothesis, not about the family of them.</p>",
+        _text_table(table),
+    ]
+
+
+def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:
+    pictures = [power_picture(characteristics), stopping_picture(characteristics)]
+    pictures.append(duration_picture(records, characteristics))
+    for picture in pictures:
+        yield _figure(picture)
+    n_truths = len({cell.truth for cell in characteristics.cells()})
+    if n_truths > MOST_TRUTHS_DRAWN:
+        yield f"<p>Power and endings are drawn for the first {MOST_TRUTHS_DRAWN} of {n_truths} truths.</p>"
+    if n_truths > MOST_TRUTHS_OF_DURATIONS:
+        yield f"<p>Durations are drawn for the first {MOST_TRUTHS_OF_DURATIONS} of {n_truths} truths.</p>"
+
+
+def _figure(picture: Picture) -> str:
+    return (
+        f'<figure><img src="{picture.address}" alt="{escape(picture.alternative)}">'
+        f"<figcaption>{escape(picture.title)}</figcaption></figure>"
+    )
+
+
+def _definitions(characteristics: OperatingCharacteristics) -> list[str]:
+    shown = dict.fromkeys(row.name.partition("[")[0] for row in characteristics.rows)
+    entries = [definition(name) for name in shown if not name.endswith(("_median", "_p10", "_p90"))]
+    lines = ["<dl>"]
+    for entry in entries:
+        sentence = escape(entry.sentence)
+        lines.append(f"<dt><code>{escape(entry.name)}</code> ({escape(entry.unit)})</dt><dd>{sentence}</dd>")
+    lines.append("</dl>")
+    estimands = dict.fromkeys(
+        f"{fact.hypothesis}: the estimator {fact.estimator} against the estimand {fact.estimand}"
+        for fact in characteristics.facts
+        if fact.estimator or fact.estimand
+    )
+    if estimands:
+        lines += [
+            "<h3>Estimators and estimands</h3>",
+            "<ul>",
+            *(f"<li>{escape(text)}</li>" for text in estimands),
+            "</ul>",
+        ]
+    return lines
+
+
+def _assumptions(assumed: Any) -> list[str]:
+    if not isinstance(assumed, Mapping) or not assumed:
+        return []
+    entries = [
+        f"<dt><code>{escape(str(path))}</code></dt><dd>{escape(str(why))}</dd>"
+        for path, why in assumed.items()
+    ]
+    return ["<h2>Assumed, not known</h2>", "<dl>", *entries, "</dl>"]
+
+
+def _provenance(provenance: Mapping[str, Any]) -> str:
+    rows = [(label, str(provenance[key])) for key, label in _PROVENANCE.items() if key in provenance]
+    packages = provenance.get("packages")
+    if isinstance(packages, Mapping):
+        rows.append(("packages", ", ".join(f"{name} {number}" for name, number in packages.items())))
+    lines = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{escape(text)}</td></tr>' for label, text in rows
+    )
+    return f'<table class="words"><tbody>{lines}</tbody></table>'

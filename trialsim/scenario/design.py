@@ -1,0 +1,210 @@
+"""A design as data: how many patients, how they are allocated, when the data are read, what is tested."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
+from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
+from trialsim.scenario.values import (
+    ONE_KEY,
+    Flag,
+    Label,
+    Model,
+    Name,
+    NumberAtom,
+    WordAtom,
+    WrittenAs,
+    exactly_one,
+    listed,
+    or_short,
+    refuse,
+    shown,
+    unknown,
+)
+
+MOST_PATIENTS = 1_000_000
+MOST_LOOKS = 50
+NO_BOUND = float("inf")
+ALLOCATIONS = ("alternating", "simple", "permuted_blocks", "stratified_permuted_blocks")
+
+Share = Annotated[int, NumberAtom(least=1, most=100, whole=True)]
+BlockSize = Annotated[int, NumberAtom(least=2, most=2000, whole=True)]
+Strata = Annotated[tuple[Label, ...], Field(min_length=1, max_length=5)]
+Alpha = Annotated[float, NumberAtom(above=0, most=0.5)]
+
+
+class Ratio(Model):
+    """An allocation that needs nothing but a ratio."""
+
+    ratio: dict[Name, Share] | None = None
+
+
+class Blocks(Model):
+    """Permuted blocks of one size."""
+
+    size: BlockSize
+    ratio: dict[Name, Share] | None = None
+
+
+class StratifiedBlocks(Model):
+    """Permuted blocks within each stratum."""
+
+    size: BlockSize
+    strata: Strata
+    ratio: dict[Name, Share] | None = None
+
+
+class Allocation(Model):
+    """How arms are given to patients, as exactly one of the rules."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_KEY)
+
+    alternating: Ratio | None = None
+    simple: Ratio | None = None
+    permuted_blocks: Blocks | None = None
+    stratified_permuted_blocks: StratifiedBlocks | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, data: Any) -> Any:
+        """Read a name alone as the rule with equal shares."""
+        if isinstance(data, str):
+            if data not in ALLOCATIONS:
+                raise refuse(unknown("the allocation", data, ALLOCATIONS))
+            if data not in ("alternating", "simple"):
+                raise refuse(f"{data} needs a block size: {{{data}: {{size: 4}}}}")
+            return {data: {}}
+        if not isinstance(data, (dict, Allocation)):
+            raise refuse(f"an allocation is expected, found {shown(data)}; allowed: {listed(ALLOCATIONS)}")
+        return data
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Allocation:
+        """Refuse none and several rules."""
+        exactly_one(
+            (name for name in ALLOCATIONS if getattr(self, name) is not None), ALLOCATIONS, "an allocation"
+        )
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema of a name alone or a mapping."""
+        return or_short({"enum": ["alternating", "simple"]}, schema, handler)
+
+    @property
+    def kind(self) -> str:
+        """The rule's name."""
+        return next(name for name in ALLOCATIONS if getattr(self, name) is not None)
+
+    @property
+    def size(self) -> int | None:
+        """The block size, where there are blocks."""
+        blocks = self.permuted_blocks or self.stratified_permuted_blocks
+        return blocks.size if blocks is not None else None
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """The covariates that make the strata."""
+        return self.stratified_permuted_blocks.strata if self.stratified_permuted_blocks is not None else ()
+
+    @property
+    def ratio(self) -> dict[str, int] | None:
+        """The shares by arm, where they are not all one."""
+        return getattr(self, self.kind).ratio  # type: ignore[no-any-return]
+
+
+class Test(Model):
+    """The one-sided level at which a hypothesis is tested."""
+
+    __test__ = False
+
+    alpha: Alpha
+
+
+_ZValue = NumberAtom(least=-100, most=100)
+
+
+def _read_bound(value: Any) -> float | None:
+    """Return a bound, or None where there is none (null, or infinite)."""
+    if value is None or (isinstance(value, float) and value in (NO_BOUND, -NO_BOUND)):
+        return None
+    return _ZValue.parse(value)
+
+
+class BoundAtom:
+    """A bound on the z scale; null or an infinite one means no bound at that look."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Tell pydantic how to read a bound."""
+        return core_schema.no_info_plain_validator_function(_read_bound)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """Return the JSON Schema of a bound (an infinite one has no JSON form)."""
+        return {"type": ["number", "null"]}
+
+
+Bound = Annotated[float | None, BoundAtom()]
+
+
+class Bounds(Model):
+    """Bounds on the z scale, one for each look."""
+
+    efficacy_z: Annotated[tuple[Bound, ...], Field(min_length=1, max_length=MOST_LOOKS)]
+    futility_z: Annotated[tuple[Bound, ...], Field(min_length=1, max_length=MOST_LOOKS)] | None = None
+
+
+_WrittenBounds = Annotated[
+    Annotated[Bounds, Tag("<common>")] | Annotated[dict[Name, Bounds], Tag("<per test>")],
+    Discriminator(
+        lambda value: (
+            "<per test>"
+            if isinstance(value, dict)
+            and value
+            and all(isinstance(part, (dict, Bounds)) for part in value.values())
+            else "<common>"
+        )
+    ),
+]
+
+
+class Design(Model):
+    """One design of the trial."""
+
+    kind: Annotated[Literal["fixed", "group_sequential"], WordAtom(("fixed", "group_sequential"))]
+    n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
+    arms: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    allocation: Allocation
+    looks: Annotated[tuple[Look, ...], Field(min_length=1, max_length=MOST_LOOKS)]
+    tests: Annotated[dict[Name, Test], Field(min_length=1, max_length=50)]
+    bounds: _WrittenBounds | None = None
+    futility_binding: Flag = False
+    reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
+    policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
+        default_factory=lambda: read_policies(Slots())
+    )
+
+    def bounds_of(self, test: str) -> Bounds | None:
+        """Return the written bounds of a test, where there are any."""
+        return self.bounds.get(test) if isinstance(self.bounds, dict) else self.bounds
+
+    def efficacy_z(self, test: str) -> tuple[float, ...]:
+        """Return the efficacy bound of a test at each look; infinite where there is none."""
+        bounds = self.bounds_of(test)
+        if bounds is None:
+            # With one look and no bounds written, the bound is the normal quantile of the one-sided level.
+            return (*(NO_BOUND,) * (len(self.looks) - 1), NormalDist().inv_cdf(1.0 - self.tests[test].alpha))
+        return tuple(NO_BOUND if bound is None else bound for bound in bounds.efficacy_z)
+
+    def futility_z(self, test: str) -> tuple[float, ...]:
+        """Return the futility bound of a test at each look; minus infinity where there is none."""
+        bounds = self.bounds_of(test)
+        if bounds is None or bounds.futility_z is None:
+            return (-NO_BOUND,) * len(self.looks)
+        return tuple(-NO_BOUND if bound is None else bound for bound in bounds.futility_z)

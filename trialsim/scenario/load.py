@@ -1,0 +1,153 @@
+"""Read a scenario: from a file to a checked scenario, or to all its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.reading import parse_yaml
+from trialsim.scenario.resolve import expand_grids, inside, read_extended, resolve_designs
+from trialsim.scenario.schema import Scenario
+from trialsim.scenario.sentences import problems_from
+from trialsim.scenario.table import Column, Table, read_table
+from trialsim.scenario.validate import (
+    parts_of,
+    readable_parts,
+    readable_population,
+    rule_problems,
+    truth_problems,
+)
+from trialsim.scenario.values import printable
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Return the scenario in a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file; what it extends and the patients it resamples lie in the same folder.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem that was found.
+    """
+    path = Path(path)
+    try:
+        return scenario_from(read_extended(path), path.parent)
+    except ScenarioError as error:
+        raise ScenarioError(map(_on_one_line, error.problems), str(path)) from None
+
+
+def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:
+    """Return the scenario in a YAML text.
+
+    Parameters
+    ----------
+    text
+        One YAML document, which extends no other file.
+    folder
+        Where the table of patients lies, for a scenario that resamples one.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem that was found.
+    """
+    tree = parse_yaml(text)
+    if isinstance(tree, dict) and "extends" in tree:
+        raise ScenarioError(
+            [Problem("extends", "a text of its own cannot extend a file; load the file instead")]
+        )
+    return scenario_from(tree, folder)
+
+
+def scenario_from(tree: Any, folder: Path | None = None) -> Scenario:
+    """Return the scenario of plain data, such as :meth:`Scenario.dump` gives.
+
+    Parameters
+    ----------
+    tree
+        Mappings, lists, texts and numbers as YAML gives them.
+    folder
+        Where the table of patients lies, for a scenario that resamples one.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem that was found.
+    """
+    if not isinstance(tree, dict):
+        raise ScenarioError([Problem("", "a scenario is a mapping with keys such as name, arms and designs")])
+    problems: list[Problem] = []
+    tree = dict(tree)
+    ancestors = resolve_designs(tree, problems)
+    expand_grids(tree, problems)
+    table = _table(tree, folder, problems)
+    keys: dict[int, tuple[str, ...]] = {}
+    scenario: Scenario | None = None
+    try:
+        scenario = Scenario.model_validate(tree, context=keys).located(folder, table)
+        parts = parts_of(scenario)
+    except ValidationError as error:
+        problems += problems_from(error, tree, keys)
+        parts = readable_parts(tree, table)
+    problems += rule_problems(parts, tree)
+    if scenario is not None and not problems:
+        problems += truth_problems(scenario)
+    if problems or scenario is None:
+        raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors)))
+    return scenario
+
+
+def patient_table(scenario: Scenario) -> Mapping[str, Column] | None:
+    """Return the resampled patients by trait, each as values and levels, or None where there are none."""
+    return scenario.table.columns if scenario.table is not None else None
+
+
+def _table(tree: dict[str, Any], folder: Path | None, problems: list[Problem]) -> Table | None:
+    """Return the table of patients that the population resamples, where it can be read."""
+    population = readable_population(tree)
+    if population is None or population.resample is None:
+        return None
+    if folder is None:
+        problems.append(Problem("population.resample", "a table can only be read beside a scenario file"))
+        return None
+    try:
+        path = inside(folder, population.resample, "population.resample")
+        return read_table(path, population.columns, population.resample)
+    except ScenarioError as error:
+        problems += error.problems
+        return None
+
+
+def _on_one_line(problem: Problem) -> Problem:
+    """Return a problem without characters of the file that a terminal might obey, and not too long."""
+    return Problem(printable(problem.path, 300), printable(problem.message, 1500))
+
+
+def _said_once(problems: list[Problem], ancestors: Mapping[str, tuple[str, ...]]) -> list[Problem]:
+    """Return the problems without repeats: what a design inherits is said where it comes from."""
+    said = dict.fromkeys(problems)
+    cells: set[tuple[str, str]] = set()
+    kept = []
+    for problem in said:
+        path = problem.path.split(".")
+        if len(path) > 1 and path[0] == "designs":
+            above = (".".join(["designs", one, *path[2:]]) for one in ancestors.get(path[1], ()))
+            if any(Problem(other, problem.message) in said for other in above):
+                continue
+        if path[0] == "truths":
+            # The cells of a grid repeat what is wrong with the whole of it.
+            family, _, rest = problem.path.partition("[")
+            once = (family, rest.rpartition("].")[2] + problem.message)
+            if rest and once in cells:
+                continue
+            cells.add(once)
+        kept.append(problem)
+    return kept

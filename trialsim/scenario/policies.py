@@ -1,0 +1,165 @@
+"""Which policy fills each slot of a design, with its parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from trialsim.scenario.values import (
+    Model,
+    NumberAtom,
+    WordAtom,
+    exactly_one,
+    listed,
+    or_short,
+    refuse,
+    shown,
+    unknown,
+)
+
+SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
+Policies = dict[str, tuple[str, dict[str, Any]]]
+
+
+class Parameterless(Model):
+    """A policy without parameters."""
+
+
+class Bounds(Model):
+    """Stop as the bounds of the design say."""
+
+    stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
+    futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
+
+
+class DropArms(Model):
+    """Keep the best experimental arms at one look and drop the others; bounds decide for what is left."""
+
+    look: Annotated[int, NumberAtom(least=1, most=50, whole=True)] = 1
+    keep: Annotated[int, NumberAtom(least=1, most=19, whole=True)] = 1
+    stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
+    futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
+
+
+class Slot(Model):
+    """One slot: a policy's name alone, or the name with parameters.
+
+    The shipped policies are fields, so that their parameters are checked here. Policies that other packages
+    register are taken by name, with parameters that are numbers, words or truth values.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, data: Any) -> Any:
+        """Read a name alone as the policy with its defaults, and refuse names that nobody registered."""
+        if isinstance(data, str):
+            data = {data: {}}
+        if not isinstance(data, (dict, Slot)):
+            names = listed(cls.written_keys())
+            raise refuse(f"the name of a policy is expected, found {shown(data)}; allowed: {names}")
+        for name in data if isinstance(data, dict) else ():
+            if name not in cls.written_keys():
+                known = _registered(cls.__name__.lower())
+                if name not in known:
+                    raise refuse(unknown("the policy", name, known or cls.written_keys()))
+        return data
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Slot:
+        """Refuse none and several policies in a slot, and parameters that are not plain."""
+        given = [name for name in self.written_keys() if getattr(self, name) is not None]
+        exactly_one([*given, *self._outside()], self.written_keys(), "a policy")
+        for name, parameters in self._outside().items():
+            if not isinstance(parameters, dict) or any(not _is_plain(value) for value in parameters.values()):
+                raise refuse(
+                    f"the parameters of {name} are a mapping of names to numbers, words or truth values"
+                )
+        return self
+
+    def _outside(self) -> dict[str, Any]:
+        """Return the policies of other packages in this slot."""
+        return self.__pydantic_extra__ or {}
+
+    def chosen(self) -> tuple[str, dict[str, Any]]:
+        """Return the policy's name and its parameters, defaults filled in."""
+        for name, parameters in self._outside().items():
+            return name, dict(parameters)
+        name = next(name for name in self.written_keys() if getattr(self, name) is not None)
+        return name, dict(getattr(self, name).model_dump())
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema of a name alone or a mapping."""
+        return or_short({"type": "string"}, schema, handler)
+
+
+def _registered(slot: str) -> list[str]:
+    """Return the names of the policies of a slot that are registered, those of other packages included."""
+    from trialsim import registry
+
+    names = registry.names("policies")
+    return [name.removeprefix(f"{slot}.") for name in names if name.startswith(f"{slot}.")]
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a parameter is a finite number, a word or a truth value."""
+    return isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+class Recruitment(Slot):
+    """Policies for whom to screen next."""
+
+    first_come_first_served: Parameterless | None = None
+
+
+class Sites(Slot):
+    """Policies for which sites to open."""
+
+    all_open: Parameterless | None = None
+
+
+class Randomisation(Slot):
+    """Policies for the allocation weights."""
+
+    by_design: Parameterless | None = None
+    rosenberger: Parameterless | None = None
+
+
+class Monitoring(Slot):
+    """Policies for what is done at a visit."""
+
+    by_protocol: Parameterless | None = None
+
+
+class Stopping(Slot):
+    """Policies for stopping and adaptation at a look."""
+
+    bounds: Bounds | None = None
+    drop_arms: DropArms | None = None
+
+
+class Slots(Model):
+    """The five slots with the traditional rule in each."""
+
+    recruitment: Recruitment = Field(default=Recruitment(first_come_first_served=Parameterless()))
+    sites: Sites = Field(default=Sites(all_open=Parameterless()))
+    randomisation: Randomisation = Field(default=Randomisation(by_design=Parameterless()))
+    monitoring: Monitoring = Field(default=Monitoring(by_protocol=Parameterless()))
+    stopping: Stopping = Field(default=Stopping(bounds=Bounds()))
+
+
+def read_policies(slots: Slots) -> Policies:
+    """Return the policy and its parameters by slot."""
+    return {slot: getattr(slots, slot).chosen() for slot in SLOTS}
+
+
+def write_policies(policies: Policies) -> dict[str, Any]:
+    """Return the slots as they are written."""
+    return {slot: {name: dict(parameters)} for slot, (name, parameters) in policies.items()}

@@ -1,0 +1,351 @@
+"""Rules across hypotheses and designs: what is tested exists and suits, what is waited for can happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trialsim.scenario.completion import counted_endpoints
+from trialsim.scenario.design import NO_BOUND, Bounds, Design
+from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
+from trialsim.scenario.looks import Counted, When
+from trialsim.scenario.rules_world import Finding, WorldParts, strata_findings
+from trialsim.scenario.values import listed, unknown
+
+Place = tuple[str | int, ...]
+
+MOST_REVIEWS = 100_000
+
+
+@dataclass(frozen=True)
+class TrialParts:
+    """Those hypotheses and designs that could be read, and the names that stand in the file.
+
+    Parameters
+    ----------
+    world
+        What could be read of the world.
+    hypotheses, designs
+        What could be read.
+    endpoint_names, hypothesis_names
+        All names in the file, those of unreadable parts included.
+    """
+
+    world: WorldParts
+    hypotheses: Mapping[str, Hypothesis]
+    designs: Mapping[str, Design]
+    endpoint_names: Sequence[str]
+    hypothesis_names: Sequence[str]
+
+
+def trial_findings(parts: TrialParts) -> Iterator[Finding]:
+    """Yield everything that is wrong across hypotheses and designs."""
+    for name, hypothesis in parts.hypotheses.items():
+        yield from _hypothesis(("hypotheses", name), hypothesis, parts)
+    for name, design in parts.designs.items():
+        at = ("designs", name)
+        yield from _arms(at, design, parts)
+        yield from _allocation(at, design, parts)
+        yield from _looks(at, design, parts)
+        yield from _tests(at, design, parts)
+        yield from _bounds(at, design)
+        yield from _policies(at, design, parts)
+        yield from _accrual(at, design, parts)
+
+
+def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterator[Finding]:
+    """Yield what a hypothesis names that does not exist or does not suit."""
+    arms = parts.world.arms
+    if arms is not None:
+        for place, arm in enumerate(hypothesis.arms):
+            if arm not in arms:
+                yield (*at, "arms", place), unknown("the arm", arm, arms)
+    if hypothesis.arms[0] == hypothesis.arms[1]:
+        yield (*at, "arms"), f"'{hypothesis.arms[0]}' is compared with itself; name two different arms"
+    if hypothesis.endpoint not in parts.endpoint_names:
+        yield (*at, "endpoint"), unknown("the endpoint", hypothesis.endpoint, parts.endpoint_names)
+    elif hypothesis.endpoint in parts.world.endpoints:
+        kind = parts.world.endpoints[hypothesis.endpoint].kind
+        suited = ANALYSES_OF_KIND[kind]
+        if hypothesis.analysis not in suited:
+            what = f"{hypothesis.analysis} does not suit the {kind} endpoint '{hypothesis.endpoint}'"
+            yield (*at, "analysis"), f"{what}; allowed: {listed(suited)}"
+    if hypothesis.strata:
+        yield from strata_findings((*at, "analysis", "logrank", "strata"), hypothesis.strata, parts.world)
+
+
+def _arms(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield arms of a design that do not exist, are named twice or lack control, and too few patients."""
+    arms = parts.world.arms
+    for place, arm in enumerate(design.arms):
+        if arms is not None and arm not in arms:
+            yield (*at, "arms", place), unknown("the arm", arm, arms)
+        if arm in design.arms[:place]:
+            yield (*at, "arms", place), f"the arm '{arm}' is named twice"
+    if len(design.arms) == 1:
+        yield (*at, "arms"), "at least two arms are needed"
+    if design.arms and arms and design.arms[0] != arms[0] and design.arms[0] in arms:
+        yield (*at, "arms", 0), f"the first arm must be the control arm, '{arms[0]}'"
+    if design.n < len(_arms_of(design, parts)):
+        yield (*at, "n"), f"{design.n} patients are too few for {len(_arms_of(design, parts))} arms"
+
+
+def _arms_of(design: Design, parts: TrialParts) -> tuple[str, ...]:
+    """Return the arms of a design, all of the scenario where it names none."""
+    return design.arms or parts.world.arms or ()
+
+
+def _allocation(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield ratios for the wrong arms, blocks that do not divide, and strata that cannot be made."""
+    rule, arms = design.allocation, _arms_of(design, parts)
+    inside = (*at, "allocation", rule.kind)
+    if rule.ratio is not None and arms:
+        for arm in rule.ratio:
+            if arm not in arms:
+                yield (*inside, "ratio", arm), unknown("the arm", arm, arms)
+        missing = [arm for arm in arms if arm not in rule.ratio]
+        if missing:
+            yield (
+                (*inside, "ratio"),
+                f"a share is required for every arm of the design; missing: {listed(missing)}",
+            )
+    total = sum(rule.ratio.values()) if rule.ratio is not None else len(set(arms))
+    if rule.size is not None and arms and rule.size % total:
+        nearest = -(-rule.size // total) * total
+        shares = f"the ratio's sum {total}" if rule.ratio is not None else f"the number of arms {total}"
+        yield (*inside, "size"), f"{rule.size} is not a multiple of {shares}; {nearest} is"
+    yield from strata_findings((*inside, "strata"), rule.strata, parts.world)
+
+
+def _looks(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield looks that are too many, cannot happen, or come in the wrong order."""
+    if design.kind == "fixed" and len(design.looks) != 1:
+        yield (
+            (*at, "looks"),
+            f"a fixed design has exactly one look, found {len(design.looks)}; or kind: group_sequential",
+        )
+    horizon = parts.world.horizon
+    reached: dict[tuple[object, ...], tuple[float, int]] = {}
+    for number, look in enumerate(design.looks):
+        place = (*at, "looks", number, "when")
+        yield from _trigger(place, look.when, design, parts, first=number == 0, depth=0)
+        if look.no_later_than is not None and look.no_later_than > horizon:
+            yield (*place, "no_later_than"), _beyond(look.no_later_than, horizon)
+        for where, leaf in _needed(place, look.when):
+            if leaf.kind == "gap":
+                continue
+            size = leaf.duration if leaf.kind == "calendar" else leaf.count
+            key = (leaf.kind, leaf.endpoint, leaf.arms)
+            before = reached.get(key)
+            if size is not None and before is not None and size <= before[0] and number > before[1]:
+                unit = " days" if leaf.kind == "calendar" else f" {leaf.kind}"
+                earlier = f"the {before[0]:g} of look {before[1] + 1}"
+                yield where, f"{size:g}{unit} is not more than {earlier}; looks come in order"
+            if size is not None:
+                reached[key] = (size, number)
+    for number, look in enumerate(design.looks):
+        for lag in ("cleaning_lag", "decision_lag"):
+            if getattr(look, lag) > horizon:
+                yield (*at, "looks", number, lag), _beyond(getattr(look, lag), horizon)
+    if design.reviews is not None:
+        kind, size = design.reviews
+        where = (*at, "reviews", "every", kind)
+        if kind == "enrolled" and size > design.n:
+            yield where, f"{size:g} exceeds the {design.n} patients that can be enrolled"
+        elif kind == "calendar" and size > horizon:
+            yield where, _beyond(size, horizon)
+        elif kind == "calendar" and horizon / size > MOST_REVIEWS:
+            yield (
+                where,
+                f"every {size:g} days is too often; at most {MOST_REVIEWS:,} reviews fit before the horizon",
+            )
+
+
+def _beyond(days: float, horizon: float) -> str:
+    """Return the sentence for a time after the horizon."""
+    return f"{days:g} days is beyond the horizon of {horizon:g} days, at which the trial ends"
+
+
+def _needed(at: Place, when: When) -> Iterator[tuple[Place, When]]:
+    """Yield the places and triggers that a look cannot do without."""
+    if when.kind == "all":
+        for number, child in enumerate(when.children):
+            yield from _needed((*at, "all", number), child)
+    elif when.kind != "any":
+        yield _size_place(at, when), when
+
+
+def _size_place(at: Place, when: When) -> Place:
+    """Return the place of the count or duration of a trigger."""
+    return (*at, when.kind, "count") if when.kind in ("events", "readouts") else (*at, when.kind)
+
+
+def _trigger(
+    at: Place, when: When, design: Design, parts: TrialParts, *, first: bool, depth: int
+) -> Iterator[Finding]:
+    """Yield what a trigger waits for that cannot happen."""
+    if when.children:
+        if depth > 1:
+            yield (*at, when.kind), "all and any are nested too deeply; one inside the other is the most"
+            return
+        for number, child in enumerate(when.children):
+            yield from _trigger((*at, when.kind, number), child, design, parts, first=first, depth=depth + 1)
+        return
+    where = _size_place(at, when)
+    if when.kind == "gap" and first:
+        yield where, "gap is the time since the look before; the first look has none before it"
+    if when.duration is not None and when.duration > parts.world.horizon:
+        yield where, _beyond(when.duration, parts.world.horizon)
+    if when.count is not None and when.count > design.n:
+        yield where, f"{when.count} exceeds the {design.n} patients that can be enrolled"
+    counted = when.events or when.readouts
+    if counted is not None:
+        yield from _counted((*at, when.kind), when.kind, counted, design, parts)
+
+
+def _counted(at: Place, kind: str, counted: Counted, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield an endpoint or arms whose events or readouts cannot be counted."""
+    endpoints, arms = parts.world.endpoints, _arms_of(design, parts)
+    all_readable = len(endpoints) == len(parts.endpoint_names) and len(parts.hypotheses) == len(
+        parts.hypothesis_names
+    )
+    if counted.endpoint is None:
+        candidates = counted_endpoints(kind, design, parts.hypotheses, endpoints)
+        if all_readable and not candidates:
+            kinds = "survival" if kind == "events" else "binary or continuous"
+            yield at, f"there are no {kind} to count; the scenario has no {kinds} endpoint"
+        elif all_readable and len(candidates) > 1:
+            example = f"{{{kind}: {{count: {counted.count}, endpoint: {candidates[0]}}}}}"
+            yield at, f"the {kind} of {listed(candidates)} could be meant; name the endpoint: {example}"
+    elif counted.endpoint not in parts.endpoint_names:
+        yield (*at, "endpoint"), unknown("the endpoint", counted.endpoint, parts.endpoint_names)
+    elif counted.endpoint in endpoints and (endpoints[counted.endpoint].kind == "survival") != (
+        kind == "events"
+    ):
+        has = "readouts, not events" if kind == "events" else "events, not readouts"
+        yield (*at, "endpoint"), f"'{counted.endpoint}' is {endpoints[counted.endpoint].kind}; it has {has}"
+    for place, arm in enumerate(counted.arms or ()):
+        if arms and arm not in arms:
+            yield (*at, "arms", place), unknown("the arm", arm, arms)
+        elif counted.arms and arm in counted.arms[:place]:
+            yield (*at, "arms", place), f"the arm '{arm}' is named twice"
+
+
+def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield tests of hypotheses that do not exist or compare arms that the design has not."""
+    arms = _arms_of(design, parts)
+    for name in design.tests:
+        if name not in parts.hypothesis_names:
+            yield (*at, "tests", name), unknown("the hypothesis", name, parts.hypothesis_names)
+        elif name in parts.hypotheses and parts.world.arms is not None:
+            absent = [
+                arm for arm in parts.hypotheses[name].arms if arm in parts.world.arms and arm not in arms
+            ]
+            if absent:
+                yield (
+                    (*at, "tests", name),
+                    f"compares {listed(absent)}, which the design has not; its arms: {listed(arms)}",
+                )
+
+
+def _bounds(at: Place, design: Design) -> Iterator[Finding]:
+    """Yield bounds that are missing, superfluous, of the wrong number, or that contradict each other."""
+    where = (*at, "bounds")
+    if design.kind == "fixed":
+        if design.bounds is not None:
+            yield (
+                where,
+                "a fixed design has no bounds (its one look is judged at alpha); use kind: group_sequential",
+            )
+        return
+    if design.bounds is None:
+        yield (
+            where,
+            "is required for a group sequential design: {efficacy_z: [...]} with one bound for each look",
+        )
+        return
+    written: dict[Place, Bounds] = {}
+    if isinstance(design.bounds, Bounds):
+        written[where] = design.bounds
+    else:
+        written = {(*where, test): bounds for test, bounds in design.bounds.items() if test in design.tests}
+        for test in design.bounds:
+            if test not in design.tests:
+                yield (*where, test), unknown("the test", test, design.tests)
+        missing = [test for test in design.tests if test not in design.bounds]
+        if missing:
+            yield where, f"bounds are required for every test; missing: {listed(missing)}"
+    for place, bounds in written.items():
+        yield from _bounds_of(place, bounds, len(design.looks))
+    if design.futility_binding and all(bounds.futility_z is None for bounds in written.values()):
+        yield (*at, "futility_binding"), "there are no futility bounds to be binding; give bounds.futility_z"
+
+
+def _bounds_of(at: Place, bounds: Bounds, looks: int) -> Iterator[Finding]:
+    """Yield what is wrong with the bounds of one test."""
+    for side in ("efficacy_z", "futility_z"):
+        values = getattr(bounds, side)
+        if values is not None and len(values) != looks:
+            yield (
+                (*at, side),
+                f"{len(values)} bounds for {looks} looks; one for each look is expected (null: none)",
+            )
+    if bounds.efficacy_z[-1] is None:
+        yield (*at, "efficacy_z", len(bounds.efficacy_z) - 1), "the last look needs a finite bound"
+    for number, (futility, efficacy) in enumerate(
+        zip(bounds.futility_z or (), bounds.efficacy_z, strict=False)
+    ):
+        if futility is not None and futility > (NO_BOUND if efficacy is None else efficacy):
+            sentence = (
+                f"the futility bound {futility:g} lies above the efficacy bound {efficacy:g} of the same look"
+            )
+            yield (*at, "futility_z", number), sentence
+
+
+def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield policies whose parameters do not fit the design."""
+    name, parameters = design.policies["stopping"]
+    place = (*at, "policies", "stopping", name)
+    experimental = len(set(_arms_of(design, parts))) - 1
+    if name == "drop_arms":
+        if parameters["look"] >= len(design.looks):
+            sentence = f"look {parameters['look']} is not before the last of {len(design.looks)} looks"
+            yield (*place, "look"), f"{sentence}; arms are dropped at an interim"
+        if parts.world.arms is not None and parameters["keep"] >= experimental:
+            yield (
+                (*place, "keep"),
+                f"{parameters['keep']} kept of {experimental} experimental arms drops none",
+            )
+    if design.policies["randomisation"][0] == "rosenberger":
+        kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
+        known = all(test in parts.hypotheses for test in design.tests)
+        readable = known and len(parts.world.endpoints) == len(parts.endpoint_names)
+        if readable and "binary" not in kinds:
+            sentence = (
+                "rosenberger learns from success rates; the design tests no hypothesis on a binary endpoint"
+            )
+            yield (*at, "policies", "randomisation"), sentence
+
+
+def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:
+    """Yield the endpoints that a design tests."""
+    for test in design.tests:
+        if test in parts.hypotheses and parts.hypotheses[test].endpoint in parts.world.endpoints:
+            yield parts.world.endpoints[parts.hypotheses[test].endpoint]
+
+
+def _accrual(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield a number of patients that is not expected to be reached before the horizon."""
+    accrual, horizon = parts.world.accrual, parts.world.horizon
+    if accrual is None or accrual.kind == "uniform":
+        return
+    pieces = accrual.rates or (((0.0, accrual.rate),) if accrual.rate is not None else ())
+    if not pieces:
+        return
+    expected = 0.0
+    for (start, rate), end in zip(pieces, [*(start for start, _ in pieces[1:]), horizon], strict=True):
+        expected += rate * max(min(end, horizon) - start, 0.0)
+    if expected < design.n * (1 - 1e-9):
+        sentence = f"about {expected:.0f} of {design.n} patients come before the horizon of {horizon:g} days"
+        yield (*at, "n"), sentence

@@ -1,0 +1,110 @@
+"""From validation errors to sentences, each at its path in the file as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from trialsim.errors import Problem
+from trialsim.scenario.values import did_you_mean, listed, printable, shown
+
+Location = Sequence[str | int]
+
+
+def written_path(tree: Any, location: Location) -> str:
+    """Return the path in the file of a place in the models.
+
+    The models hold steps that are not written (the tag of a union, a count that stands alone); these are left
+    out.
+    """
+    path = ""
+    here = tree
+    last = len(location) - 1
+    for place, step in enumerate(location):
+        if step == "[key]" or (isinstance(step, str) and step.startswith("<")):
+            continue
+        if isinstance(step, int):
+            if not isinstance(here, list):
+                break
+            path += f"[{step}]"
+            here = here[step] if 0 <= step < len(here) else None
+        elif isinstance(here, dict):
+            if step not in here and place != last:
+                break
+            path += f".{printable(step)}" if path else printable(step)
+            here = here.get(step)
+        else:
+            break
+    return path
+
+
+def _at(tree: Any, location: Location) -> Any:
+    """Return what is written at a place, or None."""
+    for step in location:
+        if step == "[key]" or (isinstance(step, str) and step.startswith("<")):
+            continue
+        inside = (
+            step in tree if isinstance(tree, dict) else isinstance(tree, list) and step in range(len(tree))
+        )
+        if not inside:
+            return None
+        tree = tree[step]
+    return tree
+
+
+def problems_from(
+    error: ValidationError, tree: Any, allowed_keys: Mapping[int, tuple[str, ...]]
+) -> list[Problem]:
+    """Return the problems of a validation error.
+
+    Parameters
+    ----------
+    error
+        What pydantic raised.
+    tree
+        The plain data it was raised for.
+    allowed_keys
+        The keys allowed in each mapping, by the identity of the mapping.
+    """
+    problems = []
+    details = error.errors(include_url=False)
+    inner = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    for detail in details:
+        location = detail["loc"]
+        if detail["type"] == "too_short" and location in inner:
+            continue  # its entries were refused, each with its own sentence
+        allowed: Iterable[str] = ()
+        if detail["type"] == "extra_forbidden":
+            allowed = allowed_keys.get(id(_at(tree, location[:-1])), ())
+        problems.append(Problem(written_path(tree, location), _sentence(detail, location, allowed)))
+    return list(dict.fromkeys(problems))
+
+
+def _sentence(detail: Mapping[str, Any], location: Location, allowed: Iterable[str]) -> str:
+    """Return one error as a sentence."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    found = shown(detail.get("input"))
+    match kind:
+        case "trialsim":
+            return str(context["sentence"])
+        case "missing":
+            return "is required and missing"
+        case "extra_forbidden":
+            allowed = list(allowed)
+            hint = did_you_mean(str(location[-1]), allowed)
+            return f"is not known here; allowed: {listed(allowed)}.{hint}"
+        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
+            return f"a mapping (key: value) is expected, found {found}"
+        case "tuple_type" | "list_type":
+            return f"a list [...] is expected, found {found}"
+        case "too_short":
+            return f"at least {context['min_length']} entries are needed, found {context['actual_length']}"
+        case "too_long":
+            many = context["actual_length"] or "more"
+            return f"at most {context['max_length']} entries are allowed, found {many}"
+        case "literal_error":
+            return f"{found} is not allowed; allowed: {context['expected']}"
+        case _:
+            return f"{found} cannot be used here"
