@@ -6,9 +6,9 @@ from typing import Final
 
 BUILTIN: Final[dict[str, dict[str, str]]] = {
     "endpoints": {
-        "survival": "trialsim.scenario.schema:SurvivalEndpoint",
-        "binary": "trialsim.scenario.schema:BinaryEndpoint",
-        "continuous": "trialsim.scenario.schema:ContinuousEndpoint",
+        "survival": "trialsim.scenario.endpoints:SurvivalEndpoint",
+        "binary": "trialsim.scenario.endpoints:BinaryEndpoint",
+        "continuous": "trialsim.scenario.endpoints:ContinuousEndpoint",
     },
     "analyses": {
         "logrank": "trialsim.analyses.logrank:Logrank",

@@ -22,6 +22,30 @@ WEIGHT_GRID = 2.0**20
 """Allocation weights are rounded to this many steps, so that no last bit of a batched product reaches a trial."""
 
 
+def any_of(columns: NDArray[Any]) -> Bools:
+    """Return whether anything holds in each row of a narrow array ``[replicate, few]`` (NumPy's own is slow on these)."""
+    found = np.array(columns[:, 0], dtype=bool)
+    for k in range(1, columns.shape[1]):
+        found |= columns[:, k]
+    return found
+
+
+def all_of(columns: NDArray[Any]) -> Bools:
+    """Return whether everything holds in each row of a narrow array ``[replicate, few]``."""
+    found = np.array(columns[:, 0], dtype=bool)
+    for k in range(1, columns.shape[1]):
+        found &= columns[:, k]
+    return found
+
+
+def sum_of(columns: NDArray[Any]) -> NDArray[Any]:
+    """Return the sum of each row of a narrow array ``[replicate, few]``."""
+    total = columns[:, 0].copy()
+    for k in range(1, columns.shape[1]):
+        total += columns[:, k]
+    return total
+
+
 class Kind(enum.IntEnum):
     """What can happen, in the order in which things of one instant happen; ties within a kind go by id."""
 

@@ -61,7 +61,7 @@ def _high_product(typingctx, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN
     return types.uint64(types.uint64, types.uint64), codegen
 
 
-@kernel
+@inline
 def philox(c0: int, c1: int, c2: int, c3: int, key: int) -> tuple[int, int, int, int]:
     """Return the four words of one Philox 4x64-10 block with key ``(key, 0)``."""
     k0 = key
@@ -202,11 +202,13 @@ def fill_words(out: np.ndarray, table: np.ndarray, first: int, last: int, replic
     c0r = _high_product(_M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
     high = _high_product(_M0, c0r) ^ _W1
     low = _M0 * c0r
-    t0 = table[0]
-    t1 = table[1]
-    t2 = table[2]
-    t3 = table[3]
-    for i in range(first, last):
+    # Slices, so that loops begin at zero: an index that might be negative would keep them from vectorising.
+    t0 = table[0, first:last]
+    t1 = table[1, first:last]
+    t2 = table[2, first:last]
+    t3 = table[3, first:last]
+    out = out[4 * first : 4 * last]
+    for i in range(last - first):
         k0 = s0 + _W0 + _W0
         k1 = _W1 + _W1
         c2 = high ^ t3[i]

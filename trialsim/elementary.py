@@ -94,26 +94,31 @@ def power(x: float, exponent: float) -> float:
     return natural_exp(exponent * natural_log(x))
 
 
-@kernel
-def standard_normal(u: float) -> float:
-    """Return the standard normal quantile of ``u`` in (0, 1), relative error about 1e-16.
+CENTRAL = 0.425
+"""Distance from one half up to which :func:`central_normal` gives the normal quantile."""
 
-    Algorithm AS 241, routine PPND16 (Wichura, Applied Statistics 37, 1988, 477-484).
-    """
+
+@inline
+def central_normal(q: float) -> float:
+    """Return the standard normal quantile of ``q + 1/2`` for ``abs(q) <= CENTRAL``: the central branch of AS 241."""
+    r = 0.180625 - q * q
+    numerator = (
+        ((((((r * 2509.0809287301226727 + 33430.575583588128105) * r + 67265.770927008700853) * r
+            + 45921.953931549871457) * r + 13731.693765509461125) * r + 1971.5909503065514427) * r
+            + 133.14166789178437745) * r + 3.387132872796366608
+    )  # fmt: skip
+    denominator = (
+        ((((((r * 5226.495278852545925 + 28729.085735721942674) * r + 39307.89580009271061) * r
+            + 21213.794301586595867) * r + 5394.1960214247511077) * r + 687.1870074920579083) * r
+            + 42.313330701600911252) * r + 1.0
+    )  # fmt: skip
+    return q * numerator / denominator
+
+
+@kernel
+def tail_normal(u: float) -> float:
+    """Return the standard normal quantile of ``u`` further from one half than ``CENTRAL``: the tails of AS 241."""
     q = u - 0.5
-    if abs(q) <= 0.425:
-        r = 0.180625 - q * q
-        numerator = (
-            ((((((r * 2509.0809287301226727 + 33430.575583588128105) * r + 67265.770927008700853) * r
-                + 45921.953931549871457) * r + 13731.693765509461125) * r + 1971.5909503065514427) * r
-                + 133.14166789178437745) * r + 3.387132872796366608
-        )  # fmt: skip
-        denominator = (
-            ((((((r * 5226.495278852545925 + 28729.085735721942674) * r + 39307.89580009271061) * r
-                + 21213.794301586595867) * r + 5394.1960214247511077) * r + 687.1870074920579083) * r
-                + 42.313330701600911252) * r + 1.0
-        )  # fmt: skip
-        return q * numerator / denominator
     r = u if q < 0.0 else 1.0 - u
     r = math.sqrt(-natural_log(r))
     if r <= 5.0:
@@ -142,3 +147,15 @@ def standard_normal(u: float) -> float:
         )  # fmt: skip
     value = numerator / denominator
     return -value if q < 0.0 else value
+
+
+@kernel
+def standard_normal(u: float) -> float:
+    """Return the standard normal quantile of ``u`` in (0, 1), relative error about 1e-15.
+
+    Algorithm AS 241, routine PPND16 (Wichura, Applied Statistics 37, 1988, 477-484).
+    """
+    q = u - 0.5
+    if abs(q) <= CENTRAL:
+        return central_normal(q)
+    return tail_normal(u)

@@ -76,18 +76,18 @@ def attempt(read: Callable[[Any], Any], written: Any) -> Any:
 
 
 @given(st.text())
-def test_any_text_attempt(scenario_from, text: str) -> None:
+def test_any_text_ends_well(text: str) -> None:
     attempt(scenario_from_text, text)
 
 
 @given(st.text(alphabet="ab:,[]{}&*!|>'\"%#-? \n\t~.0e<", max_size=60))
-def test_any_text_of_yaml_characters_attempt(scenario_from, text: str) -> None:
+def test_any_text_of_yaml_characters_ends_well(text: str) -> None:
     attempt(parse_yaml, text)
 
 
 @given(st.binary(max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_file_attempt(scenario_from, tmp_path: Path, data: bytes) -> None:
+def test_any_file_ends_well(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "any.yaml"
     file.write_bytes(data)
     with pytest.raises(ScenarioError):
@@ -95,12 +95,12 @@ def test_any_file_attempt(scenario_from, tmp_path: Path, data: bytes) -> None:
 
 
 @given(TREES)
-def test_any_tree_attempt(scenario_from, tree: Any) -> None:
+def test_any_tree_ends_well(tree: Any) -> None:
     attempt(scenario_from, tree)
 
 
 @given(TOP)
-def test_any_tree_of_known_keys_attempt(scenario_from, tree: dict[str, Any]) -> None:
+def test_any_tree_of_known_keys_ends_well(tree: dict[str, Any]) -> None:
     attempt(scenario_from, tree)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -256,6 +257,38 @@ def test_two_runs_are_compared_and_it_says_how(
         assert document["paired"] is paired
         assert document["differences"]
     assert {row["truth"] for row in document["differences"]} == {"none"}
+
+
+def test_a_request_to_end_leaves_nothing(scenario_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated_run(*arguments: Any) -> pa.Table:
+        formula_run(*arguments)
+        signal.raise_signal(signal.SIGTERM)
+
+    use_engine(monkeypatch, terminated_run)
+    with pytest.raises(SystemExit) as ended:
+        run("run", scenario_file, "--replicates", 20)
+    assert ended.value.code == 143
+    assert list(Path("runs").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.slow
+def test_the_engines_themselves_run_through(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = root / "scenarios" / "binary_sequential" / "binary_sequential.yaml"
+    documents = []
+    for engine in ("fast", "reference"):
+        assert (
+            run(
+                "run", path, "--replicates", 30, "--workers", 1, "--engine", engine, "--json", "--out", engine
+            )
+            == 0
+        )
+        documents.append(json.loads(capsys.readouterr().out))
+    assert list(schema("run").iter_errors(documents[0])) == []
+    assert documents[0] == documents[1]
 
 
 @pytest.mark.parametrize("kind", ["measures", "designs", "analyses", "policies", "endpoints"])

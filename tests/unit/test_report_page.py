@@ -148,9 +148,9 @@ def test_drawing_leaves_no_trace_in_the_settings_of_matplotlib(
 
 def test_the_answer_names_power_comparison_and_error(found: tuple[Records, OperatingCharacteristics]) -> None:
     sentences = answer(found[1], TARGETS)
-    assert sentences[0].startswith("Under effect, fixed rejects its null hypothesis in 8")
+    assert sentences[0].startswith("Under “effect”, “fixed” rejects its null hypothesis in 8")
     assert "95% interval" in sentences[0]
-    assert sentences[1].startswith("gs against fixed, on the same patients: its power is")
+    assert sentences[1].startswith("“gs” against “fixed”, on the same patients: its power is")
     assert sentences[2].startswith("Type I error")
     assert "controlled" in sentences[2]
     strict = answer(found[1], dict.fromkeys(TARGETS, 0.001))

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from trialsim.analyses.outcome import estimates
-from trialsim.contracts import DataCut, Estimates, Floats, Status
+from trialsim.contracts import DataCut, Estimates, Floats, Status, any_of, sum_of
 
 
 def _difference(cut: DataCut) -> tuple[Floats, Floats, Floats, Floats, object]:
     """Return the difference of means, 1/n0 + 1/n1, degrees of freedom, pooled squares and where an arm is empty."""
     m = cut.moments()
-    empty = (m.n == 0).any(axis=1)
+    empty = any_of(m.n == 0)
     n = np.maximum(m.n, 1).astype(np.float64)
     difference = m.mean[:, 1] - m.mean[:, 0]
-    return difference, 1.0 / n[:, 0] + 1.0 / n[:, 1], n.sum(axis=1) - 2.0, m.squares.sum(axis=1), empty
+    return difference, 1.0 / n[:, 0] + 1.0 / n[:, 1], sum_of(n) - 2.0, sum_of(m.squares), empty
 
 
 class TTest:

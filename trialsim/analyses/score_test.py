@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trialsim.analyses.outcome import estimates
-from trialsim.contracts import DataCut, Estimates, Status
+from trialsim.contracts import DataCut, Estimates, Status, any_of
 
 
 class ScoreTest:
@@ -26,7 +26,7 @@ class ScoreTest:
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the test of every replicate."""
         m = cut.moments()
-        empty = (m.n == 0).any(axis=1)
+        empty = any_of(m.n == 0)
         n0, n1 = np.maximum(m.n[:, 0], 1).astype(np.float64), np.maximum(m.n[:, 1], 1).astype(np.float64)
         p0, p1 = m.mean[:, 0], m.mean[:, 1]
         pooled = (p0 * n0 + p1 * n1) / (n0 + n1)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import math
 import re
 import shlex
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-MOST_WORKERS = 1024
+MOST_WORKERS = 256
 LARGEST_SEED = 2**63 - 1
+_SECONDS_BETWEEN_VIEWS = 0.1
 _COMMAS = re.compile(r",(?![^\[]*\])")
 
 
@@ -199,9 +202,19 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
     from trialsim.engines.runner import run
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # No thread of its own for the bar: the engine may fork its workers while the bar is shown.
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         total = len(request.designs) * len(request.truths) * request.replicates
         task = bar.add_task("trials", total=total)
+        shown_at = -math.inf
+
+        def show(done: int, of: int) -> None:
+            nonlocal shown_at
+            bar.update(task, completed=done, total=of)
+            if (now := time.monotonic()) - shown_at >= _SECONDS_BETWEEN_VIEWS or done == of:
+                shown_at = now
+                bar.refresh()
+
         return run(
             request.scenario,
             request.designs,
@@ -211,7 +224,7 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
             request.engine,
             request.workers,
             writer.write_chunk,
-            lambda done, of: bar.update(task, completed=done, total=of),
+            show,
         )
 
 

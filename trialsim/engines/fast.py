@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Moments, RiskTables, Stop
-from trialsim.draws import block_count, patient_table
+from trialsim.contracts import Bools, Decision, Floats, Ints, Moments, RiskTables, Stop, any_of, sum_of
+from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_kernels as kernels
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
@@ -26,6 +26,8 @@ class _Prepared:
     """What all chunks of a plan share: tables of the random generator, and whatever does not vary by replicate."""
 
     words: tuple[NDArray[np.uint64], ...]
+    row_words: NDArray[np.uint64]
+    allocation_words: NDArray[np.uint64]
     parameters: tuple[NDArray[Any] | None, ...]
     entry: Ints | None
     strata: Ints | None
@@ -49,6 +51,8 @@ class FastEngine:
         allocation = plan.strata(plan.allocation.strata)
         self.prepared = _Prepared(
             tuple(patient_table(blocks, law.purpose, law.draw, plan.seed) for law in world.laws),
+            patient_table(blocks, int(Purpose.TABLE_ROW), 0, plan.seed),
+            patient_table(blocks, int(Purpose.ALLOCATION), 0, plan.seed),
             tuple(
                 law.parameters(rows, np.zeros(len(rows))) if fixed and law.drift.none else None for law in world.laws
             ),
@@ -113,11 +117,15 @@ class FastChunk:
         if source.identical:
             self._rows = np.zeros((1, n), dtype=np.int64)
         elif source.finite:
-            self._rows = np.stack([source.row_numbers(plan.seed, int(r), n) for r in self.replicates])
+            self._rows = np.empty((size, n), dtype=np.int64)
+            kernels.draw_rows(
+                plan.seed, self.replicates, prepared.row_words, int(Purpose.TABLE_ROW), len(source.rows), self._rows
+            )
         else:
             self._rows = np.arange(size * n).reshape(size, n)
             self._records = np.concatenate([source.records(plan.seed, int(r), n) for r in self.replicates])
         self._strata_of: dict[tuple[str, ...], Ints] = {}
+        self._one_stratum = np.zeros((1, n), dtype=np.int64)
         self._parameters: list[tuple[NDArray[Any], Ints]] = []
         for law, ready in zip(world.laws, prepared.parameters, strict=True):
             if ready is not None:
@@ -129,6 +137,8 @@ class FastChunk:
 
     def strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
         """Return the stratum of each patient, ``[replicate or 1, patient]``, and the number of strata."""
+        if not names:
+            return self._one_stratum, 1
         how = self.plan.strata(names)
         if names not in self._strata_of:
             records = self._records if self._records is not None else self.plan.world.source.rows
@@ -151,8 +161,8 @@ class FastChunk:
         plan, design = self.plan, self.plan.allocation
         strata, count = self.strata(design.strata)
         kernels.allocate(
-            plan.seed, self.replicates, rows[: len(self.arm)], first, design.rule, design.ratio, design.places,
-            strata, count, self._open, self._weights, self.arm,
+            plan.seed, self.replicates, rows[: len(self.arm)], first, self._prepared.allocation_words, design.rule,
+            design.ratio, design.places, strata, count, self._open, self._weights, self.arm,
         )  # fmt: skip
         if plan.world.dropout is not None:
             self._delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
@@ -161,8 +171,7 @@ class FastChunk:
         survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
         if survival and len(self._outcomes) > 1:
             waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
-            for r in rows:
-                self._complete[r, first[r] :] = max(waits, default=0)
+            kernels.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
                 kernels.completions(rows, first, delay, self._complete)
 
@@ -310,9 +319,9 @@ class FastChunk:
             now = decision.open_arms[~stop]
             closed = self._open[going] & ~now
             self._dropped[going] = np.where(closed, (self._look[going] + 1)[:, None], self._dropped[going])
-            changed[going] |= closed.any(axis=1)
+            changed[going] |= any_of(closed)
             self._open[going] = now
-            by_weight = closed.any(axis=1) & ~np.isnan(self._weights[going, 0])
+            by_weight = any_of(closed) & ~np.isnan(self._weights[going, 0])
             self._weights[going[by_weight]] *= now[by_weight]
         if decision.weights is not None:
             given = ~np.isnan(decision.weights[~stop, 0])
@@ -369,16 +378,18 @@ class FastChunk:
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
         survival = outcome.law.kind == "survival"
-        lost = nothing
-        if self.plan.world.dropout is not None:
-            lost = np.empty(shape, dtype=np.int64)
-            kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, lost)
         return CutCounts(
             count(self.entry, ticks),
             count(outcome.event_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
-            lost,
         )
+
+    def lost(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
+        out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
+        if self.plan.world.dropout is not None:
+            kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
+        return out
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""
@@ -398,7 +409,7 @@ class FastChunk:
         by_arm = np.empty((1 if same else size, arms), dtype=np.int64)
         kernels.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
         by_arm = np.broadcast_to(by_arm, (size, arms))
-        enrolled = by_arm.sum(axis=1)
+        enrolled = sum_of(by_arm)
         entry = np.broadcast_to(self.entry, (size, self.plan.n))
         closed = np.where(enrolled > 0, entry[rows, np.maximum(enrolled, 1) - 1], 0)
         last = self._end_cut.copy()

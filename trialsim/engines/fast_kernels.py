@@ -13,17 +13,19 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import inline, kernel
-from trialsim.draws import Purpose, fill_words, unit, word
+from trialsim.draws import Purpose, fill_words, unit
 from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
 from trialsim.population.endpoints.binary import fill_responses
 from trialsim.population.endpoints.continuous import fill_values
 from trialsim.population.endpoints.survival import fill_event_ticks
+from trialsim.population.patients import row_number
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER
 
 _ALLOCATION = int(Purpose.ALLOCATION)
 _PATIENT_BITS = 20
 _PATIENT_MASK = (1 << _PATIENT_BITS) - 1
+_LOWER_HALF = (1 << 32) - 1
 
 
 @inline
@@ -33,42 +35,54 @@ def row_of(array, replicate):
 
 
 @kernel
-def allocate(seed, replicates, chosen, first, rule, ratio, places, strata, stratum_count, open_arms, weights, arm):
+def allocate(
+    seed, replicates, chosen, first, table, rule, ratio, places, strata, stratum_count, open_arms, weights, arm
+):
     """Allocate patients ``first[r]`` onwards of each chosen replicate, beginning blocks and turns anew.
 
-    ``weights[r]`` that begin with NaN leave the design's rule in force. Fills ``arm``.
+    ``weights[r]`` that begin with NaN leave the design's rule in force. ``table`` belongs to the words of allocation,
+    which an alternating rule does not need. Fills ``arm``.
     """
     n = arm.shape[1]
     arms = len(ratio)
+    blocks = table.shape[1]
+    words = np.empty(4 * blocks, np.uint64)
     shares = np.empty(arms, np.int64)
     block = np.empty(arms, np.int64)
     plain = np.empty(arms)
     left = np.empty((stratum_count, arms), np.int64)
+    places_left = np.empty(stratum_count, np.int64)
     for r in chosen:
+        block_size = 0
         for a in range(arms):
             shares[a] = ratio[a] if open_arms[r, a] else 0
             block[a] = places[a] if open_arms[r, a] else 0
             plain[a] = shares[a]
-        left[:] = 0
+            block_size += block[a]
+        places_left[:] = 0
         turn = 0
         by_weight = weights[r, 0] == weights[r, 0]
-        s = row_of(strata, r)
+        s = strata[row_of(strata, r)]
+        in_turn = rule == ALTERNATING and not by_weight
+        if not in_turn:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
         for i in range(first[r], n):
-            if rule == ALTERNATING and not by_weight:
+            if in_turn:
                 arm[r, i] = arm_in_turn(turn, shares)
                 turn += 1
-                continue
-            u = unit(word(seed, replicates[r], i, _ALLOCATION, 0))
-            if by_weight:
-                arm[r, i] = draw_by_weight(u, weights[r])
+            elif by_weight:
+                arm[r, i] = draw_by_weight(unit(words[i]), weights[r])
             elif rule == SIMPLE:
-                arm[r, i] = draw_by_weight(u, plain)
+                arm[r, i] = draw_by_weight(unit(words[i]), plain)
             else:
-                mine = left[strata[s, i]]
-                if mine.sum() == 0:
-                    mine[:] = block
-                a = draw_from_block(u, mine)
-                mine[a] -= 1
+                g = s[i]
+                if places_left[g] == 0:
+                    places_left[g] = block_size
+                    for a in range(arms):
+                        left[g, a] = block[a]
+                a = draw_from_block(unit(words[i]), left[g], places_left[g])
+                left[g, a] -= 1
+                places_left[g] -= 1
                 arm[r, i] = a
 
 
@@ -94,34 +108,46 @@ def exits(chosen, first, entry, delay, dropout, event_at, exit_at):
 
     ``event_at`` is NEVER where dropout comes first, ``exit_at`` the earlier of the two.
     """
-    n = delay.shape[1]
     for r in chosen:
-        e = entry[row_of(entry, r)]
-        d = dropout[row_of(dropout, r)]
-        for i in range(first[r], n):
-            t = delay[r, i]
-            exit_at[r, i] = e[i] + min(t, d[i])
-            event_at[r, i] = e[i] + t if t <= d[i] else NEVER
+        since = first[r]
+        e = entry[row_of(entry, r), since:]
+        d = dropout[row_of(dropout, r), since:]
+        t = delay[r, since:]
+        out = exit_at[r, since:]
+        event = event_at[r, since:]
+        for i in range(len(t)):
+            out[i] = e[i] + min(t[i], d[i])
+        for i in range(len(t)):
+            event[i] = out[i] if t[i] <= d[i] else np.int64(NEVER)
 
 
 @kernel
 def readout_times(chosen, first, entry, dropout, wait, readout_at):
     """Fill the calendar time of each read-out, NEVER after dropout."""
-    n = readout_at.shape[1]
     for r in chosen:
-        e = entry[row_of(entry, r)]
-        d = dropout[row_of(dropout, r)]
-        for i in range(first[r], n):
-            readout_at[r, i] = e[i] + wait if wait <= d[i] else NEVER
+        since = first[r]
+        e = entry[row_of(entry, r), since:]
+        d = dropout[row_of(dropout, r), since:]
+        out = readout_at[r, since:]
+        for i in range(len(out)):
+            out[i] = e[i] + wait if wait <= d[i] else np.int64(NEVER)
+
+
+@kernel
+def begin_completions(chosen, first, wait, complete):
+    """Set the delay after which a patient has nothing more to give to the longest scheduled one."""
+    for r in chosen:
+        complete[r, first[r] :] = wait
 
 
 @kernel
 def completions(chosen, first, delay, complete):
     """Raise the delay after which a patient has nothing more to give to that of one more endpoint."""
     for r in chosen:
-        d = delay[row_of(delay, r)]
-        for i in range(first[r], complete.shape[1]):
-            complete[r, i] = max(complete[r, i], d[i])
+        d = delay[row_of(delay, r), first[r] :]
+        out = complete[r, first[r] :]
+        for i in range(len(out)):
+            out[i] = max(out[i], d[i])
 
 
 @kernel
@@ -141,9 +167,10 @@ def values(seed, replicates, chosen, first, table, purpose, expected, rows, arm,
     n = out.shape[1]
     blocks = table.shape[1]
     words = np.empty(4 * blocks, np.uint64)
+    tails = np.empty(n, np.int64)
     for r in chosen:
         fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_values(words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, out[r])
+        fill_values(words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, out[r])
 
 
 @kernel
@@ -344,6 +371,7 @@ def numbers_at_risk(chosen, cut, entry, exit_at, arm, strata, stratum_count, key
     leave the risk set in the reverse order of their entry.
     """
     n = exit_at.shape[1]
+    member = np.empty(n, np.int64)
     row = 0
     offsets[0] = 0
     for k in range(len(chosen)):
@@ -356,42 +384,33 @@ def numbers_at_risk(chosen, cut, entry, exit_at, arm, strata, stratum_count, key
         limit = cut[k]
         entered = np.searchsorted(e, limit, side="right")
         for stratum in range(stratum_count):
-            total = 0
-            treated = 0
+            # One number holds both counts: patients in its lower half, patients on treatment in its upper half.
+            total = np.int64(0)
+            for i in range(n):
+                here = np.int64((s[i] == stratum) & ((g[i] == treatment) | (g[i] == control)))
+                member[i] = here | (here & np.int64(g[i] == treatment)) << 32
             for i in range(entered):
-                here = (s[i] == stratum) & ((g[i] == treatment) | (g[i] == control))
-                total += np.int64(here)
-                treated += np.int64(here & (g[i] == treatment))
+                total += member[i]
             j = entered - 1
             q = 0
             while q < sizes[r]:
                 time = mine[q] >> (_PATIENT_BITS + 1)
                 while j >= 0 and limit - e[j] < time:
-                    here = (out[j] > limit) & (s[j] == stratum) & ((g[j] == treatment) | (g[j] == control))
-                    total -= np.int64(here)
-                    treated -= np.int64(here & (g[j] == treatment))
+                    total -= member[j] * np.int64(out[j] > limit)
                     j -= 1
-                d = 0
-                d1 = 0
-                gone = 0
-                gone1 = 0
+                had = np.int64(0)
+                gone = np.int64(0)
                 while q < sizes[r] and mine[q] >> (_PATIENT_BITS + 1) == time:
-                    i = mine[q] & _PATIENT_MASK
-                    here = np.int64((s[i] == stratum) & ((g[i] == treatment) | (g[i] == control)))
-                    here1 = here & np.int64(g[i] == treatment)
-                    event = np.int64((mine[q] >> _PATIENT_BITS) & 1 == 0)
-                    d += here & event
-                    d1 += here1 & event
-                    gone += here
-                    gone1 += here1
+                    who = member[np.uint64(mine[q] & _PATIENT_MASK)]
+                    had += who * np.int64((mine[q] >> _PATIENT_BITS) & 1 == 0)
+                    gone += who
                     q += 1
-                at_risk[row] = total
-                at_risk_treatment[row] = treated
-                events[row] = d
-                events_treatment[row] = d1
-                row += np.int64(d > 0)
+                at_risk[row] = total & _LOWER_HALF
+                at_risk_treatment[row] = total >> 32
+                events[row] = had & _LOWER_HALF
+                events_treatment[row] = had >> 32
+                row += np.int64(had > 0)
                 total -= gone
-                treated -= gone1
         offsets[k + 1] = row
     return row
 
@@ -487,3 +506,16 @@ def last_readout(chosen, enrolled, entry, dropout, wait, last):
         d = dropout[row_of(dropout, r)]
         for i in range(enrolled[k]):
             last[k] = max(last[k], e[i] + min(wait, d[i]))
+
+
+@kernel
+def draw_rows(seed, replicates, table, purpose, row_count, out):
+    """Fill which row of a table of real patients each patient is, ``[replicate, patient]``."""
+    n = out.shape[1]
+    blocks = table.shape[1]
+    words = np.empty(4 * blocks, np.uint64)
+    for r in range(len(replicates)):
+        fill_words(words, table, 0, blocks, replicates[r], purpose, seed)
+        mine = out[r]
+        for i in range(n):
+            mine[i] = row_number(words[i], row_count)

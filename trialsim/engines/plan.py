@@ -258,11 +258,10 @@ def build_plan(
                 analysis,
                 hypothesis.analysis_options,
                 hypothesis.direction == "lower",
-                chosen.efficacy_z(name),
-                chosen.futility_z(name),
+                *registry.get("designs", chosen.kind)().bounds(chosen, name),
                 test.alpha,
                 hypothesis.strata,
-                getattr(hypothesis, "follow_up", None) or scenario.horizon,
+                hypothesis.follow_up or scenario.horizon,
             )
         )
     primary = tests[0].endpoint

@@ -19,7 +19,6 @@ class CutCounts:
     enrolled: Ints
     events: Ints
     readouts: Ints
-    dropouts: Ints
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,10 @@ class Chunk(Protocol):
 
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
+        ...
+
+    def lost(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
         ...
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:

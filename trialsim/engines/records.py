@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, Status, Stop
+from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.conduct import ChunkResult
 from trialsim.engines.plan import Plan
 from trialsim.timegrid import TICKS_PER_DAY
 
 Columns = dict[str, NDArray[Any]]
 STOP_REASONS = ("continue", "efficacy", "futility", "final", "horizon", "policy")
+_NOT_ANALYSED = int(Status.NOT_ANALYSED)
 STATUSES = tuple(status.name.lower() for status in Status)
 assert len(STOP_REASONS) == len(Stop)
 
@@ -25,15 +26,14 @@ def _days(ticks: Ints) -> NDArray[np.float64]:
     return np.asarray(ticks / float(TICKS_PER_DAY))
 
 
-def trial_columns(result: ChunkResult) -> Columns:
+def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     """Return a row a replicate; statuses and reasons as codes."""
     plan, ends = result.chunk.plan, result.ends
     size = len(result.chunk.replicates)
     cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
     decided = ends.look >= 0
     lock = np.where(decided, ends.cut + cleaning[ends.look], ends.cut)
-    counts = _counts_at_end(result)
-    failed = decided & (np.isin(result.status, (Status.OK, Status.NOT_ANALYSED), invert=True)).any(axis=1)
+    failed = decided & any_of(result.status > _NOT_ANALYSED)
     columns: Columns = {
         "replicate": result.chunk.replicates,
         "status": failed.astype(np.int8),
@@ -65,7 +65,7 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
     """Return enrolled, analysed, pipeline, events by arm and in all at the deciding cut of each replicate."""
     plan = result.chunk.plan
     size, arms = len(result.chunk.replicates), len(plan.arms)
-    by_arm = {name: np.zeros((size, arms), dtype=np.int64) for name in ("enrolled", "events", "readouts", "dropouts")}
+    by_arm = {name: np.zeros((size, arms), dtype=np.int64) for name in ("enrolled", "events", "readouts")}
     for look in result.looks:
         for name, kept in by_arm.items():
             kept[look.point.rows] = getattr(look.counts, name)
@@ -74,7 +74,8 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
         counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
         for name, kept in by_arm.items():
             kept[row] = getattr(counts, name)[0]
-    total = {name: kept.sum(axis=1) for name, kept in by_arm.items()}
+    by_arm["dropouts"] = result.chunk.lost(np.arange(size), result.ends.cut)
+    total = {name: sum_of(kept) for name, kept in by_arm.items()}
     survival = plan.world.outcomes[plan.primary].kind == "survival"
     total["analysed"] = total["enrolled"] if survival else total["readouts"]
     known = total["events"] if survival else total["readouts"]
@@ -101,7 +102,7 @@ def look_columns(result: ChunkResult) -> Columns:
         return np.repeat(values, tests)
 
     def count(name: str) -> NDArray[Any]:
-        return each(np.concatenate([getattr(look.counts, name).sum(axis=1) for look in looks])[order].astype(np.int32))
+        return each(np.concatenate([sum_of(getattr(look.counts, name)) for look in looks])[order].astype(np.int32))
 
     def found(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(look, name) for look in looks])[order].ravel()
@@ -139,10 +140,9 @@ _LOOK_TYPES = {
 }  # fmt: skip
 
 
-def arm_columns(result: ChunkResult) -> Columns:
+def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     """Return a row an arm, in order of replicate and arm."""
     arms = len(result.chunk.plan.arms)
-    counts = _counts_at_end(result)
     return {
         "replicate": np.repeat(result.chunk.replicates, arms),
         "arm": np.tile(np.arange(arms, dtype=np.int16), len(result.chunk.replicates)),
@@ -156,7 +156,8 @@ def arm_columns(result: ChunkResult) -> Columns:
 
 def columns_of(result: ChunkResult) -> dict[str, Columns]:
     """Return the three tables of a chunk as columns."""
-    return {"trials": trial_columns(result), "looks": look_columns(result), "arms": arm_columns(result)}
+    counts = _counts_at_end(result)
+    return {"trials": trial_columns(result, counts), "looks": look_columns(result), "arms": arm_columns(result, counts)}
 
 
 def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:

@@ -21,6 +21,7 @@ from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
 from trialsim.population.endpoints.binary import responds
+from trialsim.population.endpoints.continuous import measured_value
 from trialsim.population.endpoints.survival import event_ticks
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import TICKS_PER_DAY
@@ -159,7 +160,7 @@ class ReferenceTrial:
                 patient.outcome[e] = float(bool(responds(bits, np.uint64(parameter))))
             else:
                 u = uniform(plan.seed, self.replicate, i, law.purpose, law.draw)
-                patient.outcome[e] = float(parameter + law.sd * standard_normal(u))
+                patient.outcome[e] = float(measured_value(standard_normal(u), parameter, law.sd))
             patient.running[e] = self.clock.process(self._until_readout(i, e))
         if plan.world.dropout is not None and plan.world.dropout.hazard is not None:
             law = plan.world.dropout
@@ -190,7 +191,7 @@ class ReferenceTrial:
         stratum = int(self._stratum[i])
         if not sum(self._blocks.get(stratum, [])):
             self._blocks[stratum] = [int(p) if is_open else 0 for p, is_open in zip(design.places, self._open, strict=True)]
-        arm = int(draw_from_block(u, np.array(self._blocks[stratum])))
+        arm = int(draw_from_block(u, np.array(self._blocks[stratum]), sum(self._blocks[stratum])))
         self._blocks[stratum][arm] -= 1
         return arm
 
@@ -434,8 +435,12 @@ class ReferenceTrial:
             by_arm(known),
             by_arm([p for p in known if e in p.event and p.event[e] + report <= tick]),
             by_arm([p for p in known if e in p.readout and p.readout[e] <= tick]),
-            by_arm([p for p in known if p.lost is not None and p.lost <= tick]),
         )
+
+    def lost(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients were lost to follow-up by a time."""
+        gone = [p.arm for p in self.patients if p.lost is not None and p.lost <= int(ticks[0])]
+        return np.array([[gone.count(a) for a in range(len(self.plan.arms))]])
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from trialsim.contracts import TestPlan
 from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
@@ -73,7 +74,10 @@ def start_engine(plan: Plan, engine: str) -> Any:
 
 def chunk_size(plan: Plan, engine: str) -> int:
     """Return how many replicates at a time suit the caches."""
-    return 1 if engine == "reference" else max(16, min(4096, (1 << 18) // plan.n))
+    if engine == "reference":
+        return 1
+    survival = any(law.kind == "survival" for law in plan.world.outcomes)
+    return max(16, min(8192, (1 << (18 if survival else 20)) // plan.n))
 
 
 class _Workshop:
@@ -249,10 +253,16 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "null": benefit <= 1e-12,
                     "best_arm": best,
                     "alpha": test.alpha,
-                    "unit": "",
+                    "unit": _unit(plan, test),
                 }
             )
     return pa.Table.from_pylist(rows)
+
+
+def _unit(plan: Plan, test: TestPlan) -> str:
+    """Return the unit of a test's estimand."""
+    units = {"log_hazard_ratio": "log hazard ratio", "risk_difference": "probability"}
+    return units.get(test.analysis.estimand, f"unit of {plan.world.outcomes[test.endpoint].name}")
 
 
 def _best_arm(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -183,6 +184,15 @@ class World:
         float
             Log hazard ratio, difference of probabilities, or difference of means.
         """
+        return self._true_values(endpoint, treatment, control, follow_up)
+
+    @cached_property
+    def _true_values(self) -> Callable[[int, int, int, float], float]:
+        """The true values found so far."""
+        return functools.cache(self._find_true_value)
+
+    def _find_true_value(self, endpoint: int, treatment: int, control: int, follow_up: float) -> float:
+        """Return the true effect of two arms on one endpoint."""
         law = self.outcomes[endpoint]
         sample, entry = self.sample, self.truth_entry_days
         if not law.drift.none and len(sample) < self.n:

@@ -39,6 +39,10 @@ class Categories(NamedTuple):
 
     def present(self) -> tuple[str, ...]:
         """Return the names that occur in at least one row."""
+        if self.codes.size == 0:
+            return ()
+        if (first := self.codes.min()) == self.codes.max():
+            return (self.names[int(first)],)
         counts = np.bincount(self.codes, minlength=len(self.names))
         return tuple(name for name, count in zip(self.names, counts, strict=True) if count)
 

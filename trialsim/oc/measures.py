@@ -195,8 +195,8 @@ def _stopping() -> Iterator[Definition]:
     yield Definition(
         "stop_early",
         PROBABILITY,
-        "Probability that the trial stops at a look before the last planned one. A failed replicate counts "
-        "as not stopping early.",
+        "Probability that the trial stops at a look before the last planned one; reported where there are "
+        "several looks. A failed replicate counts as not stopping early.",
     )
 
 

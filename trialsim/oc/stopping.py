@@ -74,6 +74,8 @@ def stop_measures(
             reason=reason,
             n_failed=stops.n_failed,
         )
+    if last_look < 2:
+        return
     early = sum(number for (look, _), number in stops.counts.items() if 0 < look < last_look)
     yield measure(*cell, "stop_early", proportion(early, stops.n), unit=PROBABILITY, n_failed=stops.n_failed)
 

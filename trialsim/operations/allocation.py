@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trialsim.compiled import kernel
 
 ALTERNATING = 0
@@ -40,7 +42,7 @@ def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001,
 
 
 @kernel
-def draw_from_block(u, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Return an arm from what is left of a permuted block; drawing without replacement makes every order equally likely.
 
     Parameters
@@ -49,16 +51,15 @@ def draw_from_block(u, left):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
         Uniform in (0, 1).
     left
         Places left by arm, not all zero, ``[arm]``; not changed.
+    total
+        Places left in all.
 
     Returns
     -------
     int
         Index of an arm with a place left.
     """
-    total = 0
-    for a in range(len(left)):
-        total += left[a]
-    place = int(u * total)
+    place = np.int64(u * total)
     for a in range(len(left)):
         place -= left[a]
         if place < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import Bools, Decision, LookView, Memory, Status, Stop
+from trialsim.contracts import Bools, Decision, LookView, Memory, Status, Stop, all_of, any_of
 
 
 def arms_still_tested(view: LookView, decided: Bools) -> Bools:
@@ -54,11 +54,11 @@ class Bounds:
         """Return the decision that follows once tests are decided and arms closed."""
         rejected = view.rejected | reject
         decided = rejected | view.futile | futile
-        finished = decided.all(axis=1)
+        finished = all_of(decided)
         if self.any_rejection:
-            finished |= rejected.any(axis=1)
+            finished |= any_of(rejected)
         stop = finished | view.is_last
-        reason = np.where(rejected.any(axis=1), Stop.EFFICACY, np.where(view.is_last, Stop.FINAL, Stop.FUTILITY))
+        reason = np.where(any_of(rejected), Stop.EFFICACY, np.where(view.is_last, Stop.FINAL, Stop.FUTILITY))
         still = arms_still_tested(view, decided) & open_arms
         return Decision(
             stop=stop,

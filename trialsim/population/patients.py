@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.compiled import kernel
-from trialsim.draws import Purpose, uniform
+from trialsim.compiled import inline, kernel
+from trialsim.draws import Purpose, uniform, unit, word
 from trialsim.elementary import natural_exp, standard_normal
 
 Floats = NDArray[np.float64]
@@ -121,11 +121,17 @@ class PatientSource:
         return np.concatenate([fixed, drawn], axis=1) if self.table is not None else drawn
 
 
+@inline
+def row_number(bits: int, rows: int) -> int:
+    """Return which of ``rows`` rows a random word stands for; their probabilities differ by at most 2**-53."""
+    return np.int64(unit(bits) * rows)
+
+
 @kernel
 def _draw_rows(seed, replicate, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill row numbers, each row equally likely."""
     for i in range(len(out)):
-        out[i] = np.int64(uniform(seed, replicate, i, _TABLE_ROW, 0) * rows)
+        out[i] = row_number(word(seed, replicate, i, _TABLE_ROW, 0), rows)
 
 
 @kernel

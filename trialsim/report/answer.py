@@ -50,8 +50,9 @@ def _power(characteristics: OperatingCharacteristics, cell: Cell) -> str:
     if power is None:
         what += ", all of which are true," if not one_test else ", which is true,"
     sentence = (
-        f"Under {cell.truth}, {cell.design} {what} in {percent(rejected)} of {rejected.n:,} simulated trials"
+        f"Under “{cell.truth}”, “{cell.design}” {what} in {percent(rejected)} of {rejected.n:,} simulated"
     )
+    sentence += " trial" if rejected.n == 1 else " trials"
     parts = []
     if (enrolled := _one(characteristics, "enrolled", cell)) is not None:
         parts.append(f"{_short(enrolled.value, enrolled.mcse)} patients")
@@ -76,7 +77,7 @@ def _against(rows: list[Difference]) -> str:
     if not parts:
         return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{rows[0].design} against {rows[0].reference}, on the same patients: {listed}."
+    return f"“{rows[0].design}” against “{rows[0].reference}”, on the same patients: {listed}."
 
 
 def _change(row: Difference, factor: float, unit: str, more: str, less: str, same: str) -> str:
@@ -107,8 +108,9 @@ def type_one_error_sentences(
         (claim for claim in claims if not claim.controlled), key=lambda claim: claim.upper / claim.target
     )
     return [
-        f"Type I error of {worst.hypothesis} in {worst.design} under {worst.truth}: at most "
-        f"{worst.upper:.4f}, target {worst.target:.4g} (upper limit, simultaneous over {len(claims)})."
+        f"Type I error: at most {worst.upper:.4f} for “{worst.hypothesis}” in “{worst.design}” under "
+        f"“{worst.truth}”, against a target of {worst.target:.4g} "
+        f"(upper limit, simultaneous over {len(claims)})."
     ]
 
 

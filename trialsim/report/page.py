@@ -100,7 +100,9 @@ def page(
 def _text_table(table: TextTable) -> str:
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
     rows = [
-        "<tr>" + "".join(_cell(lines, place) for place, lines in enumerate(row)) + "</tr>"
+        "<tr>"
+        + "".join(_cell(lines, place, table.headings[place]) for place, lines in enumerate(row))
+        + "</tr>"
         for row in table.rows
     ]
     return (
@@ -110,8 +112,9 @@ def _text_table(table: TextTable) -> str:
     )
 
 
-def _cell(lines: Sequence[str], place: int) -> str:
-    shown = escape(lines[0]) + "".join(f'<span class="second">{escape(line)}</span>' for line in lines[1:])
+def _cell(lines: Sequence[str], place: int, heading: str) -> str:
+    kind = "range" if heading in ("enrolled", "months") else "second"
+    shown = escape(lines[0]) + "".join(f'<span class="{kind}">{escape(line)}</span>' for line in lines[1:])
     return f'<th scope="row">{shown}</th>' if place == 0 else f"<td>{shown}</td>"
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 
 from trialsim.scenario.units import Duration, PositiveDuration, Rate, RateOrZero
-from trialsim.scenario.values import ONE_KEY, Model, WordAtom, exactly_one, refuse
+from trialsim.scenario.values import ONE_KEY, Model, WordAtom, exactly_one
+from trialsim.scenario.wording import refuse
 
 MOST_PIECES = 100
 

@@ -20,12 +20,9 @@ from trialsim.scenario.values import (
     WordAtom,
     WrittenAs,
     exactly_one,
-    listed,
     or_short,
-    refuse,
-    shown,
-    unknown,
 )
+from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
@@ -41,14 +38,14 @@ Alpha = Annotated[float, NumberAtom(above=0, most=0.5)]
 class Ratio(Model):
     """An allocation that needs nothing but a ratio."""
 
-    ratio: dict[Name, Share] | None = None
+    ratio: Annotated[dict[Name, Share], Field(max_length=20)] | None = None
 
 
 class Blocks(Model):
     """Permuted blocks of one size."""
 
     size: BlockSize
-    ratio: dict[Name, Share] | None = None
+    ratio: Annotated[dict[Name, Share], Field(max_length=20)] | None = None
 
 
 class StratifiedBlocks(Model):
@@ -56,7 +53,7 @@ class StratifiedBlocks(Model):
 
     size: BlockSize
     strata: Strata
-    ratio: dict[Name, Share] | None = None
+    ratio: Annotated[dict[Name, Share], Field(max_length=20)] | None = None
 
 
 class Allocation(Model):
@@ -161,7 +158,8 @@ class Bounds(Model):
 
 
 _WrittenBounds = Annotated[
-    Annotated[Bounds, Tag("<common>")] | Annotated[dict[Name, Bounds], Tag("<per test>")],
+    Annotated[Bounds, Tag("<common>")]
+    | Annotated[dict[Name, Bounds], Field(max_length=50), Tag("<per test>")],
     Discriminator(
         lambda value: (
             "<per test>"
@@ -179,7 +177,7 @@ class Design(Model):
 
     kind: Annotated[Literal["fixed", "group_sequential"], WordAtom(("fixed", "group_sequential"))]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
-    arms: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)] = ()
     allocation: Allocation
     looks: Annotated[tuple[Look, ...], Field(min_length=1, max_length=MOST_LOOKS)]
     tests: Annotated[dict[Name, Test], Field(min_length=1, max_length=50)]

@@ -21,16 +21,15 @@ from trialsim.scenario.values import (
     Positive,
     WordAtom,
     exactly_one,
-    listed,
-    refuse,
-    shown,
-    unknown,
 )
+from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 EffectKind = Annotated[Literal["conditional", "marginal"], WordAtom(("conditional", "marginal"))]
 EffectMeasure = Annotated[
     Literal["rate", "odds_ratio", "risk_difference"], WordAtom(("rate", "odds_ratio", "risk_difference"))
 ]
+MOST_TERMS = 200
+MOST_EFFECTS = 50
 LINEAR, PROBABILITY = "linear_predictor", "probability"
 
 
@@ -64,8 +63,8 @@ def _sorted(coefficients: dict[str, float]) -> dict[str, float]:
     return dict(sorted(coefficients.items()))
 
 
-Coefficients = Annotated[dict[Label, Coefficient], AfterValidator(_sorted)]
-Values = Annotated[dict[Label, Finite], AfterValidator(_sorted)]
+Coefficients = Annotated[dict[Label, Coefficient], Field(max_length=MOST_TERMS), AfterValidator(_sorted)]
+Values = Annotated[dict[Label, Finite], Field(max_length=MOST_TERMS), AfterValidator(_sorted)]
 LatentCoefficients = Annotated[dict[TraitName, Coefficient], AfterValidator(_sorted)]
 LatentValues = Annotated[dict[TraitName, Finite], AfterValidator(_sorted)]
 
@@ -75,7 +74,7 @@ class SurvivalEndpoint(Model):
 
     kind: Literal["survival"]
     baseline: Baseline
-    effect: dict[Name, Ratio]
+    effect: Annotated[dict[Name, Ratio], Field(max_length=MOST_EFFECTS)]
     effect_kind: EffectKind = "conditional"
     covariates: Coefficients = {}
     centre: Values = {}
@@ -91,7 +90,7 @@ class BinaryEndpoint(Model):
     kind: Literal["binary"]
     readout: PositiveDuration
     rate: OpenProbability
-    effect: dict[Name, Finite]
+    effect: Annotated[dict[Name, Finite], Field(max_length=MOST_EFFECTS)]
     effect_measure: EffectMeasure
     effect_kind: EffectKind = "conditional"
     covariates: Coefficients = {}
@@ -108,7 +107,7 @@ class ContinuousEndpoint(Model):
     readout: PositiveDuration
     mean: Finite
     sd: Positive
-    effect: dict[Name, Finite]
+    effect: Annotated[dict[Name, Finite], Field(max_length=MOST_EFFECTS)]
     effect_kind: EffectKind = "conditional"
     covariates: Values = {}
     centre: Values = {}
@@ -152,7 +151,7 @@ class Dropout(Model):
     """Loss to follow-up by a hazard of its own."""
 
     baseline: Baseline
-    effect: dict[Name, HazardRatio] = {}
+    effect: Annotated[dict[Name, HazardRatio], Field(max_length=MOST_EFFECTS)] = {}
     covariates: Coefficients = {}
     centre: Values = {}
     latent: LatentCoefficients = {}

@@ -9,7 +9,8 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from trialsim.scenario.accrual import MOST_PIECES, check_starts
 from trialsim.scenario.units import Duration, PositiveDuration, Rate, RateOrZero
-from trialsim.scenario.values import Model, NumberAtom, OpenProbability, WrittenAs, exactly_one, refuse
+from trialsim.scenario.values import Model, NumberAtom, OpenProbability, WrittenAs, exactly_one
+from trialsim.scenario.wording import refuse
 
 HazardRatio = Annotated[float, NumberAtom(above=0, most=1e4)]
 PiecewiseRatio = tuple[tuple[float, float], ...]

@@ -7,20 +7,9 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from trialsim.scenario.values import (
-    ONE_KEY,
-    Label,
-    Model,
-    Name,
-    Positive,
-    WordAtom,
-    exactly_one,
-    listed,
-    or_short,
-    refuse,
-    shown,
-    unknown,
-)
+from trialsim.scenario.units import PositiveDuration
+from trialsim.scenario.values import ONE_KEY, Label, Model, Name, Positive, WordAtom, exactly_one, or_short
+from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 ANALYSES = ("logrank", "cox", "t_test", "z_test", "score_test")
 ANALYSES_OF_KIND = {
@@ -93,13 +82,17 @@ class Analysis(Model):
 
 
 class Hypothesis(Model):
-    """Two arms compared on one endpoint by one analysis, with the direction that means benefit."""
+    """Two arms compared on one endpoint by one analysis, with the direction that means benefit.
+
+    ``follow_up`` is the time since entry to which a true hazard ratio refers; without it, the scenario's horizon.
+    """
 
     endpoint: Name
     arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)]
     analysed_by: Analysis = Field(alias="analysis")
     direction: Annotated[str, WordAtom(("lower", "higher"))]
     strategy: Annotated[str, WordAtom(("treatment_policy",))] = "treatment_policy"
+    follow_up: PositiveDuration | None = None
 
     @property
     def analysis(self) -> str:

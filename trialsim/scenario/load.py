@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.grids import expand_grids
 from trialsim.scenario.reading import parse_yaml
-from trialsim.scenario.resolve import expand_grids, inside, read_extended, resolve_designs
+from trialsim.scenario.resolve import inside, read_extended, resolve_designs
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.sentences import problems_from
 from trialsim.scenario.table import Column, Table, read_table
@@ -21,7 +22,7 @@ from trialsim.scenario.validate import (
     rule_problems,
     truth_problems,
 )
-from trialsim.scenario.values import printable
+from trialsim.scenario.wording import printable
 
 
 def load_scenario(path: str | Path) -> Scenario:

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from trialsim.scenario.units import Duration, PositiveDuration
-from trialsim.scenario.values import ONE_KEY, Count, Model, Name, exactly_one, or_short, refuse
+from trialsim.scenario.values import ONE_KEY, Count, Model, Name, exactly_one, or_short
+from trialsim.scenario.wording import refuse
 
 KINDS = ("events", "enrolled", "readouts", "calendar", "gap", "all", "any")
 

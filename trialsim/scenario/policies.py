@@ -8,17 +8,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from trialsim.scenario.values import (
-    Model,
-    NumberAtom,
-    WordAtom,
-    exactly_one,
-    listed,
-    or_short,
-    refuse,
-    shown,
-    unknown,
-)
+from trialsim.scenario.values import Model, NumberAtom, WordAtom, exactly_one, or_short
+from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
 Policies = dict[str, tuple[str, dict[str, Any]]]

@@ -20,10 +20,8 @@ from trialsim.scenario.values import (
     Text,
     WordAtom,
     exactly_one,
-    listed,
-    refuse,
-    shown,
 )
+from trialsim.scenario.wording import listed, refuse, shown
 
 TRAITS = ("prognosis", "predictive", "toxicity", "adherence")
 MOST_COVARIATES = 100
@@ -124,7 +122,10 @@ class Population(Model):
     columns: dict[Name, Label] = {}
     marginals: dict[Name, Marginal] = {}
     traits: dict[TraitName, Trait] = {}
-    correlation: dict[Name, dict[Name, Correlation]] = {}
+    correlation: Annotated[
+        dict[Name, Annotated[dict[Name, Correlation], Field(max_length=MOST_COVARIATES)]],
+        Field(max_length=MOST_COVARIATES),
+    ] = {}
 
     @field_validator("columns", "marginals", "traits")
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from trialsim.errors import Problem, ScenarioError
-from trialsim.scenario.values import printable, shown
+from trialsim.scenario.wording import printable, shown
 
 MOST_BYTES = 1 << 20
 MOST_NODES = 200_000
@@ -108,7 +108,7 @@ def parse_yaml(text: str, source: str = "") -> Any:
     except _Refused as refusal:
         reader.problems.append(refusal.problem)
     except yaml.YAMLError as error:
-        reader.problems.append(Problem("", _syntax(error)))
+        reader.problems.append(Problem("", _syntax(error, text)))
     except (ValueError, RecursionError):
         reader.problems.append(Problem("", "the text cannot be read as YAML"))
     if not reader.problems and not reader.documents:
@@ -118,17 +118,22 @@ def parse_yaml(text: str, source: str = "") -> Any:
     return reader.root
 
 
-def _syntax(error: yaml.YAMLError) -> str:
+def _syntax(error: yaml.YAMLError, text: str) -> str:
     """Return a syntax error as a sentence with its line."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or ""
-    if "'\\t'" in problem or "tab" in problem:
-        return f"the text is not YAML{where}: a tab stands where YAML expects spaces; indent with spaces"
-    if "control characters" in problem or "not allowed" in problem:
-        return f"the text is not YAML{where}: it holds characters that are not text"
-    why = problem or "it cannot be read"
-    return f"the text is not YAML{where}: {why}; check indentation, quotes and brackets"
+    if mark is None:
+        return "the text is not YAML: it holds characters that are not text"
+    lines = text.split("\n")
+    where = f"the text is not YAML at line {mark.line + 1}, column {mark.column + 1}"
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return f"{where}: a tab stands where YAML expects spaces; indent with spaces"
+    if not any(rest.strip() for rest in [line[mark.column :], *lines[mark.line + 1 :]]):
+        return f"{where}: the text ends too early; a bracket or a quote is not closed"
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    if "cannot start any token" in problem:
+        return f"{where}: {shown(line[mark.column : mark.column + 1])} cannot begin a value; put it in quotes"
+    return f"{where}: {problem}; check indentation, quotes and brackets"
 
 
 def _line(event: yaml.Event) -> int:

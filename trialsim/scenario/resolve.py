@@ -1,26 +1,15 @@
-"""From the files as written to one tree: ``extends`` merged, designs made whole, grids of truths expanded."""
+"""From the files as written to one tree: what extends something is laid over it."""
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
 from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.reading import parse_yaml, read_text
-from trialsim.scenario.truths import canonical_path
-from trialsim.scenario.units import (
-    is_duration,
-    is_quantity,
-    parse_duration,
-    parse_rate,
-    readable_duration,
-    write_rate,
-)
-from trialsim.scenario.values import shown, unknown
+from trialsim.scenario.wording import shown, unknown
 
 MOST_EXTENDS = 10
-MOST_CELLS = 10_000
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -130,6 +119,8 @@ def resolve_designs(tree: dict[str, Any], problems: list[Problem]) -> dict[str, 
                 problems.append(
                     Problem(at, unknown("the design", parent, (one for one in designs if one != name)))
                 )
+            elif len(line) >= MOST_EXTENDS:
+                problems.append(Problem(at, f"more than {MOST_EXTENDS} designs extend one another"))
             elif parent == name or parent in line:
                 problems.append(Problem(at, f"{shown(parent)} comes back to itself; break the circle"))
             else:
@@ -146,85 +137,3 @@ def resolve_designs(tree: dict[str, Any], problems: list[Problem]) -> dict[str, 
         ancestors[name] = tuple(line)
     tree["designs"] = whole
     return ancestors
-
-
-def expand_grids(tree: dict[str, Any], problems: list[Problem]) -> None:
-    """Replace each truth with a grid by one truth for each of its cells, in place."""
-    truths = tree.get("truths")
-    if not isinstance(truths, dict):
-        return
-    expanded: dict[str, Any] = {}
-    for name, truth in truths.items():
-        if not isinstance(truth, dict) or "grid" not in truth:
-            expanded[name] = truth
-            continue
-        at = f"truths.{name}.grid"
-        grid = truth["grid"]
-        plain = {key: value for key, value in truth.items() if key != "grid"}
-        if not isinstance(grid, dict) or not grid:
-            problems.append(
-                Problem(at, f"a mapping of paths to lists of values is expected, found {shown(grid)}")
-            )
-            continue
-        broken = [path for path, values in grid.items() if not isinstance(values, list) or not values]
-        problems += [
-            Problem(f"{at}.{path}", f"a list of values is expected, found {shown(grid[path])}")
-            for path in broken
-        ]
-        twice = [path for path in grid if path in plain]
-        problems += [
-            Problem(f"{at}.{path}", "is set beside the grid as well; keep one of them") for path in twice
-        ]
-        if broken or twice:
-            continue
-        cells = 1
-        for values in grid.values():
-            cells *= len(values)
-        if cells + len(expanded) > MOST_CELLS:
-            problems.append(
-                Problem(at, f"the grid has {cells:,} cells; at most {MOST_CELLS:,} truths are allowed in all")
-            )
-            continue
-        labels = _labels(list(grid))
-        in_order = sorted(
-            range(len(labels)), key=labels.__getitem__
-        )  # so that key order is no part of a name
-        for values in itertools.product(*grid.values()):
-            inner = ",".join(f"{labels[index]}={_value_label(values[index])}" for index in in_order)
-            cell = f"{name}[{inner}]"
-            if cell in expanded or cell in truths:
-                problems.append(Problem(at, f"the cell {inner} occurs twice; keep each value once"))
-                break
-            expanded[cell] = plain | dict(zip(grid, values, strict=True))
-    tree["truths"] = expanded
-
-
-def _labels(paths: list[str]) -> list[str]:
-    """Return the last segment of each path, or as many of the last as tell them apart."""
-    segments = [canonical_path(path).split(".") for path in paths]
-    labels = []
-    for index, parts in enumerate(segments):
-        others = segments[:index] + segments[index + 1 :]
-        taken = 2 if parts[-1] == "*" or parts[-1].isdigit() else 1
-        while taken < len(parts) and any(other[-taken:] == parts[-taken:] for other in others):
-            taken += 1
-        labels.append(".".join(parts[-taken:]))
-    return labels
-
-
-def _value_label(value: Any) -> str:
-    """Return a value as it stands in a cell's name, whatever the spelling of its unit."""
-    if is_quantity(value):
-        from pydantic_core import PydanticCustomError
-
-        try:
-            return (
-                readable_duration(parse_duration(value))
-                if is_duration(value)
-                else write_rate(parse_rate(value, zero=True))
-            )
-        except PydanticCustomError:
-            return str(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15:
-        return repr(float(value))
-    return shown(value).replace("[", "(").replace("]", ")")

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-from trialsim.scenario.completion import counted_endpoints
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
-from trialsim.scenario.looks import Counted, When
-from trialsim.scenario.rules_world import Finding, WorldParts, strata_findings
-from trialsim.scenario.values import listed, unknown
-
-Place = tuple[str | int, ...]
-
-MOST_REVIEWS = 100_000
-
-
-@dataclass(frozen=True)
-class TrialParts:
-    """Those hypotheses and designs that could be read, and the names that stand in the file.
-
-    Parameters
-    ----------
-    world
-        What could be read of the world.
-    hypotheses, designs
-        What could be read.
-    endpoint_names, hypothesis_names
-        All names in the file, those of unreadable parts included.
-    """
-
-    world: WorldParts
-    hypotheses: Mapping[str, Hypothesis]
-    designs: Mapping[str, Design]
-    endpoint_names: Sequence[str]
-    hypothesis_names: Sequence[str]
+from trialsim.scenario.rules_looks import look_findings
+from trialsim.scenario.rules_world import Finding, strata_findings
+from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
+from trialsim.scenario.wording import listed, unknown
 
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
@@ -47,7 +21,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         at = ("designs", name)
         yield from _arms(at, design, parts)
         yield from _allocation(at, design, parts)
-        yield from _looks(at, design, parts)
+        yield from look_findings(at, design, parts)
         yield from _tests(at, design, parts)
         yield from _bounds(at, design)
         yield from _policies(at, design, parts)
@@ -83,22 +57,15 @@ def _arms(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
             yield (*at, "arms", place), unknown("the arm", arm, arms)
         if arm in design.arms[:place]:
             yield (*at, "arms", place), f"the arm '{arm}' is named twice"
-    if len(design.arms) == 1:
-        yield (*at, "arms"), "at least two arms are needed"
     if design.arms and arms and design.arms[0] != arms[0] and design.arms[0] in arms:
         yield (*at, "arms", 0), f"the first arm must be the control arm, '{arms[0]}'"
-    if design.n < len(_arms_of(design, parts)):
-        yield (*at, "n"), f"{design.n} patients are too few for {len(_arms_of(design, parts))} arms"
-
-
-def _arms_of(design: Design, parts: TrialParts) -> tuple[str, ...]:
-    """Return the arms of a design, all of the scenario where it names none."""
-    return design.arms or parts.world.arms or ()
+    if design.n < len(arms_of(design, parts)):
+        yield (*at, "n"), f"{design.n} patients are too few for {len(arms_of(design, parts))} arms"
 
 
 def _allocation(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield ratios for the wrong arms, blocks that do not divide, and strata that cannot be made."""
-    rule, arms = design.allocation, _arms_of(design, parts)
+    rule, arms = design.allocation, arms_of(design, parts)
     inside = (*at, "allocation", rule.kind)
     if rule.ratio is not None and arms:
         for arm in rule.ratio:
@@ -118,123 +85,9 @@ def _allocation(at: Place, design: Design, parts: TrialParts) -> Iterator[Findin
     yield from strata_findings((*inside, "strata"), rule.strata, parts.world)
 
 
-def _looks(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
-    """Yield looks that are too many, cannot happen, or come in the wrong order."""
-    if design.kind == "fixed" and len(design.looks) != 1:
-        yield (
-            (*at, "looks"),
-            f"a fixed design has exactly one look, found {len(design.looks)}; or kind: group_sequential",
-        )
-    horizon = parts.world.horizon
-    reached: dict[tuple[object, ...], tuple[float, int]] = {}
-    for number, look in enumerate(design.looks):
-        place = (*at, "looks", number, "when")
-        yield from _trigger(place, look.when, design, parts, first=number == 0, depth=0)
-        if look.no_later_than is not None and look.no_later_than > horizon:
-            yield (*place, "no_later_than"), _beyond(look.no_later_than, horizon)
-        for where, leaf in _needed(place, look.when):
-            if leaf.kind == "gap":
-                continue
-            size = leaf.duration if leaf.kind == "calendar" else leaf.count
-            key = (leaf.kind, leaf.endpoint, leaf.arms)
-            before = reached.get(key)
-            if size is not None and before is not None and size <= before[0] and number > before[1]:
-                unit = " days" if leaf.kind == "calendar" else f" {leaf.kind}"
-                earlier = f"the {before[0]:g} of look {before[1] + 1}"
-                yield where, f"{size:g}{unit} is not more than {earlier}; looks come in order"
-            if size is not None:
-                reached[key] = (size, number)
-    for number, look in enumerate(design.looks):
-        for lag in ("cleaning_lag", "decision_lag"):
-            if getattr(look, lag) > horizon:
-                yield (*at, "looks", number, lag), _beyond(getattr(look, lag), horizon)
-    if design.reviews is not None:
-        kind, size = design.reviews
-        where = (*at, "reviews", "every", kind)
-        if kind == "enrolled" and size > design.n:
-            yield where, f"{size:g} exceeds the {design.n} patients that can be enrolled"
-        elif kind == "calendar" and size > horizon:
-            yield where, _beyond(size, horizon)
-        elif kind == "calendar" and horizon / size > MOST_REVIEWS:
-            yield (
-                where,
-                f"every {size:g} days is too often; at most {MOST_REVIEWS:,} reviews fit before the horizon",
-            )
-
-
-def _beyond(days: float, horizon: float) -> str:
-    """Return the sentence for a time after the horizon."""
-    return f"{days:g} days is beyond the horizon of {horizon:g} days, at which the trial ends"
-
-
-def _needed(at: Place, when: When) -> Iterator[tuple[Place, When]]:
-    """Yield the places and triggers that a look cannot do without."""
-    if when.kind == "all":
-        for number, child in enumerate(when.children):
-            yield from _needed((*at, "all", number), child)
-    elif when.kind != "any":
-        yield _size_place(at, when), when
-
-
-def _size_place(at: Place, when: When) -> Place:
-    """Return the place of the count or duration of a trigger."""
-    return (*at, when.kind, "count") if when.kind in ("events", "readouts") else (*at, when.kind)
-
-
-def _trigger(
-    at: Place, when: When, design: Design, parts: TrialParts, *, first: bool, depth: int
-) -> Iterator[Finding]:
-    """Yield what a trigger waits for that cannot happen."""
-    if when.children:
-        if depth > 1:
-            yield (*at, when.kind), "all and any are nested too deeply; one inside the other is the most"
-            return
-        for number, child in enumerate(when.children):
-            yield from _trigger((*at, when.kind, number), child, design, parts, first=first, depth=depth + 1)
-        return
-    where = _size_place(at, when)
-    if when.kind == "gap" and first:
-        yield where, "gap is the time since the look before; the first look has none before it"
-    if when.duration is not None and when.duration > parts.world.horizon:
-        yield where, _beyond(when.duration, parts.world.horizon)
-    if when.count is not None and when.count > design.n:
-        yield where, f"{when.count} exceeds the {design.n} patients that can be enrolled"
-    counted = when.events or when.readouts
-    if counted is not None:
-        yield from _counted((*at, when.kind), when.kind, counted, design, parts)
-
-
-def _counted(at: Place, kind: str, counted: Counted, design: Design, parts: TrialParts) -> Iterator[Finding]:
-    """Yield an endpoint or arms whose events or readouts cannot be counted."""
-    endpoints, arms = parts.world.endpoints, _arms_of(design, parts)
-    all_readable = len(endpoints) == len(parts.endpoint_names) and len(parts.hypotheses) == len(
-        parts.hypothesis_names
-    )
-    if counted.endpoint is None:
-        candidates = counted_endpoints(kind, design, parts.hypotheses, endpoints)
-        if all_readable and not candidates:
-            kinds = "survival" if kind == "events" else "binary or continuous"
-            yield at, f"there are no {kind} to count; the scenario has no {kinds} endpoint"
-        elif all_readable and len(candidates) > 1:
-            example = f"{{{kind}: {{count: {counted.count}, endpoint: {candidates[0]}}}}}"
-            yield at, f"the {kind} of {listed(candidates)} could be meant; name the endpoint: {example}"
-    elif counted.endpoint not in parts.endpoint_names:
-        yield (*at, "endpoint"), unknown("the endpoint", counted.endpoint, parts.endpoint_names)
-    elif counted.endpoint in endpoints and (endpoints[counted.endpoint].kind == "survival") != (
-        kind == "events"
-    ):
-        has = "readouts, not events" if kind == "events" else "events, not readouts"
-        yield (*at, "endpoint"), f"'{counted.endpoint}' is {endpoints[counted.endpoint].kind}; it has {has}"
-    for place, arm in enumerate(counted.arms or ()):
-        if arms and arm not in arms:
-            yield (*at, "arms", place), unknown("the arm", arm, arms)
-        elif counted.arms and arm in counted.arms[:place]:
-            yield (*at, "arms", place), f"the arm '{arm}' is named twice"
-
-
 def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield tests of hypotheses that do not exist or compare arms that the design has not."""
-    arms = _arms_of(design, parts)
+    arms = arms_of(design, parts)
     for name in design.tests:
         if name not in parts.hypothesis_names:
             yield (*at, "tests", name), unknown("the hypothesis", name, parts.hypothesis_names)
@@ -307,7 +160,7 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
     """Yield policies whose parameters do not fit the design."""
     name, parameters = design.policies["stopping"]
     place = (*at, "policies", "stopping", name)
-    experimental = len(set(_arms_of(design, parts))) - 1
+    experimental = len(set(arms_of(design, parts))) - 1
     if name == "drop_arms":
         if parameters["look"] >= len(design.looks):
             sentence = f"look {parameters['look']} is not before the last of {len(design.looks)} looks"

@@ -11,7 +11,7 @@ from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, SurvivalEndpoint
 from trialsim.scenario.population import TRAITS, Population
 from trialsim.scenario.table import MOST_LEVELS, Table
-from trialsim.scenario.values import did_you_mean, listed, shown, unknown
+from trialsim.scenario.wording import did_you_mean, listed, shown, unknown
 
 Finding = tuple[tuple[str | int, ...], str]
 """A place in the models and what is wrong there."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from trialsim.errors import UsageError
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.completion import completed
 from trialsim.scenario.design import Design
@@ -126,10 +127,12 @@ class Scenario(Model):
         Raises
         ------
         UsageError
-            Where there is no such truth.
+            Where there is no such truth, or several.
         """
-        name = truth if truth in self.truths else self.select_truths([truth])[0]
-        overlay = self.truths[name]
+        if truth not in self.truths:
+            cells = self.select_truths([truth])
+            raise UsageError(f"{truth} is a grid of truths; name one of them, such as {cells[0]}.")
+        overlay = self.truths[truth]
         if not overlay:
             return self
         world = World.model_validate(apply_overlay(self.dump_world(), overlay))

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialsim.errors import Problem
-from trialsim.scenario.values import did_you_mean, listed, printable, shown
+from trialsim.scenario.wording import did_you_mean, listed, printable, shown
+
+MOST_PROBLEMS = 1000
 
 Location = Sequence[str | int]
 
@@ -71,7 +73,7 @@ def problems_from(
     problems = []
     details = error.errors(include_url=False)
     inner = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
-    for detail in details:
+    for detail in details[:MOST_PROBLEMS]:
         location = detail["loc"]
         if detail["type"] == "too_short" and location in inner:
             continue  # its entries were refused, each with its own sentence
@@ -79,6 +81,8 @@ def problems_from(
         if detail["type"] == "extra_forbidden":
             allowed = allowed_keys.get(id(_at(tree, location[:-1])), ())
         problems.append(Problem(written_path(tree, location), _sentence(detail, location, allowed)))
+    if len(details) > MOST_PROBLEMS:
+        problems.append(Problem("", f"and {len(details) - MOST_PROBLEMS} more problems"))
     return list(dict.fromkeys(problems))
 
 

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from trialsim.errors import UsageError
-from trialsim.scenario.values import NAME_LENGTH, shown
+from trialsim.scenario.values import NAME_LENGTH
+from trialsim.scenario.wording import shown
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 

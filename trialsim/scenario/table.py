@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from trialsim.errors import Problem, ScenarioError
-from trialsim.scenario.values import listed, shown, unknown
+from trialsim.scenario.wording import listed, shown, unknown
 
 MOST_BYTES = 64 << 20
 MOST_LEVELS = 50
@@ -80,20 +81,21 @@ def read_table(path: Path, columns: Mapping[str, str], shown_name: str) -> Table
     if "\0" in text:
         raise ScenarioError([Problem(at, f"{shown(shown_name)} is not a text file (it holds null bytes)")])
     try:
-        cells, lines = _cells(csv.reader(text.splitlines(keepends=True), strict=True), columns, shown_name)
+        columns_read = _columns(csv.reader(io.StringIO(text, newline=""), strict=True), columns, shown_name)
     except csv.Error as error:
         raise ScenarioError([Problem(at, f"{shown(shown_name)} cannot be read as CSV: {error}")]) from None
-    problems: list[Problem] = []
-    read = {trait: _column(trait, columns[trait], values, lines, problems) for trait, values in cells.items()}
+    problems = [column.problem for column in columns_read.values() if column.problem is not None]
     if problems:
         raise ScenarioError(problems)
-    return Table(read, hashlib.sha256(data).hexdigest())
+    return Table(
+        {trait: column.read() for trait, column in columns_read.items()}, hashlib.sha256(data).hexdigest()
+    )
 
 
 def _bytes(path: Path, shown_name: str, at: str) -> bytes:
     """Return the bytes of the file, or refuse it."""
-    if path.is_dir():
-        raise ScenarioError([Problem(at, f"{shown(shown_name)} is a folder; name a CSV file")])
+    if path.exists() and not path.is_file():
+        raise ScenarioError([Problem(at, f"{shown(shown_name)} is a folder or a device; name a CSV file")])
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -109,10 +111,8 @@ def _bytes(path: Path, shown_name: str, at: str) -> bytes:
     return data
 
 
-def _cells(
-    rows: Iterator[list[str]], columns: Mapping[str, str], shown_name: str
-) -> tuple[dict[str, list[str]], list[int]]:
-    """Return the cells of each trait and the line of each patient, or refuse the shape of the table."""
+def _columns(rows: Iterator[list[str]], columns: Mapping[str, str], shown_name: str) -> dict[str, _Reader]:
+    """Return a reader for each trait that has taken all rows, or refuse the shape of the table."""
     at = "population.resample"
     header = [name.strip() for name in next(rows, [])]
     if not any(header):
@@ -121,80 +121,100 @@ def _cells(
         )
     problems = []
     for trait, column in columns.items():
+        place = f"population.columns.{trait}"
         if column not in header:
-            problems.append(Problem(f"population.columns.{trait}", unknown("the column", column, header)))
+            problems.append(Problem(place, unknown("the column", column, header)))
         elif header.count(column) > 1:
-            problems.append(
-                Problem(
-                    f"population.columns.{trait}",
-                    f"the column {shown(column)} occurs twice in {shown(shown_name)}",
-                )
-            )
+            problems.append(Problem(place, f"the column {shown(column)} occurs twice in {shown(shown_name)}"))
     if problems:
         raise ScenarioError(problems)
-    places = {trait: header.index(column) for trait, column in columns.items()}
-    cells: dict[str, list[str]] = {trait: [] for trait in columns}
-    lines: list[int] = []
+    readers = {trait: _Reader(trait, column) for trait, column in columns.items()}
+    places = [(reader, header.index(reader.name)) for reader in readers.values()]
+    patients = 0
     for row in rows:
         if not row:
             continue
-        line = getattr(rows, "line_num", len(lines) + 2)
+        patients += 1
+        line = int(getattr(rows, "line_num", patients + 1))
         if len(row) != len(header):
             sentence = (
                 f"line {line} of {shown(shown_name)} has {len(row)} cells; the header has {len(header)}"
             )
             raise ScenarioError([Problem(at, sentence)])
-        lines.append(line)
-        for trait, place in places.items():
-            cells[trait].append(row[place].strip())
-    if len(lines) < 2:
+        for reader, place_in_row in places:
+            if reader.problem is None:
+                reader.take(row[place_in_row].strip(), line)
+    if patients < 2:
         raise ScenarioError(
-            [Problem(at, f"{shown(shown_name)} holds {len(lines)} patients; at least 2 are needed")]
+            [Problem(at, f"{shown(shown_name)} holds {patients} patients; at least 2 are needed")]
         )
-    return cells, lines
+    return readers
 
 
-def _column(trait: str, name: str, cells: list[str], lines: list[int], problems: list[Problem]) -> Column:
-    """Return one column, or append why it cannot be used."""
-    at = f"population.columns.{trait}"
-    values = array("d")
-    first_text = first_number = -1
-    for index, cell in enumerate(cells):
+@dataclass
+class _Reader:
+    """Takes the cells of one column; the first says whether it holds numbers or texts.
+
+    Parameters
+    ----------
+    trait, name
+        Of the trait, and of the file's column.
+    values
+        Numbers, or codes of texts in the order in which they were met.
+    codes
+        The code of each text.
+    first
+        The first cell and its line.
+    problem
+        Why the column cannot be used.
+    """
+
+    trait: str
+    name: str
+    values: array[float] = field(default_factory=lambda: array("d"))
+    codes: dict[str, int] = field(default_factory=dict)
+    first: tuple[str, int] | None = None
+    problem: Problem | None = None
+
+    def take(self, cell: str, line: int) -> None:
+        """Take the next cell."""
         if cell in _MISSING:
-            problems.append(
-                Problem(
-                    at, f"column {shown(name)} has no value in line {lines[index]}; complete or drop the row"
+            return self._refuse(f"has no value in line {line}; complete or drop the row")
+        number = _number(cell)
+        if number is not None and math.isinf(number):
+            return self._refuse(f"is not finite in line {line}: {shown(cell)}")
+        if self.first is None:
+            self.first = cell, line
+        elif (number is None) != bool(self.codes):
+            here, before = f"line {line}: {shown(cell)}", f"line {self.first[1]}: {shown(self.first[0])}"
+            return self._refuse(f"mixes numbers and texts ({before}; {here}); keep one kind")
+        if number is None:
+            number = self.codes.setdefault(cell, len(self.codes))
+            if len(self.codes) > MOST_LEVELS:
+                few = listed(self.codes, most=3)
+                return self._refuse(
+                    f"holds more than {MOST_LEVELS} different texts ({few}); that many are no levels"
                 )
-            )
-            return Column(values, ())
-        try:
-            number = float(cell) if "_" not in cell else math.nan
-        except ValueError:
-            number = math.nan
-        if math.isnan(number):
-            first_text = index if first_text < 0 else first_text
-        elif math.isinf(number):
-            problems.append(
-                Problem(at, f"column {shown(name)} is not finite in line {lines[index]}: {shown(cell)}")
-            )
-            return Column(values, ())
-        else:
-            first_number = index if first_number < 0 else first_number
-            values.append(number)
-        if first_text >= 0 and first_number >= 0:
-            text, figure = (f"line {lines[i]}: {shown(cells[i])}" for i in (first_text, first_number))
-            problems.append(
-                Problem(
-                    at, f"column {shown(name)} mixes text ({text}) with numbers ({figure}); keep one kind"
-                )
-            )
-            return Column(values, ())
-    if first_text < 0:
-        return Column(values, ())
-    levels = tuple(sorted(set(cells)))
-    if len(levels) > MOST_LEVELS:
-        found = f"{len(levels)} different texts ({listed(levels, most=3)})"
-        problems.append(Problem(at, f"column {shown(name)} holds {found}; at most {MOST_LEVELS} are allowed"))
-        return Column(values, ())
-    code = {level: float(place) for place, level in enumerate(levels)}
-    return Column(array("d", [code[cell] for cell in cells]), levels)
+        self.values.append(number)
+        return None
+
+    def _refuse(self, sentence: str) -> None:
+        """Note why the column cannot be used."""
+        self.problem = Problem(f"population.columns.{self.trait}", f"column {shown(self.name)} {sentence}")
+
+    def read(self) -> Column:
+        """Return the column, its levels sorted."""
+        levels = tuple(sorted(self.codes))
+        if not levels:
+            return Column(self.values, ())
+        place = {code: float(levels.index(level)) for level, code in self.codes.items()}
+        return Column(array("d", (place[int(code)] for code in self.values)), levels)
+
+
+def _number(cell: str) -> float | None:
+    """Return a cell as a number, or None where it is none."""
+    try:
+        number = float(cell) if "_" not in cell else math.nan
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from trialsim.errors import Problem, ScenarioError, UsageError
@@ -23,16 +23,8 @@ from trialsim.scenario.units import (
     write_duration,
     write_rate,
 )
-from trialsim.scenario.values import (
-    NAME_PATTERN,
-    NameAtom,
-    NumberAtom,
-    did_you_mean,
-    listed,
-    printable,
-    refuse,
-    shown,
-)
+from trialsim.scenario.values import NAME_PATTERN, NameAtom, NumberAtom
+from trialsim.scenario.wording import did_you_mean, listed, printable, refuse, shown
 
 ANY = "*"
 WORLD_PARTS = ("population", "accrual", "endpoints", "dropout")
@@ -132,7 +124,7 @@ class NewValueAtom:
 
 
 TruthName = Annotated[str, TruthNameAtom()]
-Overlay = dict[Annotated[str, PathAtom()], Annotated[Any, NewValueAtom()]]
+Overlay = Annotated[dict[Annotated[str, PathAtom()], Annotated[Any, NewValueAtom()]], Field(max_length=200)]
 
 
 def canonical_path(path: str) -> str:
@@ -228,11 +220,11 @@ def select(
     if names is None:
         return known
     chosen: dict[str, None] = {}
+    exact = set(known)
     for name in [names] if isinstance(names, str) else names:
-        cells = [one for one in known if families and one.startswith(f"{name}[")]
-        if name in known:
+        if name in exact:
             chosen[name] = None
-        elif cells:
+        elif cells := [one for one in known if families and one.startswith(f"{name}[")]:
             chosen.update(dict.fromkeys(cells))
         else:
             heads = dict.fromkeys(one.partition("[")[0] for one in known)

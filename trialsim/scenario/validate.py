@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,14 +14,21 @@ from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
 from trialsim.scenario.population import Population
-from trialsim.scenario.rules_designs import TrialParts, trial_findings
+from trialsim.scenario.rules_designs import trial_findings
 from trialsim.scenario.rules_world import Finding, WorldParts, world_findings
-from trialsim.scenario.schema import DEFAULT_HORIZON, Scenario, World
+from trialsim.scenario.schema import DEFAULT_HORIZON, MOST_ARMS, Scenario, World
 from trialsim.scenario.sentences import problems_from, written_path
 from trialsim.scenario.table import Table
+from trialsim.scenario.trial_parts import TrialParts
 from trialsim.scenario.truths import apply_overlay
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import Name
+
+MOST_READ = 200
+"""Entries of a mapping that are looked at in a scenario that cannot be read whole."""
+
+MOST_FAILED = 100
+"""Truths whose problems are told."""
 
 _ARMS: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[Name, ...])
 _HORIZON: TypeAdapter[float] = TypeAdapter(PositiveDuration)
@@ -49,7 +57,7 @@ def _read(adapter: TypeAdapter[Any], written: Any) -> Any:
 def _read_each(adapter: TypeAdapter[Any], written: Any) -> dict[str, Any]:
     """Return those entries of a mapping that can be read."""
     entries = written.items() if isinstance(written, dict) else ()
-    read = {name: _read(adapter, entry) for name, entry in entries}
+    read = {name: _read(adapter, entry) for name, entry in itertools.islice(entries, MOST_READ)}
     return {name: entry for name, entry in read.items() if entry is not None}
 
 
@@ -57,7 +65,7 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
     """Return what can be read of a scenario that cannot be read whole."""
     arms = _read(_ARMS, tree.get("arms"))
     world = WorldParts(
-        arms=arms if arms and len(arms) > 1 else None,
+        arms=arms if arms and 1 < len(arms) <= MOST_ARMS else None,
         population=readable_population(tree),
         accrual=_read(_ACCRUAL, tree.get("accrual")),
         endpoints=_read_each(_ENDPOINT, tree.get("endpoints")),
@@ -129,6 +137,8 @@ def truth_problems(scenario: Scenario) -> Iterator[Problem]:
         family = name.partition("[")[0]
         if not overlay or family in failed:
             continue
+        if len(failed) >= MOST_FAILED:
+            break
         for problem in _world_problems(scenario, written, overlay):
             failed.add(family)
             yield Problem(f"truths.{name}", str(problem))

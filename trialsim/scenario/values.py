@@ -6,7 +6,6 @@ pydantic how a person may write it and the JSON Schema how an editor may check i
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -22,60 +21,14 @@ from pydantic import (
     model_validator,
 )
 from pydantic.config import JsonDict
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
+
+from trialsim.scenario.wording import did_you_mean, listed, refuse, shown
 
 NAME_PATTERN = "^[a-z][a-z0-9_]*$"
 NAME_LENGTH = 64
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-
-
-def refuse(sentence: str) -> PydanticCustomError:
-    """Return the error by which a validator refuses a value with a sentence of our own."""
-    return PydanticCustomError("trialsim", "{sentence}", {"sentence": sentence})
-
-
-def shown(value: Any) -> str:
-    """Return a value as a person would point at it in a sentence, cut short where it is long."""
-    if value is None:
-        return "nothing (null)"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    if isinstance(value, int):
-        return str(value) if -(10**18) < value < 10**18 else "a whole number of more than 18 digits"
-    if isinstance(value, str):
-        return f"'{printable(value)}'"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "a list"
-
-
-def printable(text: str, most: int = 60) -> str:
-    """Return text on one line, cut short where it is long, without characters that a terminal might obey."""
-    text = text if len(text) <= most else f"{text[: most - 3]}..."
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` when one of the allowed words is close, otherwise an empty string."""
-    close = difflib.get_close_matches(word[:100], list(allowed), n=1, cutoff=0.6)
-    return f" Did you mean '{printable(close[0])}'?" if close else ""
-
-
-def listed(words: Iterable[str], most: int = 20) -> str:
-    """Return words as a readable list, cut short after ``most`` of them."""
-    words = [printable(word) for word in words]
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more if words else "none"
-
-
-def unknown(what: str, word: object, allowed: Iterable[str]) -> str:
-    """Return the sentence for a name that is not one of those allowed."""
-    allowed = list(allowed)
-    hint = did_you_mean(word, allowed) if isinstance(word, str) else ""
-    return f"{what} {shown(word)} is unknown; allowed: {listed(allowed)}.{hint}"
 
 
 @dataclass(frozen=True)

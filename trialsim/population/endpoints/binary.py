@@ -59,9 +59,14 @@ def response_thresholds(main, modifier, drift, on_probability, intercepts, out):
 @kernel
 def fill_responses(words, thresholds, rows, arms, first, last, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill ``out`` (int8) with 1 for patients who respond and 0 for those who do not."""
+    words = words[first:last]
+    arms = arms[first:last]
+    out = out[first:last]
     if thresholds.shape[0] == 1:
-        for i in range(first, last):
-            out[i] = responds(words[i], thresholds[0, arms[i]])
+        threshold = thresholds[0]
+        for i in range(last - first):
+            out[i] = responds(words[i], threshold[np.uint64(arms[i])])
     else:
-        for i in range(first, last):
-            out[i] = responds(words[i], thresholds[rows[i], arms[i]])
+        rows = rows[first:last]
+        for i in range(last - first):
+            out[i] = responds(words[i], thresholds[np.uint64(rows[i]), np.uint64(arms[i])])

@@ -136,17 +136,31 @@ def fill_event_ticks(  # type: ignore[no-untyped-def]  # noqa: ANN201
 
     The loops run over segments outside and patients inside, which vectorises. ``amount`` and ``days`` are scratch.
     """
-    for i in range(first, last):
-        amount[i] = unit_exponential(unit(words[i])) * factors[rows[i], arms[i]]
-    for i in range(first, last):
-        a = arms[i]
+    # Slices that begin at zero and unsigned indices spare the test for negative ones, which would keep the loops
+    # from vectorising.
+    count = last - first
+    words = words[first:last]
+    arms = arms[first:last]
+    out = out[first:last]
+    for i in range(count):
+        amount[i] = unit_exponential(unit(words[i]))
+    if factors.shape[0] == 1:
+        factor = factors[0]
+        for i in range(count):
+            amount[i] = amount[i] * factor[np.uint64(arms[i])]
+    else:
+        rows = rows[first:last]
+        for i in range(count):
+            amount[i] = amount[i] * factors[np.uint64(rows[i]), np.uint64(arms[i])]
+    for i in range(count):
+        a = np.uint64(arms[i])
         days[i] = piece_days(amount[i], begin[a, 0], width[a, 0], slope[a, 0], jump[a, 0])
     for j in range(1, begin.shape[1]):
-        for i in range(first, last):
-            a = arms[i]
+        for i in range(count):
+            a = np.uint64(arms[i])
             days[i] += piece_days(amount[i], begin[a, j], width[a, j], slope[a, j], jump[a, j])
     if exponent != 1.0:
-        for i in range(first, last):
+        for i in range(count):
             days[i] = scale * power(days[i], exponent)
-    for i in range(first, last):
+    for i in range(count):
         out[i] = delay_ticks(days[i], grid)

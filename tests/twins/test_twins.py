@@ -1,0 +1,130 @@
+"""The two engines tell the same story of every shipped trial, event by event, on fine and on coarse time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trialsim.conformance import check_twins, first_difference
+from trialsim.contracts import Kind, LogRow
+from trialsim.scenario.load import load_scenario
+from trialsim.timegrid import TICKS_PER_DAY
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHIPPED = sorted(path for path in ROOT.glob("scenarios/*/*.yaml") if path.stem == path.parent.name)
+CELLS = [
+    (path, design, truth)
+    for path in SHIPPED
+    for scenario in [load_scenario(path)]
+    for design in scenario.designs
+    for truth in scenario.truths
+]
+DAY, WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
+
+
+def _name(value: object) -> str:
+    return value.stem if isinstance(value, Path) else str(value)
+
+
+def test_the_shipped_scenarios_are_all_here() -> None:
+    assert {path.stem for path in SHIPPED} >= {"actg175", "binary_sequential", "nph_oncology"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "design", "truth"), CELLS, ids=_name)
+def test_fifty_trials_of_every_cell(path: Path, design: str, truth: str) -> None:
+    found = check_twins(load_scenario(path), [design], [truth], range(50))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("path", "design", "truth"), CELLS, ids=_name)
+def test_a_trial_of_every_cell_far_along(path: Path, design: str, truth: str) -> None:
+    few = [10**9] if path.stem == "actg175" else [7, 10**9, 2**40]
+    found = check_twins(load_scenario(path), [design], [truth], few, seed=20260101)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("grid", [DAY, WEEK], ids=["day", "week"])
+@pytest.mark.parametrize("path", SHIPPED, ids=_name)
+def test_coarse_time_with_many_ties(path: Path, grid: int) -> None:
+    scenario = load_scenario(path)
+    large = path.stem == "actg175"
+    truths = list(scenario.truths)[:1] if large else None
+    found = check_twins(scenario, None, truths, range(8 if large else 25), seed=3, grid=grid)
+    assert not found, "\n".join(found)
+
+
+def test_coarse_time_with_many_ties_in_short() -> None:
+    for path in SHIPPED:
+        if path.stem != "actg175":
+            found = check_twins(load_scenario(path), None, None, range(3), seed=4, grid=WEEK)
+            assert not found, "\n".join(found)
+
+
+_WITH_BOUNDS_CHECKED = """
+import sys
+from trialsim.conformance import check_twins
+from trialsim.scenario.load import load_scenario, scenario_from
+from tests.twins.tie_rich import SCENARIOS, FOLDER
+for path in sys.argv[1:]:
+    scenario = load_scenario(path)
+    large = scenario.name == "actg175"
+    found = check_twins(scenario, None, list(scenario.truths)[:1], range(2 if large else 5), grid=7 << 20)
+    assert not found, found
+for name, (tree, grid) in SCENARIOS.items():
+    found = check_twins(scenario_from(tree, FOLDER), None, None, range(12), grid=grid)
+    assert not found, found
+print("within bounds")
+"""
+
+
+@pytest.mark.slow
+def test_no_index_leaves_its_array(tmp_path: Path) -> None:
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "TRIALSIM_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", _WITH_BOUNDS_CHECKED, *map(str, SHIPPED)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip() == "within bounds"
+
+
+def test_equal_logs_have_no_difference() -> None:
+    rows = [LogRow(1, Kind.RANDOMISATION, 0), LogRow(5, Kind.END, 0, 0, 3.0)]
+    assert first_difference(0, rows, list(rows)) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        LogRow(6, Kind.EVENT, 4, 0, 1.0),
+        LogRow(5, Kind.DROPOUT, 4, 0, 1.0),
+        LogRow(5, Kind.EVENT, 3, 0, 1.0),
+        LogRow(5, Kind.EVENT, 4, 1, 1.0),
+        LogRow(5, Kind.EVENT, 4, 0, 1.0 + 2**-52),
+    ],
+)
+def test_a_difference_in_any_field_is_found_and_shown_with_its_neighbours(changed: LogRow) -> None:
+    rows = [LogRow(tick, Kind.EVENT, tick - 1, 0, 1.0) for tick in range(1, 10)]
+    other = [*rows[:4], changed, *rows[5:]]
+    found = first_difference(17, rows, other)
+    assert found is not None
+    assert (found.replicate, found.position) == (17, 4)
+    text = str(found)
+    assert "replicate 17" in text
+    assert text.count(">") == 2
+    assert len(found.reference) == len(found.fast) == 7
+
+
+def test_a_log_that_ends_early_is_a_difference() -> None:
+    rows = [LogRow(tick, Kind.EVENT, tick) for tick in range(6)]
+    found = first_difference(0, rows, rows[:4])
+    assert found is not None
+    assert found.position == 4
+    shorter = first_difference(0, rows[:1], rows)
+    assert shorter is not None
+    assert shorter.position == 1
+    assert first_difference(0, [], rows[:1]) is not None

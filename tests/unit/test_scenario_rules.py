@@ -1,0 +1,665 @@
+"""Rules across fields: one thing wrong at a time, and the path and the words that answer it."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.load import load_scenario, scenario_from
+from trialsim.scenario.reading import parse_yaml
+
+RICH = Path(__file__).with_name("scenario_rich.yaml")
+DELETE = object()
+
+
+def rich() -> Any:
+    return parse_yaml(RICH.read_text(encoding="utf-8"))
+
+
+def changed(path: str, value: Any, tree: Any = None) -> Any:
+    """Return the rich scenario with one place set or deleted; ``/`` separates the keys."""
+    tree = rich() if tree is None else tree
+    *above, last = [int(key) if key.isdigit() else key for key in path.split("/")]
+    here = tree
+    for key in above:
+        here = here.setdefault(key, {}) if isinstance(here, dict) else here[key]
+    if value is DELETE:
+        del here[last]
+    else:
+        here[last] = copy.deepcopy(value)
+    return tree
+
+
+def problems_of(tree: Any) -> list[Problem]:
+    with pytest.raises(ScenarioError) as refusal:
+        scenario_from(tree)
+    return refusal.value.problems
+
+
+CASES: list[tuple[str, Any, str, str]] = [
+    # where, what is written there, path of the problem, words in its sentence
+    ("name", DELETE, "name", "is required and missing"),
+    ("name", "Rich", "name", "'Rich' cannot be a name"),
+    ("name", None, "name", "found nothing (null)"),
+    ("name", "a" * 65, "name", "at most 64"),
+    ("tittle", "x", "tittle", "is not known here"),
+    ("sourse", "x", "sourse", "Did you mean 'source'?"),
+    ("horizon", 20, "horizon", "needs a unit"),
+    ("horizon", "0 years", "horizon", "must be above zero"),
+    # arms
+    ("arms", ["control"], "arms", "at least 2 entries are needed, found 1"),
+    ("arms", "control", "arms", "a list [...] is expected, found 'control'"),
+    ("arms", ["control", "low", "high", "low"], "arms[3]", "the arm low is named twice"),
+    ("arms", [f"arm{n}" for n in range(21)], "arms", "at most 20 entries"),
+    ("arms/1", "Low dose", "arms[1]", "cannot be a name"),
+    # population
+    (
+        "population/marginals/age",
+        {"normal": {"mean": 50}},
+        "population.marginals.age.normal.sd",
+        "is required",
+    ),
+    (
+        "population/marginals/age",
+        {"normal": {"mean": 50, "sd": -1}},
+        "population.marginals.age.normal.sd",
+        "above 0",
+    ),
+    ("population/marginals/age", {}, "population.marginals.age", "exactly one of normal"),
+    (
+        "population/marginals/age",
+        {"gamma": {}},
+        "population.marginals.age.gamma",
+        "allowed: normal, log_normal",
+    ),
+    (
+        "population/marginals/age",
+        {"normal": {"mean": 5, "sd": 1}, "poisson": {"mean": 2}},
+        "population.marginals.age",
+        "normal, poisson are given together",
+    ),
+    (
+        "population/marginals/sex/categorical",
+        {"f": 0.4, "m": 0.5},
+        "population.marginals.sex.categorical",
+        "sum to 0.9",
+    ),
+    (
+        "population/marginals/sex/categorical/male",
+        1.6,
+        "population.marginals.sex.categorical.male",
+        "out of range",
+    ),
+    ("population/marginals/toxicity", {"poisson": {"mean": 1}}, "population", "the name of a latent trait"),
+    ("population/traits/prognossis", {"sd": 1}, "population.traits.prognossis", "Did you mean 'prognosis'?"),
+    ("population/resample", "x.csv", "population", "not both"),
+    ("population/correlation/age/crp", 1.0, "population.correlation.age.crp", "must be above -1 and below 1"),
+    ("population/correlation/age/crpp", 0.1, "population.correlation", "Did you mean 'crp'?"),
+    ("population/correlation/age/toxicity", 0.1, "population.correlation", "'toxicity' is not among traits"),
+    ("population/correlation/age/age", 0.1, "population.correlation", "correlated with itself"),
+    ("population/correlation/crp", {"age": 0.4}, "population.correlation", "two different values"),
+    (
+        "population/correlation",
+        {"age": {"crp": 0.9, "frac": 0.9}, "crp": {"frac": -0.9}},
+        "population.correlation",
+        "not positive definite",
+    ),
+    # accrual
+    ("accrual", {}, "accrual", "exactly one of evenly_spaced, uniform, piecewise, poisson; none is given"),
+    ("accrual", {"evenly_spaced": {}}, "accrual.evenly_spaced", "exactly one of over, rate"),
+    ("accrual", {"poisson": {"rate": 33}}, "accrual.poisson.rate", "needs a time unit"),
+    ("accrual", {"uniform": {"over": "30 years"}}, "accrual", "beyond the horizon"),
+    (
+        "accrual",
+        {"poisson": {"rate": "1 per year"}},
+        "designs.fixed.n",
+        "about 20 of 300 patients come before",
+    ),
+    ("accrual/piecewise/rates/1/rate", "0 per month", "accrual.piecewise", "the last rate is zero"),
+    ("accrual/piecewise/rates/0/from", "1 month", "accrual.piecewise", "must begin at zero"),
+    ("accrual/piecewise/rates/1/from", "0 days", "accrual.piecewise", "in order of time"),
+    ("accrual/piecewise/rates", [], "accrual.piecewise.rates", "at least 1 entries"),
+    ("accrual/piecewise/arrivals", "even", "accrual.piecewise.arrivals", "not one of poisson, evenly_spaced"),
+    # endpoints
+    ("endpoints", {}, "endpoints", "at least 1 entries"),
+    ("endpoints/cd4/kind", "continous", "endpoints.cd4", "Did you mean 'continuous'?"),
+    ("endpoints/cd4/kind", DELETE, "endpoints.cd4", "kind is required"),
+    ("endpoints/cd4", "continuous", "endpoints.cd4", "a mapping with kind"),
+    ("endpoints/cd4/sdd", 1, "endpoints.cd4.sdd", "Did you mean 'sd'?"),
+    ("endpoints/cd4/sd", "100", "endpoints.cd4.sd", "write it without quotes"),
+    ("endpoints/cd4/readout", DELETE, "endpoints.cd4.readout", "is required"),
+    ("endpoints/cd4/readout", "0 weeks", "endpoints.cd4.readout", "above zero"),
+    ("endpoints/cd4/readout", "100 years", "endpoints.cd4.readout", "beyond the horizon"),
+    ("endpoints/cd4/effect", {"low": 1}, "endpoints.cd4.effect", "missing: high"),
+    ("endpoints/cd4/effect/hihg", 1, "endpoints.cd4.effect.hihg", "Did you mean 'high'?"),
+    ("endpoints/cd4/effect/control", 1, "endpoints.cd4.effect.control", "is the control arm"),
+    (
+        "endpoints/cd4/drift",
+        {"per_year": 1, "scale": "probability"},
+        "endpoints.cd4.drift.scale",
+        "binary endpoints",
+    ),
+    ("endpoints/progression/baseline", {}, "endpoints.progression.baseline", "none is given"),
+    (
+        "endpoints/progression/baseline/hazard",
+        "1 per year",
+        "endpoints.progression.baseline",
+        "given together",
+    ),
+    (
+        "endpoints/progression/baseline",
+        {"survival": 0.8},
+        "endpoints.progression.baseline",
+        "belong together",
+    ),
+    (
+        "endpoints/progression/baseline",
+        {"median": "3 years", "at": "1 year"},
+        "endpoints.progression.baseline",
+        "belong together",
+    ),
+    (
+        "endpoints/progression/baseline",
+        {"survival": 1.0, "at": "1 year"},
+        "endpoints.progression.baseline.survival",
+        "below 1",
+    ),
+    (
+        "endpoints/progression/baseline",
+        {"weibull": {"shape": 0, "median": "1 year"}},
+        "endpoints.progression.baseline.weibull.shape",
+        "at least 0.05",
+    ),
+    (
+        "endpoints/progression/baseline",
+        {"weibull": {"shape": 2}},
+        "endpoints.progression.baseline.weibull",
+        "exactly one of median, scale",
+    ),
+    (
+        "endpoints/progression/baseline",
+        {"piecewise": [{"from": "0 days", "hazard": "0 per year"}]},
+        "endpoints.progression.baseline",
+        "all hazards are zero",
+    ),
+    ("endpoints/progression/effect/low", 0, "endpoints.progression.effect.low", "above 0"),
+    ("endpoints/progression/effect/low", "low", "endpoints.progression.effect.low", "a number"),
+    (
+        "endpoints/progression/effect/high/0/from",
+        "1 day",
+        "endpoints.progression.effect.high",
+        "begin at zero",
+    ),
+    (
+        "endpoints/progression/effect/high/1/hazard_ratio",
+        -1,
+        "endpoints.progression.effect.high[1].hazard_ratio",
+        "above 0",
+    ),
+    (
+        "endpoints/progression/effect_kind",
+        DELETE,
+        "endpoints.progression.effect_kind",
+        "is required with covariates",
+    ),
+    (
+        "endpoints/progression/effect_kind",
+        "marginal",
+        "endpoints.progression.effect.high",
+        "cannot be marginal",
+    ),
+    (
+        "endpoints/progression/effect_kind",
+        "both",
+        "endpoints.progression.effect_kind",
+        "not one of conditional",
+    ),
+    (
+        "endpoints/progression/covariates/agge",
+        1,
+        "endpoints.progression.covariates.agge",
+        "Did you mean 'age'?",
+    ),
+    (
+        "endpoints/progression/covariates/sex",
+        1,
+        "endpoints.progression.covariates.sex",
+        "sex.female, sex.male",
+    ),
+    (
+        "endpoints/progression/covariates/sex.mal",
+        1,
+        "endpoints.progression.covariates.sex.mal",
+        "Did you mean 'male'?",
+    ),
+    (
+        "endpoints/progression/covariates/age.old",
+        1,
+        "endpoints.progression.covariates.age.old",
+        "has no levels",
+    ),
+    (
+        "endpoints/progression/covariates/prognosis",
+        1,
+        "endpoints.progression.covariates.prognosis",
+        "under latent",
+    ),
+    ("endpoints/progression/latent/toxicity", 1, "endpoints.progression.latent.toxicity", "is not declared"),
+    (
+        "endpoints/progression/modifiers/toxicity",
+        1,
+        "endpoints.progression.modifiers.toxicity",
+        "is not declared",
+    ),
+    (
+        "endpoints/progression/centre/crp",
+        1,
+        "endpoints.progression.centre.crp",
+        "is not among the covariates",
+    ),
+    ("endpoints/response/rate", 1, "endpoints.response.rate", "below 1"),
+    ("endpoints/response/effect/high", 1.0, "endpoints.response.effect.high", "must be between 0 and 1"),
+    ("endpoints/response/effect_measure", DELETE, "endpoints.response.effect_measure", "is required"),
+    ("endpoints/response/effect_measure", "rr", "endpoints.response.effect_measure", "odds_ratio"),
+    (
+        "endpoints/response/drift/steps/0/change",
+        0.6,
+        "endpoints.response.drift.steps[0].change",
+        "must stay between",
+    ),
+    # dropout
+    ("dropout/effect/placebo", 1.1, "dropout.effect.placebo", "the arm 'placebo' is unknown"),
+    ("dropout/baseline/at", 1, "dropout.baseline.at", "needs a unit"),
+    # hypotheses
+    ("hypotheses/high/endpoint", "progresion", "hypotheses.high.endpoint", "Did you mean 'progression'?"),
+    ("hypotheses/high/arms", ["high", "high"], "hypotheses.high.arms", "compared with itself"),
+    ("hypotheses/high/arms", ["high", "placebo"], "hypotheses.high.arms[1]", "the arm 'placebo' is unknown"),
+    ("hypotheses/high/arms", ["high"], "hypotheses.high.arms", "at least 2 entries"),
+    ("hypotheses/high/analysis", "t_test", "hypotheses.high.analysis", "does not suit the survival endpoint"),
+    ("hypotheses/high/analysis", "log_rank", "hypotheses.high.analysis", "Did you mean 'logrank'?"),
+    ("hypotheses/high/analysis", "z_test", "hypotheses.high.analysis", "needs the known standard deviation"),
+    (
+        "hypotheses/high/analysis",
+        {"cox": {"strata": ["sex"]}},
+        "hypotheses.high.analysis.cox.strata",
+        "not known here",
+    ),
+    (
+        "hypotheses/high/analysis",
+        {"logrank": {"strata": ["sexx"]}},
+        "hypotheses.high.analysis.logrank.strata[0]",
+        "Did you mean 'sex'?",
+    ),
+    (
+        "hypotheses/high/analysis",
+        {"logrank": {"strata": ["age"]}},
+        "hypotheses.high.analysis.logrank.strata[0]",
+        "not categorical",
+    ),
+    ("hypotheses/high/direction", "up", "hypotheses.high.direction", "not one of lower, higher"),
+    ("hypotheses/high/strategy", "hypothetical", "hypotheses.high.strategy", "not one of treatment_policy"),
+    # truths
+    ("truths", {}, "truths", "at least 1 entries"),
+    ("truths/no_effect", None, "truths.no_effect", "a mapping"),
+    ("truths/Bad", {}, "truths.Bad", "cannot be a name"),
+    ("truths/bad", {"designs.fixed.n": 10}, "truths.bad.designs.fixed.n", "is not in the world"),
+    (
+        "truths/bad",
+        {"endpoints.cd4.effect.hi": 1.0},
+        "truths.bad",
+        "matches no number of the world. Did you mean",
+    ),
+    ("truths/bad", {"endpoints.cd4.kind": 1.0}, "truths.bad", "matches no number"),
+    ("truths/bad", {"endpoints.cd4": 1.0}, "truths.bad", "matches no number"),
+    ("truths/bad", {"endpoints.cd4.sd": -1.0}, "truths.bad", "endpoints.cd4.sd: -1 is out of range"),
+    ("truths/bad", {"endpoints.cd4.sd": "3 weeks"}, "truths.bad", "endpoints.cd4.sd: a number"),
+    (
+        "truths/bad",
+        {"endpoints.cd4.sd": True},
+        "truths.bad.endpoints.cd4.sd",
+        "a number is expected, found true",
+    ),
+    (
+        "truths/bad",
+        {"endpoints.cd4.readout": 3},
+        "truths.bad",
+        "endpoints.cd4.readout: a duration needs a unit",
+    ),
+    (
+        "truths/bad",
+        {"endpoints.response.rate": 0.999},
+        "truths.bad",
+        "endpoints.response.drift.steps[0].change",
+    ),
+    ("truths/bad", {"population.correlation.age.*": 0.9}, "truths.bad", "population.correlation"),
+    ("truths/bad", {"accrual.piecewise.rates[7].rate": "1 per day"}, "truths.bad", "matches no number"),
+    (
+        "truths/bad",
+        {"accrual.piecewise.rates.*.rate": "0 per day"},
+        "truths.bad",
+        "accrual.piecewise: the last rate",
+    ),
+    ("truths/bad", {"grid": {}}, "truths.bad.grid", "a mapping of paths to lists"),
+    ("truths/bad", {"grid": {"endpoints.cd4.sd": 3}}, "truths.bad.grid.endpoints.cd4.sd", "a list of values"),
+    ("truths/bad", {"grid": {"endpoints.cd4.sd": [1, 1]}}, "truths.bad.grid", "occurs twice"),
+    ("truths/bad", {"grid": {"endpoints.cd4.sd": [1, "x"]}}, "truths.bad.grid.endpoints.cd4.sd", "found 'x'"),
+    ("truths/bad", {"grid": {"endpoints.cd4.sd": [[]]}}, "truths.bad.grid.endpoints.cd4.sd", "found a list"),
+    (
+        "truths/bad",
+        {"grid": {"endpoints.cd4.sd": [*range(1, 200)], "endpoints.cd4.mean": [*range(1, 200)]}},
+        "truths.bad.grid",
+        "beyond 10,000 truths",
+    ),
+    # designs
+    ("designs/fixed/kind", "adaptive", "designs.fixed.kind", "not one of fixed, group_sequential"),
+    ("designs/fixed/n", 1, "designs.fixed.n", "at least 2"),
+    ("designs/fixed/n", 2_000_000, "designs.fixed.n", "at most 1,000,000"),
+    ("designs/fixed/n", 300.5, "designs.fixed.n", "a whole number is expected"),
+    ("designs/fixed/n", True, "designs.fixed.n", "found true"),
+    ("designs/fixed/arms", ["control", "lwo"], "designs.fixed.arms[1]", "Did you mean 'low'?"),
+    ("designs/fixed/arms", ["low", "high"], "designs.fixed.arms[0]", "must be the control arm"),
+    (
+        "designs/fixed/arms",
+        ["control", "high"],
+        "designs.fixed.tests.low",
+        "compares low, which the design has not",
+    ),
+    ("designs/fixed/allocation", "alternate", "designs.fixed.allocation", "Did you mean 'alternating'?"),
+    ("designs/fixed/allocation", "permuted_blocks", "designs.fixed.allocation", "needs a block size"),
+    (
+        "designs/fixed/allocation",
+        {"permuted_blocks": {"size": 8}},
+        "designs.fixed.allocation.permuted_blocks.size",
+        "9 is",
+    ),
+    (
+        "designs/fixed/allocation/permuted_blocks/size",
+        6,
+        "designs.fixed.allocation.permuted_blocks.size",
+        "6 is not a multiple of the ratio's sum 4; 8 is",
+    ),
+    (
+        "designs/fixed/allocation/permuted_blocks/ratio/high",
+        DELETE,
+        "designs.fixed.allocation.permuted_blocks.ratio",
+        "missing: high",
+    ),
+    (
+        "designs/fixed/allocation/permuted_blocks/ratio/high",
+        0,
+        "designs.fixed.allocation.permuted_blocks.ratio.high",
+        "at least 1",
+    ),
+    (
+        "designs/fixed/allocation",
+        {"stratified_permuted_blocks": {"size": 6, "strata": ["prognosis"]}},
+        "designs.fixed.allocation.stratified_permuted_blocks.strata[0]",
+        "which nobody sees",
+    ),
+    ("designs/fixed/looks", [], "designs.fixed.looks", "at least 1 entries"),
+    (
+        "designs/fixed/looks",
+        [{"when": {"calendar": "1 year"}}, {"when": {"calendar": "2 years"}}],
+        "designs.fixed.looks",
+        "exactly one look, found 2",
+    ),
+    ("designs/fixed/looks/0/when", {}, "designs.fixed.looks[0].when", "a trigger is expected"),
+    (
+        "designs/fixed/looks/0/when",
+        {"evnts": 3},
+        "designs.fixed.looks[0].when.evnts",
+        "Did you mean 'events'?",
+    ),
+    (
+        "designs/fixed/looks/0/when",
+        {"enrolled": 301},
+        "designs.fixed.looks[0].when.enrolled",
+        "exceeds the 300 patients",
+    ),
+    (
+        "designs/fixed/looks/0/when",
+        {"gap": "3 days"},
+        "designs.fixed.looks[0].when.gap",
+        "the first look has none",
+    ),
+    (
+        "designs/fixed/looks/0/when/no_later_than",
+        "21 years",
+        "designs.fixed.looks[0].when.no_later_than",
+        "horizon",
+    ),
+    ("designs/fixed/looks/0/cleaning_lag", 3, "designs.fixed.looks[0].cleaning_lag", "needs a unit"),
+    (
+        "designs/fixed/looks/0/decision_lag",
+        "30 years",
+        "designs.fixed.looks[0].decision_lag",
+        "beyond the horizon",
+    ),
+    (
+        "designs/sequential/looks/2/when/all/0",
+        {"events": 400},
+        "designs.sequential.looks[2].when.all[0].events",
+        "400 exceeds the 300 patients that can be enrolled",
+    ),
+    (
+        "designs/sequential/looks/2/when",
+        {"events": 400},
+        "designs.sequential.looks[2].when.events",
+        "400 exceeds the 300 patients that can be enrolled",
+    ),
+    (
+        "designs/sequential/looks/2/when",
+        {"events": {"count": 400}},
+        "designs.sequential.looks[2].when.events.count",
+        "400 exceeds the 300 patients that can be enrolled",
+    ),
+    (
+        "designs/sequential/looks/2/when",
+        {"events": 50},
+        "designs.sequential.looks[2].when.events",
+        "50 events is not more than the 50 of look 1",
+    ),
+    (
+        "designs/sequential/looks/1/when/events/endpoint",
+        "cd4",
+        "designs.sequential.looks[1].when.events.endpoint",
+        "it has readouts, not events",
+    ),
+    (
+        "designs/sequential/looks/1/when/events/endpoint",
+        "cd5",
+        "designs.sequential.looks[1].when.events.endpoint",
+        "Did you mean 'cd4'?",
+    ),
+    (
+        "designs/sequential/looks/1/when/events/arms/0",
+        "hi",
+        "designs.sequential.looks[1].when.events.arms[0]",
+        "Did you mean 'high'?",
+    ),
+    (
+        "designs/sequential/looks/1/when",
+        {"any": [{"all": [{"any": [{"events": 60}]}]}]},
+        "designs.sequential.looks[1].when.any[0].all[0].any",
+        "nested too deeply",
+    ),
+    (
+        "designs/sequential/looks/1/when",
+        {"any": [{"events": 60, "no_later_than": "1 year"}]},
+        "designs.sequential.looks[1].when",
+        "beside the outermost",
+    ),
+    ("designs/fixed/tests", {}, "designs.fixed.tests", "at least 1 entries"),
+    ("designs/fixed/tests/higgh", {"alpha": 0.01}, "designs.fixed.tests.higgh", "Did you mean 'high'?"),
+    ("designs/fixed/tests/high/alpha", 0.6, "designs.fixed.tests.high.alpha", "at most 0.5"),
+    ("designs/fixed/tests/high/alpha", 0, "designs.fixed.tests.high.alpha", "above 0"),
+    ("designs/fixed/bounds", {"efficacy_z": [1.96]}, "designs.fixed.bounds", "a fixed design has no bounds"),
+    ("designs/sequential/bounds", DELETE, "designs.sequential.bounds", "is required for a group sequential"),
+    (
+        "designs/sequential/bounds/efficacy_z",
+        [3, 2],
+        "designs.sequential.bounds.efficacy_z",
+        "2 bounds for 3 looks",
+    ),
+    (
+        "designs/sequential/bounds/futility_z",
+        [0, 0],
+        "designs.sequential.bounds.futility_z",
+        "2 bounds for 3 looks",
+    ),
+    (
+        "designs/sequential/bounds/efficacy_z/2",
+        None,
+        "designs.sequential.bounds.efficacy_z[2]",
+        "a finite bound",
+    ),
+    ("designs/sequential/bounds/efficacy_z/2", "two", "designs.sequential.bounds.efficacy_z[2]", "a number"),
+    (
+        "designs/sequential/bounds/futility_z/0",
+        4.0,
+        "designs.sequential.bounds.futility_z[0]",
+        "above the efficacy",
+    ),
+    (
+        "designs/sequential/bounds",
+        {"high": {"efficacy_z": [3, 2, 1]}, "lowe": {"efficacy_z": [3, 2, 1]}},
+        "designs.sequential.bounds.lowe",
+        "Did you mean 'low'?",
+    ),
+    (
+        "designs/sequential/bounds",
+        {"high": {"efficacy_z": [3, 2, 1]}},
+        "designs.sequential.bounds",
+        "missing: low, resp",
+    ),
+    ("designs/sequential/futility_binding", "maybe", "designs.sequential.futility_binding", "true or false"),
+    (
+        "designs/fixed/reviews",
+        {"every": {}},
+        "designs.fixed.reviews.every",
+        "exactly one of enrolled, calendar",
+    ),
+    ("designs/fixed/reviews/every/enrolled", 301, "designs.fixed.reviews.every.enrolled", "exceeds the 300"),
+    (
+        "designs/fixed/reviews",
+        {"every": {"calendar": "1 hour"}},
+        "designs.fixed.reviews.every.calendar",
+        "too often",
+    ),
+    (
+        "designs/fixed/policies",
+        {"stoping": "bounds"},
+        "designs.fixed.policies.stoping",
+        "Did you mean 'stopping'?",
+    ),
+    (
+        "designs/fixed/policies",
+        {"stopping": "bound"},
+        "designs.fixed.policies.stopping",
+        "Did you mean 'bounds'?",
+    ),
+    (
+        "designs/sequential/policies/stopping/drop_arms",
+        {"look": 3, "keep": 1},
+        "designs.sequential.policies.stopping.drop_arms.look",
+        "not before the last of 3 looks",
+    ),
+    (
+        "designs/sequential/policies/stopping/drop_arms",
+        {"look": 1, "keep": 2},
+        "designs.sequential.policies.stopping.drop_arms.keep",
+        "drops none",
+    ),
+    (
+        "designs/sequential/policies/stopping/drop_arms/kep",
+        2,
+        "designs.sequential.policies.stopping.drop_arms.kep",
+        "Did you mean 'keep'?",
+    ),
+    ("designs/sequential/extends", "fixd", "designs.sequential.extends", "Did you mean 'fixed'?"),
+    ("designs/fixed/extends", "sequential", "designs.fixed.extends", "comes back to itself"),
+    ("designs/fixed/extends", "fixed", "designs.fixed.extends", "comes back to itself"),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "written", "path", "words"), CASES, ids=[f"{c[0]}-{c[3][:20]}" for c in CASES]
+)
+def test_a_broken_rule_is_answered_at_its_place(where: str, written: Any, path: str, words: str) -> None:
+    problems = problems_of(changed(where, written))
+    found = [problem for problem in problems if problem.path.startswith(path)]
+    assert any(words in problem.message for problem in found), [str(problem) for problem in problems]
+
+
+def test_the_rich_scenario_is_good() -> None:
+    load_scenario(RICH)
+
+
+def test_every_problem_is_told_at_once_though_parts_cannot_be_read() -> None:
+    tree = changed("endpoints/cd4/sd", "wide")
+    changed("hypotheses/low/endpoint", "progresion", tree)
+    changed("designs/fixed/n", 200, tree)
+    changed("designs/sequential/looks/2/when", {"events": 400}, tree)
+    changed("accrual", {"poisson": {"rate": 3}}, tree)
+    paths = [problem.path for problem in problems_of(tree)]
+    assert paths == [
+        "accrual.poisson.rate",
+        "endpoints.cd4.sd",
+        "hypotheses.low.endpoint",
+        "designs.sequential.looks[2].when.events",
+    ]
+
+
+def test_a_broken_part_does_not_make_others_look_broken() -> None:
+    tree = changed("endpoints/progression/baseline/median", 3)
+    assert [problem.path for problem in problems_of(tree)] == ["endpoints.progression.baseline.median"]
+    tree = changed("population/marginals/age/normal/sd", -1)
+    assert [problem.path for problem in problems_of(tree)] == ["population.marginals.age.normal.sd"]
+    tree = changed("hypotheses/high/direction", "up")
+    assert [problem.path for problem in problems_of(tree)] == ["hypotheses.high.direction"]
+    tree = changed("arms", ["control", "low", "High"])
+    assert [problem.path for problem in problems_of(tree)] == ["arms[2]"]
+
+
+def test_what_a_design_inherits_is_told_once() -> None:
+    tree = changed("designs/fixed/tests/high/alpha", 0.7)
+    assert [problem.path for problem in problems_of(tree)] == ["designs.fixed.tests.high.alpha"]
+
+
+def test_what_is_wrong_with_a_grid_is_told_once() -> None:
+    tree = changed("truths/ladder/endpoints.cd4.sd", -90)
+    (problem,) = problems_of(tree)
+    assert problem.path.startswith("truths.ladder[")
+    assert problem.message.startswith("endpoints.cd4.sd: -90 is out of range")
+
+
+def test_counts_without_an_endpoint_must_be_clear() -> None:
+    tree = changed("endpoints/death", rich()["endpoints"]["progression"])
+    changed("hypotheses/dead", rich()["hypotheses"]["high"] | {"endpoint": "death"}, tree)
+    changed("designs/fixed/tests/dead", {"alpha": 0.01}, tree)
+    problem = problems_of(tree)[0]
+    assert problem.path == "designs.sequential.looks[0].when.events"
+    assert (
+        "the events of progression, death could be meant; name the endpoint: {events: {count: 50"
+        in problem.message
+    )
+    tree = changed("designs/fixed/looks/0/when", {"readouts": 10})
+    changed("designs/fixed/tests", {"high": {"alpha": 0.01}}, tree)
+    assert "the readouts of cd4, response could be meant" in problems_of(tree)[0].message
+
+
+def test_rosenberger_needs_a_binary_endpoint() -> None:
+    tree = changed("designs/fixed/policies", {"randomisation": "rosenberger"})
+    scenario_from(tree)
+    del tree["designs"]["fixed"]["tests"]["resp"]
+    assert "learns from success rates" in problems_of(tree)[0].message
+
+
+def test_alike_patients_have_no_covariates() -> None:
+    tree = changed("population", DELETE)
+    problems = problems_of(tree)
+    assert any("the population has no covariates" in problem.message for problem in problems)

@@ -1,0 +1,217 @@
+"""Any single trial as a story: sentences, event log, analysis data set and picture."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialsim.errors import UsageError
+from trialsim.report.story_parting import Parting, Split, parting
+from trialsim.report.story_patients import analysis_data_set
+from trialsim.report.story_replay import Replay, replay
+from trialsim.report.story_sentences import story_sentences
+from trialsim.report.story_words import EVENT_COLUMNS, happening, named
+from trialsim.scenario.schema import Scenario
+
+MOST_REPLICATES = 1 << 40
+LARGEST_SEED = (1 << 63) - 1
+_WHOLE = ("patient", "look", "review")
+PICTURE_KINDS = (".png", ".svg")
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """One replicate of one design under one truth, told.
+
+    Parameters
+    ----------
+    replay
+        The trial as it went.
+    sentences
+        Its story.
+    against
+        The same patients under another design, if asked for.
+    parting
+        Where the two part, if asked for.
+    """
+
+    replay: Replay
+    sentences: tuple[str, ...]
+    against: Story | None = None
+    parting: Parting | None = None
+
+    @property
+    def design(self) -> str:
+        """Name of the design."""
+        return self.replay.plan.design
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """The event log, a row an entry, times in days; patients, looks and reviews are numbered from 1.
+
+        The column ``what`` says the entry in words. With another design beside it, the other's log follows; the
+        column ``design`` tells them apart.
+        """
+        own = [
+            {"design": self.design, **entry, "what": happening(entry)}
+            for entry in (named(self.replay, row) for row in self.replay.log)
+        ]
+        frame = pd.DataFrame(own, columns=["design", *EVENT_COLUMNS, "what"])
+        for column in _WHOLE:
+            frame[column] = frame[column].astype("Int64")
+        frame["value"] = frame["value"].astype("Float64")
+        if self.against is None:
+            return frame
+        return pd.concat([frame, self.against.events], ignore_index=True)
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """The analysis data set at the deciding cut, a row a patient; of this design alone."""
+        return analysis_data_set(self.replay)
+
+    def text(self) -> str:
+        """Return the story as a paragraph a sentence, that of the other design and where they part after it."""
+        parts = list(self.sentences)
+        if self.against is not None and self.parting is not None:
+            parts += ["", f"The same patients under {self.against.design}:", "", *self.against.sentences]
+            parts += ["", "Where the two part:", "", *self.parting.sentences]
+        return "\n".join(parts)
+
+    def picture(self, path: str | Path, overwrite: bool = False) -> None:
+        """Draw the trial: patients as swimmers, looks as lines, enrolment against plan.
+
+        Parameters
+        ----------
+        path
+            A file that ends in ``.png`` or ``.svg``.
+        overwrite
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        UsageError
+            If the ending is another, or the file exists and may not be replaced.
+        """
+        path = Path(path)
+        check_picture_path(path)
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path}: exists already and is not overwritten; name another file.")
+        path.write_bytes(self.picture_bytes(path.suffix.lower()))
+
+    def picture_bytes(self, kind: str) -> bytes:
+        """Return the picture as the bytes of a ``.png`` or ``.svg`` file."""
+        from trialsim.report.story_picture import draw
+
+        return draw(self.replay, None if self.against is None else self.against.replay, kind.removeprefix("."))
+
+    def document(self) -> dict[str, Any]:
+        """Return the story as plain data for JSON: see ``schemas/explain.json``."""
+        plan = self.replay.plan
+        document: dict[str, Any] = {
+            "scenario": plan.scenario,
+            "digest": self.replay.scenario.digest(),
+            "seed": plan.seed,
+            "design": plan.design,
+            "truth": plan.truth,
+            "replicate": self.replay.replicate,
+            "story": list(self.sentences),
+            "events": [named(self.replay, row) for row in self.replay.log],
+            "against": None,
+        }
+        if self.against is not None and self.parting is not None:
+            document["against"] = {
+                "design": self.against.design,
+                "story": list(self.against.sentences),
+                "events": [named(self.against.replay, row) for row in self.against.replay.log],
+                "parting": {
+                    "story": list(self.parting.sentences),
+                    "log": _split(self.parting.log),
+                    "patients": _split(self.parting.patients),
+                },
+                "summary": [asdict(row) for row in self.parting.summary],
+            }
+        return document
+
+
+def explain(
+    scenario: Scenario,
+    design: str | None = None,
+    truth: str | None = None,
+    replicate: int = 0,
+    seed: int = 1,
+    against: str | None = None,
+) -> Story:
+    """Replay one trial in the reference engine and tell it.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    design, truth
+        Names in it; the first of each where none is given.
+    replicate
+        Number of the trial, from 0.
+    seed
+        Seed of the run whose trial it is.
+    against
+        Another design, to see the same patients under.
+
+    Raises
+    ------
+    UsageError
+        If a name or a number cannot be used.
+    """
+    if not 0 <= replicate < MOST_REPLICATES:
+        raise UsageError(f"replicate is {replicate}; it must be a whole number from 0 to 2**40 - 1.")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1.")
+    chosen = scenario.select_designs([design])[0] if design is not None else next(iter(scenario.designs))
+    world = _one_truth(scenario, truth)
+    if against is None:
+        return _told(scenario, chosen, world, replicate, seed)
+    other = scenario.select_designs([against])[0]
+    if other == chosen:
+        raise UsageError(f"against: {other} is the design itself; name another of {', '.join(scenario.designs)}.")
+    first = _told(scenario, chosen, world, replicate, seed)
+    second = _told(scenario, other, world, replicate, seed)
+    return Story(first.replay, first.sentences, second, parting(first.replay, second.replay))
+
+
+def check_picture_path(path: Path) -> None:
+    """Refuse a picture of a kind that is not drawn.
+
+    Raises
+    ------
+    UsageError
+        If the file's ending is neither ``.png`` nor ``.svg``.
+    """
+    if path.suffix.lower() not in PICTURE_KINDS:
+        raise UsageError(f"{path}: a picture is a file that ends in {' or '.join(PICTURE_KINDS)}.")
+
+
+def _told(scenario: Scenario, design: str, truth: str, replicate: int, seed: int) -> Story:
+    """Return the story of one replicate under one design."""
+    found = replay(scenario, design, truth, replicate, seed)
+    return Story(found, story_sentences(found))
+
+
+def _one_truth(scenario: Scenario, truth: str | None) -> str:
+    """Return the one truth meant; the name of a grid stands for several and is refused."""
+    if truth is None:
+        return next(iter(scenario.truths))
+    found = scenario.select_truths([truth])
+    if len(found) > 1:
+        shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        raise UsageError(f"truth: {truth} stands for {len(found)} truths; name one of them: {shown}.")
+    return found[0]
+
+
+def _split(split: Split | None) -> dict[str, Any] | None:
+    """Return where two logs part as plain data."""
+    if split is None:
+        return None
+    return {"tick": split.tick, "equal_entries": split.equal, "first": split.first, "second": split.second}

@@ -1,0 +1,249 @@
+"""One trial, replayed in the reference engine, and what its event log says of each patient and each look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Decision, Kind, LogRow, Status, Stop
+from trialsim.engines.conduct import ChunkResult, conduct
+from trialsim.engines.plan import Plan, Trigger
+from trialsim.engines.records import columns_of
+from trialsim.engines.runner import chunk_of
+from trialsim.scenario.schema import Scenario
+
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class Course:
+    """What the event log says of one patient, times in ticks.
+
+    Parameters
+    ----------
+    entry
+        Time of randomisation.
+    arm
+        Index of the arm.
+    events
+        Time of the event by survival endpoint.
+    readouts
+        Time and value of the readout by binary or continuous endpoint.
+    lost
+        Time of loss to follow-up, or None.
+    """
+
+    entry: int
+    arm: int
+    events: dict[int, int] = field(default_factory=dict)
+    readouts: dict[int, tuple[int, float]] = field(default_factory=dict)
+    lost: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one look found and what was decided on it; arrays are ``[test]``, times in ticks.
+
+    Parameters
+    ----------
+    number
+        From 1.
+    cut, lock, decided
+        Data cut, data lock and decision.
+    z, effect, se, status
+        Of each test.
+    decision
+        What the stopping policy decided.
+    carried_out
+        Whether the trial lasted until the decision.
+    """
+
+    number: int
+    cut: int
+    lock: int
+    decided: int
+    z: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    se: NDArray[np.float64]
+    status: tuple[Status, ...]
+    decision: Decision
+    carried_out: bool
+
+    def says(self, name: str, test: int) -> bool:
+        """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
+        found = getattr(self.decision, name)
+        return found is not None and bool(found[0, test])
+
+    @property
+    def stops(self) -> bool:
+        """Whether the decision stops the trial."""
+        return self.decision.stop is not None and bool(self.decision.stop[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """One replicate of one design under one truth, as it went.
+
+    Parameters
+    ----------
+    scenario
+        The scenario, without the truth's overlay.
+    plan
+        What the engine ran.
+    replicate
+        Its global number.
+    log
+        The event log of the reference engine.
+    courses
+        What the log says of each patient, in order of randomisation.
+    looks
+        Every look taken.
+    trial
+        The replicate's row of the records, codes as they are.
+    """
+
+    scenario: Scenario
+    plan: Plan
+    replicate: int
+    log: tuple[LogRow, ...]
+    courses: tuple[Course, ...]
+    looks: tuple[Look, ...]
+    trial: Mapping[str, Any]
+
+    @property
+    def end(self) -> int:
+        """Tick at which the trial ended."""
+        return self.log[-1].tick
+
+    @property
+    def reason(self) -> Stop:
+        """Why the trial ended."""
+        return Stop(int(self.log[-1].value))
+
+    @property
+    def stop_look(self) -> int:
+        """Look that decided, from 1; 0 where none did."""
+        return int(self.trial["stop_look"])
+
+    @property
+    def cut(self) -> int:
+        """Tick of the deciding data cut: that of the look that stopped the trial, or the trial's end."""
+        return self.looks[self.stop_look - 1].cut if self.stop_look else self.end
+
+    @property
+    def test_names(self) -> tuple[str, ...]:
+        """Names of the hypotheses that the design tests."""
+        return tuple(test.name for test in self.plan.tests)
+
+    @property
+    def endpoint_names(self) -> tuple[str, ...]:
+        """Names of the endpoints."""
+        return tuple(law.name for law in self.plan.world.outcomes)
+
+    def known(self, endpoint: int, tick: int) -> Ints:
+        """Return the events or readouts of an endpoint known at a time, ``[arm]``."""
+        law = self.plan.world.outcomes[endpoint]
+        counts = np.zeros(len(self.plan.arms), dtype=np.int64)
+        for course in self.courses:
+            if law.kind == "survival":
+                had = endpoint in course.events and course.events[endpoint] + law.readout_ticks <= tick
+            else:
+                had = endpoint in course.readouts and course.readouts[endpoint][0] <= tick
+            counts[course.arm] += had
+        return counts
+
+    def randomised(self, tick: int) -> Ints:
+        """Return the patients randomised by a time, ``[arm]``."""
+        arms = [course.arm for course in self.courses if course.entry <= tick]
+        return np.bincount(np.array(arms, dtype=np.int64), minlength=len(self.plan.arms))
+
+    def lost(self, tick: int) -> int:
+        """Return how many patients were lost to follow-up by a time."""
+        return sum(course.lost is not None and course.lost <= tick for course in self.courses)
+
+    def met(self, trigger: Trigger, look: int) -> bool:
+        """Return whether what a look waits for had come about when it was taken.
+
+        Parameters
+        ----------
+        trigger
+            The trigger, or a part of it.
+        look
+            Index of the look from 0.
+        """
+        tick = self.looks[look].cut
+        if trigger.kind in ("all", "any"):
+            joined = all if trigger.kind == "all" else any
+            return joined(self.met(child, look) for child in trigger.children)
+        if trigger.kind == "calendar":
+            return tick >= trigger.ticks
+        if trigger.kind == "gap":
+            return tick >= (self.looks[look - 1].cut if look else 0) + trigger.ticks
+        if trigger.kind == "enrolled":
+            return int(self.randomised(tick).sum()) >= trigger.count
+        counts = self.known(trigger.endpoint, tick)
+        chosen = counts if trigger.arms is None else counts[list(trigger.arms)]
+        return int(chosen.sum()) >= trigger.count
+
+
+def replay(scenario: Scenario, design: str, truth: str, replicate: int, seed: int) -> Replay:
+    """Return one replicate as the reference engine runs it.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    design, truth
+        Names in it.
+    replicate
+        Global number of the trial, from 0.
+    seed
+        Seed of the run.
+    """
+    result = conduct(chunk_of(scenario, design, truth, [replicate], seed, "reference"))
+    plan, log = result.chunk.plan, tuple(result.chunk.log(0))
+    trial = {name: column[0] for name, column in columns_of(result)["trials"].items()}
+    return Replay(scenario, plan, replicate, log, _courses(plan, log), _looks(result), trial)
+
+
+def _courses(plan: Plan, log: tuple[LogRow, ...]) -> tuple[Course, ...]:
+    """Return what the log says of each patient."""
+    courses: list[Course] = []
+    for row in log:
+        if row.kind == Kind.RANDOMISATION:
+            courses.append(Course(row.tick, int(row.value)))
+        elif row.kind == Kind.EVENT:
+            courses[row.id].events[row.part] = row.tick
+        elif row.kind == Kind.READOUT and plan.world.outcomes[row.part].kind != "survival":
+            courses[row.id].readouts[row.part] = (row.tick, row.value)
+        elif row.kind == Kind.DROPOUT:
+            courses[row.id].lost = row.tick
+    return tuple(courses)
+
+
+def _looks(result: ChunkResult) -> tuple[Look, ...]:
+    """Return the looks of a chunk of one replicate."""
+    looks = []
+    decided_in_log = {row.id for row in result.chunk.log(0) if row.kind == Kind.DECISION}
+    for record in result.looks:
+        index, cut = int(record.point.number[0]), int(record.point.tick[0])
+        times = result.chunk.plan.looks[index]
+        looks.append(
+            Look(
+                number=index + 1,
+                cut=cut,
+                lock=cut + times.cleaning,
+                decided=cut + times.cleaning + times.decision,
+                z=record.z[0],
+                effect=record.effect[0],
+                se=record.se[0],
+                status=tuple(Status(int(code)) for code in record.status[0]),
+                decision=record.decision,
+                carried_out=index in decided_in_log,
+            )
+        )
+    return tuple(looks)

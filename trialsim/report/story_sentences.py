@@ -1,0 +1,274 @@
+"""A trial told in plain sentences: who came when, what each look saw, what was decided, and how it ended."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trialsim.contracts import Kind, Status, Stop
+from trialsim.report.numbers import plain
+from trialsim.report.story_replay import Look, Replay
+from trialsim.report.story_words import (
+    against_bounds,
+    because,
+    by_arm,
+    count,
+    counted_as,
+    listed,
+    waits_for,
+    when,
+)
+
+_NO_DIFFERENCE = 1e-12
+
+
+def story_sentences(replay: Replay) -> tuple[str, ...]:
+    """Return the story of a replicate, a sentence or a few for each thing that happened.
+
+    Parameters
+    ----------
+    replay
+        The replicate.
+    """
+    sentences = [_opening(replay), *_truths(replay), *_enrolment(replay)]
+    for look in replay.looks:
+        sentences.extend(_look(replay, look))
+    sentences += [*_reviews(replay), *_ending(replay)]
+    return tuple(sentences)
+
+
+def _opening(replay: Replay) -> str:
+    """Return what was run."""
+    plan = replay.plan
+    return (
+        f"This is replicate {replay.replicate} of {plan.scenario} under design {plan.design} and truth {plan.truth}, "
+        f"seed {plan.seed}: up to {count(plan.n, 'patient')} on {listed(plan.arms, 'or')}, {_allocated(replay)}, "
+        f"and at most {count(len(plan.looks), 'look')}."
+    )
+
+
+def _allocated(replay: Replay) -> str:
+    """Return how patients are allocated by design."""
+    allocation = replay.scenario.designs[replay.plan.design].allocation
+    ratio = replay.plan.allocation.ratio
+    shares = "" if len(set(ratio.tolist())) == 1 else f" {' : '.join(str(part) for part in ratio)}"
+    words = {
+        "alternating": f"allocated{shares} in turn",
+        "simple": f"allocated{shares} by simple randomisation",
+        "permuted_blocks": f"allocated{shares} in permuted blocks of {allocation.size}",
+    }
+    if allocation.kind in words:
+        return words[allocation.kind]
+    within = listed(list(replay.plan.allocation.strata))
+    return f"allocated{shares} in permuted blocks of {allocation.size} within strata of {within}"
+
+
+def _benefit(replay: Replay, test: int) -> float:
+    """Return the true effect of a test, positive where it is a benefit."""
+    plan = replay.plan.tests[test]
+    value = replay.plan.world.true_value(plan.endpoint, plan.treatment, plan.control, plan.follow_up)
+    return -value if plan.lower_is_better else value
+
+
+def _effect(replay: Replay, test: int, value: float) -> str:
+    """Return an effect on the scale on which people speak of it."""
+    kind = replay.plan.world.outcomes[replay.plan.tests[test].endpoint].kind
+    if kind == "survival":
+        return f"hazard ratio {plain(math.exp(value), 2)}"
+    noun = "difference of proportions" if kind == "binary" else "difference of means"
+    return f"{noun} {plain(value, 3 if kind == 'binary' else 2)}"
+
+
+def _truths(replay: Replay) -> list[str]:
+    """Return what is true of each test."""
+    parts = []
+    for place, test in enumerate(replay.plan.tests):
+        benefit = _benefit(replay, place)
+        value = -benefit if test.lower_is_better else benefit
+        arms = f"{replay.plan.arms[test.treatment]} against {replay.plan.arms[test.control]}"
+        worth = "no benefit" if benefit <= _NO_DIFFERENCE else "a benefit"
+        endpoint = replay.plan.world.outcomes[test.endpoint].name
+        parts.append(f"{test.name} ({endpoint}, {arms}) {_effect(replay, place, value)}, {worth}")
+    return [f"In truth: {'; '.join(parts)}."]
+
+
+def _enrolment(replay: Replay) -> list[str]:
+    """Return who was randomised when."""
+    n = len(replay.courses)
+    if n == 0:
+        return ["Nobody was randomised."]
+    entry = [course.entry for course in replay.courses]
+    arms = by_arm(replay, replay.randomised(replay.end).tolist())
+    if n == 1:
+        text = f"One patient was randomised {arms}, on {when(entry[0])}"
+    else:
+        text = (
+            f"{n:,} patients were randomised {arms}: the first on {when(entry[0])}, half of them by "
+            f"{when(entry[(n + 1) // 2 - 1])}, the last on {when(entry[-1])}"
+        )
+    if n < replay.plan.n:
+        text += f"; the trial ended before the other {replay.plan.n - n:,} of the planned {replay.plan.n:,} came"
+    return [f"{text}."]
+
+
+def _look(replay: Replay, look: Look) -> list[str]:
+    """Return what a look saw and what came of it."""
+    return [_occasion(replay, look), *_findings(replay, look), *_consequences(replay, look)]
+
+
+def _occasion(replay: Replay, look: Look) -> str:
+    """Return when a look was taken, why then, and on what data."""
+    plan = replay.plan.looks[look.number - 1]
+    due = f"Look {look.number}, due at {waits_for(replay, plan.trigger)}"
+    if plan.no_later_than <= replay.plan.horizon:
+        due += f" but no later than {when(plan.no_later_than)}"
+    text = f"{due}, was taken on {when(look.cut)}"
+    if not replay.met(plan.trigger, look.number - 1):
+        latest = look.cut >= plan.no_later_than
+        text += ", its latest date" if latest else ", as nobody was left from whom more could come"
+    randomised = replay.randomised(look.cut)
+    seen = [f"{count(int(randomised.sum()), 'patient')} randomised {by_arm(replay, randomised.tolist())}"]
+    for endpoint in dict.fromkeys(test.endpoint for test in replay.plan.tests):
+        known = replay.known(endpoint, look.cut)
+        seen.append(
+            f"{counted_as(replay, endpoint, int(known.sum()))} known {by_arm(replay, known.tolist())}"
+        )
+    lost = replay.lost(look.cut)
+    if lost:
+        seen.append(f"{lost:,} lost to follow-up")
+    return f"{text}, with {listed(seen)}."
+
+
+def _findings(replay: Replay, look: Look) -> list[str]:
+    """Return where each test stood."""
+    parts = []
+    for place, test in enumerate(replay.plan.tests):
+        efficacy, futility = (
+            float(bounds[look.number - 1][place]) for bounds in (replay.plan.efficacy_z, replay.plan.futility_z)
+        )
+        if look.status[place] != Status.OK:
+            parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
+            continue
+        z = f"{test.name} z = {plain(float(look.z[place]), 3)}"
+        earlier = _decided_before(replay, look, place)
+        if earlier:
+            parts.append(f"{z}, {earlier} before")
+            continue
+        found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
+        if look.says("reject", place):
+            found += ": rejected"
+        elif look.says("futile", place):
+            by_policy = not look.z[place] <= futility
+            found += f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
+        parts.append(found)
+    return [f"At look {look.number}: {'; '.join(parts)}."]
+
+
+def _decided_before(replay: Replay, look: Look, test: int) -> str:
+    """Return how a test was decided at an earlier look; empty where it was not."""
+    for earlier in replay.looks[: look.number - 1]:
+        for name, word in (("reject", "rejected"), ("futile", "given up")):
+            if earlier.says(name, test):
+                return word
+    return ""
+
+
+def _consequences(replay: Replay, look: Look) -> list[str]:
+    """Return when the decision was taken and what it changed."""
+    sentences = []
+    if look.decided > look.cut:
+        taken = "the decision was taken" if look.carried_out else "the decision would have been taken"
+        if look.lock in (look.cut, look.decided):
+            text = f"The data were locked and {taken} on {when(look.decided)}"
+            if look.lock == look.cut:
+                text = f"The data were locked at once, and {taken} on {when(look.decided)}"
+        else:
+            text = f"The data were locked on {when(look.lock)} and {taken} on {when(look.decided)}"
+        meanwhile = sum(look.cut < course.entry <= look.decided for course in replay.courses)
+        if meanwhile:
+            text += f"; {count(meanwhile, 'patient')} {'was' if meanwhile == 1 else 'were'} randomised meanwhile"
+        sentences.append(f"{text}.")
+    if not look.carried_out:
+        return [*sentences, "The trial's time was over before the decision could be carried out."]
+    if look.stops:
+        return sentences
+    changes = ["the trial went on"]
+    closed = [row.id for row in replay.log if row.kind == Kind.ARM_CLOSED and row.tick == look.decided]
+    if closed:
+        names = [replay.plan.arms[arm] for arm in closed]
+        changes.append(f"{listed(names)} {'was' if len(names) == 1 else 'were'} closed to allocation")
+    if replay.plan.reviews is None:
+        weights = [row.value for row in replay.log if row.kind == Kind.WEIGHT and row.tick == look.decided]
+        if weights:
+            changes.append(f"allocation from then on was {_shares(replay, weights)}")
+    text = "; ".join(changes)
+    return [*sentences, f"{text[0].upper()}{text[1:]}."]
+
+
+def _shares(replay: Replay, weights: list[float]) -> str:
+    """Return allocation weights by arm."""
+    return listed(
+        [f"{plain(weight, 3)} to {arm}" for weight, arm in zip(weights, replay.plan.arms, strict=True)]
+    )
+
+
+def _reviews(replay: Replay) -> list[str]:
+    """Return how allocation weights moved, where they were reviewed apart from the looks."""
+    reviews = [row for row in replay.log if row.kind == Kind.REVIEW]
+    if not reviews:
+        return []
+    arms = len(replay.plan.arms)
+    weights = np.array([row.value for row in replay.log if row.kind == Kind.WEIGHT]).reshape(-1, arms)
+    text = f"Allocation was reviewed {count(len(reviews), 'time')}, last on {when(reviews[-1].tick)}"
+    if len(weights) == 0:
+        return [f"{text}, and never changed."]
+    ranges = [
+        f"{arm} {plain(low, 3)} to {plain(high, 3)}"
+        for arm, low, high in zip(replay.plan.arms, weights.min(axis=0), weights.max(axis=0), strict=True)
+    ]
+    return [f"{text}; the weights ranged over {listed(ranges)}, and were {_shares(replay, weights[-1].tolist())} last."]
+
+
+def _ending(replay: Replay) -> list[str]:
+    """Return when and why the trial ended, what it concluded, and whether that is true."""
+    looked = f" at look {replay.stop_look}" if replay.stop_look and replay.reason != Stop.FINAL else ""
+    sentences = [f"The trial ended on {when(replay.end)} {because(replay.reason.name.lower())}{looked}."]
+    conclusions = [_conclusion(replay, place) for place in range(len(replay.plan.tests))]
+    sentences += [conclusion for conclusion in conclusions if conclusion]
+    overrun = int(replay.trial["overrun"])
+    pipeline = int(replay.trial["pipeline"])
+    left = []
+    if overrun:
+        left.append(f"{count(overrun, 'patient')} had been randomised after the deciding cut")
+    if pipeline:
+        known = counted_as(replay, replay.plan.primary, 2).split(" ", 1)[1].split("s of", 1)[0]
+        name = replay.plan.world.outcomes[replay.plan.primary].name
+        left.append(f"{count(pipeline, 'patient')} randomised before it had no {known} of {name} yet")
+    if left:
+        sentences.append(f"At the deciding cut on {when(replay.cut)}: {listed(left)}.")
+    return sentences
+
+
+def _conclusion(replay: Replay, test: int) -> str:
+    """Return what was concluded on one test, with the estimate and the truth beside it."""
+    name = replay.plan.tests[test].name
+    rejected = bool(replay.trial[f"reject:{name}"])
+    status = Status(int(replay.trial[f"status:{name}"]))
+    if status != Status.OK:
+        return f"{name} was not rejected: {status.sentence}."
+    effect, se = float(replay.trial[f"estimate:{name}"]), float(replay.trial[f"se:{name}"])
+    look = int(replay.trial[f"reject_look:{name}"])
+    real = _benefit(replay, test) > _NO_DIFFERENCE
+    verdicts = {
+        (True, True): "and the benefit is real",
+        (True, False): "but there is no benefit in truth: a false positive",
+        (False, True): "but there is a benefit in truth: a false negative",
+        (False, False): "and there is no benefit in truth",
+    }
+    text = f"{name} was rejected at look {look}" if rejected else f"{name} was not rejected"
+    low, high = (_effect(replay, test, effect + side * 1.96 * se).rsplit(" ", 1)[1] for side in (-1.0, 1.0))
+    return (
+        f"{text}, {verdicts[rejected, real]}; estimated {_effect(replay, test, effect)} "
+        f"(95% interval {low} to {high}, not adjusted for the looks)."
+    )

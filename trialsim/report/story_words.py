@@ -1,0 +1,163 @@
+"""The words of a story: times, counts, what a look waits for, and each entry of the event log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from trialsim.contracts import Kind, LogRow, Status, Stop
+from trialsim.engines.plan import Trigger
+from trialsim.engines.records import STOP_REASONS
+from trialsim.report.numbers import DAYS_PER_MONTH, plain
+from trialsim.report.story_replay import Replay
+from trialsim.timegrid import TICKS_PER_DAY, to_days
+
+_FAILED = -1000.0
+
+EVENT_COLUMNS = (
+    "time", "tick", "kind", "patient", "arm", "look", "review", "endpoint", "hypothesis", "reason", "status", "value",
+)  # fmt: skip
+
+
+def when(tick: int) -> str:
+    """Return a time in days and months since the start of accrual."""
+    days = to_days(tick)
+    return f"day {plain(days, 1)} (month {plain(days / DAYS_PER_MONTH, 1)})"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where due."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Return words as people list them."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def by_arm(replay: Replay, numbers: Sequence[int]) -> str:
+    """Return counts by arm in parentheses."""
+    return (
+        f"({listed([f'{number:,} on {arm}' for number, arm in zip(numbers, replay.plan.arms, strict=True)])})"
+    )
+
+
+def counted(replay: Replay, endpoint: int) -> str:
+    """Return what is counted of an endpoint: its events or its readouts."""
+    law = replay.plan.world.outcomes[endpoint]
+    return f"event{{}} of {law.name}" if law.kind == "survival" else f"readout{{}} of {law.name}"
+
+
+def counted_as(replay: Replay, endpoint: int, number: int) -> str:
+    """Return a number of events or readouts."""
+    return f"{number:,} {counted(replay, endpoint).format('' if number == 1 else 's')}"
+
+
+def waits_for(replay: Replay, trigger: Trigger) -> str:
+    """Return what a look waits for."""
+    if trigger.kind in ("all", "any"):
+        word = "and" if trigger.kind == "all" else "or"
+        parts = [waits_for(replay, child) for child in trigger.children]
+        return listed([f"({part})" if " or " in part else part for part in parts], word)
+    if trigger.kind == "calendar":
+        return when(trigger.ticks)
+    if trigger.kind == "gap":
+        return f"{plain(to_days(trigger.ticks), 1)} days after the previous cut"
+    if trigger.kind == "enrolled":
+        return f"{count(trigger.count, 'patient')} randomised"
+    arms = "" if trigger.arms is None else f" on {listed([replay.plan.arms[arm] for arm in trigger.arms])}"
+    return counted_as(replay, trigger.endpoint, trigger.count) + arms
+
+
+def named(replay: Replay, row: LogRow) -> dict[str, Any]:
+    """Return an entry of the event log with names for indices and numbers from 1; what does not apply is None.
+
+    ``value`` is an outcome, a z statistic, an allocation weight or a number of patients.
+    """
+    plan, kind = replay.plan, row.kind
+    found: dict[str, Any] = dict.fromkeys(EVENT_COLUMNS)
+    found.update(time=row.tick / TICKS_PER_DAY, tick=row.tick, kind=kind.name.lower())
+    if kind in (Kind.RANDOMISATION, Kind.EVENT, Kind.READOUT, Kind.DROPOUT):
+        found.update(patient=row.id + 1, arm=plan.arms[replay.courses[row.id].arm])
+    if kind in (Kind.EVENT, Kind.READOUT):
+        found["endpoint"] = plan.world.outcomes[row.part].name
+    if kind in (Kind.READOUT, Kind.WEIGHT, Kind.ENROLMENT_CLOSED, Kind.REVIEW):
+        found["value"] = row.value
+    if kind in (Kind.LOOK, Kind.DECISION):
+        found["look"] = row.id + 1
+    if kind == Kind.LOOK:
+        status = Status.OK if row.value > _FAILED else Status(round(_FAILED - row.value))
+        found.update(hypothesis=plan.tests[row.part].name, status=status.name.lower())
+        found["value"] = row.value if status == Status.OK else None
+    if kind in (Kind.DECISION, Kind.END):
+        found["reason"] = STOP_REASONS[Stop(int(row.value))]
+    if kind == Kind.REVIEW:
+        found["review"] = row.id + 1
+    if kind in (Kind.ARM_CLOSED, Kind.WEIGHT):
+        found["arm"] = plan.arms[row.id]
+    if kind in (Kind.REJECTED, Kind.FUTILE):
+        found["hypothesis"] = plan.tests[row.id].name
+    return found
+
+
+def happening(entry: dict[str, Any]) -> str:
+    """Return a clause that says what an entry of the event log, as :func:`named` gives it, records."""
+    kind, value = entry["kind"], entry["value"]
+    who = f"patient {entry['patient']} on {entry['arm']}"
+    clauses = {
+        "randomisation": f"patient {entry['patient']} was randomised to {entry['arm']}",
+        "event": f"{who} had an event of {entry['endpoint']}",
+        "dropout": f"{who} was lost to follow-up",
+        "review": f"review {entry['review']} was held",
+        "decision": f"the decision at look {entry['look']} was {_decided(entry['reason'])}",
+        "end": f"the trial ended {because(entry['reason'])}",
+        "arm_closed": f"{entry['arm']} was closed to allocation",
+        "rejected": f"{entry['hypothesis']} was rejected",
+        "futile": f"{entry['hypothesis']} was given up",
+    }
+    if kind == "readout":
+        return f"{entry['endpoint']} of {who} was read out as {outcome(value)}"
+    if kind == "enrolment_closed":
+        return f"enrolment closed with {count(round(value), 'patient')}"
+    if kind == "weight":
+        return f"{entry['arm']} got the allocation weight {plain(value, 3)}"
+    if kind == "look":
+        found = "no estimate" if value is None else f"z = {plain(value, 3)}"
+        return f"look {entry['look']} gave {found} for {entry['hypothesis']}"
+    return clauses[kind]
+
+
+def outcome(value: float) -> str:
+    """Return an outcome with no more digits than a table needs."""
+    return plain(value, 0) if float(value).is_integer() else plain(value, 2)
+
+
+def because(reason: str) -> str:
+    """Return why a trial ended."""
+    return {
+        "efficacy": "for efficacy",
+        "futility": "for futility",
+        "final": "at its final look, with nothing rejected",
+        "horizon": "because its time was over",
+        "policy": "by its stopping policy",
+    }.get(reason, f"({reason})")
+
+
+def _decided(reason: str) -> str:
+    """Return what a decision was."""
+    return "to go on" if reason == "continue" else f"to stop {because(reason)}"
+
+
+def against_bounds(z: float, efficacy: float, futility: float) -> str:
+    """Return where a z statistic stands between its bounds."""
+    parts = []
+    if math.isfinite(efficacy):
+        side = "at or above" if z >= efficacy else "below"
+        parts.append(f"{side} the efficacy bound {plain(efficacy, 3)}")
+    if math.isfinite(futility):
+        side = "at or below" if z <= futility else "above"
+        parts.append(f"{side} the futility bound {plain(futility, 3)}")
+    return " and ".join(parts) if parts else "with no bound at this look"
