@@ -15,7 +15,7 @@ PYTEST_WORKERS ?= 2
 PYTEST_OPTIONS ?=
 
 DEMO_OUT = runs/demo
-DEMO_RUN = scenarios/actg175/actg175.yaml --replicates 1000 --seed 1 --out $(DEMO_OUT)
+DEMO_RUN = scenarios/actg175/actg175.yaml --designs fixed,sequential,drop_arm --truths fitted,no_effect --replicates 5000 --seed 1 --out $(DEMO_OUT)
 
 # The pinned packages are built for these versions of Python.
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trialsim.errors import ScenarioError, UsageError
-    from trialsim.oc.simulation import simulate
+    from trialsim.oc.sweep import sweep
+    from trialsim.oc.sweep_solve import solve
     from trialsim.scenario.load import load_scenario
+    from trialsim.simulation import simulate
 
     __version__: str
 
-__all__ = ["ScenarioError", "UsageError", "__version__", "load_scenario", "simulate"]
+__all__ = ["ScenarioError", "UsageError", "__version__", "load_scenario", "simulate", "solve", "sweep"]
 
 _HOME = {
     "ScenarioError": "trialsim.errors",
     "UsageError": "trialsim.errors",
     "load_scenario": "trialsim.scenario.load",
-    "simulate": "trialsim.oc.simulation",
+    "simulate": "trialsim.simulation",
+    "solve": "trialsim.oc.sweep_solve",
+    "sweep": "trialsim.oc.sweep",
 }
 
 

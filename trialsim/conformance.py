@@ -53,7 +53,9 @@ class Difference:
         return "\n".join(lines)
 
 
-def first_difference(replicate: int, reference: Sequence[LogRow], fast: Sequence[LogRow]) -> Difference | None:
+def first_difference(
+    replicate: int, reference: Sequence[LogRow], fast: Sequence[LogRow]
+) -> Difference | None:
     """Return where two logs first differ, times and values compared exactly; None when they are equal.
 
     Parameters
@@ -66,7 +68,8 @@ def first_difference(replicate: int, reference: Sequence[LogRow], fast: Sequence
     if list(reference) == list(fast):
         return None
     position = next(
-        (k for k, (a, b) in enumerate(zip(reference, fast, strict=False)) if a != b), min(len(reference), len(fast))
+        (k for k, (a, b) in enumerate(zip(reference, fast, strict=False)) if a != b),
+        min(len(reference), len(fast)),
     )
     around = slice(max(0, position - _NEIGHBOURS), position + _NEIGHBOURS + 1)
     return Difference(replicate, position, tuple(reference[around]), tuple(fast[around]))

@@ -50,10 +50,10 @@ _ULP53 = 2.0**-53
 
 
 @intrinsic
-def _high_product(typingctx, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _high_product(typingctx, a, b):  # type: ignore[no-untyped-def]
     """Return the upper 64 bits of a 64 x 64 bit product."""
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         wide = ir.IntType(128)
         product = builder.mul(builder.zext(arguments[0], wide), builder.zext(arguments[1], wide))
         return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
@@ -182,7 +182,9 @@ def patient_table(blocks: int, purpose: int, draw: int, seed: int) -> np.ndarray
 
 
 @kernel
-def fill_words(out: np.ndarray, table: np.ndarray, first: int, last: int, replicate: int, purpose: int, seed: int) -> None:
+def fill_words(
+    out: np.ndarray, table: np.ndarray, first: int, last: int, replicate: int, purpose: int, seed: int
+) -> None:
     """Fill the words of patients ``4 * first`` to ``4 * last - 1`` of one replicate.
 
     Equal, bit for bit, to :func:`word` at each address, at a third of its cost.

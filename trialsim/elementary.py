@@ -17,20 +17,20 @@ from trialsim.compiled import inline, kernel
 
 
 @intrinsic
-def _bits_of(typingctx, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _bits_of(typingctx, x):  # type: ignore[no-untyped-def]
     """Return the bit pattern of a double as an int64."""
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.bitcast(arguments[0], ir.IntType(64))
 
     return types.int64(types.float64), codegen
 
 
 @intrinsic
-def _double_of(typingctx, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _double_of(typingctx, bits):  # type: ignore[no-untyped-def]
     """Return the double with a bit pattern."""
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen
@@ -81,7 +81,11 @@ def natural_exp(x: float) -> float:
         + t
         * (
             -2.77777777770155933842e-03
-            + t * (6.61375632143793436117e-05 + t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08))
+            + t
+            * (
+                6.61375632143793436117e-05
+                + t * (-1.65339022054652515390e-06 + t * 4.13813679705723846039e-08)
+            )
         )
     )
     y = 1.0 - ((low - (r * c) / (2.0 - c)) - high)

@@ -28,7 +28,9 @@ def names(kind: str) -> list[str]:
     kind
         One of :func:`kinds`.
     """
-    outside = sorted(point.name for point in entry_points(group=f"trialsim.{kind}") if point.name not in BUILTIN[kind])
+    outside = sorted(
+        point.name for point in entry_points(group=f"trialsim.{kind}") if point.name not in BUILTIN[kind]
+    )
     return [*BUILTIN[kind], *outside]
 
 

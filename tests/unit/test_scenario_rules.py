@@ -301,6 +301,7 @@ CASES: list[tuple[str, Any, str, str]] = [
         "not categorical",
     ),
     ("hypotheses/high/direction", "up", "hypotheses.high.direction", "not one of lower, higher"),
+    ("hypotheses/high/follow_up", "21 years", "hypotheses.high.follow_up", "beyond the horizon"),
     ("hypotheses/high/strategy", "hypothetical", "hypotheses.high.strategy", "not one of treatment_policy"),
     # truths
     ("truths", {}, "truths", "at least 1 entries"),

@@ -27,7 +27,13 @@ class Logrank:
         size = len(table.offsets) - 1
         score, variance = np.zeros(size), np.zeros(size)
         logrank_sums(
-            table.offsets, table.at_risk, table.at_risk_treatment, table.events, table.events_treatment, score, variance
+            table.offsets,
+            table.at_risk,
+            table.at_risk_treatment,
+            table.events,
+            table.events_treatment,
+            score,
+            variance,
         )
         sign = -1.0 if lower_is_better else 1.0
         nothing = np.diff(table.offsets) == 0

@@ -35,7 +35,7 @@ class TTest:
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the test of every replicate."""
-        from scipy.special import ndtri, stdtr  # noqa: PLC0415
+        from scipy.special import ndtri, stdtr
 
         difference, spread, freedom, squares, empty = _difference(cut)
         usable = np.maximum(freedom, 1.0)
@@ -46,7 +46,9 @@ class TTest:
         tail = np.maximum(stdtr(usable, -np.abs(t)), 1e-300)  # the lower tail keeps its digits
         z = np.sign(t) * -ndtri(tail)
         sign = -1.0 if lower_is_better else 1.0
-        return estimates(difference, se, sign * z, 1.0 / se**2, [(Status.EMPTY_ARM, empty), (Status.NO_VARIANCE, flat)])
+        return estimates(
+            difference, se, sign * z, 1.0 / se**2, [(Status.EMPTY_ARM, empty), (Status.NO_VARIANCE, flat)]
+        )
 
 
 class ZTest:

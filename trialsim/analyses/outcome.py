@@ -7,7 +7,9 @@ import numpy as np
 from trialsim.contracts import Estimates, Floats, Status
 
 
-def estimates(effect: Floats, se: Floats, z: Floats, information: Floats, failures: list[tuple[Status, object]]) -> Estimates:
+def estimates(
+    effect: Floats, se: Floats, z: Floats, information: Floats, failures: list[tuple[Status, object]]
+) -> Estimates:
     """Return estimates in which a failed replicate has a status and no number.
 
     Parameters

@@ -64,7 +64,9 @@ class _Minds:
         self._size = size
         self._kept: dict[str, dict[str, NDArray[Any]]] = {}
 
-    def ask(self, slot: str, decide: Callable[[Any, Memory], tuple[Decision, Memory]], view: Any, rows: Ints) -> Decision:
+    def ask(
+        self, slot: str, decide: Callable[[Any, Memory], tuple[Decision, Memory]], view: Any, rows: Ints
+    ) -> Decision:
         """Return the canonical decision of a policy, given what it remembers of these replicates."""
         kept = self._kept.setdefault(slot, {})
         decision, memory = decide(view, {name: array[rows] for name, array in kept.items()})
@@ -101,7 +103,11 @@ def conduct(chunk: Chunk) -> ChunkResult:
         rows = point.rows
         if point.kind == "review":
             view = _allocation_view(chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows))
-            chunk.apply(point, minds.ask("randomisation", plan.randomisation.decide, view, rows), np.zeros((len(rows), 0)))
+            chunk.apply(
+                point,
+                minds.ask("randomisation", plan.randomisation.decide, view, rows),
+                np.zeros((len(rows), 0)),
+            )
             continue
         record = _analyse(chunk, point)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])

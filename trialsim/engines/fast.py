@@ -54,9 +54,12 @@ class FastEngine:
             patient_table(blocks, int(Purpose.TABLE_ROW), 0, plan.seed),
             patient_table(blocks, int(Purpose.ALLOCATION), 0, plan.seed),
             tuple(
-                law.parameters(rows, np.zeros(len(rows))) if fixed and law.drift.none else None for law in world.laws
+                law.parameters(rows, np.zeros(len(rows))) if fixed and law.drift.none else None
+                for law in world.laws
             ),
-            None if world.accrual.random else world.accrual.entry_ticks(plan.seed, 0, plan.n, plan.grid)[None, :],
+            None
+            if world.accrual.random
+            else world.accrual.entry_ticks(plan.seed, 0, plan.n, plan.grid)[None, :],
             allocation.of(rows) if fixed else None,
         )
 
@@ -79,7 +82,9 @@ class FastChunk:
         self._open = np.ones((size, arms), dtype=bool)
         self._weights = np.full((size, arms), np.nan)
         self._outcomes = [_Outcome(law, size, n, self) for law in plan.world.outcomes]
-        self._dropout = np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
+        self._dropout = (
+            np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
+        )
         self._complete = self._room_for_completion(size, n)
         self._alive = np.ones(size, dtype=bool)
         self._look = np.zeros(size, dtype=np.int64)
@@ -119,7 +124,12 @@ class FastChunk:
         elif source.finite:
             self._rows = np.empty((size, n), dtype=np.int64)
             kernels.draw_rows(
-                plan.seed, self.replicates, prepared.row_words, int(Purpose.TABLE_ROW), len(source.rows), self._rows
+                plan.seed,
+                self.replicates,
+                prepared.row_words,
+                int(Purpose.TABLE_ROW),
+                len(source.rows),
+                self._rows,
             )
         else:
             self._rows = np.arange(size * n).reshape(size, n)
@@ -132,8 +142,14 @@ class FastChunk:
                 self._parameters.append((ready, self._rows))
                 continue
             entry_days = np.broadcast_to(self.entry, (size, n)).ravel() / TICKS_PER_DAY
-            records = self._records if self._records is not None else source.rows[np.broadcast_to(self._rows, (size, n)).ravel()]
-            self._parameters.append((law.parameters(records, entry_days), np.arange(size * n).reshape(size, n)))
+            records = (
+                self._records
+                if self._records is not None
+                else source.rows[np.broadcast_to(self._rows, (size, n)).ravel()]
+            )
+            self._parameters.append(
+                (law.parameters(records, entry_days), np.arange(size * n).reshape(size, n))
+            )
 
     def strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
         """Return the stratum of each patient, ``[replicate or 1, patient]``, and the number of strata."""
@@ -167,10 +183,12 @@ class FastChunk:
         if plan.world.dropout is not None:
             self._delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
         for index, outcome in enumerate(self._outcomes):
-            outcome.lay_out(index, rows, first)
+            outcome.lay_out(self, index, rows, first)
         survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
         if survival and len(self._outcomes) > 1:
-            waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
+            waits = [
+                outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"
+            ]
             kernels.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
                 kernels.completions(rows, first, delay, self._complete)
@@ -191,14 +209,15 @@ class FastChunk:
     def _date(self, trigger: Trigger, rows: Ints) -> Ints:
         """Return when a trigger is met, ``[k]``."""
         if trigger.kind in ("all", "any"):
-            dates = [self._date(child, rows) for child in trigger.children]
-            return np.asarray(np.max(dates, axis=0) if trigger.kind == "all" else np.min(dates, axis=0))
+            each = [self._date(child, rows) for child in trigger.children]
+            return np.asarray(np.max(each, axis=0) if trigger.kind == "all" else np.min(each, axis=0))
         if trigger.kind == "calendar":
             return np.full(len(rows), trigger.ticks)
         if trigger.kind == "gap":
             return self._previous_cut[rows] + trigger.ticks
         if trigger.kind == "enrolled":
-            return np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))[rows, trigger.count - 1]
+            entry = np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))
+            return np.asarray(entry[rows, trigger.count - 1])
         outcome = self._outcomes[trigger.endpoint]
         times = outcome.event_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
@@ -236,7 +255,9 @@ class FastChunk:
         entry = np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))
         following = (self._review[rows] + 1) * step
         if every == "enrolled":
-            due = np.where(following <= self.plan.n, entry[rows, np.minimum(following, self.plan.n) - 1], NEVER)
+            due = np.where(
+                following <= self.plan.n, entry[rows, np.minimum(following, self.plan.n) - 1], NEVER
+            )
         else:
             due = following
         self._review_at[rows] = np.where(due < entry[rows, -1], due, NEVER)
@@ -280,7 +301,9 @@ class FastChunk:
         lag = np.array([look.cleaning + look.decision for look in looks], dtype=np.int64)
         self._previous_cut[rows] = point.tick
         self._decide_at[rows] = point.tick + lag[point.number]
-        self._history.append(("look", (rows, point.number, point.tick, self._decide_at[rows].copy(), decision, marks)))
+        self._history.append(
+            ("look", (rows, point.number, point.tick, self._decide_at[rows].copy(), decision, marks))
+        )
         self._waiting.append((rows, decision))
         if not lag.any():
             self._decide(rows)
@@ -367,7 +390,9 @@ class FastChunk:
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
-        alike = len(self.entry) == 1 and len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        alike = (
+            len(self.entry) == 1 and len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        )
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
@@ -420,12 +445,20 @@ class FastChunk:
             else:
                 kernels.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
         return Ends(
-            self._end_reason, self._end, self._end_look, self._end_cut, enrolled, closed, last, by_arm, self._dropped
+            self._end_reason,
+            self._end,
+            self._end_look,
+            self._end_cut,
+            enrolled,
+            closed,
+            last,
+            by_arm,
+            self._dropped,
         )
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""
-        from trialsim.engines.fast_log import event_log  # noqa: PLC0415
+        from trialsim.engines.fast_log import event_log
 
         return event_log(self, row)
 
@@ -454,7 +487,7 @@ class _Outcome:
     """One endpoint's outcomes in a chunk."""
 
     def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
-        self.law, self._chunk = law, chunk
+        self.law = law
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
@@ -467,24 +500,42 @@ class _Outcome:
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
 
-    def lay_out(self, index: int, rows: Ints, first: Ints) -> None:
+    def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
-        chunk, law = self._chunk, self.law
+        law = self.law
         if law.kind == "survival":
             chunk._delays(index, law, rows, first, self.delay)
             kernels.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
             return
-        kernels.readout_times(rows[: len(self.readout_at)], first, chunk.entry, chunk.dropout, law.readout_ticks, self.readout_at)
+        kernels.readout_times(
+            rows[: len(self.readout_at)],
+            first,
+            chunk.entry,
+            chunk.dropout,
+            law.readout_ticks,
+            self.readout_at,
+        )
         parameters, parameter_rows = chunk._parameters[index]
-        shared = (chunk.plan.seed, chunk.replicates, rows, first, chunk._prepared.words[index], law.purpose, parameters, parameter_rows, chunk.arm)
+        shared = (
+            chunk.plan.seed,
+            chunk.replicates,
+            rows,
+            first,
+            chunk._prepared.words[index],
+            law.purpose,
+            parameters,
+            parameter_rows,
+            chunk.arm,
+        )
         if law.kind == "binary":
             kernels.responses(*shared, self.value)
         else:
             kernels.values(*shared, law.sd, self.value)
 
-    def risk_tables(self, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int) -> RiskTables:
+    def risk_tables(
+        self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
+    ) -> RiskTables:
         """Return the risk tables of two arms at a cut."""
-        chunk = self._chunk
         until = cut - self.law.readout_ticks
         fresh = rows[self._seen[rows] != until]
         if len(fresh):
@@ -514,7 +565,13 @@ class FastCut:
         """Return the numbers at risk (survival endpoints)."""
         strata, count = self._chunk.strata(self._test.strata)
         return self._outcome.risk_tables(
-            self._point.rows, self._point.tick, self._test.treatment, self._test.control, strata, count
+            self._chunk,
+            self._point.rows,
+            self._point.tick,
+            self._test.treatment,
+            self._test.control,
+            strata,
+            count,
         )
 
     def moments(self) -> Moments:
@@ -523,8 +580,9 @@ class FastCut:
         shape = (len(rows), 2)
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        fill = kernels.binary_readouts if self._outcome.law.kind == "binary" else kernels.continuous_readouts
-        fill(
-            rows, self._point.tick, self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares
-        )  # fmt: skip
+        known = (self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares)
+        if self._outcome.law.kind == "binary":
+            kernels.binary_readouts(rows, self._point.tick, *known)
+        else:
+            kernels.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)

@@ -5,7 +5,6 @@ Arrays are ``[replicate, patient]``; an array that is the same for every replica
 """
 
 # Compiled functions take arrays that the type checker cannot see into.
-# ruff: noqa: ANN001, ANN201, ANN202
 # mypy: disallow-untyped-defs=False
 
 from __future__ import annotations
@@ -36,7 +35,19 @@ def row_of(array, replicate):
 
 @kernel
 def allocate(
-    seed, replicates, chosen, first, table, rule, ratio, places, strata, stratum_count, open_arms, weights, arm
+    seed,
+    replicates,
+    chosen,
+    first,
+    table,
+    rule,
+    ratio,
+    places,
+    strata,
+    stratum_count,
+    open_arms,
+    weights,
+    arm,
 ):
     """Allocate patients ``first[r]`` onwards of each chosen replicate, beginning blocks and turns anew.
 
@@ -87,7 +98,25 @@ def allocate(
 
 
 @kernel
-def delays(seed, replicates, chosen, first, table, purpose, factors, rows, arm, begin, width, slope, jump, exponent, scale, grid, out):
+def delays(
+    seed,
+    replicates,
+    chosen,
+    first,
+    table,
+    purpose,
+    factors,
+    rows,
+    arm,
+    begin,
+    width,
+    slope,
+    jump,
+    exponent,
+    scale,
+    grid,
+    out,
+):
     """Fill the delay from entry to an event of each patient from ``first[r]`` on."""
     n = out.shape[1]
     blocks = table.shape[1]
@@ -170,7 +199,9 @@ def values(seed, replicates, chosen, first, table, purpose, expected, rows, arm,
     tails = np.empty(n, np.int64)
     for r in chosen:
         fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_values(words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, out[r])
+        fill_values(
+            words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, out[r]
+        )
 
 
 @kernel
@@ -364,7 +395,24 @@ def sort_new_exits(chosen, cut, seen, entry, exit_at, event_at, keys, sizes):
 
 
 @kernel
-def numbers_at_risk(chosen, cut, entry, exit_at, arm, strata, stratum_count, keys, sizes, treatment, control, offsets, at_risk, at_risk_treatment, events, events_treatment):
+def numbers_at_risk(
+    chosen,
+    cut,
+    entry,
+    exit_at,
+    arm,
+    strata,
+    stratum_count,
+    keys,
+    sizes,
+    treatment,
+    control,
+    offsets,
+    at_risk,
+    at_risk_treatment,
+    events,
+    events_treatment,
+):
     """Fill the risk tables of two arms, one stratum after the other.
 
     Two lists run side by side in time since entry: exits seen by the cut, sorted, and patients still followed, who

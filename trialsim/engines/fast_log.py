@@ -29,10 +29,23 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
     end = int(ends.tick[row])
     keyed: list[Keyed] = []
 
-    def add(tick: int, kind: Kind, ident: int, part: int = 0, value: float = 0.0, cause: Kind | None = None, of: int = 0) -> None:
+    def add(
+        tick: int,
+        kind: Kind,
+        ident: int,
+        part: int = 0,
+        value: float = 0.0,
+        cause: Kind | None = None,
+        of: int = 0,
+    ) -> None:
         cause_kind, cause_id = (kind, ident) if cause is None else (cause, of)
         place = len(keyed) if cause is not None else 0
-        keyed.append(((tick, int(cause_kind), cause_id, 0 if cause is None else 1 + place), LogRow(tick, kind, ident, part, value)))
+        keyed.append(
+            (
+                (tick, int(cause_kind), cause_id, 0 if cause is None else 1 + place),
+                LogRow(tick, kind, ident, part, value),
+            )
+        )
 
     entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
     dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
@@ -64,7 +77,9 @@ def _row(array: Any, row: int) -> Any:
     return array[row if len(array) > 1 else 0]
 
 
-def _outcome_rows(chunk: FastChunk, row: int, endpoint: int, patient: int, arm: float) -> list[tuple[int, Kind, float]]:
+def _outcome_rows(
+    chunk: FastChunk, row: int, endpoint: int, patient: int, arm: float
+) -> list[tuple[int, Kind, float]]:
     """Return what the log says of one patient's outcome of one endpoint."""
     outcome = chunk.outcome(endpoint)
     if outcome.law.kind == "survival":
@@ -104,8 +119,8 @@ def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:
             add(tick, Kind.ARM_CLOSED, int(a), 0, 0.0, Kind.DECISION, number)
         open_arms = open_arms & decision.open_arms[k]
         if decision.weights is not None and not np.isnan(decision.weights[k, 0]):
-            for a, weight in enumerate(decision.weights[k]):
-                add(tick, Kind.WEIGHT, a, 0, float(weight), Kind.DECISION, number)
+            for arm, weight in enumerate(decision.weights[k]):
+                add(tick, Kind.WEIGHT, arm, 0, float(weight), Kind.DECISION, number)
 
     for kind, record in chunk.history:
         place = np.flatnonzero(record[0] == row)
@@ -115,7 +130,13 @@ def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:
         if kind == "review":
             _, number, ticks, decision = record
             settle(int(ticks[k]) - 1)
-            add(int(ticks[k]), Kind.REVIEW, int(number[k]), 0, float(np.searchsorted(entry, ticks[k], side="right")))
+            add(
+                int(ticks[k]),
+                Kind.REVIEW,
+                int(number[k]),
+                0,
+                float(np.searchsorted(entry, ticks[k], side="right")),
+            )
             if decision.weights is not None:
                 for a, weight in enumerate(decision.weights[k]):
                     add(int(ticks[k]), Kind.WEIGHT, a, 0, float(weight), Kind.REVIEW, int(number[k]))

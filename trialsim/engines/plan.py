@@ -249,6 +249,7 @@ def build_plan(
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
         treatment, control = hypothesis.arms
+        efficacy, futility = registry.get("designs", chosen.kind)().bounds(chosen, name)
         tests.append(
             TestPlan(
                 name,
@@ -258,7 +259,8 @@ def build_plan(
                 analysis,
                 hypothesis.analysis_options,
                 hypothesis.direction == "lower",
-                *registry.get("designs", chosen.kind)().bounds(chosen, name),
+                efficacy,
+                futility,
                 test.alpha,
                 hypothesis.strata,
                 hypothesis.follow_up or scenario.horizon,
@@ -269,7 +271,7 @@ def build_plan(
     def counted_endpoint(name: str | None, survival: bool) -> int:
         if name is not None:
             return endpoints.index(name)
-        order = [*(test.endpoint for test in tests), *range(len(endpoints))]
+        order: list[int] = [*(test.endpoint for test in tests), *range(len(endpoints))]
         return next(e for e in order if (world.outcomes[e].kind == "survival") == survival)
 
     def trigger(when: Any) -> Trigger:
@@ -300,7 +302,10 @@ def build_plan(
     if chosen.reviews is not None:
         every, size = chosen.reviews
         reviews = (every, int(size) if every == "enrolled" else max(to_ticks(size, grid), grid))
-    policies = {slot: registry.get("policies", f"{slot}.{name}")(**parameters) for slot, (name, parameters) in chosen.policies.items()}
+    policies = {
+        slot: registry.get("policies", f"{slot}.{name}")(**parameters)
+        for slot, (name, parameters) in chosen.policies.items()
+    }
     return Plan(
         scenario.name,
         design,

@@ -102,7 +102,9 @@ def look_columns(result: ChunkResult) -> Columns:
         return np.repeat(values, tests)
 
     def count(name: str) -> NDArray[Any]:
-        return each(np.concatenate([sum_of(getattr(look.counts, name)) for look in looks])[order].astype(np.int32))
+        return each(
+            np.concatenate([sum_of(getattr(look.counts, name)) for look in looks])[order].astype(np.int32)
+        )
 
     def found(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(look, name) for look in looks])[order].ravel()
@@ -157,7 +159,11 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
 def columns_of(result: ChunkResult) -> dict[str, Columns]:
     """Return the three tables of a chunk as columns."""
     counts = _counts_at_end(result)
-    return {"trials": trial_columns(result, counts), "looks": look_columns(result), "arms": arm_columns(result, counts)}
+    return {
+        "trials": trial_columns(result, counts),
+        "looks": look_columns(result),
+        "arms": arm_columns(result, counts),
+    }
 
 
 def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
@@ -196,7 +202,10 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
     for table, columns in tables.items():
         size = len(next(iter(columns.values())))
         cell = np.zeros(size, dtype=np.int8)
-        out: dict[str, pa.Array] = {"design": _words(cell, (plan.design,)), "truth": _words(cell, (plan.truth,))}
+        out: dict[str, pa.Array] = {
+            "design": _words(cell, (plan.design,)),
+            "truth": _words(cell, (plan.truth,)),
+        }
         for name, values in columns.items():
             if name == "status" and table == "trials":
                 out[name] = _words(values, ("ok", "failed"))
@@ -215,15 +224,16 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
 def _with_all_tests(columns: dict[str, pa.Array], tests: tuple[str, ...], size: int) -> dict[str, pa.Array]:
     """Return trial columns with those of every hypothesis of the run, empty where the design does not test it."""
     out = {name: column for name, column in columns.items() if ":" not in name}
-    empty = {
-        "reject": lambda: pa.array(np.zeros(size, dtype=bool)),
-        "reject_look": lambda: pa.array(np.zeros(size, dtype=np.int16)),
-        "estimate": lambda: pa.array(np.full(size, np.nan)),
-        "se": lambda: pa.array(np.full(size, np.nan)),
-        "z": lambda: pa.array(np.full(size, np.nan)),
-        "status": lambda: _words(np.zeros(size, dtype=np.int8), ("",)),
+    numbers = np.full(size, np.nan)
+    empty: dict[str, pa.Array] = {
+        "reject": pa.array(np.zeros(size, dtype=bool)),
+        "reject_look": pa.array(np.zeros(size, dtype=np.int16)),
+        "estimate": pa.array(numbers),
+        "se": pa.array(numbers),
+        "z": pa.array(numbers),
+        "status": _words(np.zeros(size, dtype=np.int8), ("",)),
     }
     for test in tests:
-        for name, make in empty.items():
-            out[f"{name}:{test}"] = columns[f"{name}:{test}"] if f"{name}:{test}" in columns else make()
+        for name, column in empty.items():
+            out[f"{name}:{test}"] = columns.get(f"{name}:{test}", column)
     return out

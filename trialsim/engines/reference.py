@@ -117,7 +117,7 @@ class ReferenceTrial:
         self.clock.process(self._accrual())
         if plan.reviews is not None and plan.reviews[0] == "calendar":
             self.clock.process(self._calendar_reviews(plan.reviews[1]))
-        self.clock.at(plan.horizon, Kind.END, 0).callbacks.append(self._reach_horizon)  # type: ignore[union-attr]
+        self.clock.at(plan.horizon, Kind.END, 0).callbacks.append(self._reach_horizon)
         self._await_look()
 
     # ---- conduct --------------------------------------------------------------------------------------------------
@@ -131,9 +131,13 @@ class ReferenceTrial:
         for i, tick in enumerate(self._entry):
             yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
             self._randomise(i)
-            if self.plan.reviews is not None and self.plan.reviews[0] == "enrolled" and (i + 1) % self.plan.reviews[1] == 0:
+            if (
+                self.plan.reviews is not None
+                and self.plan.reviews[0] == "enrolled"
+                and (i + 1) % self.plan.reviews[1] == 0
+            ):
                 number = (i + 1) // self.plan.reviews[1] - 1
-                self.clock.at(int(tick), Kind.REVIEW, number).callbacks.append(self._come_to_review)  # type: ignore[union-attr]
+                self.clock.at(int(tick), Kind.REVIEW, number).callbacks.append(self._come_to_review)
 
     def _randomise(self, i: int) -> None:
         """Allocate patient ``i`` and begin to follow them."""
@@ -146,18 +150,29 @@ class ReferenceTrial:
             self._write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
         self._following += 1
         for e, law in enumerate(plan.world.outcomes):
-            bits = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
+            bits: Any = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
             parameter = self._parameters[e][i, arm]
             if law.hazard is not None:
                 p = law.hazard.pieces
                 patient.natural[e] = int(
-                    event_ticks(bits, parameter, arm, p.begin, p.width, p.slope, p.jump, law.hazard.exponent, law.hazard.scale, plan.grid)
+                    event_ticks(
+                        bits,
+                        parameter,
+                        arm,
+                        p.begin,
+                        p.width,
+                        p.slope,
+                        p.jump,
+                        law.hazard.exponent,
+                        law.hazard.scale,
+                        plan.grid,
+                    )
                 )
                 patient.running[e] = self.clock.process(self._until_event(i, e))
                 continue
             patient.natural[e] = law.readout_ticks
             if law.kind == "binary":
-                patient.outcome[e] = float(bool(responds(bits, np.uint64(parameter))))
+                patient.outcome[e] = float(bool(responds(bits, parameter)))
             else:
                 u = uniform(plan.seed, self.replicate, i, law.purpose, law.draw)
                 patient.outcome[e] = float(measured_value(standard_normal(u), parameter, law.sd))
@@ -169,7 +184,18 @@ class ReferenceTrial:
             bits = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
             factor = self._parameters[-1][i, arm]
             patient.dropout = int(
-                event_ticks(bits, factor, arm, p.begin, p.width, p.slope, p.jump, law.hazard.exponent, law.hazard.scale, plan.grid)
+                event_ticks(
+                    bits,
+                    factor,
+                    arm,
+                    p.begin,
+                    p.width,
+                    p.slope,
+                    p.jump,
+                    law.hazard.exponent,
+                    law.hazard.scale,
+                    plan.grid,
+                )
             )
             patient.leaving = self.clock.process(self._until_dropout(i))
         self._consider_look()
@@ -178,7 +204,9 @@ class ReferenceTrial:
         """Return the arm of patient ``i``."""
         design = self.plan.allocation
         if design.rule == ALTERNATING and self._weights is None:
-            shares = np.array([r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)])
+            shares = np.array(
+                [r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)]
+            )
             arm = arm_in_turn(self._turn, shares)
             self._turn += 1
             return int(arm)
@@ -186,11 +214,16 @@ class ReferenceTrial:
         if self._weights is not None:
             return int(draw_by_weight(u, self._weights))
         if design.rule == SIMPLE:
-            shares = np.array([r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)], dtype=float)
+            shares = np.array(
+                [r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)],
+                dtype=float,
+            )
             return int(draw_by_weight(u, shares))
         stratum = int(self._stratum[i])
         if not sum(self._blocks.get(stratum, [])):
-            self._blocks[stratum] = [int(p) if is_open else 0 for p, is_open in zip(design.places, self._open, strict=True)]
+            self._blocks[stratum] = [
+                int(p) if is_open else 0 for p, is_open in zip(design.places, self._open, strict=True)
+            ]
         arm = int(draw_from_block(u, np.array(self._blocks[stratum]), sum(self._blocks[stratum])))
         self._blocks[stratum][arm] -= 1
         return arm
@@ -265,7 +298,7 @@ class ReferenceTrial:
     def _wake(self, tick: int) -> None:
         """Consider the look again at a tick."""
         if tick >= self.clock.now:
-            self.clock.at(tick, _WAKE, 0).callbacks.append(lambda _: self._consider_look())  # type: ignore[union-attr]
+            self.clock.at(tick, _WAKE, 0).callbacks.append(lambda _: self._consider_look())
 
     def _await_look(self) -> None:
         """Begin to wait for the next look: set the alarms of whatever depends on the calendar."""
@@ -312,7 +345,7 @@ class ReferenceTrial:
         look = self.plan.looks[self._look]
         if now >= look.no_later_than or self._met(look.trigger):
             self._look_called = True
-            self.clock.at(now, Kind.LOOK, self._look).callbacks.append(self._come_to_look)  # type: ignore[union-attr]
+            self.clock.at(now, Kind.LOOK, self._look).callbacks.append(self._come_to_look)
 
     def _come_to_look(self, _: simpy.Event) -> None:
         """Stop the clock for the policies to look at the data."""
@@ -322,7 +355,9 @@ class ReferenceTrial:
     def _come_to_review(self, _: simpy.Event) -> None:
         """Stop the clock for the randomisation policy, unless enrolment is complete."""
         if len(self.patients) < self.plan.n:
-            self._point = Point("review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)]))
+            self._point = Point(
+                "review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)])
+            )
             self._ask.succeed()
 
     def _calendar_reviews(self, step: int) -> Process:
@@ -370,7 +405,7 @@ class ReferenceTrial:
         self._previous_cut = now
         self._deciding = True
         at = self.clock.at(now + look.cleaning + look.decision, Kind.DECISION, number)
-        at.callbacks.append(lambda _: self._decide(decision))  # type: ignore[union-attr]
+        at.callbacks.append(lambda _: self._decide(decision))
 
     def _decide(self, decision: Decision) -> None:
         """Carry out what was decided at the last look."""
@@ -501,16 +536,29 @@ class ReferenceCut:
         until = self._tick - self._law.readout_ticks
         count = self._trial.plan.strata(test.strata).count
         rows: list[tuple[int, int, int, int]] = []
-        known = [(self._trial.stratum(i, test.strata) if count > 1 else 0, p) for i, p in self._pair() if p.entry <= until]
+        known = [
+            (self._trial.stratum(i, test.strata) if count > 1 else 0, p)
+            for i, p in self._pair()
+            if p.entry <= until
+        ]
         for stratum in range(count):
             group = [p for s, p in known if s == stratum]
             had = np.array([e in p.event and p.event[e] <= until for p in group], dtype=bool)
             stops = [p.event.get(e, p.lost if p.lost is not None else until) for p in group]
-            followed = np.array([min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64)
+            followed = np.array(
+                [min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64
+            )
             treated = np.array([p.arm == test.treatment for p in group], dtype=bool)
             for time in np.unique(followed[had]):
                 at_risk, now = followed >= time, had & (followed == time)
-                rows.append((int(at_risk.sum()), int((at_risk & treated).sum()), int(now.sum()), int((now & treated).sum())))
+                rows.append(
+                    (
+                        int(at_risk.sum()),
+                        int((at_risk & treated).sum()),
+                        int(now.sum()),
+                        int((now & treated).sum()),
+                    )
+                )
         table = np.array(rows, dtype=np.int32).reshape(-1, 4)
         columns = [np.ascontiguousarray(table[:, c]) for c in range(4)]
         return RiskTables(np.array([0, len(rows)]), *columns)

@@ -66,7 +66,7 @@ def start_engine(plan: Plan, engine: str) -> Any:
     if engine == "fast":
         return FastEngine(plan)
     if engine == "reference":
-        from trialsim.engines.reference import ReferenceEngine  # noqa: PLC0415
+        from trialsim.engines.reference import ReferenceEngine
 
         return ReferenceEngine(plan)
     raise UsageError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}.")
@@ -100,9 +100,16 @@ class _Workshop:
     def run(self, design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
         """Return the records of replicates ``first`` to ``last - 1`` of a cell."""
         engine = self.engine(design, truth)
-        step = 1 if self.job.engine == "reference" else self.job.chunk or chunk_size(engine.plan, self.job.engine)
+        step = (
+            1
+            if self.job.engine == "reference"
+            else self.job.chunk or chunk_size(engine.plan, self.job.engine)
+        )
         return joined(
-            [columns_of(conduct(engine.start(np.arange(at, min(at + step, last))))) for at in range(first, last, step)]
+            [
+                columns_of(conduct(engine.start(np.arange(at, min(at + step, last)))))
+                for at in range(first, last, step)
+            ]
         )
 
 
@@ -111,7 +118,7 @@ _workshop: _Workshop | None = None
 
 def _open_workshop(job: Job) -> None:
     """Prepare a worker process."""
-    global _workshop  # noqa: PLW0603 - the one thing a worker process keeps
+    global _workshop
     _workshop = _Workshop(job)
 
 
@@ -121,7 +128,9 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     return _workshop.run(design, truth, first, last)
 
 
-def _tasks(cells: Sequence[tuple[str, str]], replicates: int, size: int) -> Iterator[tuple[str, str, int, int]]:
+def _tasks(
+    cells: Sequence[tuple[str, str]], replicates: int, size: int
+) -> Iterator[tuple[str, str, int, int]]:
     """Return the tasks of all cells in their order."""
     for design, truth in cells:
         for first in range(0, replicates, size):
@@ -188,7 +197,9 @@ def run(
         size = max(1, min(size, -(-total // (4 * workers))))
     if progress is not None:
         progress(0, total)
-    for (design, truth, first, last), columns in _results(job, home, list(_tasks(cells, replicates, size)), workers):
+    for (design, truth, first, last), columns in _results(
+        job, home, list(_tasks(cells, replicates, size)), workers
+    ):
         sink(to_arrow(columns, home.engine(design, truth).plan, tests))
         done += last - first
         if progress is not None:
@@ -277,7 +288,15 @@ def _best_arm(plan: Plan) -> str:
     return holders[0] if len(holders) == 1 else ""
 
 
-def chunk_of(scenario: Scenario, design: str, truth: str, replicates: Sequence[int], seed: int, engine: str, grid: int = 1) -> Chunk:
+def chunk_of(
+    scenario: Scenario,
+    design: str,
+    truth: str,
+    replicates: Sequence[int],
+    seed: int,
+    engine: str,
+    grid: int = 1,
+) -> Chunk:
     """Return a chunk of chosen replicates at the start of accrual, for one who wants to follow single trials."""
     plan = build_plan(scenario, design, truth, seed, grid, patient_table(scenario))
     chunk: Chunk = start_engine(plan, engine).start(np.asarray(replicates, dtype=np.int64))

@@ -197,15 +197,23 @@ class World:
         sample, entry = self.sample, self.truth_entry_days
         if not law.drift.none and len(sample) < self.n:
             sample = np.repeat(sample, -(-self.n // len(sample)), axis=0)
-            entry = np.resize(self.truth_entry_days, len(sample)) if len(self.sample) > 1 else self._all_entries(len(sample))
+            entry = (
+                np.resize(self.truth_entry_days, len(sample))
+                if len(self.sample) > 1
+                else self._all_entries(len(sample))
+            )
         return _true_value(law, law.parameters(sample, entry), treatment, control, follow_up)
 
     def _all_entries(self, size: int) -> Floats:
         """Return the entry times in days of every patient of the design, repeated to a size."""
-        return np.resize(self.accrual.entry_ticks(self.seed, TRUTH_REPLICATE, self.n, 1) / float(1 << 20), size)
+        return np.resize(
+            self.accrual.entry_ticks(self.seed, TRUTH_REPLICATE, self.n, 1) / float(1 << 20), size
+        )
 
 
-def _true_value(law: OutcomeLaw, parameters: NDArray[Any], treatment: int, control: int, follow_up: float) -> float:
+def _true_value(
+    law: OutcomeLaw, parameters: NDArray[Any], treatment: int, control: int, follow_up: float
+) -> float:
     """Return the average effect over patients whose parameters are given."""
     if law.hazard is not None:
         factors = (parameters[:, treatment], parameters[:, control])
@@ -236,7 +244,9 @@ def build_source(scenario: Scenario, table: Mapping[str, Any] | None) -> Patient
     rows: Floats | None = None
     families: list[tuple[str, Mapping[str, float]]] = []
     if table is not None:
-        rows = np.ascontiguousarray(np.stack([np.asarray(table[name][0], dtype=np.float64) for name in covariates], axis=1))
+        rows = np.ascontiguousarray(
+            np.stack([np.asarray(table[name][0], dtype=np.float64) for name in covariates], axis=1)
+        )
         categories = {name: tuple(table[name][1]) for name in covariates if table[name][1]}
     for name, marginal in population.marginals.items():
         families.append((marginal.kind, marginal.parameters))
@@ -247,7 +257,9 @@ def build_source(scenario: Scenario, table: Mapping[str, Any] | None) -> Patient
     order = [*population.marginals, *traits]
     given = np.asarray(population.correlation_matrix(), dtype=np.float64)
     place = [population.correlated.index(name) for name in order]
-    return PatientSource(columns, categories, rows, build_marginals(families, traits, given[np.ix_(place, place)]))
+    return PatientSource(
+        columns, categories, rows, build_marginals(families, traits, given[np.ix_(place, place)])
+    )
 
 
 def _drift(stated: Any) -> Drift:
@@ -360,10 +372,11 @@ class _Builder:
             averages = self._averages(law, law.intercepts)
             return _with_intercepts(law, 2.0 * law.intercepts - averages)
         targets = 1.0 / (1.0 + np.exp(-law.intercepts))
-        solved = [
-            _solve(lambda x, a=a, t=target: self._averages(law, np.full(len(self.arms), x))[a] - t, -40.0, 40.0)
-            for a, target in enumerate(targets)
-        ]
+
+        def gap(arm: int, target: float) -> Callable[[float], float]:
+            return lambda x: float(self._averages(law, np.full(len(self.arms), x))[arm]) - target
+
+        solved = [_solve(gap(arm, float(target)), -40.0, 40.0) for arm, target in enumerate(targets)]
         return _with_intercepts(law, np.array(solved))
 
     def _averages(self, law: OutcomeLaw, intercepts: Floats) -> Floats:
@@ -391,7 +404,10 @@ class _Builder:
 
             def gap(log_ratio: float, a: int = a, arm: str = arm, target: float = target) -> float:
                 trial = self.hazard(part, {**effects, arm: float(np.exp(log_ratio))})
-                return cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), self.scenario.horizon) - target
+                return (
+                    cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), self.scenario.horizon)
+                    - target
+                )
 
             low, high = target - 3.0, target + 3.0
             for _ in range(40):
@@ -407,7 +423,9 @@ def _with_intercepts(law: OutcomeLaw, intercepts: Floats) -> OutcomeLaw:
     return OutcomeLaw(**{**law.__dict__, "intercepts": intercepts})
 
 
-def build_world(scenario: Scenario, design: str, seed: int, table: Mapping[str, Any] | None, grid: int = 1) -> World:
+def build_world(
+    scenario: Scenario, design: str, seed: int, table: Mapping[str, Any] | None, grid: int = 1
+) -> World:
     """Return the laws of a scenario's world for one design.
 
     Parameters

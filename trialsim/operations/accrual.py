@@ -88,7 +88,7 @@ def accrual_law(kind: str, over: float | None, rates: list[tuple[float, float]],
 
 
 @kernel
-def _enter_over(seed, replicate, random, over, grid, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _enter_over(seed, replicate, random, over, grid, out):  # type: ignore[no-untyped-def]
     """Enter everyone within a period: at equal distances, or at ordered uniform times."""
     n = len(out)
     for i in range(n):
@@ -101,7 +101,7 @@ def _enter_over(seed, replicate, random, over, grid, out):  # type: ignore[no-un
 
 
 @kernel
-def _enter_by_rate(seed, replicate, random, begin, width, slope, jump, grid, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _enter_by_rate(seed, replicate, random, begin, width, slope, jump, grid, out):  # type: ignore[no-untyped-def]
     """Enter patients at unit steps of the cumulative rate: exponential ones, or equal ones."""
     amount = 0.0
     for i in range(len(out)):

@@ -12,7 +12,7 @@ BLOCKS = 2
 
 
 @kernel
-def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]
     """Return an arm with probability proportional to its weight, from one uniform.
 
     Parameters
@@ -42,7 +42,7 @@ def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001,
 
 
 @kernel
-def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]
     """Return an arm from what is left of a permuted block; drawing without replacement makes every order equally likely.
 
     Parameters
@@ -68,7 +68,7 @@ def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]  # noqa: AN
 
 
 @kernel
-def arm_in_turn(position, ratio):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def arm_in_turn(position, ratio):  # type: ignore[no-untyped-def]
     """Return the arm at a position of the repeated list of arms, each ``ratio[arm]`` times in a row."""
     total = 0
     for a in range(len(ratio)):

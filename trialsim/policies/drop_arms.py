@@ -28,7 +28,9 @@ class DropArms(Bounds):
     name = "drop_arms"
     reference = "selection at an interim as in Thall, Simon and Ellenberg 1988, without their adjustment"
 
-    def __init__(self, look: int = 1, keep: int = 1, stop_when: str = "all", futility: str = "follow") -> None:
+    def __init__(
+        self, look: int = 1, keep: int = 1, stop_when: str = "all", futility: str = "follow"
+    ) -> None:
         super().__init__(stop_when, futility)
         self.look = look
         self.keep = keep

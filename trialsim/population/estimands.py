@@ -45,20 +45,27 @@ def population_survival(law: HazardLaw, arm: int, factors: Floats, days: Floats)
     return survival
 
 
-def time_grid(law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float) -> Floats:
+def time_grid(
+    law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float
+) -> Floats:
     """Return times in days that follow both survival curves closely up to the end of follow-up."""
     coarse = np.unique(np.concatenate([[0.0], np.geomspace(follow_up * 1e-6, follow_up, 2000)]))
     inside = law.pieces.starts[np.isfinite(law.pieces.starts)]
     if law.exponent != 1.0:
         inside = law.scale * np.power(inside, law.exponent)
-    mean = sum(population_survival(law, arm, f[:: max(1, len(f) // 200)], coarse) for arm, f in zip(arms, factors, strict=True))
+    mean = sum(
+        population_survival(law, arm, f[:: max(1, len(f) // 200)], coarse)
+        for arm, f in zip(arms, factors, strict=True)
+    )
     highest, lowest = float(np.max(mean)), max(float(np.min(mean)), 1e-7)
     levels = np.unique([np.linspace(highest, lowest, _STEPS), np.geomspace(highest, lowest, _STEPS)])[::-1]
     times = np.interp(-levels, -np.asarray(mean), coarse)
     return np.unique(np.concatenate([times, inside[inside < follow_up], [0.0, follow_up]]))
 
 
-def cox_log_ratio(law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float) -> float:
+def cox_log_ratio(
+    law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float
+) -> float:
     """Return the log hazard ratio to which a Cox model of treatment alone converges in an ideal trial.
 
     Half of the population is on each arm, everyone is followed for ``follow_up`` days and nobody is lost (Struthers and
@@ -90,7 +97,9 @@ def cox_log_ratio(law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, 
         weight = np.exp(beta) * at_risk_treated
         share = weight / np.maximum(weight + at_risk_control, 1e-300)
         both = events_treated + events_control
-        step = float((events_treated - both * share).sum() / max(float((both * share * (1.0 - share)).sum()), 1e-300))
+        step = float(
+            (events_treated - both * share).sum() / max(float((both * share * (1.0 - share)).sum()), 1e-300)
+        )
         beta += min(max(step, -1.0), 1.0)
         if abs(step) < 1e-13:
             break

@@ -113,29 +113,31 @@ class PatientSource:
             return fixed
         m = self.marginals
         drawn = np.empty((n, len(m.kind)))
-        _draw_columns(seed, replicate, m.kind, m.first, m.second, m.cuts, m.purpose, m.draw, m.cholesky, drawn)
+        _draw_columns(
+            seed, replicate, m.kind, m.first, m.second, m.cuts, m.purpose, m.draw, m.cholesky, drawn
+        )
         for column in np.flatnonzero(m.kind == _BETA):
-            from scipy.special import betaincinv, ndtr  # noqa: PLC0415
+            from scipy.special import betaincinv, ndtr
 
             drawn[:, column] = betaincinv(m.first[column], m.second[column], ndtr(drawn[:, column]))
         return np.concatenate([fixed, drawn], axis=1) if self.table is not None else drawn
 
 
 @inline
-def row_number(bits: int, rows: int) -> int:
+def row_number(bits, rows):  # type: ignore[no-untyped-def]
     """Return which of ``rows`` rows a random word stands for; their probabilities differ by at most 2**-53."""
     return np.int64(unit(bits) * rows)
 
 
 @kernel
-def _draw_rows(seed, replicate, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _draw_rows(seed, replicate, rows, out):  # type: ignore[no-untyped-def]
     """Fill row numbers, each row equally likely."""
     for i in range(len(out)):
         out[i] = row_number(word(seed, replicate, i, _TABLE_ROW, 0), rows)
 
 
 @kernel
-def _draw_columns(seed, replicate, kind, first, second, cuts, purpose, draw, cholesky, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _draw_columns(seed, replicate, kind, first, second, cuts, purpose, draw, cholesky, out):  # type: ignore[no-untyped-def]
     """Fill the drawn columns of each patient; a beta column is left as its normal score."""
     columns = len(kind)
     score = np.empty(columns)
@@ -161,7 +163,7 @@ def _draw_columns(seed, replicate, kind, first, second, cuts, purpose, draw, cho
 
 def _discrete_cuts(probabilities: Sequence[float]) -> Floats:
     """Return the normal scores at which each next value begins; infinity after the last."""
-    from scipy.special import ndtri  # noqa: PLC0415
+    from scipy.special import ndtri
 
     below = np.cumsum(np.asarray(probabilities, dtype=np.float64))[:-1]
     return np.append(ndtri(np.clip(below, 0.0, 1.0)), np.inf)
@@ -169,7 +171,7 @@ def _discrete_cuts(probabilities: Sequence[float]) -> Floats:
 
 def _poisson_cuts(mean: float) -> Floats:
     """Return the normal scores at which each next count begins, as far as float64 can tell counts apart."""
-    from scipy.special import ndtri, pdtr  # noqa: PLC0415
+    from scipy.special import ndtri, pdtr
 
     counts = np.arange(int(mean + 40.0 * np.sqrt(mean + 1.0)) + 60)
     below = ndtri(pdtr(counts, mean))
@@ -228,10 +230,10 @@ def build_marginals(
         padded[k, : len(cut)] = cut
     return Marginals(
         np.array(kind, dtype=np.int64),
-        np.array(first),
-        np.array(second),
+        np.array(first, dtype=np.float64),
+        np.array(second, dtype=np.float64),
         padded,
         np.array(purpose, dtype=np.int64),
         np.array(draw, dtype=np.int64),
-        np.linalg.cholesky(correlation),
+        np.asarray(np.linalg.cholesky(correlation), dtype=np.float64),
     )

@@ -85,7 +85,7 @@ def build_predictor(
 
 
 @kernel
-def _sum_terms(x, level, category, centre, coefficient, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _sum_terms(x, level, category, centre, coefficient, out):  # type: ignore[no-untyped-def]
     """Sum the terms of each row in their written order."""
     for i in range(x.shape[0]):
         total = 0.0

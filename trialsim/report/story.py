@@ -53,8 +53,8 @@ class Story:
     def events(self) -> pd.DataFrame:
         """The event log, a row an entry, times in days; patients, looks and reviews are numbered from 1.
 
-        The column ``what`` says the entry in words. With another design beside it, the other's log follows; the
-        column ``design`` tells them apart.
+        The column ``what`` says the entry in words. With another design beside it, the other's log follows;
+        the column ``design`` tells them apart.
         """
         own = [
             {"design": self.design, **entry, "what": happening(entry)}
@@ -74,7 +74,7 @@ class Story:
         return analysis_data_set(self.replay)
 
     def text(self) -> str:
-        """Return the story as a paragraph a sentence, that of the other design and where they part after it."""
+        """Return the story line by line; after it that of the other design, and where the two part."""
         parts = list(self.sentences)
         if self.against is not None and self.parting is not None:
             parts += ["", f"The same patients under {self.against.design}:", "", *self.against.sentences]
@@ -106,7 +106,9 @@ class Story:
         """Return the picture as the bytes of a ``.png`` or ``.svg`` file."""
         from trialsim.report.story_picture import draw
 
-        return draw(self.replay, None if self.against is None else self.against.replay, kind.removeprefix("."))
+        return draw(
+            self.replay, None if self.against is None else self.against.replay, kind.removeprefix(".")
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the story as plain data for JSON: see ``schemas/explain.json``."""
@@ -175,7 +177,9 @@ def explain(
         return _told(scenario, chosen, world, replicate, seed)
     other = scenario.select_designs([against])[0]
     if other == chosen:
-        raise UsageError(f"against: {other} is the design itself; name another of {', '.join(scenario.designs)}.")
+        raise UsageError(
+            f"against: {other} is the design itself; name another of {', '.join(scenario.designs)}."
+        )
     first = _told(scenario, chosen, world, replicate, seed)
     second = _told(scenario, other, world, replicate, seed)
     return Story(first.replay, first.sentences, second, parting(first.replay, second.replay))

@@ -9,7 +9,7 @@ from trialsim.contracts import Kind, Status
 from trialsim.report.numbers import plain
 from trialsim.report.story_replay import Look, Replay
 
-_WIDTH_OF_A_CHARACTER = 0.62
+_WIDTH_OF_A_CHARACTER = 0.58
 _POINTS_PER_INCH = 72.0
 
 
@@ -29,7 +29,9 @@ def full_label(replay: Replay, look: Look) -> list[str]:
         efficacy = float(replay.plan.efficacy_z[look.number - 1][place])
         futility = float(replay.plan.futility_z[look.number - 1][place])
         text = f"{name} {plain(z, 2)}"
-        if look.says("futile", place) and z <= futility:
+        if replay.decided_before(look, place):
+            text += f" ({replay.decided_before(look, place)} before)"
+        elif look.says("futile", place) and z <= futility:
             text += f" ≤ {plain(futility, 2)}"
         elif math.isfinite(efficacy):
             text += f" {'≥' if z >= efficacy else '<'} {plain(efficacy, 2)}"
@@ -45,7 +47,8 @@ def full_label(replay: Replay, look: Look) -> list[str]:
 def short_label(look: Look) -> str:
     """Return a look's label in one line: its number and each z."""
     values = [
-        plain(float(z), 2) if status == Status.OK else "–" for z, status in zip(look.z, look.status, strict=True)
+        plain(float(z), 2) if status == Status.OK else "–"
+        for z, status in zip(look.z, look.status, strict=True)
     ]
     return f"{look.number}: z {', '.join(values)}"
 

@@ -116,7 +116,7 @@ def _kinds(replay: Replay) -> dict[tuple[str, int, int], Mark]:
             kinds["readout", endpoint, 0] = Mark(f"{law.name}: no", shape, False)
         else:
             kinds["readout", endpoint, 0] = Mark(f"readout of {law.name}", "|", True)
-    kinds["lost", 0, 0] = Mark("lost to follow-up", "X", False)
+    kinds["lost", 0, 0] = Mark("lost to follow-up", "x", False)
     return kinds
 
 

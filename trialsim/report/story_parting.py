@@ -9,7 +9,7 @@ from typing import Any
 from trialsim.engines.records import STOP_REASONS
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
 from trialsim.report.story_replay import Replay
-from trialsim.report.story_words import because, count, happening, named, when
+from trialsim.report.story_words import because, happening, named, when
 
 Entry = dict[str, Any]
 
@@ -19,7 +19,7 @@ _WATCHING = ("look", "review", "decision", "rejected", "futile")
 
 @dataclass(frozen=True)
 class Split:
-    """Where two event logs first differ: as many equal entries before, and the next of each (None: it has ended)."""
+    """Where two event logs first differ: how many entries are equal, and the next of each (None: no more)."""
 
     equal: int
     first: Entry | None
@@ -28,7 +28,7 @@ class Split:
     @property
     def tick(self) -> int:
         """When the earlier of the two differing entries happened."""
-        return min(entry["tick"] for entry in (self.first, self.second) if entry is not None)
+        return min(int(entry["tick"]) for entry in (self.first, self.second) if entry is not None)
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,18 @@ def parting(first: Replay, second: Replay) -> Parting:
     if log is None:
         sentences.append(f"{names[0]} and {names[1]} have the same event log, entry by entry.")
     else:
-        alike = f"the first {count(log.equal, 'entry').replace('entrys', 'entries')}" if log.equal else "no entry"
-        sentences.append(f"The two logs have {alike} in common. {_difference(log, names)}")
+        equal = "entry" if log.equal == 1 else f"{log.equal:,} entries"
+        alike = f"agree in their first {equal}" if log.equal else "differ from the first entry on"
+        sentences.append(f"The two logs {alike}. {_difference(log, names)}")
         if patients is None:
             sentences.append("What happened to patients is the same under both to the end.")
         elif patients.tick != log.tick:
-            sentences.append(
-                f"Until {when(patients.tick)} the patients fared alike all the same. {_difference(patients, names)}"
-            )
+            sentences.append(f"For the patients nothing differed before {when(patients.tick)}.")
+            sentences.append(_difference(patients, names))
         if log.equal == 0 and first.plan.n != second.plan.n:
             sentences.append(
-                f"Entry times differ where accrual over a fixed period brings {first.plan.n:,} patients under "
-                f"{names[0]} and {second.plan.n:,} under {names[1]}."
+                f"Entry times may differ because {first.plan.n:,} patients are planned under {names[0]} and "
+                f"{second.plan.n:,} under {names[1]}."
             )
     return Parting(tuple(sentences), log, patients, _summary(first, second))
 
@@ -100,7 +100,7 @@ def _split(first: Sequence[Entry], second: Sequence[Entry]) -> Split | None:
     """Return where two logs first differ, or None."""
     equal = 0
     for a, b in zip(first, second, strict=False):
-        if a != b:
+        if _regardless_of_look(a) != _regardless_of_look(b):
             break
         equal += 1
     if equal == len(first) == len(second):
@@ -108,6 +108,11 @@ def _split(first: Sequence[Entry], second: Sequence[Entry]) -> Split | None:
     return Split(
         equal, first[equal] if equal < len(first) else None, second[equal] if equal < len(second) else None
     )
+
+
+def _regardless_of_look(entry: Entry) -> Entry:
+    """Return an entry; at the end without the number of the look, which is the design's own matter."""
+    return entry if entry["kind"] != "end" else {**entry, "look": None}
 
 
 def _difference(split: Split, names: tuple[str, str]) -> str:
@@ -123,6 +128,8 @@ def _difference(split: Split, names: tuple[str, str]) -> str:
         return f"On {when(entry['tick'])} {_told(entry, name)} while {other_name} went on."
     if _ends(other) and other["tick"] == entry["tick"] and not _ends(entry):
         return f"On {when(entry['tick'])} {_told(other, other_name)} while {name} went on."
+    if entry["kind"] == other["kind"] == "randomisation" and entry["patient"] == other["patient"]:
+        return _otherwise_randomised(entry, name, other, other_name)
     if entry["tick"] == other["tick"]:
         return f"On {when(entry['tick'])}, {_told(entry, name)}; {_told(other, other_name)}."
     return (
@@ -131,14 +138,27 @@ def _difference(split: Split, names: tuple[str, str]) -> str:
     )
 
 
+def _otherwise_randomised(entry: Entry, name: str, other: Entry, other_name: str) -> str:
+    """Return how one patient was randomised under two designs."""
+    patient = f"patient {entry['patient']} was randomised"
+    if entry["tick"] == other["tick"]:
+        arms = f"to {entry['arm']} under {name} and to {other['arm']} under {other_name}"
+        return f"On {when(entry['tick'])} {patient} {arms}."
+    first, second = (
+        f"on {when(each['tick'])} to {each['arm']} under {design}"
+        for each, design in ((entry, name), (other, other_name))
+    )
+    return f"{patient[0].upper()}{patient[1:]} {first} and {second}."
+
+
 def _ends(entry: Entry) -> bool:
     """Return whether an entry ends the trial."""
-    return entry["kind"] == "end" or (entry["kind"] == "decision" and entry["reason"] != "continue")
+    return entry["kind"] == "end" or (entry["kind"] == "decision" and bool(entry["reason"] != "continue"))
 
 
 def _told(entry: Entry, design: str) -> str:
     """Return what an entry says, and under which design."""
-    if entry["kind"] == "decision" and entry["reason"] != "continue":
+    if entry["look"] is not None and _ends(entry):
         return f"{design} stopped {because(entry['reason'])} at look {entry['look']}"
     if entry["kind"] == "end":
         return f"{design} ended {because(entry['reason'])}"
@@ -164,7 +184,12 @@ def _summary(first: Replay, second: Replay) -> tuple[Row, ...]:
             values = [STOP_REASONS[int(replay.trial[name])] for replay in (first, second)]
         rows.append(Row(name, unit, *values))
     for test in dict.fromkeys((*first.test_names, *second.test_names)):
-        for name, unit in (("reject", "yes or no"), ("reject_look", "look"), ("z", "z"), ("estimate", "effect")):
+        for name, unit in (
+            ("reject", "yes or no"),
+            ("reject_look", "look"),
+            ("z", "z"),
+            ("estimate", "effect"),
+        ):
             values = [_plain(replay.trial.get(f"{name}:{test}")) for replay in (first, second)]
             rows.append(Row(f"{name}:{test}", unit, *values))
     return tuple(rows)

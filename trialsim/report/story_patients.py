@@ -1,7 +1,7 @@
-"""The analysis data set of one replicate: a row a patient, as ADSL and ADTTE have it, for double programming.
+"""The analysis data set of one replicate: a row a patient, like ADSL and ADTTE, for double programming.
 
-Columns in capitals follow CDISC's names where there is one; covariates keep the names the scenario gives them. See
-``docs/explain.md`` for each column.
+Columns in capitals follow CDISC's names where there is one; covariates keep the names of the scenario.
+``docs/explain.md`` says what each column is.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from trialsim.timegrid import TICKS_PER_DAY
 def analysis_data_set(replay: Replay) -> pd.DataFrame:
     """Return what is known of each patient at the deciding data cut.
 
-    Everything needed to recompute the statistics of the deciding look is there, and nothing later than its cut: a
-    patient randomised between the cut and the decision has a row, but no outcome. Times are exact multiples of
-    2**-20 day.
+    Everything needed to recompute the statistics of the deciding look is there, and nothing later than its
+    cut: a patient randomised between the cut and the decision has a row, but no outcome. Times are exact
+    multiples of 2**-20 day.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ def analysis_data_set(replay: Replay) -> pd.DataFrame:
             row.update(made(replay, course, endpoint))
         rows.append(row)
     frame = pd.DataFrame(rows, columns=None if rows else _empty_columns(replay))
+    frame["DROPOUT"] = frame["DROPOUT"].astype("Float64")
     for law in plan.world.outcomes:
         whole = {"survival": f"{law.name.upper()}_CNSR", "binary": f"{law.name.upper()}_VALUE"}
         if law.kind in whole:

@@ -34,12 +34,12 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,
 }
 _WIDTH, _LEFT, _RIGHT = 7.6, 1.35, 0.25  # inches of a panel and its margins
-_TITLE, _ENROLMENT, _BETWEEN, _BOTTOM = 0.45, 1.7, 0.35, 0.95
+_TITLE, _HEADING, _ENROLMENT, _BETWEEN, _BOTTOM = 0.45, 0.25, 1.7, 0.35, 0.95
 _LEAST_SWIM, _MOST_SWIM, _SWIM_PER_PATIENT = 2.2, 7.2, 0.11
 _LABEL_POINTS, _SHORT_POINTS, _LINE = 8.0, 7.0, 1.3
 _SHORT_DAYS = 120.0
 _CURVE_POINTS = 400
-_LOOK_COLOUR, _PLAN_COLOUR = "#555555", "#777777"
+_LOOK_COLOUR, _PLAN_COLOUR, _PLAN_WIDTH = "#555555", "#C4C4C4", 4.5
 _POINTS_PER_INCH = 72.0
 
 
@@ -75,11 +75,14 @@ def draw(first: Replay, second: Replay | None, kind: str) -> bytes:
     n = max(1, *(len(replay.courses) for replay in replays))
     swim = min(_MOST_SWIM, max(_LEAST_SWIM, _SWIM_PER_PATIENT * n))
     strip = max(_strip_height(replay, scale) for replay in replays)
+    title = _TITLE if second is None else _TITLE + _HEADING
     with matplotlib.rc_context(_STYLE):
         width = len(replays) * (_LEFT + _WIDTH + _RIGHT)
-        height = _TITLE + strip + swim + _BETWEEN + _ENROLMENT + _BOTTOM
+        height = title + strip + swim + _BETWEEN + _ENROLMENT + _BOTTOM
         figure = Figure(figsize=(width, height))
-        figure.text(0.1 / width, 1 - 0.12 / height, _title(replays), va="top", fontsize=10.5, fontweight="bold")
+        figure.text(
+            0.1 / width, 1 - 0.12 / height, _title(replays), va="top", fontsize=10.5, fontweight="bold"
+        )
         for place, (replay, found) in enumerate(zip(replays, swims, strict=True)):
             left = place * (_LEFT + _WIDTH + _RIGHT) + _LEFT
 
@@ -94,7 +97,11 @@ def draw(first: Replay, second: Replay | None, kind: str) -> bytes:
             _draw_enrolment(lower, replay, scale)
             if second is not None:
                 figure.text(
-                    left / width, (height - _TITLE) / height, f"design {replay.plan.design}", va="top", fontsize=10
+                    left / width,
+                    (height - _TITLE + 0.05) / height,
+                    f"design {replay.plan.design}",
+                    va="top",
+                    fontsize=10,
                 )
         _legend(figure, replays, swims)
         return _bytes(figure, kind)
@@ -128,7 +135,7 @@ def _strip_height(replay: Replay, scale: Scale) -> float:
     full = _full_labels(replay, scale)
     if full is not None:
         lines = max((len(label) for label in full[0]), default=0)
-        return 0.55 + lines * _LABEL_POINTS * _LINE / _POINTS_PER_INCH
+        return 0.32 + lines * _LABEL_POINTS * _LINE / _POINTS_PER_INCH
     return 0.55 + max(width_inches([short_label(look)], _SHORT_POINTS) for look in replay.looks)
 
 
@@ -141,14 +148,19 @@ def _draw_labels(axes: Axes, replay: Replay, scale: Scale, height: float) -> Non
     if full is not None:
         for look, lines, centre in zip(replay.looks, *full, strict=True):
             x = scale.of(look.cut)
-            axes.plot([x, x, centre * per_inch], [0, 0.05, 0.2], color=_LOOK_COLOUR, linewidth=0.8, clip_on=False)
+            axes.plot(
+                [x, x, centre * per_inch], [0, 0.05, 0.2], color=_LOOK_COLOUR, linewidth=0.8, clip_on=False
+            )
             axes.text(
                 centre * per_inch, 0.23, "\n".join(lines), ha="center", va="bottom", fontsize=_LABEL_POINTS,
                 linespacing=_LINE - 0.05,
             )  # fmt: skip
         return
+    if len(replay.plan.tests) > 1:
+        order = f"look: z of {', '.join(replay.test_names)}"
+        axes.text(0, height, order, ha="left", va="top", fontsize=_SHORT_POINTS, fontstyle="italic")
     width = 1.6 * _SHORT_POINTS / _POINTS_PER_INCH
-    every = -(-len(replay.looks) * width // _WIDTH)
+    every = int(-(-len(replay.looks) * width // _WIDTH))
     shown = [look for look in replay.looks if look.number % every == 0 or look is replay.looks[-1]]
     if len(shown) > 1 and (shown[-1].number - shown[-2].number) < every:
         del shown[-2]
@@ -157,7 +169,13 @@ def _draw_labels(axes: Axes, replay: Replay, scale: Scale, height: float) -> Non
         x = scale.of(look.cut)
         axes.plot([x, x, centre * per_inch], [0, 0.05, 0.2], color=_LOOK_COLOUR, linewidth=0.6, clip_on=False)
         axes.text(
-            centre * per_inch, 0.23, short_label(look), rotation=90, ha="center", va="bottom", fontsize=_SHORT_POINTS
+            centre * per_inch,
+            0.23,
+            short_label(look),
+            rotation=90,
+            ha="center",
+            va="bottom",
+            fontsize=_SHORT_POINTS,
         )
 
 
@@ -174,7 +192,10 @@ def _draw_swimmers(axes: Axes, replay: Replay, found: Swimmers, scale: Scale, he
         lines = np.stack([np.stack([begin, y], axis=1), np.stack([end, y], axis=1)], axis=1)
         axes.add_collection(
             LineCollection(
-                list(lines), colors=_paler(_colour(arm)), linewidths=float(np.clip(0.75 * pitch, 0.2, 4.5)), zorder=2
+                list(lines),
+                colors=_paler(_colour(replay, arm)),
+                linewidths=float(np.clip(0.75 * pitch, 0.2, 4.5)),
+                zorder=2,
             )
         )
     for mark in found.marks:
@@ -183,12 +204,12 @@ def _draw_swimmers(axes: Axes, replay: Replay, found: Swimmers, scale: Scale, he
     counts = np.bincount(found.arm, minlength=len(replay.plan.arms))
     axes.set_yticks(
         found.middles[shown],
-        [f"{_short(replay.plan.arms[arm])}\nn = {counts[arm]:,}" for arm in shown],
+        [f"{_short(replay.plan.arms[arm])}\nn = {counts[arm]:,}" for arm in shown.tolist()],
     )
-    for label, arm in zip(axes.get_yticklabels(), shown, strict=True):
-        label.set_color(_darker(_colour(int(arm))))
+    for label, arm in zip(axes.get_yticklabels(), shown.tolist(), strict=True):
+        label.set_color(_darker(_colour(replay, arm)))
     axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="x", labelbottom=False)
+    axes.tick_params(axis="x", bottom=False, labelbottom=False)
     axes.spines["left"].set_visible(False)
 
 
@@ -206,7 +227,7 @@ def _draw_mark(axes: Axes, mark: Mark, scale: Scale, pitch: float) -> None:
 def _draw_looks(axes: Axes, replay: Replay, scale: Scale) -> None:
     """Draw a vertical line at each data cut, and shade the time until the decision."""
     for look in replay.looks:
-        axes.axvline(scale.of(look.cut), color=_LOOK_COLOUR, linewidth=0.9, linestyle=(0, (5, 3)), zorder=5)
+        axes.axvline(scale.of(look.cut), color=_LOOK_COLOUR, linewidth=0.9, linestyle=(0, (5, 3)), zorder=2.5)
         if look.decided > look.cut:
             until = min(look.decided, replay.end)
             axes.axvspan(scale.of(look.cut), scale.of(until), color="#DDDDDD", linewidth=0, zorder=0)
@@ -214,19 +235,21 @@ def _draw_looks(axes: Axes, replay: Replay, scale: Scale) -> None:
 
 def _draw_enrolment(axes: Axes, replay: Replay, scale: Scale) -> None:
     """Draw patients randomised over time, and as planned."""
+    from matplotlib.ticker import MaxNLocator
+
     n = replay.plan.n
     entries = np.array([course.entry for course in replay.courses], dtype=np.float64)
-    ticks = np.linspace(0, replay.end, _CURVE_POINTS)
-    axes.plot(
-        scale.of(1) * ticks, planned_enrolment(replay, ticks / TICKS_PER_DAY), color=_PLAN_COLOUR, linewidth=2.2,
-        linestyle=(0, (2, 1.5)), zorder=2,
-    )  # fmt: skip
+    ticks = np.linspace(0, scale.last * scale.ticks, _CURVE_POINTS)
+    planned = planned_enrolment(replay, ticks / TICKS_PER_DAY)
+    axes.plot(scale.of(1) * ticks, planned, color=_PLAN_COLOUR, linewidth=_PLAN_WIDTH, zorder=2)
     x = np.concatenate([[0.0], entries, [float(replay.end)]])
     y = np.concatenate([[0.0], np.arange(1, len(entries) + 1), [float(len(entries))]])
     axes.step(scale.of(1) * x, y, where="post", color=PALETTE[0], linewidth=1.6, zorder=3)
     _draw_looks(axes, replay, scale)
     axes.set(xlim=(0, scale.last), ylim=(0, n * 1.06), xlabel=f"{scale.unit} from the start of accrual")
     axes.set_ylabel("patients\nrandomised")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 3, 5, 6, 10], integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.7)
     axes.set_axisbelow(True)
 
@@ -262,17 +285,24 @@ def _legend(figure: Figure, replays: Sequence[Replay], swims: Sequence[Swimmers]
 
     marks = {mark.label: mark for found in swims for mark in found.marks}
     handles: list[Any] = [
-        Line2D([], [], linestyle="none", marker=mark.shape, markersize=6, markeredgecolor=DARK, markeredgewidth=0.8,
-               markerfacecolor=DARK if mark.filled else "white", label=mark.label)
+        Line2D(
+            [], [], linestyle="none", marker=mark.shape, markersize=6, markeredgecolor=DARK,
+            markeredgewidth=0.8,
+            markerfacecolor=DARK if mark.filled else "white", label=mark.label,
+        )
         for mark in marks.values()
     ]  # fmt: skip
-    handles.append(Line2D([], [], color=_LOOK_COLOUR, linewidth=0.9, linestyle=(0, (5, 3)), label="look (data cut)"))
+    handles.append(
+        Line2D([], [], color=_LOOK_COLOUR, linewidth=0.9, linestyle=(0, (5, 3)), label="look (data cut)")
+    )
     if any(look.decided > look.cut for replay in replays for look in replay.looks):
         handles.append(Patch(color="#DDDDDD", label="cut to decision"))
     handles.append(Line2D([], [], color=PALETTE[0], linewidth=1.6, label="randomised"))
-    handles.append(Line2D([], [], color=_PLAN_COLOUR, linewidth=2.2, linestyle=(0, (2, 1.5)), label="planned"))
+    handles.append(Line2D([], [], color=_PLAN_COLOUR, linewidth=_PLAN_WIDTH, label="planned"))
     columns = min(len(handles), 4 * len(replays))
-    figure.legend(handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=8.5, numpoints=1)
+    figure.legend(
+        handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=8.5, numpoints=1
+    )
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:
@@ -292,8 +322,9 @@ def _bytes(figure: Figure, kind: str) -> bytes:
     return target.getvalue()
 
 
-def _colour(arm: int) -> str:
-    return PALETTE[arm % len(PALETTE)]
+def _colour(replay: Replay, arm: int) -> str:
+    """Return the colour of an arm: the same in every design."""
+    return PALETTE[replay.scenario.arms.index(replay.plan.arms[arm]) % len(PALETTE)]
 
 
 def _paler(colour: str, by: float = 0.45) -> str:

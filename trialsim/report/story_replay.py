@@ -165,6 +165,14 @@ class Replay:
         """Return how many patients were lost to follow-up by a time."""
         return sum(course.lost is not None and course.lost <= tick for course in self.courses)
 
+    def decided_before(self, look: Look, test: int) -> str:
+        """Return how an earlier look decided a test, ``rejected`` or ``given up``; empty where none did."""
+        for earlier in self.looks[: look.number - 1]:
+            for name, word in (("reject", "rejected"), ("futile", "given up")):
+                if earlier.says(name, test):
+                    return word
+        return ""
+
     def met(self, trigger: Trigger, look: int) -> bool:
         """Return whether what a look waits for had come about when it was taken.
 

@@ -42,9 +42,9 @@ def _opening(replay: Replay) -> str:
     """Return what was run."""
     plan = replay.plan
     return (
-        f"This is replicate {replay.replicate} of {plan.scenario} under design {plan.design} and truth {plan.truth}, "
-        f"seed {plan.seed}: up to {count(plan.n, 'patient')} on {listed(plan.arms, 'or')}, {_allocated(replay)}, "
-        f"and at most {count(len(plan.looks), 'look')}."
+        f"This is replicate {replay.replicate} of {plan.scenario} under design {plan.design} and truth "
+        f"{plan.truth}, seed {plan.seed}: up to {count(plan.n, 'patient')} on {listed(plan.arms, 'or')}, "
+        f"{_allocated(replay)}, and at most {count(len(plan.looks), 'look')}."
     )
 
 
@@ -108,7 +108,9 @@ def _enrolment(replay: Replay) -> list[str]:
             f"{when(entry[(n + 1) // 2 - 1])}, the last on {when(entry[-1])}"
         )
     if n < replay.plan.n:
-        text += f"; the trial ended before the other {replay.plan.n - n:,} of the planned {replay.plan.n:,} came"
+        text += (
+            f"; the trial ended before the other {replay.plan.n - n:,} of the planned {replay.plan.n:,} came"
+        )
     return [f"{text}."]
 
 
@@ -145,13 +147,14 @@ def _findings(replay: Replay, look: Look) -> list[str]:
     parts = []
     for place, test in enumerate(replay.plan.tests):
         efficacy, futility = (
-            float(bounds[look.number - 1][place]) for bounds in (replay.plan.efficacy_z, replay.plan.futility_z)
+            float(bounds[look.number - 1][place])
+            for bounds in (replay.plan.efficacy_z, replay.plan.futility_z)
         )
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue
         z = f"{test.name} z = {plain(float(look.z[place]), 3)}"
-        earlier = _decided_before(replay, look, place)
+        earlier = replay.decided_before(look, place)
         if earlier:
             parts.append(f"{z}, {earlier} before")
             continue
@@ -160,18 +163,11 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             found += ": rejected"
         elif look.says("futile", place):
             by_policy = not look.z[place] <= futility
-            found += f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
+            found += (
+                f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
+            )
         parts.append(found)
     return [f"At look {look.number}: {'; '.join(parts)}."]
-
-
-def _decided_before(replay: Replay, look: Look, test: int) -> str:
-    """Return how a test was decided at an earlier look; empty where it was not."""
-    for earlier in replay.looks[: look.number - 1]:
-        for name, word in (("reject", "rejected"), ("futile", "given up")):
-            if earlier.says(name, test):
-                return word
-    return ""
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:
@@ -187,7 +183,9 @@ def _consequences(replay: Replay, look: Look) -> list[str]:
             text = f"The data were locked on {when(look.lock)} and {taken} on {when(look.decided)}"
         meanwhile = sum(look.cut < course.entry <= look.decided for course in replay.courses)
         if meanwhile:
-            text += f"; {count(meanwhile, 'patient')} {'was' if meanwhile == 1 else 'were'} randomised meanwhile"
+            text += (
+                f"; {count(meanwhile, 'patient')} {'was' if meanwhile == 1 else 'were'} randomised meanwhile"
+            )
         sentences.append(f"{text}.")
     if not look.carried_out:
         return [*sentences, "The trial's time was over before the decision could be carried out."]
@@ -197,7 +195,9 @@ def _consequences(replay: Replay, look: Look) -> list[str]:
     closed = [row.id for row in replay.log if row.kind == Kind.ARM_CLOSED and row.tick == look.decided]
     if closed:
         names = [replay.plan.arms[arm] for arm in closed]
-        changes.append(f"{listed(names)} {'was' if len(names) == 1 else 'were'} closed to allocation")
+        text = f"{listed(names)} {'was' if len(names) == 1 else 'were'} closed to allocation"
+        complete = len(replay.courses) == replay.plan.n and replay.courses[-1].entry <= look.decided
+        changes.append(f"{text}, which was complete already" if complete else text)
     if replay.plan.reviews is None:
         weights = [row.value for row in replay.log if row.kind == Kind.WEIGHT and row.tick == look.decided]
         if weights:
@@ -227,13 +227,18 @@ def _reviews(replay: Replay) -> list[str]:
         f"{arm} {plain(low, 3)} to {plain(high, 3)}"
         for arm, low, high in zip(replay.plan.arms, weights.min(axis=0), weights.max(axis=0), strict=True)
     ]
-    return [f"{text}; the weights ranged over {listed(ranges)}, and were {_shares(replay, weights[-1].tolist())} last."]
+    last = _shares(replay, weights[-1].tolist())
+    return [f"{text}; the weights ranged over {listed(ranges)}, and were {last} last."]
 
 
 def _ending(replay: Replay) -> list[str]:
     """Return when and why the trial ended, what it concluded, and whether that is true."""
     looked = f" at look {replay.stop_look}" if replay.stop_look and replay.reason != Stop.FINAL else ""
     sentences = [f"The trial ended on {when(replay.end)} {because(replay.reason.name.lower())}{looked}."]
+    if replay.reason == Stop.HORIZON and len(replay.looks) < len(replay.plan.looks):
+        missed = replay.plan.looks[len(replay.looks)]
+        due = waits_for(replay, missed.trigger)
+        sentences.append(f"Look {len(replay.looks) + 1}, due at {due}, was never reached.")
     conclusions = [_conclusion(replay, place) for place in range(len(replay.plan.tests))]
     sentences += [conclusion for conclusion in conclusions if conclusion]
     overrun = int(replay.trial["overrun"])
@@ -256,7 +261,7 @@ def _conclusion(replay: Replay, test: int) -> str:
     rejected = bool(replay.trial[f"reject:{name}"])
     status = Status(int(replay.trial[f"status:{name}"]))
     if status != Status.OK:
-        return f"{name} was not rejected: {status.sentence}."
+        return f"{name}: the null hypothesis was not rejected ({status.sentence})."
     effect, se = float(replay.trial[f"estimate:{name}"]), float(replay.trial[f"se:{name}"])
     look = int(replay.trial[f"reject_look:{name}"])
     real = _benefit(replay, test) > _NO_DIFFERENCE
@@ -266,7 +271,7 @@ def _conclusion(replay: Replay, test: int) -> str:
         (False, True): "but there is a benefit in truth: a false negative",
         (False, False): "and there is no benefit in truth",
     }
-    text = f"{name} was rejected at look {look}" if rejected else f"{name} was not rejected"
+    text = f"{name}: the null hypothesis was {f'rejected at look {look}' if rejected else 'not rejected'}"
     low, high = (_effect(replay, test, effect + side * 1.96 * se).rsplit(" ", 1)[1] for side in (-1.0, 1.0))
     return (
         f"{text}, {verdicts[rejected, real]}; estimated {_effect(replay, test, effect)} "

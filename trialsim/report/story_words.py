@@ -16,7 +16,8 @@ from trialsim.timegrid import TICKS_PER_DAY, to_days
 _FAILED = -1000.0
 
 EVENT_COLUMNS = (
-    "time", "tick", "kind", "patient", "arm", "look", "review", "endpoint", "hypothesis", "reason", "status", "value",
+    "time", "tick", "kind", "patient", "arm", "look", "review", "endpoint", "hypothesis", "reason", "status",
+    "value",
 )  # fmt: skip
 
 
@@ -73,7 +74,7 @@ def waits_for(replay: Replay, trigger: Trigger) -> str:
 
 
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:
-    """Return an entry of the event log with names for indices and numbers from 1; what does not apply is None.
+    """Return an entry of the event log with names for indices and None for what does not apply.
 
     ``value`` is an outcome, a z statistic, an allocation weight or a number of patients.
     """
@@ -94,6 +95,8 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
         found["value"] = row.value if status == Status.OK else None
     if kind in (Kind.DECISION, Kind.END):
         found["reason"] = STOP_REASONS[Stop(int(row.value))]
+    if kind == Kind.END and replay.stop_look:
+        found["look"] = replay.stop_look
     if kind == Kind.REVIEW:
         found["review"] = row.id + 1
     if kind in (Kind.ARM_CLOSED, Kind.WEIGHT):

@@ -84,7 +84,8 @@ class Analysis(Model):
 class Hypothesis(Model):
     """Two arms compared on one endpoint by one analysis, with the direction that means benefit.
 
-    ``follow_up`` is the time since entry to which a true hazard ratio refers; without it, the scenario's horizon.
+    ``follow_up`` is the time since entry to which a true hazard ratio refers; without it, the scenario's
+    horizon.
     """
 
     endpoint: Name

@@ -45,6 +45,9 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
         if hypothesis.analysis not in suited:
             what = f"{hypothesis.analysis} does not suit the {kind} endpoint '{hypothesis.endpoint}'"
             yield (*at, "analysis"), f"{what}; allowed: {listed(suited)}"
+    if hypothesis.follow_up is not None and hypothesis.follow_up > parts.world.horizon:
+        beyond = f"{hypothesis.follow_up:g} days is beyond the horizon of {parts.world.horizon:g} days"
+        yield (*at, "follow_up"), f"{beyond}, at which the trial ends"
     if hypothesis.strata:
         yield from strata_findings((*at, "analysis", "logrank", "strata"), hypothesis.strata, parts.world)
 

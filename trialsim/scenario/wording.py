@@ -1,4 +1,4 @@
-"""The words of sentences about what cannot be used: what was found, what is allowed, what was perhaps meant."""
+"""The words of sentences about what cannot be used: what was found, what is allowed, what was meant."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from trialsim.compiled import kernel
 
 
 @kernel
-def mean_and_squares(values, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def mean_and_squares(values, n):  # type: ignore[no-untyped-def]
     """Return the mean of the first ``n`` values and the sum of squared deviations from it (two passes).
 
     Parameters
@@ -32,7 +32,7 @@ def mean_and_squares(values, n):  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 @kernel
-def binary_moments(n, successes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def binary_moments(n, successes):  # type: ignore[no-untyped-def]
     """Return mean and sum of squared deviations of ``n`` zeros and ones with a number of successes; 0 when empty."""
     if n == 0:
         return 0.0, 0.0

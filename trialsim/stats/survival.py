@@ -23,7 +23,9 @@ def _logrank_term(at_risk: int, treated: int, events: int, events_treated: int) 
 
 
 @kernel
-def logrank_sums(offsets, at_risk, at_risk_treatment, events, events_treatment, observed_minus_expected, variance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def logrank_sums(  # type: ignore[no-untyped-def]
+    offsets, at_risk, at_risk_treatment, events, events_treatment, observed_minus_expected, variance
+):
     """Fill the log-rank numerator and its hypergeometric variance of each replicate.
 
     Mantel, Cancer Chemother. Rep. 50, 1966, 163-170; Peto and Peto, JRSS A 135, 1972, 185-207. A table that holds one
@@ -47,13 +49,19 @@ def logrank_sums(offsets, at_risk, at_risk_treatment, events, events_treatment, 
             e, v = _logrank_term(at_risk[i], at_risk_treatment[i], events[i], events_treatment[i])
             o0 += e
             v0 += v
-            e, v = _logrank_term(at_risk[i + 1], at_risk_treatment[i + 1], events[i + 1], events_treatment[i + 1])
+            e, v = _logrank_term(
+                at_risk[i + 1], at_risk_treatment[i + 1], events[i + 1], events_treatment[i + 1]
+            )
             o1 += e
             v1 += v
-            e, v = _logrank_term(at_risk[i + 2], at_risk_treatment[i + 2], events[i + 2], events_treatment[i + 2])
+            e, v = _logrank_term(
+                at_risk[i + 2], at_risk_treatment[i + 2], events[i + 2], events_treatment[i + 2]
+            )
             o2 += e
             v2 += v
-            e, v = _logrank_term(at_risk[i + 3], at_risk_treatment[i + 3], events[i + 3], events_treatment[i + 3])
+            e, v = _logrank_term(
+                at_risk[i + 3], at_risk_treatment[i + 3], events[i + 3], events_treatment[i + 3]
+            )
             o3 += e
             v3 += v
         for i in range(whole, last):
@@ -65,7 +73,7 @@ def logrank_sums(offsets, at_risk, at_risk_treatment, events, events_treatment, 
 
 
 @kernel
-def cox_fit(offsets, at_risk, at_risk_treatment, events, events_treatment, log_ratio, information):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def cox_fit(offsets, at_risk, at_risk_treatment, events, events_treatment, log_ratio, information):  # type: ignore[no-untyped-def]
     """Fill the maximum partial likelihood log hazard ratio and its information, with Efron's treatment of ties.
 
     Cox, JRSS B 34, 1972, 187-220; Efron, JASA 72, 1977, 557-565. Newton's method from zero with halved steps where the
@@ -86,6 +94,13 @@ def cox_fit(offsets, at_risk, at_risk_treatment, events, events_treatment, log_r
         step = 0.0
         log_ratio[r] = np.nan
         information[r] = 0.0
+        # A finite maximum needs an event that a large ratio would belie, and one that a small ratio would.
+        against_large = against_small = False
+        for i in range(first, last):
+            against_large |= at_risk_treatment[i] > 0 and events_treatment[i] < events[i]
+            against_small |= at_risk[i] > at_risk_treatment[i] and events_treatment[i] > 0
+        if not (against_large and against_small):
+            continue
         for _ in range(100):
             theta = math.exp(beta)
             likelihood = 0.0

@@ -46,7 +46,7 @@ def response_probability(logit: float, drift: float, on_probability: bool) -> fl
 
 
 @kernel
-def response_thresholds(main, modifier, drift, on_probability, intercepts, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def response_thresholds(main, modifier, drift, on_probability, intercepts, out):  # type: ignore[no-untyped-def]
     """Fill ``out[row, arm]`` (uint64) with the threshold of each patient in each arm."""
     for i in range(len(main)):
         for a in range(len(intercepts)):
@@ -57,7 +57,7 @@ def response_thresholds(main, modifier, drift, on_probability, intercepts, out):
 
 
 @kernel
-def fill_responses(words, thresholds, rows, arms, first, last, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def fill_responses(words, thresholds, rows, arms, first, last, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (int8) with 1 for patients who respond and 0 for those who do not."""
     words = words[first:last]
     arms = arms[first:last]

@@ -10,7 +10,7 @@ from trialsim.elementary import CENTRAL, central_normal, tail_normal
 
 
 @kernel
-def expected_values(main, modifier, drift, intercepts, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def expected_values(main, modifier, drift, intercepts, out):  # type: ignore[no-untyped-def]
     """Fill ``out[row, arm]`` with the expected value of each patient in each arm."""
     for i in range(len(main)):
         for a in range(len(intercepts)):
@@ -27,7 +27,7 @@ def measured_value(normal: float, expected: float, sd: float) -> float:
 
 
 @kernel
-def fill_values(words, expected, rows, arms, sd, first, last, tails, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def fill_values(words, expected, rows, arms, sd, first, last, tails, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` with the measurements of patients ``first`` to ``last - 1``.
 
     The central branch of the normal quantile is taken for all, which vectorises, and the tails are then put right.

@@ -49,7 +49,11 @@ class HazardLaw:
         return self.pieces.cumulative(arm, operational)
 
 
-def hazard_law(segments: tuple[Sequence[float], Sequence[float]], weibull: tuple[float, float] | None, ratios: Sequence[Steps]) -> HazardLaw:
+def hazard_law(
+    segments: tuple[Sequence[float], Sequence[float]],
+    weibull: tuple[float, float] | None,
+    ratios: Sequence[Steps],
+) -> HazardLaw:
     """Return the law of each arm from a baseline and hazard ratios.
 
     Parameters
@@ -85,7 +89,7 @@ def hazard_law(segments: tuple[Sequence[float], Sequence[float]], weibull: tuple
 
 
 @kernel
-def hazard_factors(main, modifier, drift, arms, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def hazard_factors(main, modifier, drift, arms, out):  # type: ignore[no-untyped-def]
     """Fill ``out[row, arm]`` with exp(-linear predictor), the factor on a patient's unit exponential."""
     for i in range(len(main)):
         shared = main[i] + drift[i]
@@ -96,7 +100,7 @@ def hazard_factors(main, modifier, drift, arms, out):  # type: ignore[no-untyped
 
 
 @kernel
-def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, grid):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, grid):  # type: ignore[no-untyped-def]
     """Return the delay from entry to the event of one patient, in ticks.
 
     Parameters
@@ -129,8 +133,23 @@ def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, g
 
 
 @kernel
-def fill_event_ticks(  # type: ignore[no-untyped-def]  # noqa: ANN201
-    words, factors, rows, arms, begin, width, slope, jump, exponent, scale, grid, first, last, amount, days, out  # noqa: ANN001
+def fill_event_ticks(  # type: ignore[no-untyped-def]
+    words,
+    factors,
+    rows,
+    arms,
+    begin,
+    width,
+    slope,
+    jump,
+    exponent,
+    scale,
+    grid,
+    first,
+    last,
+    amount,
+    days,
+    out,
 ):
     """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
 

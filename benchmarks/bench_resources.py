@@ -1,0 +1,41 @@
+"""What grows and what does not: workers, memory, and the first run after installation."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from measure import Work, calibration, run_command, trials_per_second
+
+
+def main() -> None:
+    """Print the gain of a second worker, memory by replicates, and the time of the first and the second run."""
+    print(f"calibration {calibration():.2f} ns a Philox double")
+    for work in (
+        Work("nph_oncology", "group_sequential", "proportional", 400_000),
+        Work("actg175", "sequential", "fitted", 20_000),
+    ):
+        one, _ = trials_per_second(work, workers=1)
+        two, _ = trials_per_second(work, workers=2)
+        print(
+            f"{work.scenario}: {one:,.0f} trials per second with one worker, {two:,.0f} with two: {two / one:.2f} times"
+        )
+    binary = Work("binary_sequential", "group_sequential", "alternative", 1_000_000)
+    for replicates in (100_000, 1_000_000):
+        run = run_command(binary, replicates)
+        print(f"{replicates:,} binary trials: {run.memory_mb:,.0f} MB at most")
+    cache = Path(tempfile.mkdtemp(prefix="trialsim-kernels-"))
+    for name in ("actg175", "nph_oncology", "binary_sequential"):
+        truth, design = {
+            "actg175": ("fitted", "sequential"),
+            "nph_oncology": ("proportional", "group_sequential"),
+        }.get(name, ("alternative", "group_sequential"))
+        work = Work(name, design, truth, 200)
+        first, second = (run_command(work, 200, cache=cache).seconds for _ in range(2))
+        print(f"{name}: first run {first:.1f} s with an empty cache, second {second:.1f} s")
+    shutil.rmtree(cache)
+
+
+if __name__ == "__main__":
+    main()

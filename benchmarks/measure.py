@@ -1,0 +1,164 @@
+"""How speed is measured here: the command itself, on one core, without its start-up, beside the speed of that core."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from trialsim.draws import calibration_sum
+from trialsim.engines.plan import Plan, build_plan
+from trialsim.scenario.load import load_scenario, patient_table
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE_CALIBRATION = 1.8
+"""Nanoseconds a Philox double of the plain scalar generator takes on the core for which targets are stated."""
+
+
+def calibration() -> float:
+    """Return the nanoseconds that one Philox double takes in the plain scalar generator on this core, now."""
+    calibration_sum(10)
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        calibration_sum(1_000_000)
+        best = min(best, time.perf_counter() - start)
+    return best / 4e6 * 1e9
+
+
+@dataclass(frozen=True)
+class Work:
+    """One cell to run.
+
+    Parameters
+    ----------
+    scenario
+        Name of the folder under ``scenarios``.
+    design, truth
+        Names in it.
+    replicates
+        Trials of the longer of the two runs whose difference is timed.
+    """
+
+    scenario: str
+    design: str
+    truth: str
+    replicates: int
+
+    @property
+    def path(self) -> Path:
+        """The scenario's file."""
+        return ROOT / "scenarios" / self.scenario / f"{self.scenario}.yaml"
+
+    def plan(self) -> Plan:
+        """Return the plan of the cell."""
+        scenario = load_scenario(self.path)
+        return build_plan(scenario, self.design, self.truth, 1, 1, patient_table(scenario))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command took: seconds of wall clock, and the largest memory in MB."""
+
+    seconds: float
+    memory_mb: float
+    summary: dict[str, Any]
+
+
+def run_command(
+    work: Work, replicates: int, workers: int = 1, engine: str = "fast", cache: Path | None = None
+) -> Run:
+    """Run ``trialsim run`` in a process of its own, on as many cores as it has workers, and check the work it did."""
+    folder = Path(tempfile.mkdtemp(prefix="trialsim-bench-"))
+    out = folder / "run"
+    command = [
+        sys.executable, "-m", "trialsim", "run", str(work.path), "--designs", work.design, "--truths", work.truth,
+        "--replicates", str(replicates), "--workers", str(workers), "--engine", engine, "--out", str(out), "--json",
+    ]  # fmt: skip
+    environment = dict(os.environ)
+    if cache is not None:
+        environment["TRIALSIM_CACHE_DIR"] = str(cache)
+    cores = sorted(os.sched_getaffinity(0))[-workers:] if hasattr(os, "sched_getaffinity") else []
+    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, preexec_fn=pin
+    )
+    printed, _ = process.communicate()
+    seconds = time.perf_counter() - start
+    assert process.returncode == 0, f"{' '.join(command)} failed"
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (
+        1024 if sys.platform == "linux" else 1 << 20
+    )
+    rows = pq.read_metadata(out / "trials.parquet").num_rows
+    assert rows == replicates, f"{rows} trials were written, {replicates} asked for"
+    shutil.rmtree(folder)
+    return Run(seconds, largest, json.loads(printed))
+
+
+def trials_per_second(work: Work, workers: int = 1, engine: str = "fast") -> tuple[float, Run]:
+    """Return trials per second between a short and a long run of the command, which leaves its start-up out."""
+    short = max(1, work.replicates // 10)
+    run_command(work, min(short, 64), workers, engine)
+    few = min((run_command(work, short, workers, engine) for _ in range(2)), key=lambda run: run.seconds)
+    many = min(
+        (run_command(work, work.replicates, workers, engine) for _ in range(2)), key=lambda run: run.seconds
+    )
+    return (work.replicates - short) / (many.seconds - few.seconds), many
+
+
+def draws_per_patient(plan: Plan) -> str:
+    """Return how many random words a patient takes, and for what."""
+    source = plan.world.source
+    parts = {
+        "entry": int(plan.world.accrual.random),
+        "row of the table": int(source.table is not None),
+        "covariates and latent traits": 0 if source.marginals is None else len(source.marginals.kind),
+        "allocation": int(plan.allocation.rule != 0),
+        "outcomes": len(plan.world.outcomes),
+        "dropout": int(plan.world.dropout is not None),
+    }
+    return f"{sum(parts.values())} ({', '.join(f'{name} {count}' for name, count in parts.items() if count)})"
+
+
+def measure(summary: dict[str, Any], name: str) -> tuple[float, float]:
+    """Return a measure of the run's only cell and its Monte Carlo standard error."""
+    found = next(
+        m for m in summary["measures"] if m["name"] == name and m["hypothesis"] is None and m["look"] is None
+    )
+    return found["value"], found["mcse"]
+
+
+def report(work: Work, target: float, reference_replicates: int) -> None:
+    """Time a cell in both engines and print all that a reader needs to compare."""
+    plan = work.plan()
+    before = calibration()
+    speed, run = trials_per_second(work)
+    unit = 0.5 * (before + calibration())
+    slow, _ = trials_per_second(
+        Work(work.scenario, work.design, work.truth, reference_replicates), engine="reference"
+    )
+    events, _ = measure(run.summary, "analysed")
+    accrual = "random" if plan.world.accrual.random else "fixed"
+    print(f"{work.scenario}, {work.design}, {work.truth}")
+    print(
+        f"  n {plan.n}, arms {len(plan.arms)}, looks {len(plan.looks)}, tests {len(plan.tests)}, {accrual} entry times"
+    )
+    print(f"  random words a patient: {draws_per_patient(plan)}")
+    print(f"  work done: {work.replicates:,} trials written, {events:,.1f} patients analysed in the mean")
+    print(f"  {speed:,.0f} trials per second on one core, through `trialsim run`, records written")
+    print(
+        f"  calibration {unit:.2f} ns a Philox double; at {REFERENCE_CALIBRATION} ns: {speed * unit / REFERENCE_CALIBRATION:,.0f}"
+    )
+    print(f"  target at {REFERENCE_CALIBRATION} ns: {target:,.0f}")
+    print(f"  reference engine: {slow:,.1f} trials per second, {speed / slow:,.0f} times slower")

@@ -1,0 +1,68 @@
+"""Data cuts made by hand from a list of patients: what an analysis is fed where no engine is to be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trialsim.contracts import Moments, RiskTables
+
+
+@dataclass(frozen=True)
+class SurvivalCut:
+    """Patients of one or more replicates: time, event, treatment and stratum of each."""
+
+    replicates: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], ...]
+
+    def risk_tables(self) -> RiskTables:
+        """Count who is at risk at each event time, the plain way."""
+        rows: list[tuple[int, int, int, int]] = []
+        offsets = [0]
+        for time, event, treated, stratum in self.replicates:
+            for s in np.unique(stratum):
+                here = stratum == s
+                for t in np.unique(time[here & event]):
+                    at_risk, dead = here & (time >= t), here & (time == t) & event
+                    rows.append((at_risk.sum(), (at_risk & treated).sum(), dead.sum(), (dead & treated).sum()))
+            offsets.append(len(rows))
+        table = np.array(rows, dtype=np.int32).reshape(-1, 4)
+        return RiskTables(np.array(offsets), *(np.ascontiguousarray(table[:, k]) for k in range(4)))
+
+    def moments(self) -> Moments:
+        """Refuse: there are none."""
+        raise NotImplementedError
+
+
+def survival_cut(*replicates: tuple[ArrayLike, ...]) -> SurvivalCut:
+    """Return a cut of replicates given as (time, event, treated) or (time, event, treated, stratum)."""
+    found = []
+    for parts in replicates:
+        time = np.asarray(parts[0], dtype=float)
+        stratum = np.asarray(parts[3]) if len(parts) > 3 else np.zeros(len(time), dtype=int)
+        found.append((time, np.asarray(parts[1], dtype=bool), np.asarray(parts[2], dtype=bool), stratum))
+    return SurvivalCut(tuple(found))
+
+
+@dataclass(frozen=True)
+class ValuesCut:
+    """Read-outs of one or more replicates: of control, and of treatment."""
+
+    replicates: tuple[tuple[np.ndarray, np.ndarray], ...]
+
+    def moments(self) -> Moments:
+        """Return counts, means and sums of squares."""
+        n = np.array([[len(values) for values in pair] for pair in self.replicates])
+        mean = np.array([[values.mean() if len(values) else 0.0 for values in pair] for pair in self.replicates])
+        squares = np.array([[((values - values.mean()) ** 2).sum() if len(values) else 0.0 for values in pair] for pair in self.replicates])
+        return Moments(n, mean, squares)
+
+    def risk_tables(self) -> RiskTables:
+        """Refuse: there are none."""
+        raise NotImplementedError
+
+
+def values_cut(*replicates: tuple[ArrayLike, ArrayLike]) -> ValuesCut:
+    """Return a cut of replicates given as (control, treatment)."""
+    return ValuesCut(tuple((np.asarray(a, dtype=float), np.asarray(b, dtype=float)) for a, b in replicates))

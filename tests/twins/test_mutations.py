@@ -1,0 +1,134 @@
+"""The twin test has teeth: a slip of control flow in either engine makes it fail.
+
+Each mutation replaces a piece of an engine's source, loads the result in the engine's place, and compares it with the
+untouched other engine on the small scenarios of ``tie_rich.py``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import trialsim.engines
+from tests.twins.tie_rich import FOLDER, SCENARIOS
+from trialsim.conformance import check_twins
+from trialsim.engines import fast_kernels, runner
+from trialsim.scenario.load import scenario_from
+
+ENGINES = Path(trialsim.engines.__file__).parent
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A slip: in which file what is replaced by what; for a kernel, which compiled functions are replaced by theirs."""
+
+    slip: str
+    file: str
+    old: str
+    new: str
+    kernels: tuple[str, ...] = ()
+
+
+MUTATIONS = [
+    # Slips of the SimPy engine.
+    Mutation("a look waits for one too many", "reference", "in arms) >= trigger.count:", "in arms) > trigger.count:"),
+    Mutation("no_later_than is ignored", "reference", "now >= look.no_later_than or self._met(", "self._met("),
+    Mutation("dropout comes before an event of its instant", "reference", "Kind.EVENT, i, e)\n        except", "Kind.DROPOUT + 1, i, e)\n        except"),
+    Mutation("reviews go on after enrolment", "reference", "if len(self.patients) < self.plan.n:\n            self._point", "if True:\n            self._point"),
+    Mutation("blocks go on after an arm has closed", "reference", "                self._blocks.clear()\n", ""),
+    Mutation("turns go on after an arm has closed", "reference", "                self._turn = 0\n", ""),
+    Mutation("a block holds one place too few", "reference", "if not sum(self._blocks.get(stratum, [])):", "if sum(self._blocks.get(stratum, [])) <= 1:"),
+    Mutation("the decision lag is ignored", "reference", "now + look.cleaning + look.decision", "now + look.cleaning"),
+    Mutation("a look waits for what cannot come", "reference", "return self._exhausted is not None and now >= self._exhausted + reports", "return False"),
+    Mutation("a gap is measured from the decision", "reference", "return now >= self._previous_cut + trigger.ticks", "return now >= self._ready - self.plan.grid + trigger.ticks"),
+    Mutation("patients without a report are counted", "reference", "p.event[e] + report <= tick", "p.event[e] <= tick"),
+    Mutation("those lost are still heard of", "reference", "            process.interrupt()\n        patient.running.clear()\n", "            pass\n"),
+    Mutation("a closed arm keeps its weight", "reference", "                    self._weights[arm] = 0.0\n", ""),
+    # Slips of the array engine.
+    Mutation("an event counts before its report", "fast", "np.where(dates < NEVER, dates + delay, dates)", "dates"),
+    Mutation("a patient of the instant is allocated anew", "fast", 'tick, side="right")', 'tick, side="left")'),
+    Mutation("decisions are taken at the cut", "fast", "self._decide_at[rows] = point.tick + lag[point.number]", "self._decide_at[rows] = point.tick"),
+    Mutation("a review as the last patient enters", "fast", "np.where(due < entry[rows, -1], due, NEVER)", "np.where(due <= entry[rows, -1], due, NEVER)"),
+    Mutation("the next look in the instant of a decision", "fast", "ticks[~stop] + self.plan.grid", "ticks[~stop]"),
+    Mutation("no_later_than is ignored", "fast", "np.minimum(self._date(look.trigger, here), look.no_later_than)", "self._date(look.trigger, here)"),
+    Mutation("the horizon comes one instant early", "fast", "over = soonest > self.plan.horizon", "over = soonest >= self.plan.horizon"),
+    Mutation("the last report is not waited for", "fast", "dates[missing] = last + delay", "dates[missing] = last"),
+    Mutation("a gap is measured from the decision", "fast", "return self._previous_cut[rows] + trigger.ticks", "return self._ready[rows] - self.plan.grid + trigger.ticks"),
+    Mutation("those who complete are lost in the same instant", "fast_log", "dropout[i] < complete[i]", "dropout[i] <= complete[i]"),
+    # Slips of its kernels, which are compiled anew.
+    Mutation("a block holds one place too few", "fast_kernels", "if mine.sum() == 0:", "if mine.sum() <= 1:", ("allocate",)),
+    Mutation("those who leave in an instant are not at risk in it", "fast_kernels", "limit - e[j] < time", "limit - e[j] <= time", ("numbers_at_risk",)),
+    Mutation("a read-out of the instant of dropout is missed", "fast_kernels", "if wait <= d[i] else", "if wait < d[i] else", ("readout_times",)),
+]  # fmt: skip
+
+
+def disagreement() -> str | None:
+    """Return the first disagreement of the engines on the small scenarios, or None."""
+    for tree, grid in SCENARIOS.values():
+        found = check_twins(scenario_from(tree, FOLDER), replicates=range(30), grid=grid)
+        if found:
+            return found[0]
+    return None
+
+
+def load(mutation: Mutation, folder: Path) -> ModuleType:
+    """Return the module with the slip, compiled in a cache of its own."""
+    source = (ENGINES / f"{mutation.file}.py").read_text(encoding="utf-8")
+    assert mutation.old in source, f"{mutation.file}.py no longer holds {mutation.old!r}"
+    path = folder / f"{mutation.file}.py"
+    path.write_text(source.replace(mutation.old, mutation.new), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"trialsim.engines.mutated_{mutation.file}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[spec.name]
+    return module
+
+
+def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runner meet the module with the slip instead of the engine's own."""
+    if mutation.file == "fast":
+        monkeypatch.setattr(runner, "FastEngine", module.FastEngine)
+    elif mutation.file == "fast_kernels":
+        for name in mutation.kernels:
+            monkeypatch.setattr(fast_kernels, name, getattr(module, name))
+    else:
+        monkeypatch.setitem(sys.modules, f"trialsim.engines.{mutation.file}", module)
+
+
+def test_without_a_slip_the_engines_agree() -> None:
+    assert disagreement() is None
+
+
+@pytest.mark.parametrize("file", ["reference", "fast", "fast_log", "fast_kernels"])
+def test_loading_a_module_without_a_slip_changes_nothing(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Mutation("none", file, "from __future__", "from __future__", ("readout_times",))
+    monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
+    put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
+    assert disagreement() is None
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.file}: {m.slip}")
+def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
+    put_in_place(mutation, load(mutation, tmp_path), monkeypatch)
+    found = disagreement()
+    assert found is not None, "the twins did not notice"
+    assert "differ" in found
+
+
+def test_both_engines_are_mutated_often_enough() -> None:
+    reference = [m for m in MUTATIONS if m.file == "reference"]
+    assert len(reference) >= 5
+    assert len(MUTATIONS) - len(reference) >= 5

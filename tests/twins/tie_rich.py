@@ -1,0 +1,184 @@
+"""A handful of small scenarios on grids of a day and a week, in which nearly every event ties with another.
+
+Together they use every rule of conduct; the mutations of either engine must show in at least one of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trialsim.timegrid import TICKS_PER_DAY
+
+FOLDER = Path(__file__).resolve().parent
+_DAY, _WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
+_PEOPLE = {"marginals": {"sex": {"categorical": {"female": 0.4, "male": 0.6}}, "age": {"normal": {"mean": 50, "sd": 10}}}}
+_LOST = {"baseline": {"survival": 0.6, "at": "20 days"}}
+
+
+def _against_control(endpoint: str, analysis: str, arms: list[str], direction: str) -> dict[str, Any]:
+    return {
+        arm: {"endpoint": endpoint, "arms": [arm, arms[0]], "analysis": analysis, "direction": direction}
+        for arm in arms[1:]
+    }
+
+
+def _tree(arms: list[str], **parts: Any) -> dict[str, Any]:
+    tests = {name: {"alpha": 0.025} for name in parts["hypotheses"]}
+    tree: dict[str, Any] = {"name": "tie_rich", "arms": arms, "truths": {"world": {}}} | parts
+    for design in tree["designs"].values():
+        design |= {"kind": "group_sequential", "tests": tests}
+    return tree
+
+
+def _arms_that_close() -> dict[str, Any]:
+    """Four arms in stratified blocks; bounds close arms one by one, or one look drops them."""
+    arms = ["control", "low", "middle", "high"]
+    looks = [
+        {"when": {"events": 8}, "decision_lag": "2 days"},
+        {"when": {"any": [{"events": {"count": 9, "arms": ["control", "high"]}}, {"calendar": "14 days"}]}, "decision_lag": "3 days"},
+        {"when": {"all": [{"events": 16}, {"gap": "5 days"}], "no_later_than": "25 days"}, "cleaning_lag": "1 days"},
+    ]
+    shared = {
+        "n": 48,
+        "looks": looks,
+        "bounds": {"efficacy_z": [1.0, 1.0, 0.5], "futility_z": [-0.5, 0.0, None]},
+    }
+    return _tree(
+        arms,
+        population=_PEOPLE,
+        accrual={"evenly_spaced": {"over": "16 days"}},
+        endpoints={
+            "death": {
+                "kind": "survival",
+                "baseline": {"median": "9 days"},
+                "effect": {"low": 1.0, "middle": 0.5, "high": 0.3},
+                "readout": "1 days",
+            }
+        },
+        dropout=_LOST,
+        hypotheses=_against_control("death", "logrank", arms, "lower"),
+        designs={
+            "stratified": shared
+            | {"allocation": {"stratified_permuted_blocks": {"size": 8, "strata": ["sex"]}}},
+            "blocks_dropping": shared
+            | {
+                "allocation": {"permuted_blocks": {"size": 5, "ratio": {"control": 2, "low": 1, "middle": 1, "high": 1}}},
+                "policies": {"stopping": {"drop_arms": {"look": 1, "keep": 1}}},
+            },
+            "alternating": shared | {"allocation": "alternating"},
+        },
+    )
+
+
+def _weights_that_change() -> dict[str, Any]:
+    """Three arms with response-adaptive weights, decided at reviews or at looks, with and without lags."""
+    arms = ["control", "low", "high"]
+    shared = {
+        "n": 42,
+        "allocation": "simple",
+        "looks": [
+            {"when": {"readouts": 10}, "cleaning_lag": "1 days", "decision_lag": "1 days"},
+            {"when": {"all": [{"enrolled": 28}, {"readouts": {"count": 6, "arms": ["high"]}}]}, "decision_lag": "2 days"},
+            {"when": {"readouts": 42}},
+        ],
+        "bounds": {"efficacy_z": [2.0, 1.5, 1.0], "futility_z": [-1.0, -0.3, None]},
+    }
+    adaptive = {"randomisation": "rosenberger"}
+    return _tree(
+        arms,
+        population=_PEOPLE,
+        accrual={"uniform": {"over": "15 days"}},
+        endpoints={
+            "response": {
+                "kind": "binary",
+                "readout": "3 days",
+                "rate": 0.3,
+                "effect": {"low": 0.5, "high": 0.7},
+                "effect_measure": "rate",
+            },
+            "death": {"kind": "survival", "baseline": {"median": "12 days"}, "effect": {"low": 1.0, "high": 0.6}},
+        },
+        dropout=_LOST,
+        hypotheses=_against_control("response", "score_test", arms, "higher"),
+        designs={
+            "at_reviews": shared | {"reviews": {"every": {"calendar": "2 days"}}, "policies": adaptive},
+            "by_enrolment": shared | {"reviews": {"every": {"enrolled": 7}}, "policies": adaptive},
+            "at_looks": shared | {"policies": adaptive},
+        },
+    )
+
+
+def _nobody_lost() -> dict[str, Any]:
+    """Entries and read-outs alike in all trials, weights that are not: arrays of one row beside arrays of many."""
+    arms = ["control", "treatment"]
+    looks = [{"when": {"readouts": 8}}, {"when": {"readouts": 16}}, {"when": {"readouts": 24, "no_later_than": "8 weeks"}}]
+    return _tree(
+        arms,
+        accrual={"evenly_spaced": {"rate": "3 per week"}},
+        endpoints={
+            "response": {
+                "kind": "binary",
+                "readout": "2 weeks",
+                "rate": 0.4,
+                "effect": {"treatment": 0.7},
+                "effect_measure": "rate",
+            }
+        },
+        hypotheses=_against_control("response", "score_test", arms, "higher"),
+        designs={
+            "adaptive": {
+                "n": 30,
+                "allocation": {"permuted_blocks": {"size": 4}},
+                "looks": looks,
+                "bounds": {"efficacy_z": [1.0, 1.5, 1.0], "futility_z": [-0.5, 0.0, None]},
+                "policies": {"randomisation": "rosenberger"},
+            },
+            "plain": {
+                "n": 30,
+                "allocation": "alternating",
+                "looks": looks,
+                "bounds": {"efficacy_z": [1.0, 1.5, 1.0], "futility_z": [-0.5, 0.0, None]},
+            },
+        },
+    )
+
+
+def _too_few_events() -> dict[str, Any]:
+    """Looks that wait for more events than will come, a horizon that some trials meet, lags that cross it."""
+    arms = ["control", "treatment"]
+    return _tree(
+        arms,
+        horizon="13 weeks",
+        accrual={"piecewise": {"rates": [{"from": "0 weeks", "rate": "0 per week"}, {"from": "1 week", "rate": "6 per week"}]}},
+        endpoints={
+            "death": {"kind": "survival", "baseline": {"median": "2 weeks"}, "effect": {"treatment": 0.5}, "readout": "1 week"},
+            "marker": {"kind": "continuous", "readout": "2 weeks", "mean": 10, "sd": 3, "effect": {"treatment": 2}},
+        },
+        dropout={"baseline": {"median": "3 weeks"}},
+        hypotheses={
+            "death": {"endpoint": "death", "arms": ["treatment", "control"], "analysis": "cox", "direction": "lower"},
+            "marker": {"endpoint": "marker", "arms": ["treatment", "control"], "analysis": "t_test", "direction": "higher"},
+        },
+        designs={
+            "waiting": {
+                "n": 20,
+                "allocation": {"permuted_blocks": {"size": 4}},
+                "looks": [
+                    {"when": {"readouts": 6}, "decision_lag": "1 week"},
+                    {"when": {"events": 14}, "cleaning_lag": "1 week"},
+                    {"when": {"all": [{"events": 20}, {"gap": "1 week"}]}, "decision_lag": "1 week"},
+                ],
+                "bounds": {"efficacy_z": [2.5, 2.0, 1.0]},
+                "reviews": {"every": {"enrolled": 5}},
+            },
+        },
+    )
+
+
+SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
+    "arms_that_close": (_arms_that_close(), _DAY),
+    "weights_that_change": (_weights_that_change(), _DAY),
+    "nobody_lost": (_nobody_lost(), _WEEK),
+    "too_few_events": (_too_few_events(), _WEEK),
+}

@@ -1,0 +1,93 @@
+"""Simulated trials held in memory, for those who go on computing with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from trialsim.engines.runner import run
+from trialsim.oc.run_writer import TABLES
+from trialsim.scenario.schema import Scenario
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """The records of simulated trials, and what is true of them.
+
+    Parameters
+    ----------
+    trials
+        A row per design, truth and replicate.
+    looks
+        A row per look and hypothesis.
+    arms
+        A row per design, truth, replicate and arm.
+    cells
+        A row per design, truth and hypothesis: estimand, true value, whether its null is true.
+    """
+
+    trials: pa.Table
+    looks: pa.Table
+    arms: pa.Table
+    cells: pa.Table
+
+
+def collect(
+    scenario: Scenario,
+    designs: Sequence[str],
+    truths: Sequence[str],
+    replicates: int,
+    seed: int,
+    engine: str = "fast",
+    workers: int = 1,
+    progress: Progress | None = None,
+    chunk: int | None = None,
+) -> Collected:
+    """Simulate every design under every truth and keep the records.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    designs, truths
+        Names in it.
+    replicates
+        Trials of each design under each truth.
+    seed
+        Seed of every draw.
+    engine
+        ``fast`` or ``reference``; it changes no number.
+    workers, chunk
+        Processes, and replicates at a time; they change no number.
+    progress
+        Called with trials done and trials in all.
+
+    Raises
+    ------
+    UsageError
+        If a name or a number cannot be used.
+    """
+    blocks: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+
+    def keep(tables: Mapping[str, pa.Table]) -> None:
+        for name in TABLES:
+            blocks[name].append(_with_wide_codes(tables[name]))
+
+    cells = run(scenario, designs, truths, replicates, seed, engine, workers, keep, progress, chunk)
+    whole = {name: pa.concat_tables(parts).unify_dictionaries() for name, parts in blocks.items()}
+    return Collected(**{name: table.combine_chunks() for name, table in whole.items()}, cells=cells)
+
+
+def _with_wide_codes(table: pa.Table) -> pa.Table:
+    """Return a table whose columns of names have room for the names of all blocks together."""
+    fields = [
+        pa.field(field.name, pa.dictionary(pa.int32(), pa.string()))
+        if pa.types.is_dictionary(field.type)
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
