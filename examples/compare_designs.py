@@ -25,9 +25,8 @@ def main(replicates: int = 10_000) -> None:
     print("\nFixed minus group sequential, paired by replicate:")
     for row in simulation.comparisons():
         if row["name"] in ("enrolled", "duration"):
-            print(
-                f"  {row['truth']}, {row['name']}: {row['value']:.1f} {row['unit']} (mcse {row['mcse']:.2f})"
-            )
+            value = f"{row['value']:.1f} {row['unit']} (mcse {row['mcse']:.2f})"
+            print(f"  {row['truth']}, {row['name']}: {value}")
 
     trials = simulation.trials().query("design == 'group_sequential' and stop_reason == 'efficacy'")
     first = int(trials["replicate"].iloc[0])

@@ -19,8 +19,8 @@ N = "designs.fixed.n+designs.fixed.looks[0].when.readouts"
 def main(replicates: int = 10_000) -> None:
     """Print a table of power by sample size, then the answer."""
     found = trialsim.sweep(SCENARIO, f"{N}=200:500:50", truths="alternative", replicates=replicates)
-    table = found.to_frame().rename(columns={N: "n"})
-    print(table[["n", "value", "mcse", "lower", "upper"]].round(4).to_string(index=False))
+    table = found.to_frame().rename(columns={N: "patients"})
+    print(table[["patients", "value", "mcse", "lower", "upper"]].round(4).to_string(index=False))
 
     solution = trialsim.solve(
         SCENARIO, f"{N}=200:600:4", target=0.9, truths="alternative", replicates=replicates

@@ -29,9 +29,8 @@ def main(replicates: int = 10_000) -> None:
         for truth in simulation.truths:
             own = table.query("design == @design and truth == @truth").set_index("name")
             reject, enrolled = own.loc["reject_any"], own.loc["enrolled"]
-            print(
-                f"  {truths[truth]:15.2f}  {reject['value']:10.4f}  ({reject['mcse']:.4f})  {enrolled['value']:8.1f}"
-            )
+            power = f"{reject['value']:10.4f}  ({reject['mcse']:.4f})"
+            print(f"  {truths[truth]:15.2f}  {power}  {enrolled['value']:8.1f}")
 
 
 if __name__ == "__main__":

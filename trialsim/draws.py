@@ -44,9 +44,9 @@ _W0 = np.uint64(0x9E3779B97F4A7C15)
 _W1 = np.uint64(0xBB67AE8584CAA73B)
 _M0_LOW, _M0_HIGH = np.uint64(0xE14C6C93), np.uint64(0xD2E7470E)
 _M1_LOW, _M1_HIGH = np.uint64(0x95121157), np.uint64(0xCA5A8263)
-_LOW32, _SHIFT32, _SHIFT11 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(11)
+_LOW32, _SHIFT32, _SHIFT12 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(12)
 _TWO, _THREE = np.uint64(2), np.uint64(3)
-_ULP53 = 2.0**-53
+_STEP = 2.0**-52
 
 
 @intrinsic
@@ -98,8 +98,11 @@ def word(seed: int, replicate: int, patient: int, purpose: int, draw: int) -> in
 
 @inline
 def unit(bits: int) -> float:
-    """Return 64 random bits as a uniform in the open interval (0, 1): (upper 53 bits + 1/2) / 2**53."""
-    return (np.float64(np.int64(bits >> _SHIFT11)) + 0.5) * _ULP53
+    """Return 64 random bits as a uniform in the open interval (0, 1): (upper 52 bits + 1/2) / 2**52.
+
+    Each value is a double without rounding, so neither 0 nor 1 can come out; with 53 bits the largest would round to 1.
+    """
+    return (np.float64(np.int64(bits >> _SHIFT12)) + 0.5) * _STEP
 
 
 @kernel

@@ -89,7 +89,9 @@ def test_the_logrank_estimate_is_pets_one_step(name: str) -> None:
     assert found.information[0] == pytest.approx(found.se[0] ** -2, rel=1e-12)
 
 
-def cox_by_lifelines(time: np.ndarray, event: np.ndarray, treated: np.ndarray, stratum: np.ndarray | None) -> Any:
+def cox_by_lifelines(
+    time: np.ndarray, event: np.ndarray, treated: np.ndarray, stratum: np.ndarray | None
+) -> Any:
     """Fit with Efron's ties, to convergence."""
     frame = pd.DataFrame({"time": time, "event": event, "treated": treated.astype(float)})
     strata = None
@@ -100,7 +102,11 @@ def cox_by_lifelines(time: np.ndarray, event: np.ndarray, treated: np.ndarray, s
         # lifelines itself calls pandas and NumPy in ways they warn of; the fit is what matters here.
         warnings.simplefilter("ignore")
         options = {"precision": 1e-12, "max_steps": 200}
-        return CoxPHFitter().fit(frame, "time", "event", strata=strata, fit_options=options).summary.loc["treated"]
+        return (
+            CoxPHFitter()
+            .fit(frame, "time", "event", strata=strata, fit_options=options)
+            .summary.loc["treated"]
+        )
 
 
 @pytest.mark.parametrize("stratified", [False, True])
@@ -148,8 +154,16 @@ def test_statistics_of_survival_turn_with_direction_and_arms(analysis: Any) -> N
 _SURVIVAL_FAILURES = {
     "no events": (([1, 2, 3, 4], [0, 0, 0, 0], [0, 1, 0, 1]), Status.NO_EVENTS, Status.NO_EVENTS),
     "nobody": (([], [], []), Status.NO_EVENTS, Status.NO_EVENTS),
-    "one arm empty": (([1, 2, 3, 4], [1, 1, 0, 1], [1, 1, 1, 1]), Status.NO_VARIANCE, Status.NO_FINITE_ESTIMATE),
-    "events in one arm alone": (([1, 2, 3, 4], [1, 0, 1, 0], [1, 0, 1, 0]), Status.OK, Status.NO_FINITE_ESTIMATE),
+    "one arm empty": (
+        ([1, 2, 3, 4], [1, 1, 0, 1], [1, 1, 1, 1]),
+        Status.NO_VARIANCE,
+        Status.NO_FINITE_ESTIMATE,
+    ),
+    "events in one arm alone": (
+        ([1, 2, 3, 4], [1, 0, 1, 0], [1, 0, 1, 0]),
+        Status.OK,
+        Status.NO_FINITE_ESTIMATE,
+    ),
     "one arm dies first": (([1, 2, 3, 4], [1, 1, 1, 1], [1, 1, 0, 0]), Status.OK, Status.NO_FINITE_ESTIMATE),
     "the last two together": (([5, 5], [1, 1], [0, 1]), Status.NO_VARIANCE, None),
 }
@@ -207,7 +221,9 @@ def test_the_z_test_is_that_of_normal_theory(seed: int) -> None:
     assert found.z[0] == pytest.approx(z * compared.std_meandiff_pooledvar / se, rel=1e-9)
 
 
-@pytest.mark.parametrize("counts", [(3, 20, 9, 22), (0, 10, 4, 10), (50, 100, 50, 100), (10, 10, 9, 10), (40, 150, 66, 150)])
+@pytest.mark.parametrize(
+    "counts", [(3, 20, 9, 22), (0, 10, 4, 10), (50, 100, 50, 100), (10, 10, 9, 10), (40, 150, 66, 150)]
+)
 def test_the_score_test_is_that_of_statsmodels(counts: tuple[int, int, int, int]) -> None:
     x0, n0, x1, n1 = counts
     control, treatment = np.repeat([1.0, 0.0], [x0, n0 - x0]), np.repeat([1.0, 0.0], [x1, n1 - x1])
@@ -216,7 +232,9 @@ def test_the_score_test_is_that_of_statsmodels(counts: tuple[int, int, int, int]
     assert found.status[0] == Status.OK
     assert found.z[0] == pytest.approx(z, rel=1e-12, abs=1e-14)
     table = [[x0, n0 - x0], [x1, n1 - x1]]
-    assert found.z[0] ** 2 == pytest.approx(stats.chi2_contingency(table, correction=False).statistic, rel=1e-9, abs=1e-12)
+    assert found.z[0] ** 2 == pytest.approx(
+        stats.chi2_contingency(table, correction=False).statistic, rel=1e-9, abs=1e-12
+    )
     p0, p1 = x0 / n0, x1 / n1
     assert found.effect[0] == pytest.approx(p1 - p0, abs=1e-15)
     assert found.se[0] == pytest.approx(np.sqrt(p0 * (1 - p0) / n0 + p1 * (1 - p1) / n1), rel=1e-12)
@@ -236,7 +254,10 @@ _VALUE_FAILURES = {
 def test_read_outs_that_give_no_estimate_give_a_status(case: str) -> None:
     pair, expected = _VALUE_FAILURES[case]
     good = ([0.0, 1.0, 1.0], [1.0, 0.0, 0.0, 1.0])
-    for analysis, status in ((TTest(), expected), (ScoreTest(), Status.OK if case == "one each" else expected)):
+    for analysis, status in (
+        (TTest(), expected),
+        (ScoreTest(), Status.OK if case == "one each" else expected),
+    ):
         found = estimate(analysis, values_cut(good, pair, good), lower_is_better=False)
         assert found.status.tolist() == [Status.OK, status, Status.OK], analysis.name
         assert np.isfinite(found.z[1]) == (status == Status.OK)

@@ -25,7 +25,9 @@ class SurvivalCut:
                 here = stratum == s
                 for t in np.unique(time[here & event]):
                     at_risk, dead = here & (time >= t), here & (time == t) & event
-                    rows.append((at_risk.sum(), (at_risk & treated).sum(), dead.sum(), (dead & treated).sum()))
+                    rows.append(
+                        (at_risk.sum(), (at_risk & treated).sum(), dead.sum(), (dead & treated).sum())
+                    )
             offsets.append(len(rows))
         table = np.array(rows, dtype=np.int32).reshape(-1, 4)
         return RiskTables(np.array(offsets), *(np.ascontiguousarray(table[:, k]) for k in range(4)))
@@ -54,8 +56,15 @@ class ValuesCut:
     def moments(self) -> Moments:
         """Return counts, means and sums of squares."""
         n = np.array([[len(values) for values in pair] for pair in self.replicates])
-        mean = np.array([[values.mean() if len(values) else 0.0 for values in pair] for pair in self.replicates])
-        squares = np.array([[((values - values.mean()) ** 2).sum() if len(values) else 0.0 for values in pair] for pair in self.replicates])
+        mean = np.array(
+            [[values.mean() if len(values) else 0.0 for values in pair] for pair in self.replicates]
+        )
+        squares = np.array(
+            [
+                [((values - values.mean()) ** 2).sum() if len(values) else 0.0 for values in pair]
+                for pair in self.replicates
+            ]
+        )
         return Moments(n, mean, squares)
 
     def risk_tables(self) -> RiskTables:

@@ -64,7 +64,10 @@ def _people(draw: st.DrawFn) -> _People:
     if kind == "none":
         return _People(None, (), (), (), ())
     if kind == "rows":
-        tree |= {"resample": "small_rows.csv", "columns": {"years": "years", "site": "site", "severe": "severe"}}
+        tree |= {
+            "resample": "small_rows.csv",
+            "columns": {"years": "years", "site": "site", "severe": "severe"},
+        }
         levels = ("site.east", "site.west", "site.north")
         return _People(tree, ("years", "severe"), levels, ("site", "severe"), tuple(traits))
     numeric = draw(st.lists(st.sampled_from(sorted(_NUMERIC)), unique=True, max_size=2))
@@ -87,7 +90,9 @@ def _predictor(draw: st.DrawFn, people: _People, modifiers: bool, scale: float) 
     coefficient = st.sampled_from([-0.4 * scale, 0.03 * scale, 0.5 * scale])
     chosen = draw(st.lists(st.sampled_from(names), unique=True, max_size=2)) if names else []
     if chosen:
-        part["covariates"] = {name: draw(coefficient) / (20 if name in ("age", "years") else 1) for name in chosen}
+        part["covariates"] = {
+            name: draw(coefficient) / (20 if name in ("age", "years") else 1) for name in chosen
+        }
         part["centre"] = {name: 45 for name in chosen if name in ("age", "years")}
     if people.latent and draw(st.booleans()):
         part["latent"] = {people.latent[0]: draw(coefficient)}
@@ -158,11 +163,19 @@ def _endpoint(draw: st.DrawFn, kind: str, arms: tuple[str, ...], people: _People
         part["readout"] = _days(draw(st.integers(1, 5)) * unit)
     if kind == "binary":
         measure = draw(st.sampled_from(["rate", "odds_ratio", "risk_difference"]))
-        values = {"rate": [0.2, 0.5, 0.8], "odds_ratio": [0.5, 1.0, 4.0], "risk_difference": [-0.2, 0.0, 0.3]}[measure]
+        values = {
+            "rate": [0.2, 0.5, 0.8],
+            "odds_ratio": [0.5, 1.0, 4.0],
+            "risk_difference": [-0.2, 0.0, 0.3],
+        }[measure]
         part |= {"rate": draw(st.sampled_from([0.3, 0.6])), "effect_measure": measure}
         part["effect"] = {arm: draw(st.sampled_from(values)) for arm in arms[1:]}
     if kind == "continuous":
-        part |= {"mean": 10, "sd": 3, "effect": {arm: draw(st.sampled_from([-1, 0, 2.5])) for arm in arms[1:]}}
+        part |= {
+            "mean": 10,
+            "sd": 3,
+            "effect": {arm: draw(st.sampled_from([-1, 0, 2.5])) for arm in arms[1:]},
+        }
     predictor = draw(_predictor(people, modifiers=True, scale=3.0 if kind == "continuous" else 1.0))
     part |= predictor
     if predictor:
@@ -179,7 +192,9 @@ def _endpoint(draw: st.DrawFn, kind: str, arms: tuple[str, ...], people: _People
 def _accrual(draw: st.DrawFn, n: int, unit: int) -> tuple[Tree, int]:
     """Draw an accrual and the days in which about ``n`` patients come."""
     over = draw(st.integers(1, 14)) * unit
-    kind = draw(st.sampled_from(["evenly_spaced", "spaced_by_rate", "uniform", "poisson", "piecewise", "empty_piece"]))
+    kind = draw(
+        st.sampled_from(["evenly_spaced", "spaced_by_rate", "uniform", "poisson", "piecewise", "empty_piece"])
+    )
     if kind in ("evenly_spaced", "uniform"):
         return {kind: {"over": _days(over)}}, over
     if kind == "spaced_by_rate":
@@ -192,7 +207,9 @@ def _accrual(draw: st.DrawFn, n: int, unit: int) -> tuple[Tree, int]:
         {"from": _days(2 * unit), "rate": f"{2 * n / over} per day"},
         {"from": _days(4 * unit), "rate": f"{n / over} per day"},
     ]
-    return {"piecewise": {"rates": rates, "arrivals": draw(st.sampled_from(["poisson", "evenly_spaced"]))}}, over + 4 * unit
+    return {
+        "piecewise": {"rates": rates, "arrivals": draw(st.sampled_from(["poisson", "evenly_spaced"]))}
+    }, over + 4 * unit
 
 
 @st.composite
@@ -270,14 +287,23 @@ def _hypotheses(draw: st.DrawFn, tree: Tree, arms: tuple[str, ...], people: _Peo
         analysis: Any = {"survival": "logrank", "binary": "score_test", "continuous": "t_test"}[kind]
         if kind == "survival":
             stratified = people.strata and draw(st.integers(0, 2)) == 2
-            analysis = {"logrank": {"strata": [people.strata[0]]}} if stratified else draw(st.sampled_from(["logrank", "cox"]))
+            analysis = (
+                {"logrank": {"strata": [people.strata[0]]}}
+                if stratified
+                else draw(st.sampled_from(["logrank", "cox"]))
+            )
         if kind == "continuous" and draw(st.booleans()):
             analysis = {"z_test": {"sd": 3}}
         pair = [draw(st.sampled_from(arms[1:])), arms[0]]
         if draw(st.integers(0, 7)) == 7:
             pair = draw(st.lists(st.sampled_from(arms), unique=True, min_size=2, max_size=2))
         direction = draw(st.sampled_from(["lower", "higher"]))
-        found[f"h{number}"] = {"endpoint": endpoint, "arms": pair, "analysis": analysis, "direction": direction}
+        found[f"h{number}"] = {
+            "endpoint": endpoint,
+            "arms": pair,
+            "analysis": analysis,
+            "direction": direction,
+        }
     return found
 
 
@@ -300,7 +326,9 @@ def small_trials(draw: st.DrawFn) -> SmallTrial:
     tree: Tree = {"name": "small", "arms": list(arms), "truths": {"world": {}}}
     if people.tree is not None:
         tree["population"] = people.tree
-    kinds = draw(st.lists(st.sampled_from(["survival", "survival", "binary", "continuous"]), min_size=1, max_size=3))
+    kinds = draw(
+        st.lists(st.sampled_from(["survival", "survival", "binary", "continuous"]), min_size=1, max_size=3)
+    )
     tree["endpoints"] = {f"e{i}": draw(_endpoint(kind, arms, people, unit)) for i, kind in enumerate(kinds)}
     if draw(st.booleans()):
         dropout: Tree = {"baseline": draw(_baseline(unit * draw(st.sampled_from([1, 4]))))}
@@ -327,16 +355,26 @@ def small_trials(draw: st.DrawFn) -> SmallTrial:
     design["bounds"] = draw(_bounds(looks))
     if draw(st.booleans()):
         every = {"enrolled": draw(st.integers(1, max(1, n // 2)))}
-        design["reviews"] = {"every": every if draw(st.booleans()) else {"calendar": _days(draw(st.integers(1, 6)) * unit)}}
+        design["reviews"] = {
+            "every": every if draw(st.booleans()) else {"calendar": _days(draw(st.integers(1, 6)) * unit)}
+        }
     binary = any(tree["endpoints"][h["endpoint"]]["kind"] == "binary" for h in tree["hypotheses"].values())
     policies: Tree = {}
     if binary and draw(st.booleans()):
         policies["randomisation"] = "rosenberger"
     policy = draw(st.sampled_from(["default", "bounds", "drop_arms"]))
     if policy == "drop_arms" and looks > 1 and len(chosen) > 2:
-        policies["stopping"] = {"drop_arms": {"look": draw(st.integers(1, looks - 1)), "keep": draw(st.integers(1, len(chosen) - 2))}}
+        policies["stopping"] = {
+            "drop_arms": {
+                "look": draw(st.integers(1, looks - 1)),
+                "keep": draw(st.integers(1, len(chosen) - 2)),
+            }
+        }
     elif policy != "default":
-        rule = {"stop_when": draw(st.sampled_from(["all", "any"])), "futility": draw(st.sampled_from(["follow", "ignore"]))}
+        rule = {
+            "stop_when": draw(st.sampled_from(["all", "any"])),
+            "futility": draw(st.sampled_from(["follow", "ignore"])),
+        }
         policies["stopping"] = {"bounds": rule}
     if policies:
         design["policies"] = policies

@@ -36,35 +36,142 @@ class Mutation:
 
 MUTATIONS = [
     # Slips of the SimPy engine.
-    Mutation("a look waits for one too many", "reference", "in arms) >= trigger.count:", "in arms) > trigger.count:"),
-    Mutation("no_later_than is ignored", "reference", "now >= look.no_later_than or self._met(", "self._met("),
-    Mutation("dropout comes before an event of its instant", "reference", "Kind.EVENT, i, e)\n        except", "Kind.DROPOUT + 1, i, e)\n        except"),
-    Mutation("reviews go on after enrolment", "reference", "if len(self.patients) < self.plan.n:\n            self._point", "if True:\n            self._point"),
-    Mutation("blocks go on after an arm has closed", "reference", "                self._blocks.clear()\n", ""),
+    Mutation(
+        "a look waits for one too many",
+        "reference",
+        "in arms) >= trigger.count:",
+        "in arms) > trigger.count:",
+    ),
+    Mutation(
+        "no_later_than is ignored", "reference", "now >= look.no_later_than or self._met(", "self._met("
+    ),
+    Mutation(
+        "dropout comes before an event of its instant",
+        "reference",
+        "Kind.EVENT, i, e)\n        except",
+        "Kind.DROPOUT + 1, i, e)\n        except",
+    ),
+    Mutation(
+        "reviews go on after enrolment",
+        "reference",
+        "if len(self.patients) < self.plan.n:\n            self._point",
+        "if True:\n            self._point",
+    ),
+    Mutation(
+        "blocks go on after an arm has closed", "reference", "                self._blocks.clear()\n", ""
+    ),
     Mutation("turns go on after an arm has closed", "reference", "                self._turn = 0\n", ""),
-    Mutation("a block holds one place too few", "reference", "if not sum(self._blocks.get(stratum, [])):", "if sum(self._blocks.get(stratum, [])) <= 1:"),
-    Mutation("the decision lag is ignored", "reference", "now + look.cleaning + look.decision", "now + look.cleaning"),
-    Mutation("a look waits for what cannot come", "reference", "return self._exhausted is not None and now >= self._exhausted + reports", "return False"),
-    Mutation("a gap is measured from the decision", "reference", "return now >= self._previous_cut + trigger.ticks", "return now >= self._ready - self.plan.grid + trigger.ticks"),
-    Mutation("patients without a report are counted", "reference", "p.event[e] + report <= tick", "p.event[e] <= tick"),
-    Mutation("those lost are still heard of", "reference", "            process.interrupt()\n        patient.running.clear()\n", "            pass\n"),
-    Mutation("a closed arm keeps its weight", "reference", "                    self._weights[arm] = 0.0\n", ""),
+    Mutation(
+        "a block holds one place too few",
+        "reference",
+        "if not sum(self._blocks.get(stratum, [])):",
+        "if sum(self._blocks.get(stratum, [])) <= 1:",
+    ),
+    Mutation(
+        "the decision lag is ignored",
+        "reference",
+        "now + look.cleaning + look.decision",
+        "now + look.cleaning",
+    ),
+    Mutation(
+        "a look waits for what cannot come",
+        "reference",
+        "return self._exhausted is not None and now >= self._exhausted + reports",
+        "return False",
+    ),
+    Mutation(
+        "a gap is measured from the decision",
+        "reference",
+        "return now >= self._previous_cut + trigger.ticks",
+        "return now >= self._ready - self.plan.grid + trigger.ticks",
+    ),
+    Mutation(
+        "patients without a report are counted",
+        "reference",
+        "p.event[e] + report <= tick",
+        "p.event[e] <= tick",
+    ),
+    Mutation(
+        "those lost are still heard of",
+        "reference",
+        "            process.interrupt()\n        patient.running.clear()\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "a closed arm keeps its weight", "reference", "                    self._weights[arm] = 0.0\n", ""
+    ),
     # Slips of the array engine.
-    Mutation("an event counts before its report", "fast", "np.where(dates < NEVER, dates + delay, dates)", "dates"),
-    Mutation("a patient of the instant is allocated anew", "fast", 'tick, side="right")', 'tick, side="left")'),
-    Mutation("decisions are taken at the cut", "fast", "self._decide_at[rows] = point.tick + lag[point.number]", "self._decide_at[rows] = point.tick"),
-    Mutation("a review as the last patient enters", "fast", "np.where(due < entry[rows, -1], due, NEVER)", "np.where(due <= entry[rows, -1], due, NEVER)"),
-    Mutation("the next look in the instant of a decision", "fast", "ticks[~stop] + self.plan.grid", "ticks[~stop]"),
-    Mutation("no_later_than is ignored", "fast", "np.minimum(self._date(look.trigger, here), look.no_later_than)", "self._date(look.trigger, here)"),
-    Mutation("the horizon comes one instant early", "fast", "over = soonest > self.plan.horizon", "over = soonest >= self.plan.horizon"),
-    Mutation("the last report is not waited for", "fast", "dates[missing] = last + delay", "dates[missing] = last"),
-    Mutation("a gap is measured from the decision", "fast", "return self._previous_cut[rows] + trigger.ticks", "return self._ready[rows] - self.plan.grid + trigger.ticks"),
-    Mutation("those who complete are lost in the same instant", "fast_log", "dropout[i] < complete[i]", "dropout[i] <= complete[i]"),
+    Mutation(
+        "an event counts before its report", "fast", "np.where(dates < NEVER, dates + delay, dates)", "dates"
+    ),
+    Mutation(
+        "a patient of the instant is allocated anew", "fast", 'tick, side="right")', 'tick, side="left")'
+    ),
+    Mutation(
+        "decisions are taken at the cut",
+        "fast",
+        "self._decide_at[rows] = point.tick + lag[point.number]",
+        "self._decide_at[rows] = point.tick",
+    ),
+    Mutation(
+        "a review as the last patient enters",
+        "fast",
+        "np.where(due < entry[rows, -1], due, NEVER)",
+        "np.where(due <= entry[rows, -1], due, NEVER)",
+    ),
+    Mutation(
+        "the next look in the instant of a decision", "fast", "ticks[~stop] + self.plan.grid", "ticks[~stop]"
+    ),
+    Mutation(
+        "no_later_than is ignored",
+        "fast",
+        "np.minimum(self._date(look.trigger, here), look.no_later_than)",
+        "self._date(look.trigger, here)",
+    ),
+    Mutation(
+        "the horizon comes one instant early",
+        "fast",
+        "over = soonest > self.plan.horizon",
+        "over = soonest >= self.plan.horizon",
+    ),
+    Mutation(
+        "the last report is not waited for", "fast", "dates[missing] = last + delay", "dates[missing] = last"
+    ),
+    Mutation(
+        "a gap is measured from the decision",
+        "fast",
+        "return self._previous_cut[rows] + trigger.ticks",
+        "return self._ready[rows] - self.plan.grid + trigger.ticks",
+    ),
+    Mutation(
+        "those who complete are lost in the same instant",
+        "fast_log",
+        "dropout[i] < complete[i]",
+        "dropout[i] <= complete[i]",
+    ),
     # Slips of its kernels, which are compiled anew.
-    Mutation("a block holds one place too few", "fast_kernels", "if mine.sum() == 0:", "if mine.sum() <= 1:", ("allocate",)),
-    Mutation("those who leave in an instant are not at risk in it", "fast_kernels", "limit - e[j] < time", "limit - e[j] <= time", ("numbers_at_risk",)),
-    Mutation("a read-out of the instant of dropout is missed", "fast_kernels", "if wait <= d[i] else", "if wait < d[i] else", ("readout_times",)),
-]  # fmt: skip
+    Mutation(
+        "a block holds one place too few",
+        "fast_kernels",
+        "if places_left[g] == 0:",
+        "if places_left[g] <= 1:",
+        ("allocate",),
+    ),
+    Mutation(
+        "those who leave in an instant are not at risk in it",
+        "fast_kernels",
+        "limit - e[j] < time",
+        "limit - e[j] <= time",
+        ("numbers_at_risk",),
+    ),
+    Mutation(
+        "a read-out of the instant of dropout is missed",
+        "fast_kernels",
+        "if wait <= d[i] else",
+        "if wait < d[i] else",
+        ("readout_times",),
+    ),
+]
 
 
 def disagreement() -> str | None:

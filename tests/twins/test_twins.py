@@ -87,7 +87,9 @@ print("within bounds")
 def test_no_index_leaves_its_array(tmp_path: Path) -> None:
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "TRIALSIM_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", _WITH_BOUNDS_CHECKED, *map(str, SHIPPED)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == "within bounds"
 

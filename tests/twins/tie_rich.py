@@ -12,7 +12,12 @@ from trialsim.timegrid import TICKS_PER_DAY
 
 FOLDER = Path(__file__).resolve().parent
 _DAY, _WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
-_PEOPLE = {"marginals": {"sex": {"categorical": {"female": 0.4, "male": 0.6}}, "age": {"normal": {"mean": 50, "sd": 10}}}}
+_PEOPLE = {
+    "marginals": {
+        "sex": {"categorical": {"female": 0.4, "male": 0.6}},
+        "age": {"normal": {"mean": 50, "sd": 10}},
+    }
+}
 _LOST = {"baseline": {"survival": 0.6, "at": "20 days"}}
 
 
@@ -36,8 +41,14 @@ def _arms_that_close() -> dict[str, Any]:
     arms = ["control", "low", "middle", "high"]
     looks = [
         {"when": {"events": 8}, "decision_lag": "2 days"},
-        {"when": {"any": [{"events": {"count": 9, "arms": ["control", "high"]}}, {"calendar": "14 days"}]}, "decision_lag": "3 days"},
-        {"when": {"all": [{"events": 16}, {"gap": "5 days"}], "no_later_than": "25 days"}, "cleaning_lag": "1 days"},
+        {
+            "when": {"any": [{"events": {"count": 9, "arms": ["control", "high"]}}, {"calendar": "14 days"}]},
+            "decision_lag": "3 days",
+        },
+        {
+            "when": {"all": [{"events": 16}, {"gap": "5 days"}], "no_later_than": "25 days"},
+            "cleaning_lag": "1 days",
+        },
     ]
     shared = {
         "n": 48,
@@ -63,7 +74,9 @@ def _arms_that_close() -> dict[str, Any]:
             | {"allocation": {"stratified_permuted_blocks": {"size": 8, "strata": ["sex"]}}},
             "blocks_dropping": shared
             | {
-                "allocation": {"permuted_blocks": {"size": 5, "ratio": {"control": 2, "low": 1, "middle": 1, "high": 1}}},
+                "allocation": {
+                    "permuted_blocks": {"size": 5, "ratio": {"control": 2, "low": 1, "middle": 1, "high": 1}}
+                },
                 "policies": {"stopping": {"drop_arms": {"look": 1, "keep": 1}}},
             },
             "alternating": shared | {"allocation": "alternating"},
@@ -79,7 +92,10 @@ def _weights_that_change() -> dict[str, Any]:
         "allocation": "simple",
         "looks": [
             {"when": {"readouts": 10}, "cleaning_lag": "1 days", "decision_lag": "1 days"},
-            {"when": {"all": [{"enrolled": 28}, {"readouts": {"count": 6, "arms": ["high"]}}]}, "decision_lag": "2 days"},
+            {
+                "when": {"all": [{"enrolled": 28}, {"readouts": {"count": 6, "arms": ["high"]}}]},
+                "decision_lag": "2 days",
+            },
             {"when": {"readouts": 42}},
         ],
         "bounds": {"efficacy_z": [2.0, 1.5, 1.0], "futility_z": [-1.0, -0.3, None]},
@@ -97,7 +113,11 @@ def _weights_that_change() -> dict[str, Any]:
                 "effect": {"low": 0.5, "high": 0.7},
                 "effect_measure": "rate",
             },
-            "death": {"kind": "survival", "baseline": {"median": "12 days"}, "effect": {"low": 1.0, "high": 0.6}},
+            "death": {
+                "kind": "survival",
+                "baseline": {"median": "12 days"},
+                "effect": {"low": 1.0, "high": 0.6},
+            },
         },
         dropout=_LOST,
         hypotheses=_against_control("response", "score_test", arms, "higher"),
@@ -112,7 +132,11 @@ def _weights_that_change() -> dict[str, Any]:
 def _nobody_lost() -> dict[str, Any]:
     """Entries and read-outs alike in all trials, weights that are not: arrays of one row beside arrays of many."""
     arms = ["control", "treatment"]
-    looks = [{"when": {"readouts": 8}}, {"when": {"readouts": 16}}, {"when": {"readouts": 24, "no_later_than": "8 weeks"}}]
+    looks = [
+        {"when": {"readouts": 8}},
+        {"when": {"readouts": 16}},
+        {"when": {"readouts": 24, "no_later_than": "8 weeks"}},
+    ]
     return _tree(
         arms,
         accrual={"evenly_spaced": {"rate": "3 per week"}},
@@ -150,15 +174,40 @@ def _too_few_events() -> dict[str, Any]:
     return _tree(
         arms,
         horizon="13 weeks",
-        accrual={"piecewise": {"rates": [{"from": "0 weeks", "rate": "0 per week"}, {"from": "1 week", "rate": "6 per week"}]}},
+        accrual={
+            "piecewise": {
+                "rates": [{"from": "0 weeks", "rate": "0 per week"}, {"from": "1 week", "rate": "6 per week"}]
+            }
+        },
         endpoints={
-            "death": {"kind": "survival", "baseline": {"median": "2 weeks"}, "effect": {"treatment": 0.5}, "readout": "1 week"},
-            "marker": {"kind": "continuous", "readout": "2 weeks", "mean": 10, "sd": 3, "effect": {"treatment": 2}},
+            "death": {
+                "kind": "survival",
+                "baseline": {"median": "2 weeks"},
+                "effect": {"treatment": 0.5},
+                "readout": "1 week",
+            },
+            "marker": {
+                "kind": "continuous",
+                "readout": "2 weeks",
+                "mean": 10,
+                "sd": 3,
+                "effect": {"treatment": 2},
+            },
         },
         dropout={"baseline": {"median": "3 weeks"}},
         hypotheses={
-            "death": {"endpoint": "death", "arms": ["treatment", "control"], "analysis": "cox", "direction": "lower"},
-            "marker": {"endpoint": "marker", "arms": ["treatment", "control"], "analysis": "t_test", "direction": "higher"},
+            "death": {
+                "endpoint": "death",
+                "arms": ["treatment", "control"],
+                "analysis": "cox",
+                "direction": "lower",
+            },
+            "marker": {
+                "endpoint": "marker",
+                "arms": ["treatment", "control"],
+                "analysis": "t_test",
+                "direction": "higher",
+            },
         },
         designs={
             "waiting": {
@@ -176,9 +225,34 @@ def _too_few_events() -> dict[str, Any]:
     )
 
 
+def _both_ways() -> dict[str, Any]:
+    """Two arms compared both ways round, so that one of two arms may close while the trial goes on."""
+    arms = ["control", "treatment"]
+    return _tree(
+        arms,
+        accrual={"evenly_spaced": {"over": "12 days"}},
+        endpoints={
+            "death": {"kind": "survival", "baseline": {"median": "3 days"}, "effect": {"treatment": 0.4}}
+        },
+        hypotheses={
+            "forth": {"endpoint": "death", "arms": arms[::-1], "analysis": "logrank", "direction": "lower"},
+            "back": {"endpoint": "death", "arms": arms, "analysis": "logrank", "direction": "lower"},
+        },
+        designs={
+            "closing": {
+                "n": 48,
+                "allocation": "alternating",
+                "looks": [{"when": {"enrolled": 24}}, {"when": {"events": 40}}],
+                "bounds": {"efficacy_z": [1.0, 0.3]},
+            },
+        },
+    )
+
+
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "arms_that_close": (_arms_that_close(), _DAY),
     "weights_that_change": (_weights_that_change(), _DAY),
     "nobody_lost": (_nobody_lost(), _WEEK),
     "too_few_events": (_too_few_events(), _WEEK),
+    "both_ways": (_both_ways(), _DAY),
 }

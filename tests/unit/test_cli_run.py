@@ -121,7 +121,7 @@ def test_a_run_prints_its_table_and_writes_its_folder(
     assert f"Results: {folder}" in printed
     assert {path.name for path in folder.iterdir()} == {
         "scenario.yaml", "provenance.json", "summary.json", "report.html",
-        "trials.parquet", "looks.parquet", "arms.parquet", "cells.parquet",
+        "trials.parquet", "looks.parquet", "arms.parquet", "cells.parquet", "effects.parquet",
     }  # fmt: skip
     assert [path.name for path in Path("runs").iterdir()] == [folder.name]
     provenance = json.loads((folder / "provenance.json").read_text())

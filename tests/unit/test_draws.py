@@ -41,7 +41,11 @@ def test_words_are_those_of_numpy_at_random_addresses() -> None:
     generator = np.random.default_rng(20260101)
     for _ in range(500):
         seed, replicate = (int(generator.integers(0, 2**63)) for _ in range(2))
-        patient, purpose, draw = int(generator.integers(0, 2**40)), int(generator.integers(1, 12)), int(generator.integers(0, 60))
+        patient, purpose, draw = (
+            int(generator.integers(0, 2**40)),
+            int(generator.integers(1, 12)),
+            int(generator.integers(0, 60)),
+        )
         expected = numpy_word(seed, replicate, patient, purpose, draw)
         assert int(np.uint64(word(seed, replicate, patient, purpose, draw))) == expected
 
@@ -72,7 +76,9 @@ def test_a_block_is_a_block_of_numpy() -> None:
     ("seed", "replicate", "purpose", "draw"),
     [(1, 0, 7, 0), (2**63 - 1, 2**63 - 1, 8, 3), (20260101, TRUTH_REPLICATE, 6, 49), (0, 1, 2, 0)],
 )
-def test_filling_words_gives_the_word_of_each_address(seed: int, replicate: int, purpose: int, draw: int) -> None:
+def test_filling_words_gives_the_word_of_each_address(
+    seed: int, replicate: int, purpose: int, draw: int
+) -> None:
     patients = 203
     blocks = block_count(patients)
     table = patient_table(blocks, purpose, draw, seed)
@@ -116,9 +122,9 @@ _GOLDEN = [
 @pytest.mark.parametrize(("address", "expected"), _GOLDEN)
 def test_no_one_changes_the_numbers(address: tuple[int, int, int, int, int], expected: int) -> None:
     assert int(np.uint64(word(*address))) == expected
-    # The uniform is the middle of the cell that the upper 53 bits name, as near as a double can be to it.
-    middle = (Fraction(expected >> 11) + Fraction(1, 2)) / 2**53
-    assert abs(Fraction(float(uniform(*address))) - middle) <= Fraction(1, 2**54)
+    # The uniform is the middle of the cell that the upper 52 bits name, which is a double.
+    middle = (Fraction(expected >> 12) + Fraction(1, 2)) / 2**52
+    assert Fraction(float(uniform(*address))) == middle
 
 
 def test_purposes_keep_their_numbers() -> None:

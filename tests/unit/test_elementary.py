@@ -18,18 +18,34 @@ _POSITIVE = np.concatenate(
         np.exp(_GENERATOR.uniform(-700, 700, 3000)),
         _GENERATOR.uniform(0, 1, 3000),
         1 + np.array([-1e-8, -(2.0**-53), 2.0**-52, 1e-8, 1e-3, -1e-3]),
-        [2.0**-54, 2.0**-53, 0.5, np.sqrt(0.5), np.nextafter(np.sqrt(0.5), 0), np.sqrt(2), 2.0, 1.0, 2.2250738585072014e-308],
+        [
+            2.0**-54,
+            2.0**-53,
+            0.5,
+            np.sqrt(0.5),
+            np.nextafter(np.sqrt(0.5), 0),
+            np.sqrt(2),
+            2.0,
+            1.0,
+            2.2250738585072014e-308,
+        ],
     ]
 )
-_EXPONENTS = np.concatenate([_GENERATOR.uniform(-700, 700, 3000), _GENERATOR.uniform(-3, 3, 3000), [0.0, 1.0, -700, 700]])
+_EXPONENTS = np.concatenate(
+    [_GENERATOR.uniform(-700, 700, 3000), _GENERATOR.uniform(-3, 3, 3000), [0.0, 1.0, -700, 700]]
+)
 _UNITS = np.concatenate(
-    [_GENERATOR.uniform(0, 1, 4000), 2.0 ** _GENERATOR.uniform(-54, -1, 2000), 1 - 2.0 ** _GENERATOR.uniform(-50, -1, 500)]
+    [
+        _GENERATOR.uniform(0, 1, 4000),
+        2.0 ** _GENERATOR.uniform(-54, -1, 2000),
+        1 - 2.0 ** _GENERATOR.uniform(-50, -1, 500),
+    ]
 )
 
 
 def ulps(found: float, exact: Decimal) -> float:
     """Return how many units in the last place a double is from the exact value."""
-    unit = Decimal(float(np.spacing(abs(float(exact))))) if exact else Decimal(5e-324)
+    unit = Decimal(float(np.spacing(abs(float(exact))))) if exact else Decimal(2) ** -1074
     return float(abs(Decimal(float(found)) - exact) / unit)
 
 

@@ -110,7 +110,7 @@ def test_an_overrun_is_told(scenario: Scenario) -> None:
     overrun = int(story.replay.trial["overrun"])
     assert overrun > 0
     assert f"{overrun} patients were randomised meanwhile" in story.text()
-    assert f"{overrun} patients had been randomised after the deciding cut" in story.text()
+    assert f"{overrun} patients had been randomised after it" in story.text()
     assert "the trial ended before the other" in story.text()
 
 

@@ -1,4 +1,4 @@
-"""The analysis data set is enough to recompute every z of the deciding look, from the file, by other software."""
+"""The analysis data set is enough for other software to recompute, from the file, every z of the deciding look."""
 
 from __future__ import annotations
 
@@ -138,3 +138,10 @@ def test_times_survive_the_file_exactly(tmp_path: Path) -> None:
     assert (ticks == ticks.round()).all()
     assert data["SUBJID"].tolist() == list(range(1, 61))
     assert data["USUBJID"].is_unique
+
+
+def test_a_trial_without_patients_has_the_same_columns() -> None:
+    scenario = eventful()
+    nobody = explain(scenario.model_copy(update={"horizon": 0.5}), "adaptive").patients
+    assert len(nobody) == 0
+    assert list(nobody.columns) == list(explain(scenario, "adaptive").patients.columns)

@@ -148,6 +148,7 @@ def run_into_folder(request: Request) -> Done:
     UsageError
         Where the folder holds something already.
     """
+    from trialsim.engines.effects import effect_table, effects
     from trialsim.oc.characteristics import operating_characteristics
     from trialsim.oc.document import summary_document
     from trialsim.oc.provenance import machine, package_versions, population_digest
@@ -160,7 +161,9 @@ def run_into_folder(request: Request) -> Done:
     targets = alpha_targets(scenario)
     started = _now()
     with _termination_as_exit(), RunWriter(request.folder) as writer:
+        found = effects(request.scenario, request.truths, request.seed)
         cells = _simulate(request, writer)
+        writer.write_effects(effect_table(found))
         records = ParquetRecords(writer.close_tables(cells))
         characteristics = operating_characteristics(
             records, finished_by=request.finished_by, planned_looks=planned_looks(scenario)
@@ -189,7 +192,7 @@ def run_into_folder(request: Request) -> Done:
         save_scenario(request.scenario, writer.partial)
         writer.write_json("provenance.json", provenance)
         writer.write_text("summary.json", summary)
-        writer.write_text("report.html", page(scenario, provenance, characteristics, records, targets))
+        writer.write_text("report.html", page(scenario, provenance, characteristics, records, targets, found))
         records.close()
         folder = writer.finish()
     return Done(folder, characteristics, targets, summary)

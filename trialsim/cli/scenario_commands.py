@@ -26,6 +26,12 @@ def register(app: typer.Typer) -> None:
 
 def check(
     files: Annotated[list[Path], typer.Argument(help="Scenario files (YAML).", metavar="FILE...")],
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Print every effect as conditional and as marginal.")
+    ] = False,
+    truths: Annotated[
+        str | None, typer.Option(help="With --effects: truths, separated by commas; default all.")
+    ] = None,
 ) -> None:
     """Check scenario files, and show every problem at once."""
     from rich.console import Console
@@ -42,6 +48,8 @@ def check(
             _print_problems(bad, file, error.problems)
         else:
             good.print(f"{file}: {_summary(scenario)}", style="green", markup=False, soft_wrap=True)
+            if effects:
+                failed = not _print_effects(good, bad, file, scenario, truths) or failed
     if failed:
         raise typer.Exit(2)
 
@@ -71,6 +79,24 @@ def init(
         Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     typer.echo(f"{path} is written. Change it, then: trialsim check {path}")
+
+
+def _print_effects(good: Console, bad: Console, file: Path, scenario: Scenario, truths: str | None) -> bool:
+    """Print the effects of the truths asked for; return whether they could be worked out."""
+    from trialsim.cli.running import names_in
+    from trialsim.engines.effects import effects
+    from trialsim.report.effects_table import EXPLANATION, effects_tables
+    from trialsim.report.tables import rich_table
+
+    try:
+        found = effects(scenario, scenario.select_truths(names_in(truths, "--truths")))
+    except ScenarioError as error:
+        _print_problems(bad, file, error.problems)
+        return False
+    for table in effects_tables(found):
+        good.print(rich_table(table))
+    good.print(EXPLANATION, markup=False)
+    return True
 
 
 def _print_problems(console: Console, file: Path, problems: list[Problem]) -> None:

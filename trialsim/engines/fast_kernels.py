@@ -75,6 +75,7 @@ def allocate(
         by_weight = weights[r, 0] == weights[r, 0]
         s = strata[row_of(strata, r)]
         in_turn = rule == ALTERNATING and not by_weight
+        mine = weights[r]
         if not in_turn:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
         for i in range(first[r], n):
@@ -82,7 +83,7 @@ def allocate(
                 arm[r, i] = arm_in_turn(turn, shares)
                 turn += 1
             elif by_weight:
-                arm[r, i] = draw_by_weight(unit(words[i]), weights[r])
+                arm[r, i] = draw_by_weight(unit(words[i]), mine)
             elif rule == SIMPLE:
                 arm[r, i] = draw_by_weight(unit(words[i]), plain)
             else:
@@ -91,7 +92,7 @@ def allocate(
                     places_left[g] = block_size
                     for a in range(arms):
                         left[g, a] = block[a]
-                a = draw_from_block(unit(words[i]), left[g], places_left[g])
+                a = draw_from_block(unit(words[i]), left, g, places_left[g])
                 left[g, a] -= 1
                 places_left[g] -= 1
                 arm[r, i] = a

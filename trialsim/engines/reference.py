@@ -224,7 +224,8 @@ class ReferenceTrial:
             self._blocks[stratum] = [
                 int(p) if is_open else 0 for p, is_open in zip(design.places, self._open, strict=True)
             ]
-        arm = int(draw_from_block(u, np.array(self._blocks[stratum]), sum(self._blocks[stratum])))
+        block = self._blocks[stratum]
+        arm = int(draw_from_block(u, np.array([block]), 0, sum(block)))
         self._blocks[stratum][arm] -= 1
         return arm
 

@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,7 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if engine == "reference":
         return 1
     survival = any(law.kind == "survival" for law in plan.world.outcomes)
-    return max(16, min(8192, (1 << (18 if survival else 20)) // plan.n))
+    return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
 
 
 class _Workshop:
@@ -139,8 +140,8 @@ def _tasks(
 
 def run(
     scenario: Scenario,
-    designs: Sequence[str] | None,
-    truths: Sequence[str] | None,
+    designs: Sequence[str] | str | None,
+    truths: Sequence[str] | str | None,
     replicates: int,
     seed: int,
     engine: str,
@@ -186,8 +187,8 @@ def run(
     """
     _check(replicates, seed, engine, workers, chunk)
     job = Job(scenario, seed, engine, chunk, grid)
-    chosen_designs = scenario.select_designs(None if designs is None else list(designs))
-    chosen_truths = scenario.select_truths(None if truths is None else list(truths))
+    chosen_designs = scenario.select_designs(_names(designs))
+    chosen_truths = scenario.select_truths(_names(truths))
     cells = [(design, truth) for design in chosen_designs for truth in chosen_truths]
     tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
     home = _Workshop(job)
@@ -205,6 +206,11 @@ def run(
         if progress is not None:
             progress(done, total)
     return cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
+
+
+def _names(given: Sequence[str] | str | None) -> list[str] | None:
+    """Return names as a list; a single name may be given as it is."""
+    return [given] if isinstance(given, str) else None if given is None else list(given)
 
 
 def _check(replicates: int, seed: int, engine: str, workers: int, chunk: int | None) -> None:
@@ -241,6 +247,10 @@ def _results(
                 yield ready, future.result()
         for ready, future in waiting:
             yield ready, future.result()
+    except BrokenProcessPool:
+        raise UsageError(
+            "a worker process was ended from outside, probably for want of memory; run again with fewer workers."
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -261,13 +271,18 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "estimand": test.analysis.estimand,
                     "estimator": test.analysis.estimator,
                     "true_value": value,
-                    "null": benefit <= 1e-12,
+                    "null": benefit <= _smallest(plan, test.endpoint),
                     "best_arm": best,
                     "alpha": test.alpha,
                     "unit": _unit(plan, test),
                 }
             )
     return pa.Table.from_pylist(rows)
+
+
+def _smallest(plan: Plan, endpoint: int) -> float:
+    """Return the effect below which there is none: what is left where a marginal effect is solved for is far less."""
+    return 1e-9 * (plan.world.outcomes[endpoint].sd or 1.0)
 
 
 def _unit(plan: Plan, test: TestPlan) -> str:
@@ -283,8 +298,8 @@ def _best_arm(plan: Plan) -> str:
     values = [0.0] + [
         sign * plan.world.true_value(plan.primary, a, 0, test.follow_up) for a in range(1, len(plan.arms))
     ]
-    best = max(values)
-    holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - 1e-12]
+    best, near = max(values), _smallest(plan, plan.primary)
+    holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
     return holders[0] if len(holders) == 1 else ""
 
 

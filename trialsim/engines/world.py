@@ -222,7 +222,7 @@ def _true_value(
             for piece in (law.hazard.pieces.begin, law.hazard.pieces.slope, law.hazard.pieces.jump)
         )
         return 0.0 if same else cox_log_ratio(law.hazard, (treatment, control), factors, follow_up)
-    values = parameters.astype(np.float64) * 2.0**-53 if law.kind == "binary" else parameters
+    values = parameters.astype(np.float64) * 2.0**-52 if law.kind == "binary" else parameters
     return float(np.mean(values[:, treatment] - values[:, control]))
 
 
@@ -389,10 +389,13 @@ class _Builder:
 
     def _marginal_survival(self, law: OutcomeLaw, part: Any, effects: Mapping[str, Any]) -> OutcomeLaw:
         """Return the law whose population hazard ratios are those stated."""
+        from scipy.optimize import brentq
+
         main, modifier = linear_predictors(law.predictor, self.sample)
         factors = np.empty((len(self.sample), len(self.arms)))
         hazard_factors(main, modifier, np.zeros(len(main)), len(self.arms), factors)
         solved: dict[str, float] = {}
+        follow_up = follow_up_of(self.scenario, law.name)
         for a, arm in enumerate(self.arms):
             if a == 0 or arm not in effects:
                 continue
@@ -404,16 +407,17 @@ class _Builder:
 
             def gap(log_ratio: float, a: int = a, arm: str = arm, target: float = target) -> float:
                 trial = self.hazard(part, {**effects, arm: float(np.exp(log_ratio))})
-                return (
-                    cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), self.scenario.horizon)
-                    - target
-                )
+                return cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), follow_up) - target
 
             low, high = target - 3.0, target + 3.0
-            for _ in range(40):
-                middle = 0.5 * (low + high)
-                low, high = (middle, high) if gap(middle) < 0.0 else (low, middle)
-            solved[arm] = float(np.exp(0.5 * (low + high)))
+            if not gap(low) < 0.0 < gap(high):
+                path = f"endpoints.{law.name}.effect.{arm}"
+                why = (
+                    f"no conditional hazard ratio within a factor of 20 of {effects[arm]:g} gives this marginal one, "
+                    "the traits matter so much; state it as conditional"
+                )
+                raise ScenarioError([Problem(path, why)])
+            solved[arm] = float(np.exp(brentq(gap, low, high, xtol=1e-14)))
         replaced = self.hazard(part, {**effects, **solved})
         return OutcomeLaw(**{**law.__dict__, "hazard": replaced})
 
@@ -421,6 +425,14 @@ class _Builder:
 def _with_intercepts(law: OutcomeLaw, intercepts: Floats) -> OutcomeLaw:
     """Return the law with other intercepts."""
     return OutcomeLaw(**{**law.__dict__, "intercepts": intercepts})
+
+
+def follow_up_of(scenario: Scenario, endpoint: str) -> float:
+    """Return the days to which a marginal hazard ratio refers: those of the endpoint's first hypothesis, or the horizon."""
+    for hypothesis in scenario.hypotheses.values():
+        if hypothesis.endpoint == endpoint:
+            return hypothesis.follow_up or scenario.horizon
+    return scenario.horizon
 
 
 def build_world(

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
 
+from trialsim.engines.effects import Effect, effects_in
 from trialsim.errors import UsageError
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import Categories, Cell, HypothesisFacts, Table, categories_of, facts_of, numbers_of
-from trialsim.oc.run_writer import TABLES
+from trialsim.oc.run_writer import EFFECTS, TABLES
 
 _NEEDED = ("scenario.yaml", "provenance.json", "summary.json", "trials.parquet", "cells.parquet")
 
@@ -90,6 +91,23 @@ class StoredRun:
     def records(self) -> ParquetRecords:
         """The records, read as they are asked for."""
         return ParquetRecords(self.folder)
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects of the run's truths, conditional and marginal; empty where the run kept none.
+
+        Raises
+        ------
+        UsageError
+            Where their table is damaged.
+        """
+        path = self.folder / EFFECTS
+        if not path.is_file():
+            return ()
+        try:
+            return effects_in(pq.read_table(path, use_threads=False))
+        except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+            raise UsageError(f"{path}: damaged, it cannot be read; run it again") from error
 
     @property
     def finished_by(self) -> tuple[float, ...]:

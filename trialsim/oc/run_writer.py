@@ -19,6 +19,7 @@ from trialsim.oc.columns import Cell, rows_by_cell
 
 ROWS_PER_GROUP = 131_072
 TABLES = ("trials", "looks", "arms")
+EFFECTS = "effects.parquet"
 
 
 class RunWriter:
@@ -90,6 +91,10 @@ class RunWriter:
             table.close()
         pq.write_table(cells, self.partial / "cells.parquet", compression="none")
         return self.partial
+
+    def write_effects(self, effects: pa.Table) -> None:
+        """Add the table of effects, conditional and marginal."""
+        pq.write_table(effects, self.partial / EFFECTS, compression="none")
 
     def write_text(self, name: str, text: str) -> None:
         """Add a text file."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trialsim.errors import UsageError
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.in_memory import collect
-from trialsim.oc.measures import MEASURE_KEYS, Measure, definitions
+from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, definitions
 from trialsim.oc.run_folder import planned_looks
 from trialsim.oc.sweep_grid import Grid, Point, Vary, grid_of, own_values, parse_vary, set_by_truths
 from trialsim.scenario.load import load_scenario
@@ -269,19 +269,30 @@ def _unreported(grid: Grid, wanted: Sequence[Wanted], rows: Sequence[SweepRow], 
 
 
 def _unmoved(grid: Grid, rows: Sequence[SweepRow]) -> Iterator[str]:
-    """Yield a sentence for each cell in which every point gives the same numbers to the last digit."""
+    """Yield a sentence for each design in which every point gives the same numbers to the last digit.
+
+    Probabilities that were 0 or 1 in every replicate tell nothing: more of them might differ.
+    """
     fixed = {truth for truth, _ in set_by_truths(grid)}
     for design in grid.designs:
+        still = []
         for truth in grid.truths:
             own = [row for row in rows if (row.measure.design, row.measure.truth) == (design, truth)]
-            if truth in fixed or len({row.point for row in own}) < 2:
+            if truth in fixed or len({row.point for row in own}) < 2 or all(_at_an_end(row) for row in own):
                 continue
             if len({row.measure for row in own}) == len({_which(row.measure) for row in own}):
-                yield (
-                    f"Nothing here moves with {' or '.join(grid.labels)} for {design} under {truth}: what "
-                    "decides it, such as the count a look waits for, may have to vary too (paths joined by + "
-                    "vary together)."
-                )
+                still.append(truth)
+        if still:
+            yield (
+                f"Nothing here moves with {' or '.join(grid.labels)} for {design} under {', '.join(still)}: what "
+                "decides it, such as the count a look waits for, may have to vary too (paths joined by + vary "
+                "together)."
+            )
+
+
+def _at_an_end(row: SweepRow) -> bool:
+    """Return whether a row is a probability of 0 or 1."""
+    return row.measure.unit == PROBABILITY and row.measure.value in (0.0, 1.0)
 
 
 def _which(row: Measure) -> tuple[str | int | None, ...]:

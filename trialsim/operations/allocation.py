@@ -42,7 +42,7 @@ def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]
+def draw_from_block(u, left, stratum, total):  # type: ignore[no-untyped-def]
     """Return an arm from what is left of a permuted block; drawing without replacement makes every order equally likely.
 
     Parameters
@@ -50,9 +50,11 @@ def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]
     u
         Uniform in (0, 1).
     left
-        Places left by arm, not all zero, ``[arm]``; not changed.
+        Places left by stratum and arm, ``[stratum, arm]``; not changed.
+    stratum
+        The patient's stratum, with at least one place left.
     total
-        Places left in all.
+        Places left in that stratum.
 
     Returns
     -------
@@ -60,11 +62,12 @@ def draw_from_block(u, left, total):  # type: ignore[no-untyped-def]
         Index of an arm with a place left.
     """
     place = np.int64(u * total)
-    for a in range(len(left)):
-        place -= left[a]
-        if place < 0:
-            return a
-    return -1
+    arm = 0
+    passed = 0
+    for a in range(left.shape[1] - 1):  # without a branch: which arm comes next cannot be predicted
+        passed += left[stratum, a]
+        arm += np.int64(place >= passed)
+    return arm
 
 
 @kernel

@@ -125,7 +125,7 @@ class PatientSource:
 
 @inline
 def row_number(bits, rows):  # type: ignore[no-untyped-def]
-    """Return which of ``rows`` rows a random word stands for; their probabilities differ by at most 2**-53."""
+    """Return which of ``rows`` rows a random word stands for; their probabilities differ by at most 2**-52."""
     return np.int64(unit(bits) * rows)
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from trialsim.engines.effects import Effect
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Records
 from trialsim.oc.error_claims import ErrorClaim, error_claims
 from trialsim.oc.measures import definition
 from trialsim.report.answer import answer
+from trialsim.report.effects_table import EXPLANATION, effects_tables
 from trialsim.report.figures import (
     MOST_TRUTHS_DRAWN,
     MOST_TRUTHS_OF_DURATIONS,
@@ -42,6 +44,7 @@ def page(
     characteristics: OperatingCharacteristics,
     records: Records,
     targets: Mapping[tuple[str, str], float],
+    effects: Sequence[Effect] = (),
 ) -> str:
     """Return the page.
 
@@ -53,6 +56,8 @@ def page(
         What was found, and the trials it was found in.
     targets
         One-sided alpha by design and hypothesis.
+    effects
+        The effects of the truths, conditional and marginal.
     """
     name = str(scenario.get("name", "scenario"))
     about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
@@ -70,6 +75,7 @@ def page(
         *_error_section(error_claims(characteristics, targets)),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
+        *_effects(effects),
         "<h2>Definitions</h2>",
         *_definitions(characteristics),
         *_assumptions(scenario.get("assumed")),
@@ -134,6 +140,13 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
         "are about each hypothesis, not about the family of them.</p>",
         _text_table(table),
     ]
+
+
+def _effects(effects: Sequence[Effect]) -> list[str]:
+    if not effects:
+        return []
+    tables = [_text_table(table) for table in effects_tables(effects)]
+    return ["<h2>Effects</h2>", f"<p>{escape(EXPLANATION)}</p>", *tables]
 
 
 def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:

@@ -20,7 +20,8 @@ def write_report(run: StoredRun, characteristics: OperatingCharacteristics) -> P
     characteristics
         Computed from its records.
     """
-    text = page(run.scenario, run.provenance, characteristics, run.records, alpha_targets(run.scenario))
+    targets = alpha_targets(run.scenario)
+    text = page(run.scenario, run.provenance, characteristics, run.records, targets, run.effects)
     path = run.folder / "report.html"
     beside = path.with_name(f"report.html.partial-{os.getpid()}")
     try:

@@ -134,6 +134,8 @@ def _empty_columns(replay: Replay) -> list[str]:
     """Return the columns of a data set without patients."""
     nobody = Course(replay.cut + 1, 0)
     row = _who(replay, 0, nobody, "")
+    latent = replay.scenario.population.traits
+    row.update({name: None for name in replay.plan.world.source.columns if name not in latent})
     for endpoint, law in enumerate(replay.plan.world.outcomes):
         row.update((_time_to_event if law.kind == "survival" else _read_out)(replay, nobody, endpoint))
     return list(row)

@@ -216,11 +216,13 @@ def _draw_swimmers(axes: Axes, replay: Replay, found: Swimmers, scale: Scale, he
 def _draw_mark(axes: Axes, mark: Mark, scale: Scale, pitch: float) -> None:
     """Draw all marks of a kind, smaller the more patients there are."""
     points = np.array(mark.points, dtype=np.float64)
-    size = float(np.clip(1.1 * pitch, 1.8, 6.0))
+    least = 2.8 if mark.shape == "x" else 1.8  # a cross has no face to be seen by
+    size = float(np.clip(1.1 * pitch, least, 6.0))
     axes.plot(
         scale.of(1) * points[:, 0], points[:, 1], linestyle="none", marker=mark.shape, markersize=size,
         markerfacecolor=DARK if mark.filled else "white", markeredgecolor=DARK,
-        markeredgewidth=min(0.8, 0.16 * size), zorder=3 if mark.filled else 4, clip_on=False,
+        markeredgewidth=min(0.8, (0.25 if mark.shape == "x" else 0.16) * size),
+        zorder=3 if mark.filled else 4, clip_on=False,
     )  # fmt: skip
 
 

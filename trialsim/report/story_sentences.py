@@ -245,7 +245,7 @@ def _ending(replay: Replay) -> list[str]:
     pipeline = int(replay.trial["pipeline"])
     left = []
     if overrun:
-        left.append(f"{count(overrun, 'patient')} had been randomised after the deciding cut")
+        left.append(f"{count(overrun, 'patient')} had been randomised after it")
     if pipeline:
         known = counted_as(replay, replay.plan.primary, 2).split(" ", 1)[1].split("s of", 1)[0]
         name = replay.plan.world.outcomes[replay.plan.primary].name

@@ -29,6 +29,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
 }
 _FEW_POINTS = 40
+_SHORT_LABEL = 45
 
 Series = tuple[str, ...]
 
@@ -206,8 +207,16 @@ def _draw(axes: Axes, sweep: Sweep, rows: Sequence[SweepRow]) -> None:
     left_out = len(series) - MOST_SERIES_DRAWN
     if series:
         title = f"{len(series) - left_out} of {len(series)} series" if left_out > 0 else None
-        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 2}
-        axes.legend(frameon=False, fontsize=8, title=title, **above)
+        _, labels = axes.get_legend_handles_labels()
+        columns = 2 if max(map(len, labels)) <= _SHORT_LABEL else 1
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=columns,
+            frameon=False,
+            fontsize=8,
+            title=title,
+        )
     solution = sweep.solution
     if solution is not None and rows and rows[0].measure.name == solution.wanted.name:
         axes.axhline(solution.target / per, color="#9A9A9A", linewidth=1, linestyle=(0, (4, 3)))

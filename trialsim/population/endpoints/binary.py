@@ -7,19 +7,19 @@ import numpy as np
 from trialsim.compiled import inline, kernel
 from trialsim.elementary import natural_exp
 
-_SHIFT11 = np.uint64(11)
+_SHIFT12 = np.uint64(12)
 
 
 @inline
 def response_threshold(probability: float) -> int:
-    """Return how many of the 2**53 uniforms lie below ``probability``, so that P(response) is exact to 2**-53."""
-    return np.uint64(np.int64(np.ceil(min(max(probability, 0.0), 1.0) * 9007199254740992.0 - 0.5)))
+    """Return how many of the 2**52 uniforms lie below ``probability``, so that P(response) is exact to 2**-53."""
+    return np.uint64(np.int64(np.ceil(min(max(probability, 0.0), 1.0) * 4503599627370496.0 - 0.5)))
 
 
 @inline
 def responds(bits: int, threshold: int) -> bool:
     """Return whether a patient with random word ``bits`` responds."""
-    return (bits >> _SHIFT11) < threshold
+    return (bits >> _SHIFT12) < threshold
 
 
 @kernel

@@ -70,6 +70,8 @@ def hazard_law(
     HazardLaw
         One group an arm.
     """
+    if weibull is not None and weibull[0] == 1.0:
+        segments, weibull = ((0.0,), (1.0 / weibull[1],)), None
     groups: list[tuple[list[float], list[float]]] = []
     for steps in ratios:
         if weibull is not None:

@@ -1,0 +1,98 @@
+"""Operating characteristics that somebody else computed: every figure of every ``expected.yaml``."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from trialsim.engines.runner import run
+from trialsim.scenario.load import load_scenario
+from trialsim.timegrid import DAYS_PER_MONTH
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FILES = sorted(ROOT.glob("scenarios/*/expected.yaml"))
+SEED = 20260101
+
+
+def figures() -> list[tuple[Path, dict[str, Any]]]:
+    found = []
+    for path in FILES:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found += [(path.parent / content["scenario"], figure) for figure in content["figures"]]
+    return found
+
+
+def name_of(value: Any) -> str:
+    if isinstance(value, Path):
+        return value.stem
+    parts = (value[key] for key in ("design", "truth", "measure", "look", "source") if key in value)
+    return "-".join(str(part) for part in parts)
+
+
+@functools.cache
+def records(path: Path, design: str, truth: str, replicates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the trials and the looks (of the first hypothesis) of one cell."""
+    trials, looks = [], []
+
+    def keep(tables: dict[str, Any]) -> None:
+        trials.append(tables["trials"].to_pandas())
+        looks.append(tables["looks"].select(["replicate", "look", "cut_time"]).to_pandas())
+
+    run(load_scenario(path), [design], [truth], replicates, SEED, "fast", 1, keep)
+    return pd.concat(trials, ignore_index=True), pd.concat(looks, ignore_index=True).drop_duplicates()
+
+
+def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any]) -> np.ndarray:
+    """Return the values whose mean is the measure."""
+    measure = figure["measure"]
+    if measure in ("reject", "reject_by_look"):
+        look = trials[f"reject_look:{figure['hypothesis']}"].to_numpy()
+        last = figure["look"] if measure == "reject_by_look" else look.max()
+        values = (look > 0) & (look <= last)
+    elif measure == "duration":
+        values = trials["lock_time"].to_numpy()
+    elif measure == "look_time":
+        values = looks.loc[looks["look"] == figure["look"], "cut_time"].to_numpy()
+    elif measure == "stop":
+        values = trials["stop_look"].to_numpy() == figure["look"]
+    else:
+        values = trials[measure].to_numpy()
+    values = values.astype(float)
+    return values / DAYS_PER_MONTH if figure["unit"] == "months" else values
+
+
+def check(path: Path, figure: dict[str, Any], replicates: int) -> None:
+    values = simulated(*records(path, figure["design"], figure["truth"], replicates), figure)
+    value = figure["value"]
+    probability = figure["unit"] == "probability"
+    # The error of a probability is taken at the figure, so that a share of zero is not thought exact.
+    own = np.sqrt(value * (1 - value)) if probability else values.std(ddof=1)
+    theirs = figure["mcse"] if "mcse" in figure else own / np.sqrt(figure["n"])
+    error = np.hypot(own / np.sqrt(len(values)), theirs)
+    difference = values.mean() - value
+    assert abs(difference) <= 5 * error + figure.get("slack", 0.0), (
+        f"{values.mean():.6g} instead of {value}: {difference / error:.1f} standard errors"
+    )
+    assert error < 0.05 * max(abs(value), 0.02), "too few trials to tell anything"
+
+
+@pytest.mark.parametrize(("path", "figure"), figures(), ids=name_of)
+def test_figure(path: Path, figure: dict[str, Any]) -> None:
+    check(path, figure, 40_000 if path.stem == "binary_sequential" else 20_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "figure"), figures(), ids=name_of)
+def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any]) -> None:
+    check(path, figure, 400_000 if path.stem == "binary_sequential" else 100_000)
+
+
+def test_there_are_figures_for_both_scenarios() -> None:
+    assert {path.stem for path, _ in figures()} == {"binary_sequential", "nph_oncology"}
+    assert len(figures()) > 40
