@@ -11,6 +11,7 @@ Normal and exponential variates come from the inverse distribution function of o
 from __future__ import annotations
 
 import enum
+import hashlib
 
 import numpy as np
 from llvmlite import ir
@@ -33,6 +34,22 @@ class Purpose(enum.IntEnum):
     EVENT = 7
     READOUT = 8
     SAMPLER = 9
+
+
+def name_address(name: str) -> int:
+    """Return the number under which draws for a named thing are found, so that another thing beside it moves none.
+
+    Parameters
+    ----------
+    name
+        Of an endpoint or a covariate.
+
+    Returns
+    -------
+    int
+        The first 63 bits of the name's SHA-256.
+    """
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
 # Addresses of the patients from which the true values of estimands are computed: replicates that no run can reach.

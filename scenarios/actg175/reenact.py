@@ -200,6 +200,17 @@ def table_text(listed: list[Figure]) -> str:
     return "\n".join(lines)
 
 
+def at_risk_text(found: Reenactment, month: int = 30) -> str:
+    """Return how many were still followed late in the trial: the assumed censoring beside the real one."""
+    real = json.loads((HERE / "real.json").read_text(encoding="utf-8"))["arms"]
+    followed = found.at_risk[:, :, found.months.index(month)].mean(axis=0)
+    parts = []
+    for a, arm in enumerate(found.arms):
+        (point,) = [point for point in real[arm]["kaplan_meier"] if point["months"] == month]
+        parts.append(f"{arm} {point['at_risk']} and {followed[a]:.0f}")
+    return f"At risk at {month} months, really and on average in re-enactments: {', '.join(parts)}."
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the table, draw the picture where one is asked for; fail where a real value lies outside."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -218,6 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     inside = sum(one.inside for one in listed)
     print(table_text(listed))
     print(f"\n{inside} of {len(listed)} real values lie inside the central 95% of their re-enactments.")
+    print(at_risk_text(found))
     if options.picture:
         sys.path.insert(0, str(HERE))
         from draw_reenactment import draw

@@ -96,3 +96,17 @@ def test_our_cox_analysis_meets_the_real_ratios(arm: str) -> None:
     stored = REAL["cox_against_zdv"][arm]
     expected = [stored[key] for key in ("hazard_ratio", "lower", "upper")]
     assert np.abs(np.array([ratio, lower, upper]) - expected).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_the_page_holds_what_the_script_prints(
+    script: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script.main([]) == 0
+    printed = capsys.readouterr().out
+    page = (FOLDER.parents[1] / "docs" / "actg175.md").read_text(encoding="utf-8")
+    assert printed.strip() in page
+    for truth, inside in (("no_effect", 5), ("published", 17), ("proportional", 20)):
+        assert script.main(["--truth", truth]) == (inside != 20)
+        assert f"{inside} of 20 real values" in capsys.readouterr().out
+        assert f"`{truth}`" in page

@@ -152,9 +152,16 @@ def test_drop_arms_drops_at_its_look_alone() -> None:
 def test_drop_arms_decides_by_the_bounds_first() -> None:
     _, _, reject, futile, open_arms = facts(decide(DropArms(look=1, keep=1), view([[2.7, 1.0, 0.5]], arms=4)))
     assert reject == [[True, False, False]]
-    # Of those undecided the best one is kept.
-    assert futile == [[False, False, True]]
-    assert open_arms == [[True, False, True, False]]
+    # The arm rejected now is the one that is kept, so nothing is left to decide and the trial stops.
+    assert futile == [[False, True, True]]
+    assert open_arms == [[True, True, True, True]]
+
+
+def test_drop_arms_ranks_arms_and_keeps_all_tests_of_the_kept() -> None:
+    _, _, reject, futile, open_arms = facts(decide(DropArms(look=1, keep=2), view([[0.2, 1.0, 0.5]], arms=4)))
+    assert reject == [[False, False, False]]
+    assert futile == [[True, False, False]]
+    assert open_arms == [[True, False, True, True]]
 
 
 def allocation_view(

@@ -127,7 +127,7 @@ def test_a_trial_without_time_ends_at_its_horizon(root: Path) -> None:
 
 def test_where_a_trial_stops_and_the_other_goes_on(root: Path) -> None:
     scenario = load_scenario(root / "scenarios/binary_sequential/binary_sequential.yaml")
-    story = explain(scenario, "group_sequential", "alternative", 0, 1, against="fixed")
+    story = explain(scenario, "group_sequential", "alternative", 3, 1, against="fixed")
     assert story.parting is not None
     assert story.parting.sentences[-1] == (
         "On day 271.5 (month 8.9) group_sequential stopped for efficacy at look 2 while fixed went on."
@@ -146,7 +146,7 @@ def test_where_a_trial_stops_and_the_other_goes_on(root: Path) -> None:
 
 def test_the_order_of_designs_turns_the_sentence_only(root: Path) -> None:
     scenario = load_scenario(root / "scenarios/binary_sequential/binary_sequential.yaml")
-    story = explain(scenario, "fixed", "alternative", 0, 1, against="group_sequential")
+    story = explain(scenario, "fixed", "alternative", 3, 1, against="group_sequential")
     assert story.parting is not None
     assert story.parting.sentences[-1] == (
         "On day 271.5 (month 8.9) group_sequential stopped for efficacy at look 2 while fixed went on."
@@ -176,7 +176,7 @@ def test_alike_designs_never_part(scenario: Scenario) -> None:
 
 def test_another_number_of_looks_does_not_part_patients(root: Path) -> None:
     scenario = load_scenario(root / "scenarios/nph_oncology/nph_oncology.yaml")
-    found = parting(*(replay(scenario, name, "proportional", 0, 1) for name in ("group_sequential", "fixed")))
+    found = parting(*(replay(scenario, name, "proportional", 3, 1) for name in ("group_sequential", "fixed")))
     assert found.log is not None
     assert found.patients is None
     assert found.sentences[-1] == "What happened to patients is the same under both to the end."

@@ -78,14 +78,14 @@ def test_every_event_readout_and_loss_is_marked(story: Story) -> None:
 
 def test_a_label_says_z_and_bound(root: Path) -> None:
     scenario = load_scenario(root / "scenarios/nph_oncology/nph_oncology.yaml")
-    trial = replay(scenario, "group_sequential", "proportional", 0, 1)
+    trial = replay(scenario, "group_sequential", "proportional", 3, 1)
     labels = [full_label(trial, look) for look in trial.looks]
     assert labels == [
-        ["look 1", "z 1.38 < 3.72"],
-        ["look 2", "z 1.90 < 2.51"],
-        ["look 3: efficacy", "z 2.62 ≥ 1.99"],
+        ["look 1", "z 1.31 < 3.72"],
+        ["look 2", "z 1.79 < 2.51"],
+        ["look 3: efficacy", "z 3.67 ≥ 1.99"],
     ]
-    assert short_label(trial.looks[1]) == "2: z 1.90"
+    assert short_label(trial.looks[1]) == "2: z 1.79"
 
 
 def test_planned_enrolment_is_the_mean_of_what_the_law_brings() -> None:

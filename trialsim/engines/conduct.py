@@ -16,7 +16,10 @@ from trialsim.engines.points import Chunk, CutCounts, Ends, Point
 
 @dataclass
 class LookRecord:
-    """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``."""
+    """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
+
+    ``carried_out`` tells which decisions came before the horizon.
+    """
 
     point: Point
     counts: CutCounts
@@ -26,6 +29,7 @@ class LookRecord:
     information: Floats
     status: NDArray[np.int8]
     decision: Decision
+    carried_out: Bools
 
 
 @dataclass
@@ -98,6 +102,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
     effect, se, z = (np.full((size, tests), np.nan) for _ in range(3))
     status = np.full((size, tests), Status.NOT_ANALYSED, dtype=np.int8)
     minds = _Minds(size)
+    lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
         rows = point.rows
@@ -120,15 +125,14 @@ def conduct(chunk: Chunk) -> ChunkResult:
         for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
             open_still = ~(rejected[rows] | futile[rows])
             kept[rows] = np.where(open_still, now, kept[rows])
-        reject_look[rows] = np.where(decision.reject, (point.number + 1)[:, None], reject_look[rows])
-        rejected[rows] |= decision.reject
+        # What would be decided after the horizon is never carried out.
+        record.carried_out = point.tick + lag[point.number] <= plan.horizon
+        carried = decision.reject & record.carried_out[:, None]
+        reject_look[rows] = np.where(carried, (point.number + 1)[:, None], reject_look[rows])
+        rejected[rows] |= carried
         futile[rows] |= decision.futile
         chunk.apply(point, decision, np.where(record.status == Status.OK, record.z, -1000.0 - record.status))
     ends = chunk.ends()
-    # What was decided after the horizon was never carried out.
-    late = ends.look[:, None] + 1 < reject_look
-    rejected &= ~late
-    reject_look[late] = 0
     return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends)
 
 
@@ -143,7 +147,9 @@ def _analyse(chunk: Chunk, point: Point) -> LookRecord:
         z[:, t], effect[:, t], se[:, t] = found.z, found.effect, found.se
         information[:, t], status[:, t] = found.information, found.status
     counts = chunk.counts(point.rows, point.tick)
-    return LookRecord(point, counts, z, effect, se, information, status, Decision())
+    return LookRecord(
+        point, counts, z, effect, se, information, status, Decision(), np.ones(len(z), dtype=bool)
+    )
 
 
 def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools) -> LookView:

@@ -158,7 +158,7 @@ def readout_times(chosen, first, entry, dropout, wait, readout_at):
         since = first[r]
         e = entry[row_of(entry, r), since:]
         d = dropout[row_of(dropout, r), since:]
-        out = readout_at[r, since:]
+        out = readout_at[row_of(readout_at, r), since:]
         for i in range(len(out)):
             out[i] = e[i] + wait if wait <= d[i] else np.int64(NEVER)
 

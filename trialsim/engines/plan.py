@@ -167,7 +167,8 @@ class Plan:
     @property
     def adaptive(self) -> bool:
         """Whether a decision may change how later patients are allocated."""
-        return self.randomisation.adaptive or len(self.arms) > 2
+        both_ways = any(test.treatment == 0 for test in self.tests)
+        return self.randomisation.adaptive or len(self.arms) > 2 or both_ways
 
     @cached_property
     def test_arms(self) -> Ints:

@@ -110,7 +110,12 @@ def look_columns(result: ChunkResult) -> Columns:
         return np.concatenate([getattr(look, name) for look in looks])[order].ravel()
 
     def decided(name: str) -> NDArray[Any]:
-        return np.concatenate([np.asarray(getattr(look.decision, name)) for look in looks])[order]
+        parts = [np.asarray(getattr(look.decision, name)) for look in looks]
+        kept = [
+            part & (look.carried_out[:, None] if part.ndim == 2 else look.carried_out)
+            for part, look in zip(parts, looks, strict=True)
+        ]
+        return np.concatenate(kept)[order]
 
     return {
         "replicate": each(result.chunk.replicates[rows[order]]),

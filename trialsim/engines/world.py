@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.draws import TRUTH_REPLICATE, Purpose
+from trialsim.draws import TRUTH_REPLICATE, Purpose, name_address
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
 from trialsim.population.endpoints.binary import response_thresholds
@@ -242,14 +242,14 @@ def build_source(scenario: Scenario, table: Mapping[str, Any] | None) -> Patient
     columns = (*covariates, *traits)
     categories: dict[str, tuple[str, ...]] = {}
     rows: Floats | None = None
-    families: list[tuple[str, Mapping[str, float]]] = []
+    families: list[tuple[str, str, Mapping[str, float]]] = []
     if table is not None:
         rows = np.ascontiguousarray(
             np.stack([np.asarray(table[name][0], dtype=np.float64) for name in covariates], axis=1)
         )
         categories = {name: tuple(table[name][1]) for name in covariates if table[name][1]}
     for name, marginal in population.marginals.items():
-        families.append((marginal.kind, marginal.parameters))
+        families.append((name, marginal.kind, marginal.parameters))
         if marginal.levels:
             categories[name] = marginal.levels
     if not families and not traits:
@@ -326,11 +326,11 @@ class _Builder:
         segments = ((0.0,), (1.0,)) if weibull else part.baseline.segments()
         return hazard_law(segments, weibull, ratios)
 
-    def law(self, index: int, name: str, part: Any) -> OutcomeLaw:
+    def law(self, name: str, part: Any) -> OutcomeLaw:
         """Return the law of one endpoint."""
         predictor, drift = self.predictor(part), _drift(part.drift)
         purpose = Purpose.EVENT if part.kind == "survival" else Purpose.READOUT
-        common = (name, part.kind, int(purpose), index, self._readout(part), predictor, drift)
+        common = (name, part.kind, int(purpose), name_address(name), self._readout(part), predictor, drift)
         effects = {arm: part.effect[arm] for arm in self.arms if arm in part.effect}
         marginal = part.effect_kind == "marginal" and not (predictor.empty)
         none = np.zeros(len(self.arms))
@@ -468,7 +468,7 @@ def build_world(
     return World(
         source,
         accrual_law(accrual.kind, accrual.over, rates, accrual.arrivals or ""),
-        tuple(builder.law(i, name, part) for i, (name, part) in enumerate(scenario.endpoints.items())),
+        tuple(builder.law(name, part) for name, part in scenario.endpoints.items()),
         builder.dropout(),
         chosen.n,
         chosen.arms,

@@ -8,11 +8,12 @@ from trialsim.contracts import Bools, Decision, LookView, Memory, Status, Stop, 
 
 
 def arms_still_tested(view: LookView, decided: Bools) -> Bools:
-    """Return which arms stay open: those open now with a test still undecided, and control."""
+    """Return which arms stay open: those open now that an undecided test compares, and those that no test is about."""
     needed = np.zeros_like(view.open_arms)
     tested = np.zeros(view.open_arms.shape[1], dtype=bool)
-    for t, (treatment, _) in enumerate(view.test_arms):
+    for t, (treatment, comparator) in enumerate(view.test_arms):
         needed[:, treatment] |= ~decided[:, t]
+        needed[:, comparator] |= ~decided[:, t]
         tested[treatment] = True
     kept: Bools = view.open_arms & (needed | ~tested)
     return kept

@@ -11,7 +11,8 @@ from trialsim.policies.bounds import Bounds
 class DropArms(Bounds):
     """Keep the best ``keep`` experimental arms at look ``look`` and give up the tests of the others.
 
-    Ranking is by z; an arm whose test could not be computed ranks last, ties go to the arm named first. The remaining
+    Ranking is by the best z of an arm's tests; an arm whose tests could not be computed ranks last, ties go to the arm
+    named first, and an arm rejected at this very look is one of those kept. The remaining
     tests use the design's bounds as they are, so **no familywise claim is made**: a selection that is not accounted for
     may inflate the error (Thall, Simon and Ellenberg, Biometrika 75, 1988, 303-310).
 
@@ -40,10 +41,14 @@ class DropArms(Bounds):
         decision, memory = super().decide(view, memory)
         assert decision.reject is not None and decision.futile is not None
         here = (view.look == self.look - 1) & ~view.is_last
-        undecided = ~(view.rejected | view.futile | decision.reject | decision.futile)
-        z = np.where((view.status == Status.OK) & undecided, view.z, -np.inf)
-        order = np.argsort(-z, axis=1, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(z.shape[1])[None, :].repeat(len(z), axis=0), axis=1)
-        dropped = undecided & (rank >= self.keep) & here[:, None]
+        decided_before = view.rejected | view.futile
+        z = np.where((view.status == Status.OK) & ~decided_before & ~decision.futile, view.z, -np.inf)
+        arms = np.unique(view.test_arms[:, 0])
+        best = np.stack([z[:, view.test_arms[:, 0] == arm].max(axis=1) for arm in arms], axis=1)
+        order = np.argsort(-best, axis=1, kind="stable")
+        kept = np.zeros(best.shape, dtype=bool)
+        np.put_along_axis(kept, order[:, : self.keep], True, axis=1)
+        arm_of_test = np.searchsorted(arms, view.test_arms[:, 0])
+        undecided = ~(decided_before | decision.reject | decision.futile)
+        dropped = undecided & ~kept[:, arm_of_test] & here[:, None]
         return self._conclude(view, decision.reject, decision.futile | dropped, view.open_arms), memory

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.compiled import inline, kernel
-from trialsim.draws import Purpose, uniform, unit, word
+from trialsim.draws import Purpose, name_address, uniform, unit, word
 from trialsim.elementary import natural_exp, standard_normal
 
 Floats = NDArray[np.float64]
@@ -179,14 +179,14 @@ def _poisson_cuts(mean: float) -> Floats:
 
 
 def build_marginals(
-    families: Sequence[tuple[str, Mapping[str, float]]], traits: Mapping[str, float], correlation: Floats
+    families: Sequence[tuple[str, str, Mapping[str, float]]], traits: Mapping[str, float], correlation: Floats
 ) -> Marginals:
     """Return the drawn columns: covariates in their order, then the latent traits given.
 
     Parameters
     ----------
     families
-        For each covariate its family (``normal``, ``log_normal``, ``beta``, ``poisson``, ``categorical``) and
+        For each covariate its name, its family (``normal``, ``log_normal``, ``beta``, ``poisson``, ``categorical``) and
         parameters; the parameters of a categorical one are its level probabilities.
     traits
         Standard deviation of each latent trait, by name.
@@ -199,7 +199,7 @@ def build_marginals(
         Ready to draw from.
     """
     kind, first, second, cuts, purpose, draw = [], [], [], [], [], []
-    for k, (family, p) in enumerate(families):
+    for name, family, p in families:
         a, b, cut = 0.0, 0.0, np.array([np.inf])
         if family == "normal":
             code, a, b = _NORMAL, p["mean"], p["sd"]
@@ -216,7 +216,7 @@ def build_marginals(
         second.append(b)
         cuts.append(cut)
         purpose.append(int(Purpose.COVARIATE))
-        draw.append(k)
+        draw.append(name_address(name))
     for name, sd in traits.items():
         kind.append(_NORMAL)
         first.append(0.0)
