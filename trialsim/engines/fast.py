@@ -6,31 +6,18 @@ A decision that changes allocation lays out anew whoever enters later: draws are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Moments, RiskTables, Stop, any_of, sum_of
-from trialsim.draws import Purpose, block_count, patient_table
+from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
 from trialsim.engines import fast_kernels as kernels
+from trialsim.engines.fast_outcomes import FastCut, Outcome
+from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.world import OutcomeLaw
-from trialsim.timegrid import NEVER, TICKS_PER_DAY
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """What all chunks of a plan share: tables of the random generator, and whatever does not vary by replicate."""
-
-    words: tuple[NDArray[np.uint64], ...]
-    row_words: NDArray[np.uint64]
-    allocation_words: NDArray[np.uint64]
-    parameters: tuple[NDArray[Any] | None, ...]
-    entry: Ints | None
-    strata: Ints | None
+from trialsim.timegrid import NEVER
 
 
 class FastEngine:
@@ -44,44 +31,28 @@ class FastEngine:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        world = plan.world
-        fixed = world.source.finite
-        blocks = block_count(plan.n)
-        rows = world.source.rows
-        allocation = plan.strata(plan.allocation.strata)
-        self.prepared = _Prepared(
-            tuple(patient_table(blocks, law.purpose, law.draw, plan.seed) for law in world.laws),
-            patient_table(blocks, int(Purpose.TABLE_ROW), 0, plan.seed),
-            patient_table(blocks, int(Purpose.ALLOCATION), 0, plan.seed),
-            tuple(
-                law.parameters(rows, np.zeros(len(rows))) if fixed and law.drift.none else None
-                for law in world.laws
-            ),
-            None
-            if world.accrual.random
-            else world.accrual.entry_ticks(plan.seed, 0, plan.n, plan.grid)[None, :],
-            allocation.of(rows) if fixed else None,
-        )
+        self._prepared = prepare(plan)
 
     def start(self, replicates: Ints) -> FastChunk:
         """Return a chunk of replicates (global numbers) at the start of accrual."""
-        return FastChunk(self.plan, self.prepared, np.asarray(replicates, dtype=np.int64))
+        return FastChunk(self.plan, self._prepared, np.asarray(replicates, dtype=np.int64))
 
 
 class FastChunk:
     """The state of some replicates; see :class:`~trialsim.engines.points.Chunk`."""
 
-    def __init__(self, plan: Plan, prepared: _Prepared, replicates: Ints) -> None:
+    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
         self.plan, self.replicates = plan, replicates
-        self._prepared = prepared
+        self.prepared = prepared
         size, n, arms = len(replicates), plan.n, len(plan.arms)
         self._all = np.arange(size)
-        self._lay_out_patients(prepared)
+        self.patients = Patients(plan, prepared, replicates)
+        self.entry = self.patients.entry
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
         self._weights = np.full((size, arms), np.nan)
-        self._outcomes = [_Outcome(law, size, n, self) for law in plan.world.outcomes]
+        self._outcomes = [Outcome(law, size, n, self) for law in plan.world.outcomes]
         self._dropout = (
             np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
         )
@@ -107,61 +78,6 @@ class FastChunk:
 
     # ---- laying out patients and outcomes -------------------------------------------------------------------------
 
-    def _lay_out_patients(self, prepared: _Prepared) -> None:
-        """Lay out entry times, records and strata."""
-        plan, world = self.plan, self.plan.world
-        size, n = len(self.replicates), plan.n
-        if prepared.entry is not None:
-            self.entry = prepared.entry
-        else:
-            self.entry = np.stack(
-                [world.accrual.entry_ticks(plan.seed, int(r), n, plan.grid) for r in self.replicates]
-            )
-        self._records: Floats | None = None
-        source = world.source
-        if source.identical:
-            self._rows = np.zeros((1, n), dtype=np.int64)
-        elif source.finite:
-            self._rows = np.empty((size, n), dtype=np.int64)
-            kernels.draw_rows(
-                plan.seed,
-                self.replicates,
-                prepared.row_words,
-                int(Purpose.TABLE_ROW),
-                len(source.rows),
-                self._rows,
-            )
-        else:
-            self._rows = np.arange(size * n).reshape(size, n)
-            self._records = np.concatenate([source.records(plan.seed, int(r), n) for r in self.replicates])
-        self._strata_of: dict[tuple[str, ...], Ints] = {}
-        self._one_stratum = np.zeros((1, n), dtype=np.int64)
-        self._parameters: list[tuple[NDArray[Any], Ints]] = []
-        for law, ready in zip(world.laws, prepared.parameters, strict=True):
-            if ready is not None:
-                self._parameters.append((ready, self._rows))
-                continue
-            entry_days = np.broadcast_to(self.entry, (size, n)).ravel() / TICKS_PER_DAY
-            records = (
-                self._records
-                if self._records is not None
-                else source.rows[np.broadcast_to(self._rows, (size, n)).ravel()]
-            )
-            self._parameters.append(
-                (law.parameters(records, entry_days), np.arange(size * n).reshape(size, n))
-            )
-
-    def strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
-        """Return the stratum of each patient, ``[replicate or 1, patient]``, and the number of strata."""
-        if not names:
-            return self._one_stratum, 1
-        how = self.plan.strata(names)
-        if names not in self._strata_of:
-            records = self._records if self._records is not None else self.plan.world.source.rows
-            found = how.of(records)
-            self._strata_of[names] = found[self._rows]
-        return self._strata_of[names], how.count
-
     def _room_for_completion(self, size: int, n: int) -> Ints:
         """Return where the delays after which patients have nothing more to give are kept."""
         survival = [outcome for outcome in self._outcomes if outcome.law.kind == "survival"]
@@ -175,13 +91,13 @@ class FastChunk:
     def _lay_out(self, rows: Ints, first: Ints) -> None:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
         plan, design = self.plan, self.plan.allocation
-        strata, count = self.strata(design.strata)
+        strata, count = self.patients.strata(design.strata)
         kernels.allocate(
-            plan.seed, self.replicates, rows[: len(self.arm)], first, self._prepared.allocation_words, design.rule,
+            plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words, design.rule,
             design.ratio, design.places, strata, count, self._open, self._weights, self.arm,
         )  # fmt: skip
         if plan.world.dropout is not None:
-            self._delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
+            self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
         for index, outcome in enumerate(self._outcomes):
             outcome.lay_out(self, index, rows, first)
         survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
@@ -193,13 +109,13 @@ class FastChunk:
             for delay in survival:
                 kernels.completions(rows, first, delay, self._complete)
 
-    def _delays(self, index: int, law: OutcomeLaw, rows: Ints, first: Ints, out: Ints) -> None:
+    def delays(self, index: int, law: OutcomeLaw, rows: Ints, first: Ints, out: Ints) -> None:
         """Lay out the delays of one hazard law."""
         assert law.hazard is not None
         pieces = law.hazard.pieces
-        factors, factor_rows = self._parameters[index]
+        factors, factor_rows = self.patients.parameters[index]
         kernels.delays(
-            self.plan.seed, self.replicates, rows, first, self._prepared.words[index], law.purpose, factors, factor_rows,
+            self.plan.seed, self.replicates, rows, first, self.prepared.words[index], law.purpose, factors, factor_rows,
             self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, law.hazard.exponent, law.hazard.scale,
             self.plan.grid, out,
         )  # fmt: skip
@@ -383,7 +299,7 @@ class FastChunk:
         """Return which arms are open to allocation, ``[k, arm]``."""
         return self._open[rows]
 
-    def outcome(self, index: int) -> _Outcome:
+    def outcome(self, index: int) -> Outcome:
         """Return the outcomes of one endpoint."""
         return self._outcomes[index]
 
@@ -481,108 +397,3 @@ class FastChunk:
 def _part(decision: Decision, chosen: Bools) -> Decision:
     """Return a decision for some of its replicates."""
     return Decision(*(None if part is None else part[chosen] for part in vars(decision).values()))
-
-
-class _Outcome:
-    """One endpoint's outcomes in a chunk."""
-
-    def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
-        self.law = law
-        empty = np.empty((0, n), dtype=np.int64)
-        self.delay = self.event_at = self.exit_at = self.readout_at = empty
-        if law.kind == "survival":
-            self.delay, self.event_at, self.exit_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
-            self._keys = np.empty((size, n), dtype=np.int64)
-            self._sizes = np.zeros(size, dtype=np.int64)
-            self._seen = np.full(size, -1)
-            return
-        shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
-        self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
-        self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
-
-    def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
-        """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
-        law = self.law
-        if law.kind == "survival":
-            chunk._delays(index, law, rows, first, self.delay)
-            kernels.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
-            return
-        kernels.readout_times(
-            rows[: len(self.readout_at)],
-            first,
-            chunk.entry,
-            chunk.dropout,
-            law.readout_ticks,
-            self.readout_at,
-        )
-        parameters, parameter_rows = chunk._parameters[index]
-        shared = (
-            chunk.plan.seed,
-            chunk.replicates,
-            rows,
-            first,
-            chunk._prepared.words[index],
-            law.purpose,
-            parameters,
-            parameter_rows,
-            chunk.arm,
-        )
-        if law.kind == "binary":
-            kernels.responses(*shared, self.value)
-        else:
-            kernels.values(*shared, law.sd, self.value)
-
-    def risk_tables(
-        self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
-    ) -> RiskTables:
-        """Return the risk tables of two arms at a cut."""
-        until = cut - self.law.readout_ticks
-        fresh = rows[self._seen[rows] != until]
-        if len(fresh):
-            kernels.sort_new_exits(
-                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.event_at,
-                self._keys, self._sizes,
-            )  # fmt: skip
-        room = int(self._sizes[rows].sum()) * count + 8
-        offsets = np.empty(len(rows) + 1, dtype=np.int64)
-        tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
-        kernels.numbers_at_risk(
-            rows, until, chunk.entry, self.exit_at, chunk.arm, strata, count, self._keys, self._sizes,
-            treatment, control, offsets, *tables,
-        )  # fmt: skip
-        return RiskTables(offsets, *tables)
-
-
-class FastCut:
-    """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`."""
-
-    def __init__(self, chunk: FastChunk, point: Point, test: int) -> None:
-        self._chunk, self._point = chunk, point
-        self._test = chunk.plan.tests[test]
-        self._outcome = chunk.outcome(self._test.endpoint)
-
-    def risk_tables(self) -> RiskTables:
-        """Return the numbers at risk (survival endpoints)."""
-        strata, count = self._chunk.strata(self._test.strata)
-        return self._outcome.risk_tables(
-            self._chunk,
-            self._point.rows,
-            self._point.tick,
-            self._test.treatment,
-            self._test.control,
-            strata,
-            count,
-        )
-
-    def moments(self) -> Moments:
-        """Return the read-outs' moments (binary and continuous endpoints)."""
-        rows = self._point.rows
-        shape = (len(rows), 2)
-        n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
-        pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares)
-        if self._outcome.law.kind == "binary":
-            kernels.binary_readouts(rows, self._point.tick, *known)
-        else:
-            kernels.continuous_readouts(rows, self._point.tick, *known)
-        return Moments(n, mean, squares)
