@@ -1,0 +1,93 @@
+"""Patients of the reference engine, and what is known of them at a cut, counted the plain way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trialsim.contracts import Moments, RiskTables
+from trialsim.stats.moments import binary_moments, mean_and_squares
+
+if TYPE_CHECKING:
+    from trialsim.engines.reference import ReferenceTrial
+
+
+@dataclass
+class Patient:
+    """One randomised patient: what is known so far, and what nature has in store."""
+
+    entry: int
+    arm: int
+    stratum: int
+    dropout: int | None
+    natural: dict[int, int] = field(default_factory=dict)
+    outcome: dict[int, float] = field(default_factory=dict)
+    event: dict[int, int] = field(default_factory=dict)
+    readout: dict[int, int] = field(default_factory=dict)
+    lost: int | None = None
+    running: dict[int, Any] = field(default_factory=dict)
+    leaving: Any | None = None
+
+
+class ReferenceCut:
+    """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`."""
+
+    def __init__(self, trial: ReferenceTrial, tick: int, test: int) -> None:
+        self._trial, self._tick = trial, tick
+        self._test = trial.plan.tests[test]
+        self._law = trial.plan.world.outcomes[self._test.endpoint]
+
+    def _pair(self) -> list[tuple[int, Patient]]:
+        """Return the patients of the compared arms, with their numbers, in order of entry."""
+        both = (self._test.control, self._test.treatment)
+        return [(i, p) for i, p in enumerate(self._trial.patients) if p.arm in both]
+
+    def risk_tables(self) -> RiskTables:
+        """Return the numbers at risk (survival endpoints)."""
+        test, e = self._test, self._test.endpoint
+        until = self._tick - self._law.readout_ticks
+        count = self._trial.plan.strata(test.strata).count
+        rows: list[tuple[int, int, int, int]] = []
+        known = [
+            (self._trial.stratum(i, test.strata) if count > 1 else 0, p)
+            for i, p in self._pair()
+            if p.entry <= until
+        ]
+        for stratum in range(count):
+            group = [p for s, p in known if s == stratum]
+            had = np.array([e in p.event and p.event[e] <= until for p in group], dtype=bool)
+            stops = [p.event.get(e, p.lost if p.lost is not None else until) for p in group]
+            followed = np.array(
+                [min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64
+            )
+            treated = np.array([p.arm == test.treatment for p in group], dtype=bool)
+            for time in np.unique(followed[had]):
+                at_risk, now = followed >= time, had & (followed == time)
+                rows.append(
+                    (
+                        int(at_risk.sum()),
+                        int((at_risk & treated).sum()),
+                        int(now.sum()),
+                        int((now & treated).sum()),
+                    )
+                )
+        table = np.array(rows, dtype=np.int32).reshape(-1, 4)
+        columns = [np.ascontiguousarray(table[:, c]) for c in range(4)]
+        return RiskTables(np.array([0, len(rows)]), *columns)
+
+    def moments(self) -> Moments:
+        """Return the read-outs' moments (binary and continuous endpoints)."""
+        e = self._test.endpoint
+        seen = [p for _, p in self._pair() if e in p.readout and p.readout[e] <= self._tick]
+        found = []
+        for arm in (self._test.control, self._test.treatment):
+            values = np.array([p.outcome[e] for p in seen if p.arm == arm], dtype=np.float64)
+            if self._law.kind == "binary":
+                mean, squares = binary_moments(len(values), int(values.sum()))
+            else:
+                mean, squares = mean_and_squares(values, len(values))
+            found.append((len(values), mean, squares))
+        n, mean, squares = zip(*found, strict=True)
+        return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))
