@@ -52,7 +52,9 @@ def name_address(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
-# Addresses of the patients from which the true values of estimands are computed: replicates that no run can reach.
+# Address of the patients over whom true values are averaged: no run reaches that replicate, and what is true does not
+# depend on the seed of a run.
+TRUTH_SEED = 0
 TRUTH_REPLICATE = 1 << 62
 
 _M0 = np.uint64(0xD2E7470EE14C6C93)

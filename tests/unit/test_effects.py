@@ -12,9 +12,9 @@ import pytest
 import trialsim.engines.world
 from trialsim.cli.main import main
 from trialsim.engines.effects import Effect, effect_table, effects, effects_in, pieces_in_words
+from trialsim.engines.laws import build_world
 from trialsim.engines.plan import build_plan
 from trialsim.engines.runner import cell_table
-from trialsim.engines.world import build_world
 from trialsim.errors import ScenarioError
 from trialsim.scenario.load import load_scenario, patient_table, scenario_from_text
 from trialsim.scenario.schema import Scenario
@@ -72,7 +72,7 @@ def of(scenario: Scenario, measure: str) -> dict[str, Effect]:
 
 def averages(scenario: Scenario, conditional: float, modified: bool) -> float:
     """Average a logistic model over the sample of patients, the plain way."""
-    sample = build_world(scenario, "small", 1, None).sample
+    sample = build_world(scenario, "small", None).sample
     x, prognosis = sample[:, 0] - 1.0, sample[:, 1]
     logit = math.log(conditional / (1 - conditional)) + x + prognosis + (0.4 * x if modified else 0.0)
     return float((1 / (1 + np.exp(-logit))).mean())

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tests.statistical.big_trial import RARE, share_error
 from trialsim.draws import Purpose, uniform
-from trialsim.engines.world import build_source
+from trialsim.engines.laws import build_source
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.load import load_scenario, patient_table, scenario_from
 

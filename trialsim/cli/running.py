@@ -161,7 +161,7 @@ def run_into_folder(request: Request) -> Done:
     targets = alpha_targets(scenario)
     started = _now()
     with _termination_as_exit(), RunWriter(request.folder) as writer:
-        found = effects(request.scenario, request.truths, request.seed)
+        found = effects(request.scenario, request.truths)
         cells = _simulate(request, writer)
         writer.write_effects(effect_table(found))
         records = ParquetRecords(writer.close_tables(cells))

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trialsim.engines.world import Drift, OutcomeLaw, World, build_world, follow_up_of
+from trialsim.engines.laws import build_world, follow_up_of
+from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
@@ -68,7 +69,7 @@ class Effect:
     follow_up: float
 
 
-def effects(scenario: Scenario, truths: Sequence[str], seed: int = 1) -> tuple[Effect, ...]:
+def effects(scenario: Scenario, truths: Sequence[str]) -> tuple[Effect, ...]:
     """Return every effect of some truths, in the order of truths, endpoints and arms.
 
     Parameters
@@ -77,15 +78,13 @@ def effects(scenario: Scenario, truths: Sequence[str], seed: int = 1) -> tuple[E
         A loaded scenario.
     truths
         Names in it.
-    seed
-        Seed of the run: where patients are parametric, averages are over 10,000 of them.
 
     Raises
     ------
     ScenarioError
         If a marginal effect cannot be solved for.
     """
-    return tuple(effect for truth in truths for effect in _of_truth(scenario, truth, seed))
+    return tuple(effect for truth in truths for effect in _of_truth(scenario, truth))
 
 
 def effect_table(found: Iterable[Effect]) -> pa.Table:
@@ -100,12 +99,12 @@ def effects_in(table: pa.Table) -> tuple[Effect, ...]:
     return tuple(Effect(**row) for row in table.to_pylist())
 
 
-def _of_truth(scenario: Scenario, truth: str, seed: int) -> Iterable[Effect]:
+def _of_truth(scenario: Scenario, truth: str) -> Iterable[Effect]:
     """Yield the effects of one truth, of all arms of the scenario, whichever designs use them."""
     told = scenario.world(truth)
     name, design = next(iter(told.designs.items()))
     whole = told.model_copy(update={"designs": {name: design.model_copy(update={"arms": told.arms})}})
-    world = build_world(whole, name, seed, patient_table(scenario))
+    world = build_world(whole, name, patient_table(scenario))
     for law in world.outcomes:
         part = told.endpoints[law.name]
         steady = replace(law, drift=Drift())

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from trialsim import registry
 from trialsim.contracts import Analysis, RandomisationPolicy, StoppingPolicy, TestPlan
-from trialsim.engines.world import World, build_world
+from trialsim.engines.laws import build_world
+from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.schema import Scenario
@@ -238,7 +239,7 @@ def build_plan(
     """
     world_scenario = scenario.world(truth)
     chosen = world_scenario.designs[design]
-    world = build_world(world_scenario, design, seed, table, grid)
+    world = build_world(world_scenario, design, table, grid)
     endpoints = list(world_scenario.endpoints)
     arms = world.arms
 

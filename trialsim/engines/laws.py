@@ -1,0 +1,269 @@
+"""From what a scenario states to laws: patients, entry, outcomes and dropout, with marginal effects solved for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
+from trialsim.engines.world import Drift, OutcomeLaw, World
+from trialsim.errors import Problem, ScenarioError
+from trialsim.operations.accrual import accrual_law
+from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, hazard_law
+from trialsim.population.estimands import cox_log_ratio
+from trialsim.population.patients import TRAITS, PatientSource, build_marginals
+from trialsim.population.predictor import Predictor, build_predictor, linear_predictors
+from trialsim.scenario.schema import Scenario
+from trialsim.timegrid import to_ticks
+
+Floats = NDArray[np.float64]
+
+TRUTH_PATIENTS = 10_000
+"""Patients over which true values are averaged, where the population is not a finite list of rows."""
+
+
+def build_source(scenario: Scenario, table: Mapping[str, Any] | None) -> PatientSource:
+    """Return who the patients of a scenario are.
+
+    Parameters
+    ----------
+    scenario
+        Its population part is read.
+    table
+        For a resampled population: trait name to (values, levels), as the loader gives it.
+    """
+    population = scenario.population
+    covariates = population.covariates
+    traits = {name: population.traits[name].sd for name in TRAITS if name in population.traits}
+    columns = (*covariates, *traits)
+    categories: dict[str, tuple[str, ...]] = {}
+    rows: Floats | None = None
+    families: list[tuple[str, str, Mapping[str, float]]] = []
+    if table is not None:
+        rows = np.ascontiguousarray(
+            np.stack([np.asarray(table[name][0], dtype=np.float64) for name in covariates], axis=1)
+        )
+        categories = {name: tuple(table[name][1]) for name in covariates if table[name][1]}
+    for name, marginal in population.marginals.items():
+        families.append((name, marginal.kind, marginal.parameters))
+        if marginal.levels:
+            categories[name] = marginal.levels
+    if not families and not traits:
+        return PatientSource(columns, categories, rows, None)
+    order = [*population.marginals, *traits]
+    given = np.asarray(population.correlation_matrix(), dtype=np.float64)
+    place = [population.correlated.index(name) for name in order]
+    return PatientSource(
+        columns, categories, rows, build_marginals(families, traits, given[np.ix_(place, place)])
+    )
+
+
+def _drift(stated: Any) -> Drift:
+    """Return the drift that an endpoint states, if it states one."""
+    if stated is None:
+        return Drift()
+    steps = stated.steps or ()
+    return Drift(
+        stated.per_year or 0.0,
+        np.array([step.start for step in steps], dtype=np.float64),
+        np.array([step.change for step in steps], dtype=np.float64),
+        stated.scale == "probability",
+    )
+
+
+def _logit(p: float) -> float:
+    """Return the log odds of a probability."""
+    return float(np.log(p / (1.0 - p)))
+
+
+def _solve(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return the root of an increasing function by bisection, to the last bit."""
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            break
+        if function(middle) < 0.0:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+class _Builder:
+    """Turns the endpoints of a scenario into laws, solving for conditional effects where marginal ones are stated."""
+
+    def __init__(self, scenario: Scenario, arms: tuple[str, ...], source: PatientSource, grid: int) -> None:
+        self.scenario, self.arms, self.source, self.grid = scenario, arms, source, grid
+        if source.finite:
+            self.sample = source.rows
+        else:
+            self.sample = source.records(TRUTH_SEED, TRUTH_REPLICATE, TRUTH_PATIENTS)
+
+    def predictor(self, part: Any) -> Predictor:
+        """Return the predictor of an endpoint or of dropout."""
+        return build_predictor(
+            self.source.columns,
+            self.source.categories,
+            part.covariates,
+            part.centre,
+            part.latent,
+            getattr(part, "modifiers", {}),
+        )
+
+    def hazard(self, part: Any, effects: Mapping[str, Any]) -> HazardLaw:
+        """Return the hazards of each arm; an arm without an effect has the baseline's."""
+        ratios = []
+        for arm in self.arms:
+            effect = effects.get(arm, 1.0)
+            ratios.append(effect if isinstance(effect, tuple) else ((0.0, float(effect)),))
+        weibull = part.baseline.weibull
+        segments = ((0.0,), (1.0,)) if weibull else part.baseline.segments()
+        return hazard_law(segments, weibull, ratios)
+
+    def law(self, name: str, part: Any) -> OutcomeLaw:
+        """Return the law of one endpoint."""
+        predictor, drift = self.predictor(part), _drift(part.drift)
+        purpose = Purpose.EVENT if part.kind == "survival" else Purpose.READOUT
+        common = (name, part.kind, int(purpose), name_address(name), self._readout(part), predictor, drift)
+        effects = {arm: part.effect[arm] for arm in self.arms if arm in part.effect}
+        marginal = part.effect_kind == "marginal" and not (predictor.empty)
+        none = np.zeros(len(self.arms))
+        if part.kind == "survival":
+            law = OutcomeLaw(*common, self.hazard(part, effects), none, 0.0)
+            return self._marginal_survival(law, part, effects) if marginal else law
+        intercepts = np.array([self._intercept(part, effects.get(arm)) for arm in self.arms])
+        law = OutcomeLaw(*common, None, intercepts, getattr(part, "sd", 0.0))
+        return self._marginal_intercepts(law) if marginal else law
+
+    def _readout(self, part: Any) -> int:
+        """Return the delay to the read-out in ticks: at least one step of the grid where a read-out is scheduled."""
+        ticks = to_ticks(part.readout, self.grid)
+        return ticks if part.kind == "survival" else max(ticks, self.grid)
+
+    def dropout(self) -> OutcomeLaw | None:
+        """Return the law of loss to follow-up, if there is any."""
+        part = self.scenario.dropout
+        if part is None:
+            return None
+        common = ("dropout", "survival", int(Purpose.DROPOUT), 0, 0, self.predictor(part), Drift())
+        return OutcomeLaw(*common, self.hazard(part, part.effect), np.zeros(len(self.arms)), 0.0)
+
+    def _intercept(self, part: Any, effect: float | None) -> float:
+        """Return an arm's value on the link's scale, for the centred patient."""
+        if part.kind == "continuous":
+            return float(part.mean + (effect or 0.0))
+        if effect is None:
+            return _logit(part.rate)
+        if part.effect_measure == "rate":
+            return _logit(effect)
+        if part.effect_measure == "odds_ratio":
+            return _logit(part.rate) + float(np.log(effect))
+        return _logit(part.rate + effect)
+
+    def _marginal_intercepts(self, law: OutcomeLaw) -> OutcomeLaw:
+        """Return the law whose averages over the population are the values stated."""
+        if law.kind == "continuous":
+            averages = self._averages(law, law.intercepts)
+            return _with_intercepts(law, 2.0 * law.intercepts - averages)
+        targets = 1.0 / (1.0 + np.exp(-law.intercepts))
+
+        def gap(arm: int, target: float) -> Callable[[float], float]:
+            return lambda x: float(self._averages(law, np.full(len(self.arms), x))[arm]) - target
+
+        solved = [_solve(gap(arm, float(target)), -40.0, 40.0) for arm, target in enumerate(targets)]
+        return _with_intercepts(law, np.array(solved))
+
+    def _averages(self, law: OutcomeLaw, intercepts: Floats) -> Floats:
+        """Return the population average of each arm's probability or mean, without drift."""
+        main, modifier = linear_predictors(law.predictor, self.sample)
+        treated = np.arange(len(self.arms)) > 0
+        linear = intercepts[None, :] + main[:, None] + modifier[:, None] * treated[None, :]
+        values = linear if law.kind == "continuous" else 1.0 / (1.0 + np.exp(-linear))
+        return np.asarray(values.mean(axis=0))
+
+    def _marginal_survival(self, law: OutcomeLaw, part: Any, effects: Mapping[str, Any]) -> OutcomeLaw:
+        """Return the law whose population hazard ratios are those stated."""
+        from scipy.optimize import brentq
+
+        main, modifier = linear_predictors(law.predictor, self.sample)
+        factors = np.empty((len(self.sample), len(self.arms)))
+        hazard_factors(main, modifier, np.zeros(len(main)), len(self.arms), factors)
+        solved: dict[str, float] = {}
+        follow_up = follow_up_of(self.scenario, law.name)
+        for a, arm in enumerate(self.arms):
+            if a == 0 or arm not in effects:
+                continue
+            if isinstance(effects[arm], tuple):
+                path = f"endpoints.{law.name}.effect.{arm}"
+                why = "a hazard ratio that changes in time cannot be marginal; state it as conditional"
+                raise ScenarioError([Problem(path, why)])
+            target = float(np.log(effects[arm]))
+
+            def gap(log_ratio: float, a: int = a, arm: str = arm, target: float = target) -> float:
+                trial = self.hazard(part, {**effects, arm: float(np.exp(log_ratio))})
+                return cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), follow_up) - target
+
+            low, high = target - 3.0, target + 3.0
+            if not gap(low) < 0.0 < gap(high):
+                path = f"endpoints.{law.name}.effect.{arm}"
+                why = (
+                    f"no conditional hazard ratio within a factor of 20 of {effects[arm]:g} gives this marginal one, "
+                    "the traits matter so much; state it as conditional"
+                )
+                raise ScenarioError([Problem(path, why)])
+            solved[arm] = float(np.exp(brentq(gap, low, high, xtol=1e-14)))
+        replaced = self.hazard(part, {**effects, **solved})
+        return OutcomeLaw(**{**law.__dict__, "hazard": replaced})
+
+
+def _with_intercepts(law: OutcomeLaw, intercepts: Floats) -> OutcomeLaw:
+    """Return the law with other intercepts."""
+    return OutcomeLaw(**{**law.__dict__, "intercepts": intercepts})
+
+
+def follow_up_of(scenario: Scenario, endpoint: str) -> float:
+    """Return the days to which a marginal hazard ratio refers: those of the endpoint's first hypothesis, or the horizon."""
+    for hypothesis in scenario.hypotheses.values():
+        if hypothesis.endpoint == endpoint:
+            return hypothesis.follow_up or scenario.horizon
+    return scenario.horizon
+
+
+def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None, grid: int = 1) -> World:
+    """Return the laws of a scenario's world for one design.
+
+    Parameters
+    ----------
+    scenario
+        The scenario with the overlay of a truth applied.
+    design
+        Name of the design.
+    table
+        Covariates of real patients, or None.
+    grid
+        Step of the time grid in ticks.
+
+    Raises
+    ------
+    ScenarioError
+        If a marginal effect cannot be solved for.
+    """
+    chosen = scenario.designs[design]
+    source = build_source(scenario, table)
+    builder = _Builder(scenario, chosen.arms, source, grid)
+    accrual = scenario.accrual
+    rates = [(start, rate) for start, rate in accrual.rates] if accrual.kind == "piecewise" else []
+    if accrual.rate is not None and not rates:
+        rates = [(0.0, accrual.rate)]
+    return World(
+        source,
+        accrual_law(accrual.kind, accrual.over, rates, accrual.arrivals or ""),
+        tuple(builder.law(name, part) for name, part in scenario.endpoints.items()),
+        builder.dropout(),
+        chosen.n,
+        chosen.arms,
+        builder.sample,
+    )
