@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from tests.statistical.big_trial import big_trial, plan_of
 from tests.statistical.data_cuts import survival_cut
 from trialsim.analyses.cox import Cox
-from trialsim.draws import TRUTH_REPLICATE
+from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED
 
 YEAR = 365.25
 _PEOPLE = {
@@ -113,7 +113,7 @@ def test_the_true_difference_averages_both_outcomes_of_the_same_patients(
     over = {"accrual": {"evenly_spaced": {"over": "2 years"}}}
     plan = plan_of(endpoint | parts, n, population=_PEOPLE, **over)
     records = dict(
-        zip(plan.world.source.columns, plan.world.source.records(1, TRUTH_REPLICATE, 10_000).T, strict=True)
+        zip(plan.world.source.columns, plan.world.source.records(TRUTH_SEED, TRUTH_REPLICATE, 10_000).T, strict=True)
     )
     entry = 2.0 * (np.arange(10_000) % n + 1) / n
     linear = 0.03 * (records["age"] - 50) + 0.8 * records["prognosis"] + (0.7 * entry if drift else 0.0)
