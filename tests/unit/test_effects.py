@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import trialsim.engines.world
+import trialsim.engines.laws
 from trialsim.cli.main import main
 from trialsim.engines.effects import Effect, effect_table, effects, effects_in, pieces_in_words
 from trialsim.engines.laws import build_world
@@ -46,7 +46,7 @@ PATIENTS = 1000
 
 @pytest.fixture(autouse=True)
 def few_patients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trialsim.engines.world, "TRUTH_PATIENTS", PATIENTS)
+    monkeypatch.setattr(trialsim.engines.laws, "TRUTH_PATIENTS", PATIENTS)
 
 
 def world(endpoint: str, analysis: str, follow_up: str = "") -> Scenario:

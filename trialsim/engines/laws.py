@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, ha
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.population.patients import TRAITS, PatientSource, build_marginals
 from trialsim.population.predictor import Predictor, build_predictor, linear_predictors
+from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
 from trialsim.timegrid import to_ticks
 
@@ -186,37 +188,49 @@ class _Builder:
 
     def _marginal_survival(self, law: OutcomeLaw, part: Any, effects: Mapping[str, Any]) -> OutcomeLaw:
         """Return the law whose population hazard ratios are those stated."""
+        solved = dict(_conditional_ratios(self.scenario, law.name, self.arms))
+        return OutcomeLaw(**{**law.__dict__, "hazard": self.hazard(part, {**effects, **solved})})
+
+    def solve_ratios(self, name: str, part: Any) -> tuple[tuple[str, float], ...]:
+        """Return the conditional hazard ratio of each arm that gives the marginal one stated."""
         from scipy.optimize import brentq
 
-        main, modifier = linear_predictors(law.predictor, self.sample)
+        main, modifier = linear_predictors(self.predictor(part), self.sample)
         factors = np.empty((len(self.sample), len(self.arms)))
         hazard_factors(main, modifier, np.zeros(len(main)), len(self.arms), factors)
-        solved: dict[str, float] = {}
-        follow_up = follow_up_of(self.scenario, law.name)
+        follow_up = follow_up_of(self.scenario, name)
+        solved = []
         for a, arm in enumerate(self.arms):
-            if a == 0 or arm not in effects:
+            if a == 0 or arm not in part.effect:
                 continue
-            if isinstance(effects[arm], tuple):
-                path = f"endpoints.{law.name}.effect.{arm}"
+            stated, path = part.effect[arm], f"endpoints.{name}.effect.{arm}"
+            if isinstance(stated, tuple):
                 why = "a hazard ratio that changes in time cannot be marginal; state it as conditional"
                 raise ScenarioError([Problem(path, why)])
-            target = float(np.log(effects[arm]))
+            target = float(np.log(stated))
 
             def gap(log_ratio: float, a: int = a, arm: str = arm, target: float = target) -> float:
-                trial = self.hazard(part, {**effects, arm: float(np.exp(log_ratio))})
+                trial = self.hazard(part, {arm: float(np.exp(log_ratio))})
                 return cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), follow_up) - target
 
             low, high = target - 3.0, target + 3.0
             if not gap(low) < 0.0 < gap(high):
-                path = f"endpoints.{law.name}.effect.{arm}"
                 why = (
-                    f"no conditional hazard ratio within a factor of 20 of {effects[arm]:g} gives this marginal one, "
+                    f"no conditional hazard ratio within a factor of 20 of {stated:g} gives this marginal one, "
                     "the traits matter so much; state it as conditional"
                 )
                 raise ScenarioError([Problem(path, why)])
-            solved[arm] = float(np.exp(brentq(gap, low, high, xtol=1e-14)))
-        replaced = self.hazard(part, {**effects, **solved})
-        return OutcomeLaw(**{**law.__dict__, "hazard": replaced})
+            solved.append((arm, float(np.exp(brentq(gap, low, high, xtol=1e-14)))))
+        return tuple(solved)
+
+
+@functools.lru_cache(maxsize=1024)
+def _conditional_ratios(
+    scenario: Scenario, endpoint: str, arms: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
+    """Return the conditional hazard ratios of an endpoint, solved once for all plans of a process."""
+    builder = _Builder(scenario, arms, build_source(scenario, patient_table(scenario)), 1)
+    return builder.solve_ratios(endpoint, scenario.endpoints[endpoint])
 
 
 def _with_intercepts(law: OutcomeLaw, intercepts: Floats) -> OutcomeLaw:
