@@ -19,10 +19,11 @@ from trialsim.elementary import standard_normal
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.reference_cut import Patient, ReferenceCut
+from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
 from trialsim.population.endpoints.binary import responds
 from trialsim.population.endpoints.continuous import measured_value
-from trialsim.population.endpoints.survival import event_ticks
+from trialsim.population.endpoints.survival import HazardLaw, event_ticks
 from trialsim.timegrid import TICKS_PER_DAY
 
 Process = Generator[simpy.Event, Any, None]
@@ -132,55 +133,35 @@ class ReferenceTrial:
             self._write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
         self._following += 1
         for e, law in enumerate(plan.world.outcomes):
-            bits: Any = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
-            parameter = self._parameters[e][i, arm]
             if law.hazard is not None:
-                p = law.hazard.pieces
-                patient.natural[e] = int(
-                    event_ticks(
-                        bits,
-                        parameter,
-                        arm,
-                        p.begin,
-                        p.width,
-                        p.slope,
-                        p.jump,
-                        law.hazard.exponent,
-                        law.hazard.scale,
-                        plan.grid,
-                    )
-                )
+                patient.natural[e] = self._delay(law.hazard, law, e, i, arm)
                 patient.running[e] = self.clock.process(self._until_event(i, e))
                 continue
             patient.natural[e] = law.readout_ticks
-            if law.kind == "binary":
-                patient.outcome[e] = float(bool(responds(bits, parameter)))
-            else:
-                u = uniform(plan.seed, self.replicate, i, law.purpose, law.draw)
-                patient.outcome[e] = float(measured_value(standard_normal(u), parameter, law.sd))
+            patient.outcome[e] = self._read(law, e, i, arm)
             patient.running[e] = self.clock.process(self._until_readout(i, e))
-        if plan.world.dropout is not None and plan.world.dropout.hazard is not None:
-            law = plan.world.dropout
-            assert law.hazard is not None
-            p = law.hazard.pieces
-            bits = np.uint64(word(plan.seed, self.replicate, i, law.purpose, law.draw))
-            factor = self._parameters[-1][i, arm]
-            patient.dropout = int(
-                event_ticks(
-                    bits,
-                    factor,
-                    arm,
-                    p.begin,
-                    p.width,
-                    p.slope,
-                    p.jump,
-                    law.hazard.exponent,
-                    law.hazard.scale,
-                    plan.grid,
-                )
-            )
+        loss = plan.world.dropout
+        if loss is not None and loss.hazard is not None:
+            patient.dropout = self._delay(loss.hazard, loss, len(plan.world.outcomes), i, arm)
             patient.leaving = self.clock.process(self._until_dropout(i))
         self._consider_look()
+
+    def _delay(self, hazard: HazardLaw, law: OutcomeLaw, index: int, i: int, arm: int) -> int:
+        """Return what nature has in store for patient ``i``: ticks from entry to an event, or to their loss."""
+        bits = np.uint64(word(self.plan.seed, self.replicate, i, law.purpose, law.draw))
+        pieces = hazard.pieces
+        steps = (pieces.begin, pieces.width, pieces.slope, pieces.jump)
+        factor = self._parameters[index][i, arm]
+        return int(event_ticks(bits, factor, arm, *steps, hazard.exponent, hazard.scale, self.plan.grid))
+
+    def _read(self, law: OutcomeLaw, index: int, i: int, arm: int) -> float:
+        """Return what the read-out of patient ``i`` will show."""
+        parameter = self._parameters[index][i, arm]
+        if law.kind == "binary":
+            bits: Any = np.uint64(word(self.plan.seed, self.replicate, i, law.purpose, law.draw))
+            return float(bool(responds(bits, parameter)))
+        u = uniform(self.plan.seed, self.replicate, i, law.purpose, law.draw)
+        return float(measured_value(standard_normal(u), parameter, law.sd))
 
     def _allocate(self, i: int) -> int:
         """Return the arm of patient ``i``."""
