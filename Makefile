@@ -2,7 +2,7 @@
 #
 #   make demo       simulate the shipped real trial and say where the results lie
 #   make test       style, types, architecture and every test (under 15 minutes)
-#   make test-fast  the tests that are not slow (under 3 minutes)
+#   make test-fast  the tests that are not slow (under 3 minutes on two idle cores)
 #   make lint       style, types and architecture only
 #   make bench      trials per second, beside the speed of the machine
 #   make clean      remove what tools left behind; .venv and runs stay

@@ -63,7 +63,30 @@ def _compile(function: Function, **options: Any) -> Function:
         compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     finally:
         numba.config.CACHE_DIR = before
+    _go_on_without_cache(compiled)
     return compiled
+
+
+def _go_on_without_cache(compiled: Any) -> None:
+    """Let a cache that cannot be read or written, as on a full disk, cost time and nothing else."""
+    cache = getattr(compiled, "_cache", None)
+    for name in ("load_overload", "save_overload"):
+        method = getattr(cache, name, None)
+        if method is not None:
+            setattr(cache, name, _or_nothing(method))
+
+
+def _or_nothing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that gives None where the system refuses a file."""
+
+    @functools.wraps(method)
+    def attempt(*arguments: Any) -> Any:
+        try:
+            return method(*arguments)
+        except OSError:
+            return None
+
+    return attempt
 
 
 def kernel(function: Function) -> Function:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,45 @@ class ScenarioError(Exception):
 
 class UsageError(Exception):
     """A request that cannot be met, as one sentence."""
+
+
+def require_whole(name: str, value: object, least: int, most: int) -> None:
+    """Refuse what is no whole number within limits.
+
+    Parameters
+    ----------
+    name, value
+        What it is called, and what was given.
+    least, most
+        The limits.
+
+    Raises
+    ------
+    UsageError
+        With what is allowed.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:  # type: ignore[operator]
+        shown = repr(value) if isinstance(value, int | float | str | None) else f"a {type(value).__name__}"
+        power = most + 1
+        upto = f"2**{power.bit_length() - 1} - 1" if power >= 1 << 40 and power & most == 0 else f"{most:,}"
+        raise UsageError(f"{name} is {shown[:80]}; it must be a whole number from {least} to {upto}.")
+
+
+def names_given(name: str, given: object) -> list[str] | None:
+    """Return names as a list: a text is one name, None stands for all.
+
+    Raises
+    ------
+    UsageError
+        Where it is something else, or an empty list.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return [given]
+    names = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else None
+    if not names or not all(isinstance(each, str) for each in names):
+        found = "an empty list" if names == [] else f"of type {type(given).__name__}"
+        raise UsageError(f"{name} is {found}; it must be a name or a list of names, or None for all.")
+    return names

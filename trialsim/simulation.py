@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from trialsim.errors import UsageError
+from trialsim.errors import UsageError, names_given
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.run_folder import planned_looks
@@ -211,17 +211,10 @@ def simulate(
     ...
     """
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(Path(scenario))
-    chosen = loaded.select_designs(_names(designs))
-    worlds = loaded.select_truths(_names(truths))
+    chosen = loaded.select_designs(names_given("designs", designs))
+    worlds = loaded.select_truths(names_given("truths", truths))
     records = collect(loaded, chosen, worlds, replicates, seed, engine, workers)
     return Simulation(loaded, chosen, worlds, replicates, seed, engine, records)
-
-
-def _names(given: str | Sequence[str] | None) -> list[str] | None:
-    """Return names as a list; a text is one name."""
-    if given is None:
-        return None
-    return [given] if isinstance(given, str) else list(given)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

@@ -113,7 +113,11 @@ def test_the_true_difference_averages_both_outcomes_of_the_same_patients(
     over = {"accrual": {"evenly_spaced": {"over": "2 years"}}}
     plan = plan_of(endpoint | parts, n, population=_PEOPLE, **over)
     records = dict(
-        zip(plan.world.source.columns, plan.world.source.records(TRUTH_SEED, TRUTH_REPLICATE, 10_000).T, strict=True)
+        zip(
+            plan.world.source.columns,
+            plan.world.source.records(TRUTH_SEED, TRUTH_REPLICATE, 10_000).T,
+            strict=True,
+        )
     )
     entry = 2.0 * (np.arange(10_000) % n + 1) / n
     linear = 0.03 * (records["age"] - 50) + 0.8 * records["prognosis"] + (0.7 * entry if drift else 0.0)

@@ -115,7 +115,7 @@ def test_a_run_prints_its_table_and_writes_its_folder(
     assert run("run", scenario_file, "--replicates", 200, "--seed", 7) == 0
     printed = capsys.readouterr().out
     assert "truth: ladder[treatment=0.4]" in printed
-    assert "familywise error (mcse)" in printed
+    assert "type I error (mcse)" in printed
     digest = load_scenario(scenario_file).digest()
     folder = Path("runs") / f"example-{digest[:12]}-7"
     assert f"Results: {folder}" in printed
@@ -259,15 +259,16 @@ def test_two_runs_are_compared_and_it_says_how(
     assert {row["truth"] for row in document["differences"]} == {"none"}
 
 
-def test_a_request_to_end_leaves_nothing(scenario_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_to_end_leaves_nothing(
+    scenario_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def terminated_run(*arguments: Any) -> pa.Table:
         formula_run(*arguments)
         signal.raise_signal(signal.SIGTERM)
 
     use_engine(monkeypatch, terminated_run)
-    with pytest.raises(SystemExit) as ended:
-        run("run", scenario_file, "--replicates", 20)
-    assert ended.value.code == 143
+    assert run("run", scenario_file, "--replicates", 20) == 143
+    assert "Ended on request (SIGTERM)." in capsys.readouterr().err
     assert list(Path("runs").iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -312,6 +313,39 @@ def test_the_list_of_measures_holds_the_contract(capsys: pytest.CaptureFixture[s
         "duration_p10 on_best_arm"
     )
     assert [name for name in names.split() if f"\n{name} (" not in f"\n{printed}"] == []
+
+
+def test_without_a_kind_the_kinds_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list") == 0
+    printed = capsys.readouterr().out
+    assert "measures\n    what a run reports" in printed
+    assert "analyses\n    " in printed
+    assert run("list", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(schema("list").iter_errors(document)) == []
+    assert "policies" in {entry["name"] for entry in document["entries"]}
+
+
+def test_runs_of_scenarios_that_differ_are_compared_with_a_warning(
+    scenario_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = scenario_file.with_name("other.yaml")
+    other.write_text(SCENARIO.replace("rate: 0.3,", "rate: 0.31,"))
+    for path, out in ((scenario_file, "one"), (other, "two"), (scenario_file, "three")):
+        assert run("run", path, "--replicates", 20, "--out", out) == 0
+    capsys.readouterr()
+    assert run("compare", "one", "two") == 0
+    assert capsys.readouterr().err.startswith("The two scenarios differ")
+    assert run("compare", "one", "three") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_dates_asked_for_are_printed_in_their_unit(
+    scenario_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", scenario_file, "--replicates", 50, "--finished-by", "18 months", "--out", "here") == 0
+    assert "Finished by 18 months: fixed under effect " in capsys.readouterr().out
+    assert "finished by 18 months" in Path("here/report.html").read_text()
 
 
 def test_an_unknown_kind_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

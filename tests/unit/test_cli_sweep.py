@@ -190,7 +190,7 @@ def test_an_interrupt_leaves_nothing(
         (["--vary", "designs.fixed.n=200,300"], "binary_sequential with designs.fixed.n = 200: 1 problem"),
         (["--vary", "designs.fixed.n=300", "--measure", "powre"], "There is no measure 'powre'"),
         (["--vary", "designs.fixed.n=300", "--solve", "0.9"], "is not a measure and its target"),
-        (["--vary", "designs.fixed.n=300", "--solve", "power=0.9"], "There is no measure 'power'"),
+        (["--vary", "designs.fixed.n=300", "--solve", "power=0.9"], "Did you mean power_disjunctive?"),
         (
             [
                 "--vary",

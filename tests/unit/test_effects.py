@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -236,7 +237,9 @@ def test_check_prints_effects_where_they_are_asked_for(
     assert "nowhere" in capsys.readouterr().err
 
 
-def test_a_run_keeps_effects_and_its_report_shows_them(written: Path, tmp_path: Path) -> None:
+def test_a_run_keeps_effects_and_its_report_shows_them(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     assert main(["run", str(written), "--replicates", "20", "--workers", "1", "--out", str(out)]) == 0
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -250,5 +253,10 @@ def test_a_run_keeps_effects_and_its_report_shows_them(written: Path, tmp_path: 
     (out / "effects.parquet").write_bytes(b"no table")
     assert main(["report", str(out)]) == 2
     (out / "effects.parquet").unlink()
+    assert main(["report", str(out)]) == 2
+    assert "effects.parquet is missing" in capsys.readouterr().err
+    provenance = json.loads((out / "provenance.json").read_text())
+    del provenance["effects"]  # as of a run of the first version
+    (out / "provenance.json").write_text(json.dumps(provenance))
     assert main(["report", str(out)]) == 0
     assert "<h2>Effects</h2>" not in (out / "report.html").read_text(encoding="utf-8")

@@ -22,18 +22,35 @@ def claims(
 def test_controlled_only_when_the_limit_is_at_or_below_the_target() -> None:
     (claim,) = claims(10, 1000, {("fixed", "h0"): 0.025})
     assert claim.upper == pytest.approx(stats.beta.ppf(0.975, 11, 990))
-    assert claim.controlled
-    assert "controlled" in claim.sentence
+    assert claim.lower == pytest.approx(stats.beta.ppf(0.025, 10, 991))
+    assert (claim.controlled, claim.exceeds) == (True, False)
+    assert claim.sentence == (
+        "Type I error of “h0” in “fixed” under “effect”: 0.0100, upper 97.5% limit 0.0183: "
+        "controlled at the target 0.025."
+    )
     (claim,) = claims(20, 1000, {("fixed", "h0"): 0.025})
-    assert not claim.controlled
-    assert "controlled" not in claim.sentence
-    assert "at most 0.0307" in claim.sentence
+    assert (claim.controlled, claim.exceeds) == (False, False)
+    assert claim.sentence.endswith(
+        "0.0200, upper 97.5% limit 0.0307: compatible with the target 0.025, not shown to be controlled."
+    )
+
+
+def test_a_design_whose_lower_limit_is_above_the_target_exceeds_it() -> None:
+    (claim,) = claims(50, 1000, {("fixed", "h0"): 0.025})
+    assert (claim.controlled, claim.exceeds) == (False, True)
+    assert claim.sentence.endswith("0.0500, lower 97.5% limit 0.0373: exceeds the target 0.025.")
+    (claim,) = claims(1000, 1000, {("fixed", "h0"): 0.025})
+    assert claim.exceeds
+    (claim,) = claims(0, 1000, {("fixed", "h0"): 0.025})
+    assert claim.lower == 0.0
 
 
 def test_limits_are_simultaneous_over_the_hypotheses_shown() -> None:
     found = claims(10, 1000, {("fixed", "h0"): 0.025, ("fixed", "h1"): 0.025}, n_hypotheses=2)
     assert [claim.hypothesis for claim in found] == ["h0", "h1"]
     assert found[0].upper == pytest.approx(stats.beta.ppf(1 - 0.025 / 2, 11, 990))
+    assert found[0].lower == pytest.approx(stats.beta.ppf(0.025 / 2, 10, 991))
+    assert "(simultaneous over 2)" in found[0].sentence
 
 
 def test_a_failure_under_the_null_weighs_against_the_claim() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,28 @@ from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.document import summary_document
 from trialsim.oc.run_folder import ParquetRecords, alpha_targets, characteristics_of, load_run, planned_looks
 from trialsim.oc.run_writer import RunWriter
+from trialsim.scenario.load import scenario_from_text
+from trialsim.scenario.writing import save_scenario
 
 CELLS = [(design, truth) for design in ("fixed", "gs") for truth in ("none", "effect")]
 POWER = {"none": 0.025, "effect": 0.8}
+
+
+DESIGN = "n: 60, allocation: alternating, tests: {primary: {alpha: 0.025}}"
+LOOKS = "[{when: {readouts: 20}}, {when: {readouts: 40}}, {when: {readouts: 60}}]"
+SCENARIO = scenario_from_text(f"""
+name: example
+accrual: {{evenly_spaced: {{over: 12 months}}}}
+arms: [control, treatment]
+endpoints:
+  response: {{kind: binary, readout: 4 weeks, rate: 0.3, effect: {{treatment: 0.6}}, effect_measure: rate}}
+hypotheses:
+  primary: {{endpoint: response, arms: [treatment, control], analysis: score_test, direction: higher}}
+truths: {{effect: {{}}, none: {{endpoints.response.effect.treatment: 0.3}}}}
+designs:
+  fixed: {{kind: fixed, looks: [{{when: {{readouts: 60}}}}], {DESIGN}}}
+  gs: {{kind: group_sequential, looks: {LOOKS}, bounds: {{efficacy_z: [3.7, 2.5, 1.99]}}, {DESIGN}}}
+""")
 
 
 def facts() -> pa.Table:
@@ -47,16 +67,26 @@ def write_run(folder: Path, *, n: int = 200, seed: int = 1, **provenance: Any) -
         for block in blocks(n, 64, seed):
             writer.write_chunk(block)
         found = operating_characteristics(ParquetRecords(writer.close_tables(facts())))
-        writer.write_text("scenario.yaml", "name: example\ndesigns: {gs: {looks: [{}, {}, {}]}}\n")
-        document = {
-            "seed": seed,
-            "digest": "0" * 64,
-            "population_digest": "p",
-            "rows": writer.rows,
-        } | provenance
-        writer.write_json("provenance.json", document)
+        save_scenario(SCENARIO, writer.partial)
+        writer.write_json("provenance.json", provenance_of(writer, n, seed) | provenance)
         writer.write_json("summary.json", summary_document("example", "0" * 64, seed, found))
         return writer.finish()
+
+
+def provenance_of(writer: RunWriter, n: int, seed: int) -> dict[str, Any]:
+    return {
+        "scenario": "example",
+        "digest": SCENARIO.digest(),
+        "population_digest": "p",
+        "seed": seed,
+        "replicates": n,
+        "designs": ["fixed", "gs"],
+        "truths": ["effect", "none"],
+        "finished_by": [],
+        "engine": "fast",
+        "rows": writer.rows,
+        "columns": writer.columns,
+    }
 
 
 def test_what_is_written_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +217,8 @@ def test_a_folder_that_is_no_finished_run_is_told_apart(tmp_path: Path) -> None:
     ("name", "damage"),
     [
         ("summary.json", b"{"),
+        ("summary.json", b"[" * 100_000),
+        ("scenario.yaml", b"[" * 20_000),
         ("provenance.json", b"[]"),
         ("provenance.json", b"\xff\xfe"),
         ("scenario.yaml", b"a: [1"),
@@ -200,6 +232,91 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, name: str, damage: bytes) 
     (folder / name).write_bytes(damage)
     with pytest.raises(UsageError, match="run it again"):
         load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("finished_by", 5),
+        ("finished_by", ["18 months"]),
+        ("rows", []),
+        ("rows", {"trials": "40"}),
+        ("designs", "fixed"),
+        ("seed", True),
+        ("digest", 7),
+        ("population_digest", None),
+    ],
+)
+def test_a_provenance_that_no_run_wrote_is_a_sentence(tmp_path: Path, key: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"damaged, {key} is not what a run writes there"):
+        load_run(write_run(tmp_path / "run", n=10, **{key: value}))
+    folder = write_run(tmp_path / "other", n=10)
+    provenance = json.loads((folder / "provenance.json").read_text())
+    del provenance[key]
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    with pytest.raises(UsageError, match=f"damaged, {key} is missing"):
+        load_run(folder)
+
+
+def test_a_scenario_that_was_changed_after_the_run_is_noticed(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", n=10)
+    path = folder / "scenario.yaml"
+    path.write_text(path.read_text().replace("0.025", "0.05"))
+    with pytest.raises(UsageError, match="is not the scenario that was run"):
+        load_run(folder)
+    path.write_text("name: example\n")
+    with pytest.raises(UsageError, match="it is no scenario any more"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("cells", "null"), ("looks", "look"), ("arms", "dropped_look"), ("trials", "lock_time")],
+)
+def test_a_table_that_lacks_a_column_is_noticed(tmp_path: Path, table: str, column: str) -> None:
+    path = write_run(tmp_path / "run", n=10) / f"{table}.parquet"
+    whole = pq.ParquetFile(path).read()
+    path.unlink()
+    pq.write_table(whole.drop_columns([column]), path)
+    with pytest.raises(UsageError, match=f"{table}.parquet: damaged, the column {column} is missing"):
+        load_run(path.parent)
+
+
+def test_missing_effects_and_tables_are_noticed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"effects\.parquet is missing"):
+        load_run(write_run(tmp_path / "run", n=10, effects=4))
+    folder = write_run(tmp_path / "other", n=10)
+    (folder / "looks.parquet").unlink()
+    with pytest.raises(UsageError, match=r"looks\.parquet does not hold the rows"):
+        load_run(folder)
+
+
+def test_a_place_that_is_a_link_or_a_mount_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "mount").mkdir()
+    renamed = Path.rename
+
+    def busy(path: Path, target: Path) -> Path:
+        if target == tmp_path / "mount":
+            raise OSError(16, "Device or resource busy")
+        return renamed(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    for name in ("link", "dangling", "mount"):
+        assert load_run(write_run(tmp_path / name, n=10)).records.cells()
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "link", "dangling", "nowhere", "mount"}
+
+
+def test_a_name_that_no_finished_run_can_have_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="those of unfinished runs"):
+        RunWriter(tmp_path / "run.partial-7")
+    with pytest.raises(UsageError, match="the name is not UTF-8"):
+        RunWriter(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(UsageError, match="link in a circle"):
+        RunWriter(tmp_path / "circle")
 
 
 def test_truncated_records_and_missing_rows_are_noticed(tmp_path: Path) -> None:
@@ -222,8 +339,8 @@ def test_records_without_a_needed_column_are_damaged(tmp_path: Path) -> None:
     with pq.ParquetWriter(folder / "trials.parquet", table.drop_columns(["status"]).schema) as writer:
         for place in range(4):
             writer.write_table(table.drop_columns(["status"]).slice(10 * place, 10))
-    with pytest.raises(UsageError, match="damaged"):
-        characteristics_of(load_run(folder))
+    with pytest.raises(UsageError, match="damaged, the column status is missing"):
+        load_run(folder)
 
 
 def test_what_the_scenario_says_of_looks_and_levels() -> None:
@@ -267,8 +384,9 @@ def test_runs_without_anything_in_common_are_refused(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "two") as writer:
         writer.write_chunk(simulated_cell("another", "effect", 10, seed=1, power=0.5))
         writer.close_tables(pa.Table.from_pylist([cell_fact(design="another")]))
-        for name in ("provenance.json", "summary.json", "scenario.yaml"):
-            writer.write_text(name, "{}")
+        save_scenario(SCENARIO, writer.partial)
+        writer.write_json("provenance.json", provenance_of(writer, 10, 1))
+        writer.write_text("summary.json", "{}")
         writer.finish()
     with pytest.raises(UsageError, match="no design in common"):
         compare_runs(first, load_run(tmp_path / "two"))

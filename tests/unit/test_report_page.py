@@ -10,11 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.unit.synthetic_records import Tables, cell_fact, simulated_cell
+from tests.unit.synthetic_records import Tables, cell_fact, simulated_cell, tables, trial
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import Records, records_of
+from trialsim.oc.error_claims import error_claims
 from trialsim.report.answer import answer
 from trialsim.report.figures import duration_picture, power_picture, stopping_picture
+from trialsim.report.more_tables import finished_sentences, more_measures, stopping_table
+from trialsim.report.numbers import with_error
 from trialsim.report.page import page
 
 POWER = {"none": 0.02, "effect": 0.85}
@@ -151,8 +154,47 @@ def test_the_answer_names_power_comparison_and_error(found: tuple[Records, Opera
     assert sentences[0].startswith("Under “effect”, “fixed” rejects its null hypothesis in 8")
     assert "95% interval" in sentences[0]
     assert sentences[1].startswith("“gs” against “fixed”, on the same patients: its power is")
-    assert sentences[2].startswith("Type I error")
-    assert "controlled" in sentences[2]
-    strict = answer(found[1], dict.fromkeys(TARGETS, 0.001))
-    assert "controlled" not in strict[2]
-    assert "at most" in strict[2]
+    assert sentences[2].startswith("Type I error of “primary” in “")
+    assert sentences[2].endswith("controlled at the target 0.08.")
+    assert sentences[3] == "That is the highest of 2: the others are controlled too."
+    strict_targets = dict.fromkeys(TARGETS, 0.001)
+    strict = answer(found[1], strict_targets)
+    assert all(sentence.endswith(": exceeds the target 0.001.") for sentence in strict[2:])
+    assert len(strict) == 2 + sum(claim.exceeds for claim in error_claims(found[1], strict_targets)) > 2
+    between = answer(found[1], dict.fromkeys(TARGETS, 0.02))
+    assert between[2].endswith("compatible with the target 0.02, not shown to be controlled.")
+    assert len(between) == 3
+
+
+def test_equal_chances_of_any_rejection_do_not_hide_powers_that_differ() -> None:
+    rows = [
+        trial(i, {"a": {"reject": True}, "b": {"reject": i < share}}, design=design)
+        for design, share in (("fixed", 40), ("drop_arm", 10))
+        for i in range(40)
+    ]
+    facts = [cell_fact(name, design=design) for design in ("fixed", "drop_arm") for name in "ab"]
+    sentences = answer(operating_characteristics(tables(rows, facts)), {})
+    assert "its power to reject at least one false null hypothesis is the same" in sentences[1]
+    assert sentences[2] == (
+        "Power by hypothesis, “drop_arm” against “fixed”: a 100.0% against 100.0%, b 25.0% against 100.0%."
+    )
+
+
+def test_endings_and_the_other_measures_have_tables(found: tuple[Records, OperatingCharacteristics]) -> None:
+    records, _ = found
+    dated = operating_characteristics(records, finished_by=[547.875])
+    endings = stopping_table(dated)
+    assert endings.headings[2:5] == ("look", "ends by", "probability (mcse)")
+    (first,) = [
+        row for row in endings.rows if [cell[0] for cell in row[:4]] == ["effect", "gs", "1", "efficacy"]
+    ]
+    assert first[4] == (
+        with_error(dated.select("stop", design="gs", truth="effect", look=1, reason="efficacy")[0]),
+    )
+    assert first[6] != ("–",)
+    more = more_measures(dated)
+    assert {"analysed", "coverage", "finished by 18 months"} <= set(more.headings)
+    (sentence,) = finished_sentences(dated)
+    assert sentence.startswith("Finished by 18 months: fixed under none ")
+    assert "How trials end, by look and reason" in html((records, dated))
+    assert "finished by 18 months" in html((records, dated))

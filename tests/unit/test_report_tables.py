@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.console import Console
 from tests.unit.synthetic_records import cell_fact, tables, trial
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.measures import Measure
+from trialsim.report.legend import legend
 from trialsim.report.numbers import decimals_for, percent, plain, with_error
 from trialsim.report.tables import rich_table, summary_tables
 
@@ -32,7 +34,7 @@ def row(value: float, mcse: float | None, unit: str = "patients", **limits: floa
         mcse,
         given["lower"],
         given["upper"],
-        100,
+        int(limits.get("n", 100)),
         0,
     )
 
@@ -48,7 +50,8 @@ def row(value: float, mcse: float | None, unit: str = "patients", **limits: floa
         (row(-1.5, 0.5), "−1.50 (0.50)"),
         (row(400, 0.0), "400 (0)"),
         (row(1 / 3, 0.0), "0.33 (0.00)"),
-        (row(17.0, None), "17.0 (one replicate)"),
+        (row(17.0, None), "17.0 (–)"),
+        (replace(row(17.0, None), n=1), "17.0 (one replicate)"),
         (row(0.0, 0.0, "probability", lower=0.0, upper=0.00038), "0 (at most 0.00038)"),
         (row(1.0, 0.0, "probability", lower=0.9963, upper=1.0), "1 (at least 0.9963)"),
         (None, "–"),
@@ -96,7 +99,7 @@ def test_a_table_per_truth_with_hypotheses_in_lines() -> None:
 def test_the_global_null_shows_the_familywise_error_and_failures() -> None:
     rows = [trial(0, status="failed"), trial(1), trial(2)]
     (table,) = summary_tables(operating_characteristics(tables(rows, [cell_fact(null=True)])))
-    assert table.headings[1] == "familywise error (mcse)"
+    assert table.headings[1] == "type I error (mcse)"
     assert table.headings[-1] == "failed"
     assert table.rows[0][-1] == ("1 of 3",)
 
@@ -114,3 +117,19 @@ def test_names_with_brackets_are_no_markup_on_the_terminal() -> None:
     screen = io.StringIO()
     Console(file=screen, width=150).print(rich_table(summary_tables(found)[0]))
     assert "truth: ladder[red=0.8]" in screen.getvalue()
+
+
+def test_the_legend_explains_what_is_shown_and_nothing_else() -> None:
+    found = operating_characteristics(tables(two_tests(), [cell_fact("a"), cell_fact("b", null=True)]))
+    text = " ".join(legend(found, summary_tables(found)))
+    assert "Any false null: at least one" in text
+    assert "(null): a true null hypothesis" in text
+    assert "Bias: mean estimate minus true value (log hazard ratio)" in text
+    assert "familywise" not in text
+    assert "stopped early" not in text
+    assert "Wilson" not in text
+    nulls = operating_characteristics(tables(two_tests(), [cell_fact(name, null=True) for name in "ab"]))
+    (table,) = summary_tables(nulls)
+    assert table.headings[1] == "type I error (mcse)"
+    assert table.rows[0][1][0] == "familywise 0.80 (0.13)"
+    assert "Familywise: at least one hypothesis rejected" in " ".join(legend(nulls, [table]))

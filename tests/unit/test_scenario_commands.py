@@ -70,7 +70,7 @@ def test_check_shows_all_problems_of_all_files(
     RUNNER.invoke(app, ["init", "good"])
     text = Path("good.yaml").read_text()
     Path("bad.yaml").write_text(
-        text.replace("n: 360", "n: 100").replace("20 per month", "20").replace("stage.late", "stage")
+        text.replace("n: 440", "n: 100").replace("20 per month", "20").replace("stage.late", "stage")
     )
     checked = RUNNER.invoke(app, ["check", "bad.yaml", "good.yaml", "none.yaml"])
     assert checked.exit_code == 2

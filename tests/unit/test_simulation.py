@@ -216,3 +216,17 @@ def test_the_page_about_python_is_true(
     assert len(blocks) == 4
     assert "patients saved: " in out
     assert "for efficacy at look 2" in out
+
+
+def test_a_design_with_bounds_too_low_for_its_alpha_is_said_to_exceed_it(binary: Path) -> None:
+    from trialsim.oc.run_folder import alpha_targets
+    from trialsim.report.answer import type_one_error_sentences
+
+    tree = load_scenario(binary).dump()
+    tree["designs"]["group_sequential"]["bounds"]["efficacy_z"] = [1.0, 1.0, 1.0]
+    broken = scenario_from(tree)
+    found = trialsim.simulate(broken, truths="no_effect", replicates=1000).characteristics
+    sentences = type_one_error_sentences(found, alpha_targets(broken.dump()))
+    assert len(sentences) == 1
+    assert "in “group_sequential” under “no_effect”" in sentences[0]
+    assert sentences[0].endswith("(simultaneous over 2): exceeds the target 0.025.")

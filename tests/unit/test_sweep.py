@@ -101,6 +101,15 @@ def test_a_number_that_moves_nothing_is_noted(binary: Scenario) -> None:
     assert found.notes[0].startswith("Nothing here moves with designs.fixed.n for fixed under alternative")
 
 
+def test_solving_in_vain_points_to_the_counts_of_the_looks(binary: Scenario) -> None:
+    still = solve(binary, "designs.fixed.n=300:340:20", 0.99, truths="alternative", replicates=50)
+    assert still.solution is not None
+    assert still.solution.at is None
+    assert still.notes[0].startswith("Nothing here moves with designs.fixed.n for fixed under alternative")
+    moved = solve(binary, "designs.fixed.n=300:340:20", 1e6, "enrolled", truths="alternative", replicates=20)
+    assert "whatever n is" in moved.notes[0]
+
+
 def test_a_probability_of_one_throughout_is_not_taken_for_a_number_that_moves_nothing(
     binary: Scenario,
 ) -> None:

@@ -91,9 +91,10 @@ def _exists(option: str, path: Path) -> UsageError:
 
 
 def _write(option: str, path: Path, content: bytes, force: bool) -> None:
+    from trialsim.report.whole_file import write_whole
+
     try:
-        with path.open("wb" if force else "xb") as file:
-            file.write(content)
+        write_whole(path, content, force)
     except FileExistsError:
         raise _exists(option, path) from None
 

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
+from trialsim.cli.ending import Ended, requests_to_end
 from trialsim.errors import ScenarioError, UsageError
 
 EXIT_OK = 0
@@ -22,8 +23,8 @@ EXIT_PIPE_CLOSED = 128 + 13  # as a shell reports SIGPIPE
 _COMMAND_MODULES = ("scenario_commands", "run_commands", "explain_commands", "sweep_commands")
 
 _ADVICE = {
-    errno.ENOSPC: "free some space, or name another folder with --out",
-    errno.EDQUOT: "free some space, or name another folder with --out",
+    errno.ENOSPC: "free some space, or name another place",
+    errno.EDQUOT: "free some space, or name another place",
     errno.EACCES: "check who may read and write there, or name another place",
     errno.EPERM: "check who may read and write there, or name another place",
     errno.EROFS: "name a folder on a disk that can be written to",
@@ -86,11 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0 done, 2 the input or the machine did not allow it, 130 interrupted, 141 the reader
-        of the output went away; or the code a command chose.
+        of the output went away, 128 and its number for another signal; or the code a command chose.
     """
     try:
+        with requests_to_end():
+            return _run(arguments)
+    except Ended as end:
+        return _tell(end.sentence, int(end.code or 0))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run a command and tell its failure."""
+    try:
         code = build_app()(args=arguments, prog_name="trialsim", standalone_mode=False)
-        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
+        _flush(sys.stdout)  # here, where a full disk or a closed pipe can still be told
     except ScenarioError as error:
         return _tell(_scenario_sentences(error))
     except UsageError as error:
@@ -121,10 +131,16 @@ def _tell(message: str, code: int = EXIT_INPUT) -> int:
     """Print ``message`` on stderr, where that is possible, and return ``code``."""
     try:
         print(message, file=sys.stderr, flush=True)
-        sys.stdout.flush()
+        _flush(sys.stdout)
     except OSError:
         _silence_stdout()
     return code
+
+
+def _flush(stream: TextIO | None) -> None:
+    """Write out what is buffered; a stream that was closed before the start is None."""
+    if stream is not None:
+        stream.flush()
 
 
 def _interrupted() -> int:

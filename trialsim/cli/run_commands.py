@@ -100,6 +100,11 @@ def compare_command(
 
     first, second = load_run(run), load_run(run2)
     found = compare_runs(first, second)
+    if first.provenance.get("digest") != second.provenance.get("digest"):
+        typer.echo(
+            "The two scenarios differ: differences may come from what was simulated, not from the designs alone.",
+            err=True,
+        )
     if json:
 
         def about(stored: StoredRun) -> dict[str, Any]:
@@ -121,20 +126,34 @@ def compare_command(
 
 def list_command(
     kind: Annotated[
-        str, typer.Argument(help="measures, designs, analyses, policies or endpoints.", metavar="KIND")
-    ],
+        str | None,
+        typer.Argument(
+            help="measures, designs, analyses, policies or endpoints; without it the kinds are listed.",
+            metavar="[KIND]",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List what there is of a kind, with its definition."""
     from trialsim.oc.run_writer import json_text
 
-    entries = _entries(kind)
+    entries = _kinds() if kind is None else _entries(kind)
     if json:
-        typer.echo(json_text({"kind": kind, "entries": entries}), nl=False)
+        typer.echo(json_text({"kind": kind or "kinds", "entries": entries}), nl=False)
         return
     for entry in entries:
         unit = f" ({entry['unit']})" if entry["unit"] else ""
         typer.echo(f"{entry['name']}{unit}\n    {entry['definition']}")
+
+
+def _kinds() -> list[dict[str, str | None]]:
+    from trialsim.registry import kinds, names
+
+    found: list[dict[str, str | None]] = [
+        {"name": "measures", "unit": None, "definition": "what a run reports of a design under a truth"}
+    ]
+    return found + [{"name": each, "unit": None, "definition": ", ".join(names(each))} for each in kinds()]
 
 
 def _entries(kind: str) -> list[dict[str, str | None]]:
@@ -156,17 +175,16 @@ def _entries(kind: str) -> list[dict[str, str | None]]:
 
 def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float]) -> None:
     from trialsim.report.answer import type_one_error_sentences
+    from trialsim.report.legend import legend
+    from trialsim.report.more_tables import finished_sentences
     from trialsim.report.tables import rich_table, summary_tables
 
     console = _console()
-    for table in summary_tables(characteristics):
+    tables = summary_tables(characteristics)
+    for table in tables:
         console.print(rich_table(table))
-    console.print(
-        "Monte Carlo standard errors in parentheses; second line: 10th to 90th percentile over trials.",
-        soft_wrap=True,
-        highlight=False,
-    )
-    for sentence in type_one_error_sentences(characteristics, targets):
+    sentences = [*finished_sentences(characteristics), *legend(characteristics, tables)]
+    for sentence in (*sentences, *type_one_error_sentences(characteristics, targets)):
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 

@@ -7,14 +7,10 @@ import difflib
 import math
 import re
 import shlex
-import signal
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trialsim.errors import UsageError
@@ -160,7 +156,7 @@ def run_into_folder(request: Request) -> Done:
     scenario = request.scenario.dump()
     targets = alpha_targets(scenario)
     started = _now()
-    with _termination_as_exit(), RunWriter(request.folder) as writer:
+    with RunWriter(request.folder) as writer:
         found = effects(request.scenario, request.truths)
         cells = _simulate(request, writer)
         writer.write_effects(effect_table(found))
@@ -185,6 +181,8 @@ def run_into_folder(request: Request) -> Done:
             "started": started,
             "finished": _now(),
             "rows": writer.rows,
+            "columns": writer.columns,
+            "effects": len(found),
         }
         summary = json_text(
             summary_document(request.scenario.name, str(provenance["digest"]), request.seed, characteristics)
@@ -229,23 +227,6 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
             writer.write_chunk,
             show,
         )
-
-
-@contextmanager
-def _termination_as_exit() -> Iterator[None]:
-    """Let a polite request to end run the clean-up, as an interrupt does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _now() -> str:

@@ -146,11 +146,19 @@ def _print(found: Sweep) -> None:
 
 def _require_writable(folder: Path) -> None:
     """Refuse a folder that cannot be made, before anything is simulated."""
-    above = folder.absolute()
+    from trialsim.oc.run_writer import RunWriter
+
+    above = folder.resolve()
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: cannot be written ({above} does not allow it); name another with --out.")
+    with RunWriter(folder):  # made and taken away again: a name may be too long, a file system read-only
+        pass
+    made = folder.resolve().parent
+    while made != above and above in made.parents:
+        made.rmdir()
+        made = made.parent
 
 
 @contextmanager

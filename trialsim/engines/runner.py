@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,7 +20,8 @@ from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
-from trialsim.errors import UsageError
+from trialsim.engines.worker_process import settle
+from trialsim.errors import UsageError, names_given, require_whole
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
 
@@ -27,6 +29,7 @@ Sink = Callable[[dict[str, pa.Table]], None]
 Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
+MOST_REPLICATES = 1_000_000_000
 _TASK = 8192
 _IN_FLIGHT = 3
 
@@ -117,9 +120,10 @@ class _Workshop:
 _workshop: _Workshop | None = None
 
 
-def _open_workshop(job: Job) -> None:
+def _open_workshop(job: Job, parent: int) -> None:
     """Prepare a worker process."""
     global _workshop
+    settle(parent)
     _workshop = _Workshop(job)
 
 
@@ -187,8 +191,8 @@ def run(
     """
     _check(replicates, seed, engine, workers, chunk)
     job = Job(scenario, seed, engine, chunk, grid)
-    chosen_designs = scenario.select_designs(_names(designs))
-    chosen_truths = scenario.select_truths(_names(truths))
+    chosen_designs = scenario.select_designs(names_given("designs", designs))
+    chosen_truths = scenario.select_truths(names_given("truths", truths))
     cells = [(design, truth) for design in chosen_designs for truth in chosen_truths]
     tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
     home = _Workshop(job)
@@ -208,23 +212,15 @@ def run(
     return cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
 
 
-def _names(given: Sequence[str] | str | None) -> list[str] | None:
-    """Return names as a list; a single name may be given as it is."""
-    return [given] if isinstance(given, str) else None if given is None else list(given)
-
-
 def _check(replicates: int, seed: int, engine: str, workers: int, chunk: int | None) -> None:
     """Refuse what cannot be run, with a sentence."""
-    if not 1 <= replicates <= 1 << 40:
-        raise UsageError(f"replicates is {replicates}; it must be a whole number of at least 1.")
-    if not 0 <= seed < 1 << 63:
-        raise UsageError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1.")
+    require_whole("replicates", replicates, 1, MOST_REPLICATES)
+    require_whole("seed", seed, 0, (1 << 63) - 1)
     if engine not in ENGINES:
         raise UsageError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}.")
-    if not 1 <= workers <= 256:
-        raise UsageError(f"workers is {workers}; it must be a whole number from 1 to 256.")
-    if chunk is not None and chunk < 1:
-        raise UsageError(f"chunk is {chunk}; it must be a whole number of at least 1.")
+    require_whole("workers", workers, 1, 256)
+    if chunk is not None:
+        require_whole("chunk", chunk, 1, MOST_REPLICATES)
 
 
 def _results(
@@ -236,7 +232,9 @@ def _results(
             yield task, home.run(*task)
         return
     method = "fork" if sys.platform == "linux" else "spawn"
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _open_workshop, (job,))
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context(method), _open_workshop, (job, os.getpid())
+    )
     try:
         waiting: list[tuple[tuple[str, str, int, int], Future[dict[str, Columns]]]] = []
         following = iter(tasks)

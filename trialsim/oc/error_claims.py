@@ -1,4 +1,4 @@
-"""What may be said about type I error: controlled, or at most so much."""
+"""What may be said about type I error: controlled, compatible with its target, or above it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
+from trialsim.oc.measures import Measure
 from trialsim.oc.montecarlo import upper_limit
 
 TAIL = 0.025
@@ -16,8 +17,9 @@ TAIL = 0.025
 class ErrorClaim:
     """What is claimed of one hypothesis whose null is true in one cell.
 
-    `upper` is the exact upper limit of its rejection probability; over all claims together the chance that
-    any limit is exceeded is at most 2.5%.
+    `lower` and `upper` are exact one-sided limits of its rejection probability, simultaneous over the
+    `n_claims` claims made together: the chance that any upper limit is exceeded is at most 2.5%, and so is
+    the chance that any lower limit is too high.
     """
 
     design: str
@@ -25,19 +27,38 @@ class ErrorClaim:
     hypothesis: str
     target: float
     value: float
+    lower: float
     upper: float
+    n_claims: int
 
     @property
     def controlled(self) -> bool:
-        """Whether the limit is at or below the target."""
+        """Whether the upper limit is at or below the target."""
         return self.upper <= self.target
 
     @property
-    def sentence(self) -> str:
-        """Return the claim in words."""
+    def exceeds(self) -> bool:
+        """Whether the lower limit is above the target."""
+        return self.lower > self.target
+
+    @property
+    def verdict(self) -> str:
+        """Return what the limits say of the target."""
         if self.controlled:
-            return f"Type I error controlled (at most {self.upper:.4f}, target {self.target:.4g})"
-        return f"Type I error at most {self.upper:.4f} (target {self.target:.4g})"
+            return f"controlled at the target {self.target:.4g}"
+        if self.exceeds:
+            return f"exceeds the target {self.target:.4g}"
+        return f"compatible with the target {self.target:.4g}, not shown to be controlled"
+
+    @property
+    def sentence(self) -> str:
+        """Return the claim in words: the estimate, the limit that decides, the verdict."""
+        name, limit = ("lower", self.lower) if self.exceeds else ("upper", self.upper)
+        over = f" (simultaneous over {self.n_claims})" if self.n_claims > 1 else ""
+        return (
+            f"Type I error of “{self.hypothesis}” in “{self.design}” under “{self.truth}”: {self.value:.4f}, "
+            f"{name} 97.5% limit {limit:.4f}{over}: {self.verdict}."
+        )
 
 
 def error_claims(
@@ -58,14 +79,13 @@ def error_claims(
             continue
         if row.hypothesis in characteristics.null_hypotheses(Cell(row.design, row.truth)):
             shown.append(row)
-    return tuple(
-        ErrorClaim(
-            row.design,
-            row.truth,
-            str(row.hypothesis),
-            targets[row.design, str(row.hypothesis)],
-            row.value,
-            upper_limit(round(row.value * row.n), row.n, TAIL / len(shown)),
-        )
-        for row in shown
-    )
+    return tuple(_claim(row, targets[row.design, str(row.hypothesis)], len(shown)) for row in shown)
+
+
+def _claim(row: Measure, target: float, n_claims: int) -> ErrorClaim:
+    tail = TAIL / n_claims
+    rejected = round(row.value * row.n)
+    lower = 1 - upper_limit(row.n - rejected, row.n, tail)
+    upper = upper_limit(rejected, row.n, tail)
+    keys = (row.design, row.truth, str(row.hypothesis))
+    return ErrorClaim(*keys, target, row.value, lower, upper, n_claims)

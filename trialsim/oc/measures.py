@@ -211,7 +211,8 @@ def _estimation() -> Iterator[Definition]:
         "bias",
         OF_THE_ESTIMATE,
         "Mean of the named estimator minus the true value of the named estimand; with a reason: among "
-        f"trials that stopped for it. {left_out}",
+        "trials that ended for it. The reason is the trial's: `efficacy` where any hypothesis was rejected, "
+        f"though it be another one. {left_out}",
     )
     yield Definition(
         "rmse",

@@ -19,7 +19,8 @@ from trialsim.engines.effects import Effect, effects_in
 from trialsim.errors import UsageError
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import Categories, Cell, HypothesisFacts, Table, categories_of, facts_of, numbers_of
-from trialsim.oc.run_writer import EFFECTS, TABLES
+from trialsim.oc.run_checks import require_columns, require_provenance, require_scenario
+from trialsim.oc.run_writer import EFFECTS, PARTIAL, TABLES
 
 _NEEDED = ("scenario.yaml", "provenance.json", "summary.json", "trials.parquet", "cells.parquet")
 
@@ -126,7 +127,7 @@ def load_run(folder: str | os.PathLike[str]) -> StoredRun:
     place = Path(folder)
     if not place.is_dir():
         raise UsageError(f"{place}: no such run folder; a run writes one and prints its name at the end")
-    if ".partial-" in place.name:
+    if PARTIAL in place.name:
         raise UsageError(f"{place}: this run was never finished; run it again")
     missing = [name for name in _NEEDED if not (place / name).is_file()]
     if missing:
@@ -137,16 +138,21 @@ def load_run(folder: str | os.PathLike[str]) -> StoredRun:
         _mapping(place / "provenance.json", json.loads),
         _mapping(place / "summary.json", json.loads),
     )
+    require_provenance(place / "provenance.json", run.provenance)
+    require_scenario(place, run.provenance["digest"])
     try:
+        require_columns(place, run.provenance.get("columns", {}))
         records = run.records
-        written = run.provenance.get("rows", {})
-        wrong = [name for name in TABLES if records.n_rows(name) != written.get(name, records.n_rows(name))]
+        written = run.provenance["rows"]
+        wrong = [name for name in TABLES if records.n_rows(name) != written.get(name, 0)]
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise UsageError(f"{place}: its records are damaged and cannot be read; run it again") from error
     if wrong:
         raise UsageError(
             f"{place}: {wrong[0]}.parquet does not hold the rows that were written; run it again"
         )
+    if run.provenance.get("effects") and not (place / EFFECTS).is_file():
+        raise UsageError(f"{place}: {EFFECTS} is missing; run it again")
     return run
 
 
@@ -195,7 +201,7 @@ def _designs(scenario: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
 def _mapping(path: Path, read: Any) -> Mapping[str, Any]:
     try:
         document = read(path.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError, OSError) as error:
+    except (ValueError, yaml.YAMLError, OSError, RecursionError) as error:
         raise UsageError(f"{path}: damaged, it cannot be read; run it again") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path}: damaged, a mapping was expected; run it again")

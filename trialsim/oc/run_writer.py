@@ -20,6 +20,7 @@ from trialsim.oc.columns import Cell, rows_by_cell
 ROWS_PER_GROUP = 131_072
 TABLES = ("trials", "looks", "arms")
 EFFECTS = "effects.parquet"
+PARTIAL = ".partial-"
 
 
 class RunWriter:
@@ -36,7 +37,10 @@ class RunWriter:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         require_free(self.folder)
-        self.partial = self.folder.with_name(f"{self.folder.name}.partial-{os.getpid()}")
+        self._place = _behind_links(self.folder)
+        partial = f"{self._place.name}{PARTIAL}{os.getpid()}"
+        # Inside a folder that is there already: it may be a mount point, or lie where nothing can be added.
+        self.partial = self._place / partial if self._place.is_dir() else self._place.with_name(partial)
         self._tables: dict[str, TableWriter] = {}
         self._finished = False
 
@@ -63,6 +67,11 @@ class RunWriter:
     def rows(self) -> dict[str, int]:
         """How many rows each table has so far."""
         return {name: table.rows for name, table in self._tables.items()}
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The columns of each table so far."""
+        return {name: table.columns for name, table in self._tables.items()}
 
     def write_chunk(self, tables: Mapping[str, pa.Table]) -> None:
         """Append one block of each table; the rows of a cell follow each other.
@@ -98,7 +107,8 @@ class RunWriter:
 
     def write_text(self, name: str, text: str) -> None:
         """Add a text file."""
-        (self.partial / name).write_text(text, encoding="utf-8", newline="\n")
+        # A file's name may hold what is no text: it is escaped, as JSON does.
+        (self.partial / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
     def write_json(self, name: str, document: Any) -> None:
         """Add a JSON file; a number that is not finite is refused."""
@@ -106,9 +116,15 @@ class RunWriter:
 
     def finish(self) -> Path:
         """Move the folder to its place and return it."""
-        require_free(self.folder)
+        require_free(self.folder, self.partial)
         try:
-            self.partial.rename(self.folder)
+            if self._place.is_dir():
+                # What tells a finished run comes last.
+                for path in sorted(self.partial.iterdir(), key=lambda each: each.name == "provenance.json"):
+                    path.rename(self._place / path.name)
+                self.partial.rmdir()
+            else:
+                self.partial.rename(self._place)
         except OSError as error:
             raise UsageError(
                 f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
@@ -144,6 +160,11 @@ class TableWriter:
             },
             write_statistics=[name for name in ("design", "truth") if name in types],
         )
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return list(self._schema.names)
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
@@ -190,10 +211,17 @@ class TableWriter:
         self._waiting, self._n_waiting = [], 0
 
 
-def require_free(folder: Path) -> None:
-    """Refuse a folder in which something lies already."""
+def require_free(folder: Path, own: Path | None = None) -> None:
+    """Refuse a folder in which something else than one's own partial folder lies already.
+
+    Raises
+    ------
+    UsageError
+        With what to do.
+    """
+    require_name(folder)
     if folder.is_dir():
-        if any(folder.iterdir()):
+        if any(path.name != (own.name if own is not None else None) for path in folder.iterdir()):
             held = "already holds a run" if (folder / "provenance.json").is_file() else "is not empty"
             raise UsageError(
                 f"{folder}: {held} and is never overwritten; name another folder with --out, or read it with "
@@ -201,6 +229,33 @@ def require_free(folder: Path) -> None:
             )
     elif folder.exists():
         raise UsageError(f"{folder}: is a file, not a folder; name another with --out")
+
+
+def require_name(folder: Path) -> None:
+    """Refuse a name that no finished run can have.
+
+    Raises
+    ------
+    UsageError
+        With what is wrong with it.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        told = os.fsencode(folder).decode("utf-8", "replace")
+        raise UsageError(f"{told}: the name is not UTF-8; name another folder with --out") from None
+    if PARTIAL in _behind_links(folder).name or PARTIAL in folder.name:
+        raise UsageError(
+            f"{folder}: names with {PARTIAL} are those of unfinished runs; name another folder with --out"
+        )
+
+
+def _behind_links(folder: Path) -> Path:
+    """Return the place that a name stands for."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError):
+        raise UsageError(f"{folder}: is a link in a circle; name another folder with --out") from None
 
 
 def json_text(document: Any) -> str:

@@ -27,6 +27,7 @@ TIME_COLUMNS = {
     "last_visit_time": "last_visit_time",
 }
 _WIDEST_COUNT = 1 << 22
+_OF_EVENTS = "log_hazard_ratio"  # the estimand of an endpoint whose events are counted
 
 
 def size_measures(records: Records, cell: Cell, failed: Flags | None, with_events: bool) -> Iterator[Measure]:
@@ -64,9 +65,12 @@ def succeeded(values: NDArray[Any], failed: Flags | None) -> NDArray[Any]:
 
 
 def counts_events(records: Records, cells: list[Cell]) -> bool:
-    """Whether any trial of `cells` counts an event."""
+    """Whether a design is driven by events: of its first test's endpoint, whether or not any came."""
     if "events" not in records.columns("trials"):
         return False
+    first = next((fact for fact in records.facts() if (fact.design, fact.truth) in cells), None)
+    if first is not None and first.estimand == _OF_EVENTS:
+        return True
     return any(bool(np.any(records.numbers("trials", "events", cell))) for cell in cells)
 
 

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.errors import UsageError
+from trialsim.errors import UsageError, names_given
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.in_memory import collect
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, definitions
@@ -168,7 +168,7 @@ def sweep(
         rows += measured(grid, there, point, wanted, replicates, seed, engine, workers)
     if progress is not None:
         progress(len(points), len(points))
-    notes = (*own_values(grid), *_unreported(grid, wanted, rows, len(points)), *_unmoved(grid, rows))
+    notes = (*own_values(grid), *_unreported(grid, wanted, rows, len(points)), *unmoved(grid, rows))
     return Sweep(grid, wanted, replicates, seed, tuple(rows), notes=notes)
 
 
@@ -188,8 +188,11 @@ def prepared(
     UsageError
         If a name or a path cannot be used.
     """
-    wanted = tuple(parse_wanted(text) for text in ([measures] if isinstance(measures, str) else measures))
-    given = [vary] if isinstance(vary, str | Vary) else list(vary)
+    wanted = tuple(parse_wanted(text) for text in names_given("measures", measures) or ())
+    asked: Any = vary  # whatever it is declared to be
+    given = list(asked) if isinstance(asked, list | tuple) else [asked]
+    if not all(isinstance(each, str | Vary) for each in given):
+        raise UsageError("vary: a text such as designs.fixed.n=300:900:50, or a list of them, is expected.")
     varied = [parse_vary(each) if isinstance(each, str) else each for each in given]
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(Path(scenario))
     wanted = tuple(dict.fromkeys(wanted))
@@ -229,9 +232,9 @@ def parse_wanted(text: str) -> Wanted:
             f"measure: {_NEEDS_A_DATE} needs a date, which a sweep does not take; see trialsim run."
         )
     if name not in known:
-        raise UsageError(
-            f"There is no measure {shown(name)}; see trialsim list measures.{did_you_mean(name, known)}"
-        )
+        longer = next((each for each in known if name and each.startswith(f"{name}_")), None)
+        hint = f" Did you mean {longer}?" if longer else did_you_mean(name, known)
+        raise UsageError(f"There is no measure {shown(name)}; see trialsim list measures.{hint}")
     return Wanted(name, of.strip() or None)
 
 
@@ -268,7 +271,7 @@ def _unreported(grid: Grid, wanted: Sequence[Wanted], rows: Sequence[SweepRow], 
     return sentences
 
 
-def _unmoved(grid: Grid, rows: Sequence[SweepRow]) -> Iterator[str]:
+def unmoved(grid: Grid, rows: Sequence[SweepRow]) -> Iterator[str]:
     """Yield a sentence for each design in which every point gives the same numbers to the last digit.
 
     Probabilities that were 0 or 1 in every replicate tell nothing: more of them might differ.

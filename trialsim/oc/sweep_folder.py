@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trialsim.errors import UsageError
 from trialsim.oc.provenance import machine, package_versions
-from trialsim.oc.run_writer import RunWriter
+from trialsim.oc.run_writer import RunWriter, require_name
 from trialsim.oc.sweep import Sweep
 from trialsim.oc.sweep_grid import Grid, Vary
 from trialsim.scenario.writing import save_scenario
@@ -79,6 +79,7 @@ def require_free(folder: Path) -> None:
     UsageError
         With what to do.
     """
+    require_name(folder)
     if folder.is_dir() and any(folder.iterdir()):
         held = "already holds a sweep" if (folder / "sweep.json").is_file() else "is not empty"
         raise UsageError(f"{folder}: {held} and is never overwritten; name another folder with --out.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from trialsim.errors import ScenarioError, UsageError
+from trialsim.errors import ScenarioError, UsageError, names_given
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.truths import WORLD_PARTS, canonical_path, holds_number, number_paths, places
@@ -232,7 +232,7 @@ def grid_of(
                 if (id(container), key) in taken:
                     raise UsageError(f"vary: {printable(path, 200)} is set twice; name each number once.")
                 taken[id(container), key] = path
-    return Grid(scenario, chosen, scenario.select_truths(_listed(truths)), tuple(vary))
+    return Grid(scenario, chosen, scenario.select_truths(names_given("truths", truths)), tuple(vary))
 
 
 def set_by_truths(grid: Grid) -> list[tuple[str, Vary]]:
@@ -281,7 +281,7 @@ def point_words(varied: Sequence[Vary], point: Point) -> str:
 def _designs(scenario: Scenario, vary: Sequence[Vary], asked: Sequence[str] | None) -> tuple[str, ...]:
     """Return the designs asked for, or else those in which something varies."""
     if asked is not None:
-        return scenario.select_designs(_listed(asked))
+        return scenario.select_designs(names_given("designs", asked))
     paths = [canonical_path(path).split(".") for each in vary for path in each.paths]
     if any(path[0] != "designs" for path in paths):
         return tuple(scenario.designs)
@@ -314,8 +314,3 @@ def _require_numbers(tree: dict[str, Any], path: str, designs: Sequence[str]) ->
         where = f" (designs: {listed(designs)})" if head == "designs" else ""
         raise UsageError(f"vary: {printable(path, 200)} matches no number of the scenario{where}.{more}")
     return found
-
-
-def _listed(names: Sequence[str] | None) -> list[str] | None:
-    """Return names as a list; a text is one name."""
-    return [names] if isinstance(names, str) else None if names is None else list(names)

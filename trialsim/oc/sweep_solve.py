@@ -6,13 +6,23 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from numbers import Real
 from os import PathLike
 from typing import Any
 
 from trialsim.engines.plan import build_plan
 from trialsim.engines.runner import cell_table
 from trialsim.errors import UsageError
-from trialsim.oc.sweep import DEFAULT_MEASURE, PointsDone, Sweep, SweepRow, Wanted, measured, prepared
+from trialsim.oc.sweep import (
+    DEFAULT_MEASURE,
+    PointsDone,
+    Sweep,
+    SweepRow,
+    Wanted,
+    measured,
+    prepared,
+    unmoved,
+)
 from trialsim.oc.sweep_grid import Grid, Number, Vary, own_values
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
@@ -127,6 +137,8 @@ def solve(
     UsageError
         If a name, a path or a number cannot be used, or several designs or truths are meant.
     """
+    if isinstance(target, bool) or not isinstance(target, Real):
+        raise UsageError(f"solve: a target of type {type(target).__name__} cannot be reached; give a number.")
     if not math.isfinite(target):
         raise UsageError(f"solve: {target} cannot be reached; the target is a finite number.")
     grid, wanted = prepared(scenario, vary, designs, truths, [measure, *others])
@@ -163,7 +175,8 @@ def solve(
         monotone=all(later >= earlier for earlier, later in pairwise(heights)),
     )
     every = tuple(row for each in tried for row in each)
-    return Sweep(grid, wanted, replicates, seed, every, solution, tuple(own_values(grid)))
+    notes = (*own_values(grid), *(list(unmoved(grid, every)) or _counts_to_vary(grid, solution)))
+    return Sweep(grid, wanted, replicates, seed, every, solution, notes)
 
 
 def parse_target(text: str) -> tuple[str, float]:
@@ -214,6 +227,16 @@ def _smallest(reaches: Callable[[int], bool], size: int) -> int | None:
         else:
             low = middle
     return high
+
+
+def _counts_to_vary(grid: Grid, solution: Solution) -> list[str]:
+    """Return a sentence where patients alone were varied, and in vain: looks may wait for a fixed count."""
+    if solution.at is not None or not grid.labels[0].endswith(".n"):
+        return []
+    return [
+        "A look that waits for a count waits for it whatever n is: more patients bring it sooner, not with more "
+        f"data. Look at the counts of {solution.design}'s looks: vary one, or one with n (paths joined by +)."
+    ]
 
 
 def _one_cell(grid: Grid, wanted: Wanted) -> Grid:

@@ -9,9 +9,12 @@ from trialsim.oc.columns import Cell
 from trialsim.oc.comparisons import Difference
 from trialsim.oc.error_claims import error_claims
 from trialsim.oc.measures import Measure
+from trialsim.report.cautions import caution_sentences
 from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, percent, plain
 
 MOST_DESIGNS = 3
+MOST_EXCEEDING = 8
+MOST_HYPOTHESES = 8
 
 
 def answer(characteristics: OperatingCharacteristics, targets: Mapping[tuple[str, str], float]) -> list[str]:
@@ -33,8 +36,12 @@ def answer(characteristics: OperatingCharacteristics, targets: Mapping[tuple[str
     sentences.append(_power(characteristics, headline))
     others = [row for row in characteristics.differences if row.truth == headline.truth]
     compared = list(dict.fromkeys(row.design for row in others))[: MOST_DESIGNS - 1]
-    sentences += [_against([row for row in others if row.design == design]) for design in compared]
+    for design in compared:
+        rows = [row for row in others if row.design == design]
+        sentences.append(_against(characteristics, rows))
+        sentences.append(_each_power(characteristics, headline.truth, design, rows[0].reference))
     sentences += type_one_error_sentences(characteristics, targets)
+    sentences += caution_sentences(characteristics)
     return [sentence for sentence in sentences if sentence]
 
 
@@ -62,12 +69,12 @@ def _power(characteristics: OperatingCharacteristics, cell: Cell) -> str:
     return sentence + (f"; it takes {' and '.join(parts)} on average." if parts else ".")
 
 
-def _against(rows: list[Difference]) -> str:
+def _against(characteristics: OperatingCharacteristics, rows: list[Difference]) -> str:
     by_name = {row.name: row for row in rows}
     parts = []
     probability = by_name.get("power_disjunctive") or by_name.get("reject_any")
     if probability is not None:
-        word = "power" if probability.name == "power_disjunctive" else "probability of rejecting"
+        word = _word(characteristics, probability)
         change = _change(probability, 100, "percentage points", "higher", "lower", "the same")
         parts.append(f"its {word} is {change}")
     if (enrolled := by_name.get("enrolled")) is not None:
@@ -78,6 +85,35 @@ def _against(rows: list[Difference]) -> str:
         return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"“{rows[0].design}” against “{rows[0].reference}”, on the same patients: {listed}."
+
+
+def _word(characteristics: OperatingCharacteristics, row: Difference) -> str:
+    """Return the name of a compared probability: with several tests it is about any of them."""
+    designs = (row.design, row.reference)
+    several = any(len(characteristics.select("reject", design=each, truth=row.truth)) > 1 for each in designs)
+    if row.name == "power_disjunctive":
+        return "power to reject at least one false null hypothesis" if several else "power"
+    return "probability of rejecting" + (" at least one null hypothesis" if several else "")
+
+
+def _each_power(characteristics: OperatingCharacteristics, truth: str, design: str, reference: str) -> str:
+    """Return the power of each false null in both designs, where there are several."""
+    powers = _powers(characteristics, Cell(design, truth))
+    others = _powers(characteristics, Cell(reference, truth))
+    shared = [name for name in powers if name in others]
+    if len(shared) < 2:
+        return ""
+    if len(shared) > MOST_HYPOTHESES:
+        moved = sum(powers[name] != others[name] for name in shared)
+        return f"The power differs for {moved} of {len(shared)} single hypotheses: see the table."
+    listed = (f"{name} {100 * powers[name]:.1f}% against {100 * others[name]:.1f}%" for name in shared)
+    return f"Power by hypothesis, “{design}” against “{reference}”: {', '.join(listed)}."
+
+
+def _powers(characteristics: OperatingCharacteristics, cell: Cell) -> dict[str, float]:
+    nulls = characteristics.null_hypotheses(cell)
+    rows = characteristics.select("reject", design=cell.design, truth=cell.truth)
+    return {str(row.hypothesis): row.value for row in rows if row.hypothesis not in nulls}
 
 
 def _change(row: Difference, factor: float, unit: str, more: str, less: str, same: str) -> str:
@@ -93,25 +129,21 @@ def _change(row: Difference, factor: float, unit: str, more: str, less: str, sam
 def type_one_error_sentences(
     characteristics: OperatingCharacteristics, targets: Mapping[tuple[str, str], float]
 ) -> list[str]:
-    """Return what may be said about type I error; nothing where no null is true."""
+    """Return the claim nearest to breaking its target, and every other one above its target.
+
+    Nothing is returned where no null is true.
+    """
     claims = error_claims(characteristics, targets)
     if not claims:
         return []
-    controlled = [claim for claim in claims if claim.controlled]
-    if len(controlled) == len(claims):
-        worst = max(claims, key=lambda claim: claim.upper / claim.target)
-        return [
-            f"Type I error controlled for each hypothesis where its null is true: at most {worst.upper:.4f} "
-            f"against a target of {worst.target:.4g} (upper limits, simultaneous over {len(claims)})."
-        ]
-    worst = max(
-        (claim for claim in claims if not claim.controlled), key=lambda claim: claim.upper / claim.target
-    )
-    return [
-        f"Type I error: at most {worst.upper:.4f} for “{worst.hypothesis}” in “{worst.design}” under "
-        f"“{worst.truth}”, against a target of {worst.target:.4g} "
-        f"(upper limit, simultaneous over {len(claims)})."
-    ]
+    worst = max(claims, key=lambda claim: claim.upper / claim.target)
+    above = [claim for claim in claims if claim.exceeds and claim is not worst]
+    sentences = [claim.sentence for claim in (worst, *above[:MOST_EXCEEDING])]
+    if len(above) > MOST_EXCEEDING:
+        sentences.append(f"{len(above) - MOST_EXCEEDING} more exceed their targets; the report has them all.")
+    if worst.controlled and len(claims) > 1:
+        sentences.append(f"That is the highest of {len(claims)}: the others are controlled too.")
+    return sentences
 
 
 def _short(value: float, error: float | None) -> str:

@@ -41,7 +41,7 @@ def _row(effect: Effect) -> tuple[tuple[str, ...], ...]:
     return (
         (effect.endpoint, effect.measure.replace("_", " ")),
         (effect.arm, f"vs {effect.control}"),
-        ("either", "no trait matters") if effect.stated == "either" else (effect.stated,),
+        ("conditional = marginal", "no covariates") if effect.stated == "either" else (effect.stated,),
         tuple(conditional),
         tuple(marginal),
     )

@@ -43,7 +43,7 @@ def with_error(row: Measure | None, divide_by: float = 1.0) -> str:
         limit, word = (row.upper, "at most") if row.value == 0 else (row.lower, "at least")
         return f"{value:.0f} ({word} {plain(limit, _limit_decimals(min(limit, 1 - limit)))})"
     if row.mcse is None:
-        return f"{plain(value, 1)} (one replicate)"
+        return f"{plain(value, 1)} ({'one replicate' if row.n == 1 else '–'})"
     error = row.mcse / divide_by
     decimals = decimals_for(error)
     if error == 0:

@@ -21,6 +21,8 @@ from trialsim.report.figures import (
     power_picture,
     stopping_picture,
 )
+from trialsim.report.legend import legend
+from trialsim.report.more_tables import MOST_CELLS, more_measures, stopping_table
 from trialsim.report.page_style import STYLE
 from trialsim.report.tables import TextTable, summary_tables
 
@@ -62,6 +64,7 @@ def page(
     name = str(scenario.get("name", "scenario"))
     about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
     sentences = answer(characteristics, targets)
+    tables = summary_tables(characteristics)
     body = [
         f"<h1>{escape(name)}</h1>",
         *(f'<p class="about">{escape(text)}</p>' for text in about),
@@ -69,12 +72,12 @@ def page(
         *(f"<p>{escape(sentence)}</p>" for sentence in sentences),
         "</section>",
         "<h2>Operating characteristics</h2>",
-        "<p>Monte Carlo standard errors in parentheses; a second line gives the 10th to 90th percentile "
-        "over trials.</p>",
-        *(_text_table(table) for table in summary_tables(characteristics)),
+        *(_text_table(table) for table in tables),
+        *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
+        *_more(characteristics),
         *_effects(effects),
         "<h2>Definitions</h2>",
         *_definitions(characteristics),
@@ -128,18 +131,40 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
     if not claims:
         return []
     rows = tuple(
-        tuple((text,) for text in (claim.design, claim.truth, claim.hypothesis, claim.sentence))
+        (
+            (claim.design,),
+            (claim.truth,),
+            (claim.hypothesis,),
+            (f"{claim.value:.4f}",),
+            (f"{claim.lower:.4f} to {claim.upper:.4f}",),
+            (claim.verdict,),
+        )
         for claim in claims
     )
-    table = TextTable(
-        "By hypothesis, where its null is true", ("design", "truth", "hypothesis", "claim"), rows
-    )
+    headings = ("design", "truth", "hypothesis", "estimate", "limits", "verdict")
+    table = TextTable("By hypothesis, where its null is true", headings, rows)
     return [
         "<h2>Type I error</h2>",
-        "<p>One-sided exact upper limits; the chance that any of them is exceeded is at most 2.5%. They "
-        "are about each hypothesis, not about the family of them.</p>",
+        "<p>Exact limits, simultaneous over the rows: the chance that any upper one is exceeded is at most "
+        "2.5%, and so is the chance that any lower one is too high. Controlled: the upper limit is at or below "
+        "the target. They are about each hypothesis, not about the family of them.</p>",
         _text_table(table),
     ]
+
+
+def _more(characteristics: OperatingCharacteristics) -> list[str]:
+    if not characteristics.rows:
+        return []
+    lines = [
+        "<h2>Endings and more measures</h2>",
+        "<p>Look times are data cuts, averaged over the trials that reach the look; what is rejected at a look "
+        "counts at every later one.</p>",
+        _text_table(stopping_table(characteristics)),
+        _text_table(more_measures(characteristics)),
+    ]
+    if (n_cells := len(characteristics.cells())) > MOST_CELLS:
+        lines.append(f"<p>Shown for the first {MOST_CELLS} of {n_cells} designs under a truth.</p>")
+    return lines
 
 
 def _effects(effects: Sequence[Effect]) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.run_folder import StoredRun, alpha_targets
 from trialsim.report.page import page
+from trialsim.report.whole_file import write_whole
 
 
 def write_report(run: StoredRun, characteristics: OperatingCharacteristics) -> Path:
@@ -23,10 +23,5 @@ def write_report(run: StoredRun, characteristics: OperatingCharacteristics) -> P
     targets = alpha_targets(run.scenario)
     text = page(run.scenario, run.provenance, characteristics, run.records, targets, run.effects)
     path = run.folder / "report.html"
-    beside = path.with_name(f"report.html.partial-{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, text.encode("utf-8", "backslashreplace"), overwrite=True)
     return path

@@ -9,15 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from trialsim.errors import UsageError
+from trialsim.engines.runner import MOST_REPLICATES
+from trialsim.errors import UsageError, require_whole
 from trialsim.report.story_parting import Parting, Split, parting
 from trialsim.report.story_patients import analysis_data_set
 from trialsim.report.story_replay import Replay, replay
 from trialsim.report.story_sentences import story_sentences
 from trialsim.report.story_words import EVENT_COLUMNS, happening, named
+from trialsim.report.whole_file import write_whole
 from trialsim.scenario.schema import Scenario
 
-MOST_REPLICATES = 1 << 40
 LARGEST_SEED = (1 << 63) - 1
 _WHOLE = ("patient", "look", "review")
 PICTURE_KINDS = (".png", ".svg")
@@ -100,7 +101,7 @@ class Story:
         check_picture_path(path)
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: exists already and is not overwritten; name another file.")
-        path.write_bytes(self.picture_bytes(path.suffix.lower()))
+        write_whole(path, self.picture_bytes(path.suffix.lower()), overwrite)
 
     def picture_bytes(self, kind: str) -> bytes:
         """Return the picture as the bytes of a ``.png`` or ``.svg`` file."""
@@ -167,10 +168,8 @@ def explain(
     UsageError
         If a name or a number cannot be used.
     """
-    if not 0 <= replicate < MOST_REPLICATES:
-        raise UsageError(f"replicate is {replicate}; it must be a whole number from 0 to 2**40 - 1.")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"seed is {seed}; it must be a whole number from 0 to 2**63 - 1.")
+    require_whole("replicate", replicate, 0, MOST_REPLICATES - 1)
+    require_whole("seed", seed, 0, LARGEST_SEED)
     chosen = scenario.select_designs([design])[0] if design is not None else next(iter(scenario.designs))
     world = _one_truth(scenario, truth)
     if against is None:

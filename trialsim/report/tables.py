@@ -74,7 +74,7 @@ def _difference(value: float, mcse: float | None) -> str:
 
 def _truth_table(characteristics: OperatingCharacteristics, truth: str, cells: Sequence[Cell]) -> TextTable:
     everything_null = all(characteristics.global_null(cell) for cell in cells)
-    rejecting = "familywise error (mcse)" if everything_null else "power (mcse)"
+    rejecting = "type I error (mcse)" if everything_null else "power (mcse)"
     headings = ["design", rejecting, "enrolled", "events", "months", "stopped early", "bias"]
     if any(row.n_failed for cell in cells for row in _rows(characteristics, cell, "reject_any")):
         headings.append("failed")
@@ -108,7 +108,10 @@ def _rejections(characteristics: OperatingCharacteristics, cell: Cell) -> tuple[
     if len(each) < 2:
         return (with_error(joint),)
     nulls = characteristics.null_hypotheses(cell)
-    word = "any" if power is None or not nulls else "any false null"
+    if power is None:
+        word = "familywise" if characteristics.global_null(cell) else "any"
+    else:
+        word = "any false null" if nulls else "any"
     lines = [f"{word} {with_error(joint)}"]
     for row in each:
         mark = " (null)" if power is not None and row.hypothesis in nulls else ""

@@ -64,7 +64,10 @@ def _grid_problems(at: str, grid: Any, plain: dict[str, Any], truths_before: int
     cells = 1
     for path, values in grid.items():
         place = f"{at}.{path}"
-        if not isinstance(values, list) or not values:
+        if values == []:
+            yield Problem(place, "the list is empty; give at least one value")
+            continue
+        if not isinstance(values, list):
             yield Problem(place, f"a list of values is expected, found {shown(values)}")
             continue
         odd = next((value for value in values if not _is_cell(value)), values)

@@ -104,10 +104,14 @@ def _sentence(detail: Mapping[str, Any], location: Location, allowed: Iterable[s
         case "tuple_type" | "list_type":
             return f"a list [...] is expected, found {found}"
         case "too_short":
-            return f"at least {context['min_length']} entries are needed, found {context['actual_length']}"
+            least = context["min_length"]
+            needed = "at least 1 entry is" if least == 1 else f"at least {least} entries are"
+            return f"{needed} needed, found {context['actual_length'] or 'none'}"
         case "too_long":
             many = context["actual_length"] or "more"
-            return f"at most {context['max_length']} entries are allowed, found {many}"
+            most = context["max_length"]
+            allowed_many = "1 entry is" if most == 1 else f"{most} entries are"
+            return f"at most {allowed_many} allowed, found {many}"
         case "literal_error":
             return f"{found} is not allowed; allowed: {context['expected']}"
         case _:

@@ -20,7 +20,7 @@ _STARTER = """\
 #
 # Durations and rates carry their unit: 90 days, 12 weeks, 6 months, 2 years; 10 per month.
 
-name: @NAME@
+name: "@NAME@"
 description: A new treatment against control, time to progression, one analysis or three.
 
 # Who comes, and how fast. Without a population all patients are alike.
@@ -50,7 +50,12 @@ dropout:
 
 # What is tested, named once. Benefit is fewer events: lower.
 hypotheses:
-  primary: {endpoint: progression, arms: [treatment, control], analysis: logrank, direction: lower}
+  primary:
+    endpoint: progression
+    arms: [treatment, control]
+    analysis: logrank                    # or cox, whose estimate is better where the effect is strong
+    direction: lower
+    follow_up: 3 years                   # the true hazard ratio, for bias, is that over 3 years from entry
 
 # The worlds in which the designs are tried: each changes numbers above.
 truths:
@@ -61,11 +66,11 @@ truths:
 designs:
   fixed:
     kind: fixed
-    n: 360
+    n: 440                               # of whom 250 have the event, which is when the data are looked at
     allocation: {permuted_blocks: {size: 4}}
     looks:
       - when: {events: 250}
-    tests: {primary: {alpha: 0.025}}     # one-sided
+    tests: {primary: {alpha: 0.025}}     # one-sided; where there are bounds, they decide
 
   # The same trial with two looks on the way: O'Brien-Fleming bounds (Lan-DeMets spending) at 1/3, 2/3 and all
   # of the events.
@@ -80,7 +85,9 @@ designs:
     bounds:
       efficacy_z: [3.718, 2.509, 1.994]
       futility_z: [null, 0.5, null]      # null: no bound at that look
-    futility_binding: false
+    futility_binding: false              # documents the design; futility is followed in the simulation unless
+                                         # the next line says so: the error printed is with futility followed
+    # policies: {stopping: {bounds: {futility: ignore}}}
 """
 
 

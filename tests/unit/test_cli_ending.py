@@ -1,0 +1,160 @@
+"""A command that is asked to end, or killed, takes its workers with it and leaves no half of a result."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from trialsim.engines import worker_process
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+_PATIENCE = 60.0
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _until(condition: object, seconds: float = _PATIENCE) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@contextmanager
+def _running(root: Path, folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Start a command with two workers and wait until they are there."""
+    scenario = root / "scenarios" / "binary_sequential" / "binary_sequential.yaml"
+    command = [
+        sys.executable,
+        "-m",
+        "trialsim",
+        arguments[0],
+        str(scenario),
+        *arguments[1:],
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, env=os.environ | {})
+    workers: list[int] = []
+    try:
+        assert _until(lambda: process.poll() is not None or len(_children(process.pid)) == 2)
+        workers = _children(process.pid)
+        assert len(workers) == 2
+        time.sleep(0.2)
+        yield process, workers
+    finally:
+        for pid in (process.pid, *filter(_is_alive, workers)):
+            if pid != process.pid or process.poll() is None:
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+RUN = ("run", "--replicates", "5000000", "--out", "found")
+SWEEP = (
+    "sweep",
+    "--vary",
+    "endpoints.response.rate=0.2:0.4:0.01",
+    "--replicates",
+    "500000",
+    "--out",
+    "found",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "asked", "sentence"),
+    [(SWEEP, signal.SIGTERM, "Ended on request"), (RUN, signal.SIGHUP, "the terminal was closed")],
+)
+def test_a_request_to_end_takes_the_workers_along(
+    root: Path, tmp_path: Path, arguments: tuple[str, ...], asked: signal.Signals, sentence: str
+) -> None:
+    with _running(root, tmp_path, *arguments) as (process, workers):
+        process.send_signal(asked)
+        _, told = process.communicate(timeout=_PATIENCE)
+        assert process.returncode == 128 + asked
+        assert sentence in told
+        assert "Traceback" not in told
+        assert not any(map(_is_alive, workers))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_workers_end_when_their_parent_is_killed(root: Path, tmp_path: Path) -> None:
+    with _running(root, tmp_path, *RUN) as (process, workers):
+        process.kill()
+        process.wait()
+        assert _until(lambda: not any(map(_is_alive, workers)), seconds=10)
+
+
+@pytest.mark.parametrize("system_helps", [True, False])
+def test_a_worker_follows_its_parent_with_or_without_the_system(system_helps: bool) -> None:
+    script = (
+        "import os, sys, time\n"
+        "from trialsim.engines import worker_process\n"
+        f"if not {system_helps}: worker_process._dies_with_parent = lambda: False\n"
+        "parent = os.getpid()\n"
+        "child = os.fork()\n"
+        "if child:\n"
+        "    os.write(1, f'{child}\\n'.encode())\n"
+        "    time.sleep(60)\n"
+        "worker_process.settle(parent)\n"
+        "os.write(1, b'settled\\n')\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        lines = [parent.stdout.readline().strip(), parent.stdout.readline().strip()]
+        child = int(next(line for line in lines if line != "settled"))
+        parent.kill()
+        parent.stdout.close()
+    assert _until(lambda: not _is_alive(child), seconds=10)
+
+
+def test_a_worker_has_the_handlers_of_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "_dies_with_parent", lambda: True)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    try:
+        worker_process.settle(os.getppid())
+        found = [signal.getsignal(number) for number in numbers]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    assert found == [signal.SIG_IGN, signal.SIG_DFL, signal.SIG_DFL]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_output_is_no_failure(closed: str) -> None:
+    command = f'"{sys.executable}" -m trialsim list designs {closed}'
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert found.returncode == 0
+    assert "Traceback" not in found.stderr
+    wrong = subprocess.run(
+        ["bash", "-c", command.replace("designs", "nothing")], capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr

@@ -1,0 +1,143 @@
+"""What cannot be written or asked for is said before anything is lost or simulated."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trialsim
+from trialsim.cli.main import main
+from trialsim.compiled import kernel
+from trialsim.errors import ScenarioError, UsageError
+from trialsim.report.cautions import caution_sentences
+from trialsim.report.story import explain
+from trialsim.report.whole_file import write_whole
+from trialsim.scenario.load import load_scenario, scenario_from, scenario_from_text
+from trialsim.scenario.starter import starter_text
+
+
+@pytest.fixture
+def binary(root: Path) -> Path:
+    return root / "scenarios" / "binary_sequential" / "binary_sequential.yaml"
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"old")
+    written = Path.write_bytes
+
+    def full(target: Path, content: bytes) -> int:
+        written(target, content[:2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for name, overwrite in (("log.csv", True), ("new.csv", False)):
+        with pytest.raises(OSError, match="No space"):
+            write_whole(tmp_path / name, b"new content", overwrite)
+    assert [each.name for each in tmp_path.iterdir()] == ["log.csv"]
+    assert path.read_bytes() == b"old"
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError):
+        write_whole(path, b"new", overwrite=False)
+    (tmp_path / "link.csv").symlink_to("log.csv")
+    write_whole(tmp_path / "link.csv", b"new", overwrite=True)
+    assert path.read_bytes() == b"new"
+    assert (tmp_path / "link.csv").is_symlink()
+
+
+@pytest.mark.parametrize("out", ["found.partial-7", os.fsdecode(b"f\xff"), "circle", "x" * 250])
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_folder_that_cannot_be_is_refused_before_simulating(
+    binary: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    out: str,
+    command: str,
+) -> None:
+    def simulated(*_: Any) -> None:
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    (tmp_path / "circle").symlink_to("circle")
+    words = [command, str(binary), "--out", str(tmp_path / out), "--replicates", "5", "--workers", "1"]
+    words += ["--vary", "endpoints.response.rate=0.2,0.3"] if command == "sweep" else []
+    assert main(words) == 2
+    assert "name another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"designs": []}, {"designs": 5}, {"truths": [["x"]]}, {"truths": b"none"},
+        {"replicates": "5"}, {"replicates": 5.5}, {"replicates": True}, {"replicates": 0},
+        {"seed": "1"}, {"seed": 1.5}, {"seed": -1}, {"workers": "2"}, {"workers": None},
+    ],
+)  # fmt: skip
+def test_a_wrong_type_in_python_is_a_sentence(binary: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="it must be a"):
+        trialsim.simulate(binary, **{"replicates": 5, **wrong})
+
+
+def test_a_wrong_type_in_a_sweep_or_a_story_is_a_sentence(binary: Path) -> None:
+    wrong: Any
+    for wrong in (5, [5], None):
+        with pytest.raises(UsageError, match="vary: "):
+            trialsim.sweep(binary, wrong, replicates=3)
+    for wrong in ("x", None, True):
+        with pytest.raises(UsageError, match="solve: a target of type"):
+            trialsim.solve(binary, "endpoints.response.rate=0.2,0.3", wrong, replicates=3)
+    for wrong in ("0", 1.5, -1, 1_000_000_000):
+        with pytest.raises(UsageError, match=r"replicate is .* it must be a whole number"):
+            explain(load_scenario(binary), replicate=wrong)
+
+
+def test_kernels_do_without_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.load", full)
+    assert kernel(_one_more)(1) == 2
+
+
+def _one_more(number: int) -> int:
+    return number + 1
+
+
+@pytest.mark.parametrize("name", ["null", "true", "my_trial"])
+def test_a_starter_of_any_name_can_be_read(name: str) -> None:
+    assert scenario_from_text(starter_text(name)).name == name
+
+
+def test_an_empty_list_in_a_grid_is_called_empty(binary: Path) -> None:
+    tree = load_scenario(binary).dump()
+    tree["truths"]["none"] = {"grid": {"endpoints.response.rate": []}}
+    with pytest.raises(ScenarioError, match="the list is empty; give at least one value"):
+        scenario_from(tree)
+
+
+RARE = """
+name: rare
+horizon: 20 months
+accrual: {evenly_spaced: {over: 12 months}}
+arms: [control, treatment]
+endpoints:
+  death: {kind: survival, baseline: {median: 1000 years}, effect: {treatment: 0.7}}
+hypotheses: {primary: {endpoint: death, arms: [treatment, control], analysis: logrank, direction: lower}}
+truths: {expected: {}}
+designs:
+  fixed: {kind: fixed, n: 4, allocation: alternating, looks: [{when: {events: 3}}], tests: {primary: {alpha: 0.025}}}
+"""
+
+
+def test_trials_without_events_or_looks_say_so() -> None:
+    found = trialsim.simulate(scenario_from_text(RARE), replicates=4).characteristics
+    assert [row.value for row in found.select("events")] == [0.0]
+    assert caution_sentences(found) == [
+        "In 4 of 4 trials of “fixed” under “expected” no look was reached before the horizon."
+    ]

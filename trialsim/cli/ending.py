@@ -1,0 +1,55 @@
+"""Requests to end, such as of a shutdown or a closed terminal, as an orderly exit of whatever command runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_WORDS = {"SIGTERM": "Ended on request (SIGTERM).", "SIGHUP": "Ended: the terminal was closed (SIGHUP)."}
+
+
+class Ended(SystemExit):
+    """A request to end; ``code`` is what a shell reports for its signal.
+
+    Parameters
+    ----------
+    name
+        Of the signal.
+    number
+        Of the signal.
+    """
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(128 + number)
+        self.sentence = _WORDS[name]
+
+
+@contextmanager
+def requests_to_end() -> Iterator[None]:
+    """Let a polite request to end run the clean-up, as an interrupt does; a signal that is ignored stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    owner = os.getpid()
+    before: dict[int, object] = {}
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a worker that has not settled yet: the clean-up is not its own
+            os._exit(128 + number)
+        for each in before:  # one request is enough: another must not disturb the clean-up
+            signal.signal(each, signal.SIG_IGN)
+        raise Ended(signal.Signals(number).name, number)
+
+    for name in _WORDS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+            before[int(number)] = signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)  # type: ignore[arg-type]

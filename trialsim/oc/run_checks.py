@@ -1,0 +1,127 @@
+"""Whether a run on disk is what its provenance says, before anything is told from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from trialsim.errors import ScenarioError, UsageError
+from trialsim.oc.run_writer import TABLES
+from trialsim.scenario.load import load_scenario
+
+_CELL = frozenset({"design", "truth"})
+_COLUMNS = {
+    "trials": _CELL
+    | {"replicate", "status", "stop_reason", "stop_look", "enrolled", "analysed", "pipeline", "overrun"}
+    | {"events", "lock_time", "decision_time", "last_visit_time"},
+    "looks": _CELL | {"replicate", "look"},
+    "arms": _CELL | {"replicate", "arm", "enrolled", "dropped_look"},
+    "cells": _CELL | {"hypothesis", "estimand", "estimator", "true_value", "null", "best_arm", "unit"},
+    "effects": frozenset({"truth", "endpoint", "arm", "control", "measure", "conditional", "marginal"}),
+}
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def require_provenance(path: Path, provenance: Mapping[str, Any]) -> None:
+    """Refuse a provenance that lacks what a run writes, or holds something else in its place.
+
+    Raises
+    ------
+    UsageError
+        With the first entry that is wrong.
+    """
+    for key, is_good in _PROVENANCE.items():
+        if key not in provenance and key in _NEWER:
+            continue
+        if key not in provenance:
+            raise UsageError(f"{path}: damaged, {key} is missing; run it again")
+        if not is_good(provenance[key]):
+            raise UsageError(f"{path}: damaged, {key} is not what a run writes there; run it again")
+
+
+def require_columns(folder: Path, written: Mapping[str, list[str]]) -> None:
+    """Refuse tables that lack a column.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    written
+        The columns that the run wrote, by table; where it says nothing, those that every run has.
+
+    Raises
+    ------
+    UsageError
+        With the column.
+    """
+    for name, needed in _COLUMNS.items():
+        path = folder / f"{name}.parquet"
+        if path.is_file():
+            lacking = sorted(needed.union(written.get(name, ())) - set(pq.read_schema(path).names))
+            if lacking:
+                raise UsageError(f"{path}: damaged, the column {lacking[0]} is missing; run it again")
+
+
+def require_scenario(folder: Path, digest: str) -> None:
+    """Refuse a scenario that is not the one that was run.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be read or has another digest than its provenance says.
+    """
+    path = folder / "scenario.yaml"
+    try:
+        found = load_scenario(path).digest()
+    except (ScenarioError, OSError) as error:
+        raise UsageError(f"{path}: damaged, it is no scenario any more; run it again") from error
+    if found != digest:
+        raise UsageError(
+            f"{path}: is not the scenario that was run, its digest is {found[:12]} and that in provenance.json "
+            f"{digest[:12]}; it, or the patients beside it, was changed since; run it again"
+        )
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _list_of(is_good: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_good, value))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _columns(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_list_of(_text), value.values()))
+
+
+def _rows(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) <= set(TABLES) and all(map(_whole, value.values()))
+
+
+_PROVENANCE: dict[str, Callable[[Any], bool]] = {
+    "scenario": _text,
+    "digest": lambda value: isinstance(value, str) and bool(_DIGEST.match(value)),
+    "population_digest": _text,
+    "seed": _whole,
+    "replicates": _whole,
+    "designs": _list_of(_text),
+    "truths": _list_of(_text),
+    "finished_by": _list_of(_number),
+    "engine": _text,
+    "rows": _rows,
+    "columns": _columns,
+    "effects": _whole,
+}
+_NEWER = frozenset({"columns", "effects"})  # runs of the first version lack them

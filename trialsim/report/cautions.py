@@ -1,0 +1,48 @@
+"""What a reader of a table might overlook: trials that failed, or never came to a look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialsim.oc.characteristics import OperatingCharacteristics
+from trialsim.oc.columns import Cell
+from trialsim.oc.stopping import HORIZON
+
+MOST_SAID = 8
+
+
+def caution_sentences(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return a sentence for each design and truth with trials that failed, or that came to no look.
+
+    Parameters
+    ----------
+    characteristics
+        Of the simulation.
+    """
+    sentences = [*_failed(characteristics), *_unreached(characteristics)]
+    more = len(sentences) - MOST_SAID
+    return sentences if more <= 0 else [*sentences[:MOST_SAID], f"And {more} more of the kind."]
+
+
+def _failed(characteristics: OperatingCharacteristics) -> Iterator[str]:
+    """Yield how many replicates behind a type I error failed."""
+    for row in characteristics.select("reject"):
+        if row.n_failed and row.hypothesis in characteristics.null_hypotheses(Cell(row.design, row.truth)):
+            counted = "failed and counts" if row.n_failed == 1 else "failed and count"
+            yield (
+                f"{row.n_failed:,} of {row.n:,} trials of “{row.design}” under “{row.truth}” {counted} as type I "
+                f"errors of “{row.hypothesis}”."
+            )
+
+
+def _unreached(characteristics: OperatingCharacteristics) -> Iterator[str]:
+    """Yield how many trials ran to the horizon without any look."""
+    for row in characteristics.select("stop", reason=HORIZON, look=None):
+        ends = characteristics.select("stop", design=row.design, truth=row.truth, reason=HORIZON)
+        late = sum(round(each.value * each.n) for each in ends if each.look is not None)
+        number = round(row.value * row.n) - late
+        if number:
+            yield (
+                f"In {number:,} of {row.n:,} trials of “{row.design}” under “{row.truth}” no look was reached "
+                "before the horizon."
+            )
