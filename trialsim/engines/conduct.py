@@ -122,9 +122,9 @@ def conduct(chunk: Chunk) -> ChunkResult:
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
+        decided = rejected[rows] | futile[rows]
         for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
-            open_still = ~(rejected[rows] | futile[rows])
-            kept[rows] = np.where(open_still, now, kept[rows])
+            kept[rows] = np.where(decided, kept[rows], now) if decided.any() else now
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
         carried = decision.reject & record.carried_out[:, None]

@@ -157,8 +157,10 @@ class FastChunk:
 
     def _find_looks(self, rows: Ints) -> None:
         """Find when the next look of some replicates is taken."""
-        for number in np.unique(self._look[rows]):
-            here = rows[self._look[rows] == number]
+        numbers = self._look[rows]
+        alike = bool((numbers == numbers[0]).all())
+        for number in numbers[:1] if alike else np.unique(numbers):
+            here = rows if alike else rows[numbers == number]
             look = self.plan.looks[number]
             date = np.minimum(self._date(look.trigger, here), look.no_later_than)
             self._look_at[here] = np.maximum(date, self._ready[here])

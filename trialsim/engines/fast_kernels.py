@@ -466,23 +466,33 @@ def numbers_at_risk(
 
 @kernel
 def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms."""
+    """Fill the moments of binary read-outs of two arms.
+
+    Who has been read out in which arm is found once for replicates that share times, arms and cut.
+    """
     n = readout_at.shape[1]
+    seen = np.empty((2, n), np.int8)
+    count = np.zeros(2, np.int64)
+    alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
     for k in range(len(chosen)):
         r = chosen[k]
-        t = readout_at[row_of(readout_at, r)]
-        g = arm[row_of(arm, r)]
+        if k == 0 or not alike or cut[k] != cut[k - 1]:
+            t = readout_at[row_of(readout_at, r)]
+            g = arm[row_of(arm, r)]
+            for side in range(2):
+                count[side] = 0
+                for i in range(n):
+                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
+                    seen[side, i] = here
+                    count[side] += np.int64(here)
         y = outcome[r]
         for side in range(2):
-            a = pair[side]
-            count = 0
+            mine = seen[side]
             total = 0
             for i in range(n):
-                seen = np.int64((t[i] <= cut[k]) & (g[i] == a))
-                count += seen
-                total += seen & y[i]
-            n_out[k, side] = count
-            mean[k, side], squares[k, side] = binary_moments(count, total)
+                total += np.int64(y[i] & mine[i])
+            n_out[k, side] = count[side]
+            mean[k, side], squares[k, side] = binary_moments(count[side], total)
 
 
 @kernel
@@ -506,9 +516,26 @@ def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean
 
 @kernel
 def counts_by_arm(chosen, cut, times, arm, out):
-    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``."""
+    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
+
+    Replicates that share times and arms share counts: the last few cuts are remembered.
+    """
     n = times.shape[1]
+    alike = times.shape[0] == 1 and arm.shape[0] == 1
+    known = np.full(8, -1, np.int64)
+    following = 0
     for k in range(len(chosen)):
+        if alike:
+            before = np.int64(-1)
+            for slot in range(8):
+                if known[slot] >= 0 and cut[known[slot]] == cut[k]:
+                    before = known[slot]
+            if before >= 0:
+                for a in range(out.shape[1]):
+                    out[k, a] = out[before, a]
+                continue
+            known[following] = k
+            following = (following + 1) % 8
         t = times[row_of(times, chosen[k])]
         g = arm[row_of(arm, chosen[k])]
         for a in range(out.shape[1]):
