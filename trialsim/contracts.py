@@ -52,8 +52,15 @@ class Kind(enum.IntEnum):
     EVENT = 0
     READOUT = 1
     DROPOUT = 2
+    ADVERSE_EVENT = 3
+    VISIT = 4
+    SCREENING = 5
     RANDOMISATION = 6
+    RENEGING = 7
+    SITE = 8
+    ARRIVAL = 9
     REVIEW = 10
+    DISPATCH = 11
     LOOK = 12
     DECISION = 13
     END = 14
@@ -63,6 +70,9 @@ class Kind(enum.IntEnum):
     WEIGHT = 22
     REJECTED = 23
     FUTILE = 24
+    SITE_CLOSED = 25
+    RELEASED = 26
+    CANDIDATE = 27
 
 
 class Status(enum.IntEnum):

@@ -34,6 +34,24 @@ class Purpose(enum.IntEnum):
     EVENT = 7
     READOUT = 8
     SAMPLER = 9
+    # A candidate's way from first contact to randomisation.
+    SITE = 10
+    PRESCREEN = 11
+    CONSENT = 12
+    SCREENING = 13
+    PATIENCE = 14
+    LAG = 15
+    COMPETING = 16
+    STRATUM = 17
+    # A patient's way from randomisation on.
+    ADVERSE_EVENT = 20
+    DISCONTINUATION = 21
+    WITHDRAWAL = 22
+    VISIT = 23
+    REPORT = 24
+    ADJUDICATION = 25
+    RESCUE = 26
+    DOSE = 27
 
 
 def name_address(name: str) -> int:
@@ -256,6 +274,27 @@ def fill_words(
         out[4 * i + 1] = c1
         out[4 * i + 2] = c2
         out[4 * i + 3] = c3
+
+
+@kernel
+def words_at(
+    out: np.ndarray, keys: np.ndarray, first: int, replicate: int, purpose: int, draw: int, seed: int
+) -> None:
+    """Fill the words of patients ``first`` onwards of one replicate, each at the address of the patient's key.
+
+    Parameters
+    ----------
+    out
+        uint64, at least ``[len(keys)]``.
+    keys
+        Number of each patient as a candidate, int64 ``[patient]``.
+    first
+        Patient with whom to begin.
+    replicate, purpose, draw, seed
+        The rest of the address.
+    """
+    for i in range(first, len(keys)):
+        out[i] = word(seed, replicate, keys[i], purpose, draw)
 
 
 @kernel

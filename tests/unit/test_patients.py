@@ -54,6 +54,10 @@ def source_of(population: dict[str, Any]) -> PatientSource:
     return build_source(scenario, patient_table(scenario))
 
 
+def row_numbers(source: PatientSource, replicate: int, n: int) -> np.ndarray:
+    return source.row_numbers(1, np.full(n, replicate), np.arange(n))
+
+
 def columns(source: PatientSource, replicate: int = 0, n: int = N) -> dict[str, np.ndarray]:
     return dict(zip(source.columns, source.records(1, replicate, n).T, strict=True))
 
@@ -137,6 +141,17 @@ def test_patients_depend_on_seed_and_replicate_and_on_no_one_else() -> None:
     assert (one != source.records(2, 3, 50)).any(axis=0).all()
 
 
+def test_a_patient_is_found_by_key_whoever_stands_beside() -> None:
+    source = source_of({"marginals": MARGINALS})
+    keys = np.array([7, (3 << 32) | 5, 7], dtype=np.int64)
+    replicates = np.array([2, 2, 4], dtype=np.int64)
+    found = source.records_at(1, replicates, keys)
+    assert (found[0] == source.records(1, 2, 8)[7]).all()
+    assert (found[2] == source.records(1, 4, 8)[7]).all()
+    assert (found[1] == source.records_at(1, replicates[1:2], keys[1:2])[0]).all()
+    assert (found[1] != found[0]).any()
+
+
 def test_a_further_trait_moves_no_other() -> None:
     fewer = columns(source_of({"marginals": MARGINALS, "traits": {"toxicity": {"sd": 1}}}))
     more = columns(
@@ -150,12 +165,12 @@ def test_rows_of_a_table_are_drawn_uniformly_and_whole() -> None:
     source = build_source(scenario, patient_table(scenario))
     rows = len(source.rows)
     assert rows == 2139
-    drawn = np.concatenate([source.row_numbers(1, replicate, rows) for replicate in range(40)])
+    drawn = np.concatenate([row_numbers(source, replicate, rows) for replicate in range(40)])
     counts = np.bincount(drawn, minlength=rows)
     assert stats.chisquare(counts).pvalue > RARE
-    assert (source.records(1, 0, 100) == source.rows[source.row_numbers(1, 0, 100)]).all()
+    assert (source.records(1, 0, 100) == source.rows[row_numbers(source, 0, 100)]).all()
     u = uniform(1, 5, 17, int(Purpose.TABLE_ROW), 0)
-    assert source.row_numbers(1, 5, 18)[17] == int(u * rows)
+    assert row_numbers(source, 5, 18)[17] == int(u * rows)
 
 
 def test_identical_patients_have_no_record() -> None:
@@ -163,4 +178,4 @@ def test_identical_patients_have_no_record() -> None:
     assert source.identical
     assert source.finite
     assert source.records(1, 0, 4).shape == (4, 0)
-    assert source.row_numbers(1, 0, 4).tolist() == [0, 0, 0, 0]
+    assert row_numbers(source, 0, 4).tolist() == [0, 0, 0, 0]

@@ -93,8 +93,9 @@ class FastChunk:
         plan, design = self.plan, self.plan.allocation
         strata, count = self.patients.strata(design.strata)
         kernels.allocate(
-            plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words, design.rule,
-            design.ratio, design.places, strata, count, self._open, self._weights, self.arm,
+            plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
+            self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
+            self.arm,
         )  # fmt: skip
         if plan.world.dropout is not None:
             self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
@@ -115,9 +116,9 @@ class FastChunk:
         pieces = law.hazard.pieces
         factors, factor_rows = self.patients.parameters[index]
         kernels.delays(
-            self.plan.seed, self.replicates, rows, first, self.prepared.words[index], law.purpose, factors, factor_rows,
-            self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, law.hazard.exponent, law.hazard.scale,
-            self.plan.grid, out,
+            self.plan.seed, self.replicates, rows, first, self.prepared.words[index], self.patients.keys, law.purpose,
+            law.draw, factors, factor_rows, self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump,
+            law.hazard.exponent, law.hazard.scale, self.plan.grid, out,
         )  # fmt: skip
 
     # ---- when things are decided ----------------------------------------------------------------------------------

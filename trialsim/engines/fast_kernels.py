@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import inline, kernel
-from trialsim.draws import Purpose, fill_words, unit
+from trialsim.draws import Purpose, fill_words, unit, words_at
 from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
 from trialsim.population.endpoints.binary import fill_responses
 from trialsim.population.endpoints.continuous import fill_values
@@ -40,6 +40,7 @@ def allocate(
     chosen,
     first,
     table,
+    keys,
     rule,
     ratio,
     places,
@@ -57,7 +58,7 @@ def allocate(
     n = arm.shape[1]
     arms = len(ratio)
     blocks = table.shape[1]
-    words = np.empty(4 * blocks, np.uint64)
+    words = np.empty(max(4 * blocks, n), np.uint64)
     shares = np.empty(arms, np.int64)
     block = np.empty(arms, np.int64)
     plain = np.empty(arms)
@@ -76,7 +77,9 @@ def allocate(
         s = strata[row_of(strata, r)]
         in_turn = rule == ALTERNATING and not by_weight
         mine = weights[r]
-        if not in_turn:
+        if not in_turn and len(keys):
+            words_at(words, keys[r], first[r], replicates[r], _ALLOCATION, 0, seed)
+        elif not in_turn:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
         for i in range(first[r], n):
             if in_turn:
@@ -105,7 +108,9 @@ def delays(
     chosen,
     first,
     table,
+    keys,
     purpose,
+    draw,
     factors,
     rows,
     arm,
@@ -118,14 +123,20 @@ def delays(
     grid,
     out,
 ):
-    """Fill the delay from entry to an event of each patient from ``first[r]`` on."""
+    """Fill the delay from entry to an event of each patient from ``first[r]`` on.
+
+    Patients are addressed by their number, whose part of the random words ``table`` holds, or by their ``keys``.
+    """
     n = out.shape[1]
     blocks = table.shape[1]
-    words = np.empty(4 * blocks, np.uint64)
+    words = np.empty(max(4 * blocks, n), np.uint64)
     amount = np.empty(n)
     days = np.empty(n)
     for r in chosen:
-        fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+        if len(keys):
+            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+        else:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
         fill_event_ticks(
             words, factors, rows[row_of(rows, r)], arm[row_of(arm, r)], begin, width, slope, jump, exponent, scale,
             grid, first[r], n, amount, days, out[r],
@@ -181,25 +192,31 @@ def completions(chosen, first, delay, complete):
 
 
 @kernel
-def responses(seed, replicates, chosen, first, table, purpose, thresholds, rows, arm, out):
+def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, out):
     """Fill binary outcomes."""
     n = out.shape[1]
     blocks = table.shape[1]
-    words = np.empty(4 * blocks, np.uint64)
+    words = np.empty(max(4 * blocks, n), np.uint64)
     for r in chosen:
-        fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+        if len(keys):
+            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+        else:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
         fill_responses(words, thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], first[r], n, out[r])
 
 
 @kernel
-def values(seed, replicates, chosen, first, table, purpose, expected, rows, arm, sd, out):
+def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, sd, out):
     """Fill continuous outcomes."""
     n = out.shape[1]
     blocks = table.shape[1]
-    words = np.empty(4 * blocks, np.uint64)
+    words = np.empty(max(4 * blocks, n), np.uint64)
     tails = np.empty(n, np.int64)
     for r in chosen:
-        fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+        if len(keys):
+            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+        else:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
         fill_values(
             words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, out[r]
         )

@@ -70,6 +70,9 @@ class Patients:
     ----------
     entry
         Entry times in ticks, ``[replicate or 1, patient]``.
+    keys
+        Number of each patient as a candidate, at which their draws are found, ``[replicate, patient]``; empty where it is
+        their number in the order of entry.
     parameters
         For each law an array ``[row, arm]`` and which row each patient is, ``[replicate or 1, patient]``.
     """
@@ -78,6 +81,7 @@ class Patients:
         self._plan = plan
         source, size, n = plan.world.source, len(replicates), plan.n
         self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
+        self.keys = np.empty((0, n), dtype=np.int64)
         self._records: Floats | None = None
         if source.identical:
             self._rows = np.zeros((1, n), dtype=np.int64)

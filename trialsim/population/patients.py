@@ -15,8 +15,8 @@ from trialsim.elementary import natural_exp, standard_normal
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-TRAITS = ("prognosis", "predictive", "toxicity", "adherence")
-"""Latent traits in the order of their draws: u, v, w, d of the literature on enrichment."""
+TRAITS = ("prognosis", "predictive", "toxicity", "adherence", "eligibility")
+"""Latent traits in the order of their draws: u, v, w, d of the literature on enrichment, and e, hidden eligibility."""
 
 _NORMAL, _LOG_NORMAL, _DISCRETE, _BETA = range(4)
 _TABLE_ROW = int(Purpose.TABLE_ROW)
@@ -86,35 +86,39 @@ class PatientSource:
         """The fixed list of rows ``[row, column]`` of a finite source; one empty row when all are alike."""
         return np.zeros((1, 0)) if self.table is None else self.table
 
-    def row_numbers(self, seed: int, replicate: int, n: int) -> Ints:
-        """Return which row of the table each of ``n`` patients is, drawn with replacement; zeros without a table."""
-        out = np.zeros(n, dtype=np.int64)
+    def row_numbers(self, seed: int, replicates: Ints, keys: Ints) -> Ints:
+        """Return which row of the table each patient is, drawn with replacement; zeros without a table."""
+        out = np.zeros(len(keys), dtype=np.int64)
         if self.table is not None:
-            _draw_rows(seed, replicate, len(self.table), out)
+            _draw_rows(seed, replicates, keys, len(self.table), out)
         return out
 
     def records(self, seed: int, replicate: int, n: int) -> Floats:
-        """Return the records of ``n`` patients of one replicate.
+        """Return the records of patients 0 to ``n - 1`` of one replicate; see :meth:`records_at`."""
+        return self.records_at(seed, np.full(n, replicate, dtype=np.int64), np.arange(n))
+
+    def records_at(self, seed: int, replicates: Ints, keys: Ints) -> Floats:
+        """Return the records of some patients of any replicates.
 
         Parameters
         ----------
-        seed, replicate
-            Address of the draws.
-        n
-            Number of patients.
+        seed
+            Of the run.
+        replicates, keys
+            Global number of the replicate and number of the patient, or of the candidate, ``[patient]`` each.
 
         Returns
         -------
         numpy.ndarray
-            float64 ``[n, column]``; categorical covariates as codes.
+            float64 ``[patient, column]``; categorical covariates as codes.
         """
-        fixed = self.rows[self.row_numbers(seed, replicate, n)]
+        fixed = self.rows[self.row_numbers(seed, replicates, keys)]
         if self.marginals is None:
             return fixed
         m = self.marginals
-        drawn = np.empty((n, len(m.kind)))
+        drawn = np.empty((len(keys), len(m.kind)))
         _draw_columns(
-            seed, replicate, m.kind, m.first, m.second, m.cuts, m.purpose, m.draw, m.cholesky, drawn
+            seed, replicates, keys, m.kind, m.first, m.second, m.cuts, m.purpose, m.draw, m.cholesky, drawn
         )
         for column in np.flatnonzero(m.kind == _BETA):
             from scipy.special import betaincinv, ndtr
@@ -130,20 +134,20 @@ def row_number(bits, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _draw_rows(seed, replicate, rows, out):  # type: ignore[no-untyped-def]
+def _draw_rows(seed, replicates, keys, rows, out):  # type: ignore[no-untyped-def]
     """Fill row numbers, each row equally likely."""
     for i in range(len(out)):
-        out[i] = row_number(word(seed, replicate, i, _TABLE_ROW, 0), rows)
+        out[i] = row_number(word(seed, replicates[i], keys[i], _TABLE_ROW, 0), rows)
 
 
 @kernel
-def _draw_columns(seed, replicate, kind, first, second, cuts, purpose, draw, cholesky, out):  # type: ignore[no-untyped-def]
+def _draw_columns(seed, replicates, keys, kind, first, second, cuts, purpose, draw, cholesky, out):  # type: ignore[no-untyped-def]
     """Fill the drawn columns of each patient; a beta column is left as its normal score."""
     columns = len(kind)
     score = np.empty(columns)
     for i in range(out.shape[0]):
         for k in range(columns):
-            score[k] = standard_normal(uniform(seed, replicate, i, purpose[k], draw[k]))
+            score[k] = standard_normal(uniform(seed, replicates[i], keys[i], purpose[k], draw[k]))
         for k in range(columns):
             z = 0.0
             for j in range(k + 1):

@@ -23,7 +23,7 @@ from trialsim.scenario.values import (
 )
 from trialsim.scenario.wording import listed, refuse, shown
 
-TRAITS = ("prognosis", "predictive", "toxicity", "adherence")
+TRAITS = ("prognosis", "predictive", "toxicity", "adherence", "eligibility")
 MOST_COVARIATES = 100
 
 TraitName = Annotated[str, WordAtom(TRAITS)]
