@@ -27,6 +27,8 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "randomisation.by_design": "trialsim.policies.by_design:ByDesign",
         "randomisation.rosenberger": "trialsim.policies.rosenberger:Rosenberger",
         "recruitment.first_come_first_served": "trialsim.policies.traditional:FirstComeFirstServed",
+        "recruitment.random": "trialsim.policies.ranking:Random",
+        "recruitment.by_covariate": "trialsim.policies.ranking:ByCovariate",
         "sites.all_open": "trialsim.policies.traditional:AllOpen",
         "monitoring.by_protocol": "trialsim.policies.traditional:ByProtocol",
     },

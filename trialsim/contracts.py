@@ -327,6 +327,53 @@ Memory = Mapping[str, Any]
 """What a policy remembers between decisions: arrays whose first axis is the replicate."""
 
 
+@dataclass(frozen=True)
+class CandidateView:
+    """What a recruitment policy sees of candidates at their first contact; nothing latent is in it, nor what comes later.
+
+    Parameters
+    ----------
+    replicate
+        Global number of each candidate's replicate, ``[candidate]``.
+    candidate
+        Key: site << 32 | arrival number at the site, ``[candidate]``.
+    site
+        Number of the site, ``[candidate]``.
+    contact_days
+        Time of the contact, ``[candidate]``.
+    covariates
+        Records without latent traits, categorical covariates as codes, ``[candidate, covariate]``.
+    names
+        Of the covariates.
+    levels
+        Levels of each categorical covariate, in the order of their codes.
+    seed
+        Of the run, for policies that draw at the candidate's address.
+    """
+
+    replicate: Ints
+    candidate: Ints
+    site: Ints
+    contact_days: Floats
+    covariates: Floats
+    names: tuple[str, ...]
+    levels: Mapping[str, tuple[str, ...]]
+    seed: int
+
+
+class RecruitmentPolicy(Protocol):
+    """Ranks candidates for screening; whoever scores highest is called when a coordinator becomes free."""
+
+    name: str
+    reference: str
+    as_they_come: bool
+    """Whether candidates are called in the order of their contacts; :meth:`score` is then never asked."""
+
+    def score(self, view: CandidateView) -> Ints:
+        """Return a whole number for each candidate, from what can be seen of this candidate alone."""
+        ...
+
+
 class StoppingPolicy(Protocol):
     """Decides at looks."""
 

@@ -108,6 +108,10 @@ class Simulation:
         """Return a row per design, truth, replicate and arm."""
         return _frame(self.records.arms)
 
+    def sites(self) -> pd.DataFrame:
+        """Return a row per design, truth, replicate and site; empty where the scenario has no sites."""
+        return pd.DataFrame() if self.records.sites is None else _frame(self.records.sites)
+
     def cells(self) -> pd.DataFrame:
         """Return what is true: a row per design, truth and hypothesis, with estimand and true value."""
         return _frame(self.records.cells)

@@ -24,7 +24,7 @@ _CATEGORICAL = {
     "sex": {"categorical": {"female": 0.4, "male": 0.6}},
     "region": {"categorical": {"east": 0.5, "west": 0.3, "north": 0.2}},
 }
-_LATENT = ("prognosis", "predictive", "toxicity", "adherence")
+_LATENT = ("prognosis", "predictive", "toxicity", "adherence", "eligibility")
 
 
 @dataclass(frozen=True)
@@ -318,6 +318,94 @@ def _bounds(draw: st.DrawFn, looks: int) -> Tree:
 
 
 @st.composite
+def _delay(draw: st.DrawFn, unit: int) -> Any:
+    """Draw how long something takes: a few steps of the grid, often one."""
+    few, more = draw(st.integers(0, 2)) * unit, draw(st.integers(3, 6)) * unit
+    return draw(
+        st.sampled_from(
+            [
+                _days(few),
+                _days(more),
+                {"uniform": {"from": _days(few), "to": _days(more)}},
+                {"exponential": {"mean": _days(more)}},
+                {"log_normal": {"median": _days(more), "sd_log": 0.7}},
+                {"weibull": {"shape": 1.4, "scale": _days(more)}},
+            ]
+        )
+    )
+
+
+@st.composite
+def _chance(draw: st.DrawFn, people: _People) -> Tree:
+    """Draw a probability that may depend on traits."""
+    chance: Tree = {"probability": draw(st.sampled_from([0.3, 0.7, 0.9]))}
+    return chance | draw(_predictor(people, modifiers=False, scale=1.0))
+
+
+@st.composite
+def _sites(draw: st.DrawFn, n: int, unit: int) -> tuple[Tree, int]:
+    """Draw groups of sites in which as many candidates as patients come within some steps of the grid."""
+    over = draw(st.integers(4, 20)) * unit
+    groups: Tree = {}
+    for name in ("north", "south")[: draw(st.integers(1, 2))]:
+        group: Tree = {"count": draw(st.integers(1, 3)), "rate": f"{n / over} per day"}
+        if draw(st.booleans()):
+            group["rate_shape"] = 1.3
+        if draw(st.booleans()):
+            group["activation"] = draw(_delay(unit))
+        if draw(st.booleans()):
+            group["ramp_up"] = {"from": draw(st.sampled_from([0.0, 0.4])), "over": _days(3 * unit)}
+        if draw(st.booleans()):
+            group["drift"] = {"per_year": draw(st.sampled_from([-2.0, 1.0]))}
+        if draw(st.booleans()):
+            group["competing"] = [{"from": _days(2 * unit), "share": 0.3}]
+        if draw(st.booleans()):
+            group["coordinators"] = draw(st.integers(1, 3))
+        if draw(st.integers(0, 2)) == 2:
+            group["backlog"] = draw(st.integers(1, 8))
+        if draw(st.integers(0, 2)) == 2:
+            group["cap"] = n if draw(st.booleans()) else draw(st.integers(1, n))
+        if draw(st.integers(0, 3)) == 3:
+            group["closes"] = _days(draw(st.integers(3, 20)) * unit)
+        if draw(st.integers(0, 3)) == 3:
+            group["never_opens"] = 0.3
+        groups[name] = group
+    if all("cap" in group for group in groups.values()):
+        groups["north"].pop("cap")
+    return {"sites": groups}, over
+
+
+@st.composite
+def _screening(draw: st.DrawFn, people: _People, unit: int) -> Tree:
+    """Draw a candidate's way."""
+    part: Tree = {"when_enrolment_closes": draw(st.sampled_from(["release", "keep"]))}
+    for name in ("prescreen", "eligible"):
+        if draw(st.booleans()):
+            part[name] = draw(_chance(people))
+    if draw(st.booleans()):
+        part["consent"] = draw(_chance(people)) | {"duration": draw(_delay(unit))}
+    for name in ("patience", "duration", "lag"):
+        if draw(st.booleans()):
+            part[name] = draw(_delay(unit))
+    if draw(st.booleans()):
+        part["window"] = _days(draw(st.integers(2, 8)) * unit)
+    if draw(st.booleans()):
+        part["reasons"] = {"laboratory": 2, "imaging": 1}
+    if draw(st.booleans()):
+        part["rescreening"] = {
+            "probability": 0.6,
+            "after": draw(_delay(unit)),
+            "eligible": 0.7,
+            "attempts": draw(st.integers(1, 3)),
+        }
+    part["wrongly_randomised"] = draw(st.sampled_from([0.0, 0.3]))
+    part["stratum_errors"] = draw(st.sampled_from([0.0, 0.2]))
+    if people.strata and draw(st.booleans()):
+        part["subgroup"] = people.strata[0]
+    return part
+
+
+@st.composite
 def small_trials(draw: st.DrawFn) -> SmallTrial:
     """Draw a scenario with one design under one truth."""
     unit = draw(st.sampled_from([1, 7, 30]))
@@ -340,7 +428,17 @@ def small_trials(draw: st.DrawFn) -> SmallTrial:
     if len(arms) > 2 and draw(st.integers(0, 3)) == 3:
         chosen = (arms[0], *draw(st.lists(st.sampled_from(arms[1:]), unique=True, min_size=1, max_size=3)))
     n = draw(st.integers(max(4, len(chosen)), 40))
-    tree["accrual"], over = draw(_accrual(n, unit))
+    with_sites = draw(st.booleans())
+    if with_sites:
+        tree["accrual"], over = draw(_sites(n, unit))
+        if draw(st.integers(0, 3)):
+            tree["screening"] = draw(_screening(people, unit))
+        for endpoint in tree["endpoints"].values():
+            marginal = endpoint.get("effect_kind") == "marginal" and endpoint["kind"] != "continuous"
+            if draw(st.integers(0, 3)) == 3 and not marginal:
+                endpoint["site"] = {"sd": 0.4, "treatment_sd": 0.2}
+    else:
+        tree["accrual"], over = draw(_accrual(n, unit))
     span = over + draw(st.integers(1, 12)) * unit
     short = draw(st.integers(0, 3)) == 3
     tree["horizon"] = _days(over + draw(st.integers(1, 10)) * unit if short else 20 * span)
@@ -376,6 +474,9 @@ def small_trials(draw: st.DrawFn) -> SmallTrial:
             "futility": draw(st.sampled_from(["follow", "ignore"])),
         }
         policies["stopping"] = {"bounds": rule}
+    if with_sites and draw(st.booleans()):
+        name = draw(st.sampled_from([*people.numeric, *people.levels])) if people.numeric else None
+        policies["recruitment"] = {"by_covariate": {"covariate": name}} if name else "random"
     if policies:
         design["policies"] = policies
     return SmallTrial(tree, unit * TICKS_PER_DAY, draw(st.sampled_from([1, 2, 20260101])))

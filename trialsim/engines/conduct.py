@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, LookView, Memory, Status
 from trialsim.engines.plan import Plan
-from trialsim.engines.points import Chunk, CutCounts, Ends, Point
+from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 
 
 @dataclass
@@ -48,6 +48,8 @@ class ChunkResult:
         Every round of looks.
     ends
         How the trials ended.
+    tallies
+        What happened before randomisation, in a world with sites.
     """
 
     chunk: Chunk
@@ -59,6 +61,7 @@ class ChunkResult:
     status: NDArray[np.int8]
     looks: list[LookRecord]
     ends: Ends
+    tallies: SiteTallies | None = None
 
 
 class _Minds:
@@ -133,7 +136,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
         futile[rows] |= decision.futile
         chunk.apply(point, decision, np.where(record.status == Status.OK, record.z, -1000.0 - record.status))
     ends = chunk.ends()
-    return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends)
+    return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends, chunk.tallies())
 
 
 def _analyse(chunk: Chunk, point: Point) -> LookRecord:

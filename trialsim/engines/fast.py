@@ -15,7 +15,7 @@ from trialsim.engines import fast_kernels as kernels
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point
+from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.world import OutcomeLaw
 from trialsim.timegrid import NEVER
 
@@ -44,10 +44,11 @@ class FastChunk:
     def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
         self.plan, self.replicates = plan, replicates
         self.prepared = prepared
-        size, n, arms = len(replicates), plan.n, len(plan.arms)
+        size, arms = len(replicates), len(plan.arms)
         self._all = np.arange(size)
         self.patients = Patients(plan, prepared, replicates)
         self.entry = self.patients.entry
+        n = self.patients.width
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
@@ -91,7 +92,7 @@ class FastChunk:
     def _lay_out(self, rows: Ints, first: Ints) -> None:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
         plan, design = self.plan, self.plan.allocation
-        strata, count = self.patients.strata(design.strata)
+        strata, count = self.patients.allocation_strata(design.strata)
         kernels.allocate(
             plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
             self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
@@ -133,7 +134,7 @@ class FastChunk:
         if trigger.kind == "gap":
             return self._previous_cut[rows] + trigger.ticks
         if trigger.kind == "enrolled":
-            entry = np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))
+            entry = np.broadcast_to(self.entry, (len(self.replicates), self.patients.width))
             return np.asarray(entry[rows, trigger.count - 1])
         outcome = self._outcomes[trigger.endpoint]
         times = outcome.event_at if trigger.kind == "events" else outcome.readout_at
@@ -152,6 +153,8 @@ class FastChunk:
             # As many as there will ever be: the look is taken when nobody is left who could add one.
             last = np.empty(int(missing.sum()), dtype=np.int64)
             kernels.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
+            if self.patients.recruitment is not None:
+                last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()
             dates[missing] = last + delay
         return dates
@@ -171,7 +174,7 @@ class FastChunk:
         if self.plan.reviews is None:
             return
         every, step = self.plan.reviews
-        entry = np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))
+        entry = np.broadcast_to(self.entry, (len(self.replicates), self.patients.width))
         following = (self._review[rows] + 1) * step
         if every == "enrolled":
             due = np.where(
@@ -179,7 +182,7 @@ class FastChunk:
             )
         else:
             due = following
-        self._review_at[rows] = np.where(due < entry[rows, -1], due, NEVER)
+        self._review_at[rows] = np.where(due < entry[rows, self.plan.n - 1], due, NEVER)
 
     def advance(self) -> Point | None:
         """Run every live replicate to its next decision and return those that share a kind; None when all ended."""
@@ -281,7 +284,7 @@ class FastChunk:
         first = np.zeros(len(self.replicates), dtype=np.int64)
         for r, tick in zip(rows, ticks, strict=True):
             first[r] = np.searchsorted(self.entry[r if len(self.entry) > 1 else 0], tick, side="right")
-        rows = rows[first[rows] < self.plan.n]
+        rows = rows[first[rows] < self.patients.width]
         if len(rows):
             self._lay_out(rows, first)
 
@@ -354,7 +357,7 @@ class FastChunk:
         kernels.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
         by_arm = np.broadcast_to(by_arm, (size, arms))
         enrolled = sum_of(by_arm)
-        entry = np.broadcast_to(self.entry, (size, self.plan.n))
+        entry = np.broadcast_to(self.entry, (size, self.patients.width))
         closed = np.where(enrolled > 0, entry[rows, np.maximum(enrolled, 1) - 1], 0)
         last = self._end_cut.copy()
         waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
@@ -369,11 +372,17 @@ class FastChunk:
             self._end_look,
             self._end_cut,
             enrolled,
+            np.where(enrolled > 0, entry[:, 0], 0),
             closed,
             last,
             by_arm,
             self._dropped,
         )
+
+    def tallies(self) -> SiteTallies | None:
+        """Return what happened at each site; None in a world without sites."""
+        recruitment = self.patients.recruitment
+        return None if recruitment is None else recruitment.tallies(self._end)
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""

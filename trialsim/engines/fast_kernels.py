@@ -317,7 +317,7 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
 
 @kernel
 def last_activity(chosen, entry, complete, dropout, out):
-    """Fill the time at which the last patient has nothing more to give."""
+    """Fill the time at which the last of the patients who come at all has nothing more to give."""
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
@@ -325,7 +325,8 @@ def last_activity(chosen, entry, complete, dropout, out):
         c = complete[row_of(complete, r)]
         latest = np.int64(0)
         for i in range(len(e)):
-            latest = max(latest, e[i] + min(c[i], d[i]))
+            if e[i] < NEVER:
+                latest = max(latest, e[i] + min(c[i], d[i]))
         out[k] = latest
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trialsim.contracts import Kind, LogRow
+from trialsim.engines.fast_site_log import add_candidates
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
             )
         )
 
+    recruitment = chunk.patients.recruitment
     entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
     dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
     for i in range(int(ends.enrolled[row])):
@@ -58,9 +60,13 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
             for tick, kind, value in _outcome_rows(chunk, row, e, i, float(arm[i])):
                 if tick <= end:
                     add(tick, kind, i, e, value)
-    if int(ends.enrolled[row]) == chunk.plan.n:
+        if recruitment is not None:
+            add(int(entry[i]), Kind.CANDIDATE, i, 0, float(recruitment.keys[row, i]), Kind.RANDOMISATION, i)
+    if int(ends.enrolled[row]) >= chunk.plan.n:
         last = chunk.plan.n - 1
         add(int(entry[last]), Kind.ENROLMENT_CLOSED, 0, 0, float(chunk.plan.n), Kind.RANDOMISATION, last)
+    if recruitment is not None:
+        add_candidates(recruitment, row, end, add)
     _add_decisions(chunk, row, end, add)
     add(end, Kind.END, 0, 0, float(ends.reason[row]))
     return [log_row for _, log_row in sorted(keyed, key=_order)]

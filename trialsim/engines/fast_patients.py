@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from trialsim.contracts import Floats, Ints
 from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_kernels as kernels
+from trialsim.engines.fast_site_kernels import record_strata
+from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -29,6 +31,8 @@ class Prepared:
         For each law what it needs of every row of the table, or None where that varies by patient.
     entry
         Entry times ``[1, patient]`` where they are the same in all replicates, else None.
+    window
+        How far sites are run, in a world with sites.
     """
 
     words: tuple[NDArray[np.uint64], ...]
@@ -36,6 +40,7 @@ class Prepared:
     allocation_words: NDArray[np.uint64]
     parameters: tuple[NDArray[Any] | None, ...]
     entry: Ints | None
+    window: Window | None = None
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -47,10 +52,13 @@ def prepare(plan: Plan) -> Prepared:
         patient_table(blocks, int(Purpose.TABLE_ROW), 0, seed),
         patient_table(blocks, int(Purpose.ALLOCATION), 0, seed),
         tuple(
-            law.parameters(rows, np.zeros(len(rows))) if world.source.finite and law.drift.none else None
+            law.parameters(rows, np.zeros(len(rows)))
+            if world.source.finite and law.drift.none and not law.by_site
+            else None
             for law in world.laws
         ),
         None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.n, plan.grid)[None, :],
+        None if world.sites is None else Window(plan),
     )
 
 
@@ -79,11 +87,26 @@ class Patients:
 
     def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
         self._plan = plan
-        source, size, n = plan.world.source, len(replicates), plan.n
-        self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
-        self.keys = np.empty((0, n), dtype=np.int64)
+        source, size = plan.world.source, len(replicates)
+        self.replicates = replicates
+        self.recruitment: Recruitment | None = None
+        self.entry: Ints
+        if prepared.window is not None:
+            self.recruitment = Recruitment(plan, replicates, prepared.window)
+            self.entry, self.keys = self.recruitment.entry, self.recruitment.keys
+        else:
+            self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
+            self.keys = np.empty((0, plan.n), dtype=np.int64)
+        n = self.width = self.entry.shape[1]
         self._records: Floats | None = None
-        if source.identical:
+        if len(self.keys):
+            keys, owners = self.keys.ravel(), np.repeat(replicates, n)
+            self._rows = np.arange(size * n).reshape(size, n)
+            if source.finite:
+                self._rows = source.row_numbers(plan.seed, owners, keys).reshape(size, n)
+            else:
+                self._records = source.records_at(plan.seed, owners, keys)
+        elif source.identical:
             self._rows = np.zeros((1, n), dtype=np.int64)
         elif source.finite:
             self._rows = np.empty((size, n), dtype=np.int64)
@@ -110,16 +133,31 @@ class Patients:
 
     def _every(self, size: int) -> Ints:
         """Return a row of its own for every patient."""
-        return np.arange(size * self._plan.n).reshape(size, self._plan.n)
+        return np.arange(size * self.width).reshape(size, self.width)
 
     def _parameters(self, index: int, size: int) -> NDArray[Any]:
         """Return what a law needs of every single patient of the chunk."""
-        shape = (size, self._plan.n)
+        shape, law = (size, self.width), self._plan.world.laws[index]
         entry_days = np.broadcast_to(self.entry, shape).ravel() / TICKS_PER_DAY
         records = self._records
         if records is None:
             records = self._plan.world.source.rows[np.broadcast_to(self._rows, shape).ravel()]
-        return self._plan.world.laws[index].parameters(records, entry_days)
+        if not law.by_site:
+            return law.parameters(records, entry_days)
+        owners = np.repeat(self.replicates, self.width)
+        return law.parameters(
+            records, entry_days, law.site_effects(self._plan.seed, owners, self.keys.ravel())
+        )
+
+    def allocation_strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
+        """Return the stratum in which each patient is allocated, and the number of strata."""
+        strata, count = self.strata(names)
+        rate = self._plan.world.stratum_errors
+        if rate == 0.0 or count == 1:
+            return strata, count
+        recorded = np.empty((len(self.replicates), self.width), dtype=np.int64)
+        record_strata(self._plan.seed, self.replicates, self.keys, strata, count, rate, recorded)
+        return recorded, count
 
     def strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
         """Return the stratum of each patient, ``[replicate or 1, patient]``, and the number of strata."""

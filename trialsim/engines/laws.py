@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
-from trialsim.operations.accrual import accrual_law
+from trialsim.operations.accrual import AccrualLaw, accrual_law
+from trialsim.operations.screening import ScreeningLaw, screening_law
+from trialsim.operations.sites import SitesLaw, sites_law
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, hazard_law
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.population.patients import TRAITS, PatientSource, build_marginals
 from trialsim.population.predictor import Predictor, build_predictor, linear_predictors
+from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
+from trialsim.scenario.screening import Chance, Screening
 from trialsim.timegrid import to_ticks
 
 Floats = NDArray[np.float64]
@@ -133,11 +137,12 @@ class _Builder:
         effects = {arm: part.effect[arm] for arm in self.arms if arm in part.effect}
         marginal = part.effect_kind == "marginal" and not (predictor.empty)
         none = np.zeros(len(self.arms))
+        by_site = (part.site.sd, part.site.treatment_sd) if part.site is not None else (0.0, 0.0)
         if part.kind == "survival":
-            law = OutcomeLaw(*common, self.hazard(part, effects), none, 0.0)
+            law = OutcomeLaw(*common, self.hazard(part, effects), none, 0.0, *by_site)
             return self._marginal_survival(law, part, effects) if marginal else law
         intercepts = np.array([self._intercept(part, effects.get(arm)) for arm in self.arms])
-        law = OutcomeLaw(*common, None, intercepts, getattr(part, "sd", 0.0))
+        law = OutcomeLaw(*common, None, intercepts, getattr(part, "sd", 0.0), *by_site)
         return self._marginal_intercepts(law) if marginal else law
 
     def _readout(self, part: Any) -> int:
@@ -152,6 +157,26 @@ class _Builder:
             return None
         common = ("dropout", "survival", int(Purpose.DROPOUT), 0, 0, self.predictor(part), Drift())
         return OutcomeLaw(*common, self.hazard(part, part.effect), np.zeros(len(self.arms)), 0.0)
+
+    def _chance(self, stated: Chance | None) -> tuple[Predictor, float] | None:
+        """Return the predictor of a chance and its log odds for the centred candidate; None where it is certain."""
+        if stated is None:
+            return None
+        names = (self.source.columns, self.source.categories, stated.covariates, stated.centre, stated.latent)
+        certain = {0.0: -np.inf, 1.0: np.inf}
+        p = stated.probability
+        return build_predictor(*names, {}), certain[p] if p in certain else _logit(p)
+
+    def screening(self) -> ScreeningLaw:
+        """Return the law of a candidate's way to randomisation; without a stated one everybody goes straight through."""
+        stated = self.scenario.screening or Screening()
+        chances = (
+            self._chance(stated.prescreen),
+            self._chance(stated.consent),
+            self._chance(stated.eligible),
+        )
+        subgroup = -1 if stated.subgroup is None else self.source.columns.index(stated.subgroup)
+        return screening_law(stated, chances, subgroup, self.grid)
 
     def _intercept(self, part: Any, effect: float | None) -> float:
         """Return an arm's value on the link's scale, for the centred patient."""
@@ -269,15 +294,39 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
     source = build_source(scenario, table)
     builder = _Builder(scenario, chosen.arms, source, grid)
     accrual = scenario.accrual
-    rates = [(start, rate) for start, rate in accrual.rates] if accrual.kind == "piecewise" else []
-    if accrual.rate is not None and not rates:
-        rates = [(0.0, accrual.rate)]
+    sites, screening = None, None
+    if accrual.sites is not None:
+        sites = sites_law(accrual.sites, scenario.horizon, grid)
+        screening = builder.screening()
+        over = _expected_accrual(sites, screening, builder.sample, chosen.n, scenario.horizon)
+        entry = accrual_law("evenly_spaced", over, [], "")
+    else:
+        entry = _stated_accrual(accrual)
     return World(
         source,
-        accrual_law(accrual.kind, accrual.over, rates, accrual.arrivals or ""),
+        entry,
         tuple(builder.law(name, part) for name, part in scenario.endpoints.items()),
         builder.dropout(),
         chosen.n,
         chosen.arms,
         builder.sample,
+        sites,
+        screening,
     )
+
+
+def _expected_accrual(
+    sites: SitesLaw, screening: ScreeningLaw, sample: Floats, n: int, horizon: float
+) -> float:
+    """Return the days in which patients are expected to enter if nobody waits; true values of drifting outcomes use it."""
+    days = np.linspace(0.0, horizon, 4000)[1:]
+    expected = sites.expected_arrivals(days) * screening.chances(sample).prod(axis=1).mean()
+    return float(days[int(np.argmax(expected >= n))]) if expected[-1] >= n else horizon
+
+
+def _stated_accrual(accrual: Accrual) -> AccrualLaw:
+    """Return the law of entry times that a scenario without sites states."""
+    rates = [(start, rate) for start, rate in accrual.rates] if accrual.kind == "piecewise" else []
+    if accrual.rate is not None and not rates:
+        rates = [(0.0, accrual.rate)]
+    return accrual_law(accrual.kind, accrual.over, rates, accrual.arrivals or "")

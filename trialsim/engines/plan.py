@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim import registry
-from trialsim.contracts import Analysis, RandomisationPolicy, StoppingPolicy, TestPlan
+from trialsim.contracts import (
+    Analysis,
+    RandomisationPolicy,
+    RecruitmentPolicy,
+    StoppingPolicy,
+    TestPlan,
+)
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
@@ -132,7 +138,7 @@ class Plan:
         How patients are allocated.
     reviews
         ``("enrolled", count)``, ``("calendar", ticks)`` or None: randomisation is then reconsidered at the looks.
-    stopping, randomisation
+    stopping, randomisation, recruitment
         The policies.
     horizon
         Tick at which the trial ends whatever happens.
@@ -152,6 +158,7 @@ class Plan:
     reviews: tuple[str, int] | None
     stopping: StoppingPolicy
     randomisation: RandomisationPolicy
+    recruitment: RecruitmentPolicy
     horizon: int
     primary: int
 
@@ -321,6 +328,7 @@ def build_plan(
         reviews,
         policies["stopping"],
         policies["randomisation"],
+        policies["recruitment"],
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
     )

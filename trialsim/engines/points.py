@@ -59,6 +59,8 @@ class Ends:
         Data cut of that look, or the end.
     enrolled
         Patients randomised when randomisation ended.
+    first_entry
+        Time of the first randomisation, 0 without any.
     enrolment_end
         Time of the last randomisation, 0 without any.
     last_visit
@@ -74,10 +76,40 @@ class Ends:
     look: Ints
     cut: Ints
     enrolled: Ints
+    first_entry: Ints
     enrolment_end: Ints
     last_visit: Ints
     arm_enrolled: Ints
     dropped_look: Ints
+
+
+@dataclass(frozen=True)
+class SiteTallies:
+    """What happened before randomisation by the end of each trial.
+
+    Parameters
+    ----------
+    counts
+        ``[replicate, site, column]``: candidates who came, failed on their records, consented, refused, failed screening,
+        withdrew while waiting, were released, were randomised; ticks from contact to consent, and to randomisation, added
+        up over those who got there. With rescreening each attempt counts from consent on.
+    reasons
+        Screening failures by reason, ``[replicate, reason]``.
+    subgroups
+        By level of the subgroup: candidates who came, those of them who were eligible, and patients,
+        ``[replicate, level, 3]``.
+    idle
+        Ticks that places for screening were free while the site enrolled, ``[replicate, site]``; 0 without a limit.
+    opened, closed
+        Ticks, ``[replicate, site]``; NEVER where that did not happen.
+    """
+
+    counts: Ints
+    reasons: Ints
+    subgroups: Ints
+    idle: Ints
+    opened: Ints
+    closed: Ints
 
 
 class Chunk(Protocol):
@@ -116,6 +148,10 @@ class Chunk(Protocol):
 
     def ends(self) -> Ends:
         """Return how every trial ended; only once :meth:`advance` has returned None."""
+        ...
+
+    def tallies(self) -> SiteTallies | None:
+        """Return what happened at each site; None in a world without sites. Only once the trials have ended."""
         ...
 
     def log(self, row: int) -> list[LogRow]:

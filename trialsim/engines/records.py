@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.conduct import ChunkResult
 from trialsim.engines.plan import Plan
+from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.timegrid import TICKS_PER_DAY
 
 Columns = dict[str, NDArray[Any]]
@@ -50,6 +51,8 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         "last_visit_time": _days(ends.last_visit),
         "enrolment_end_time": _days(ends.enrolment_end),
     }
+    if (tallies := result.tallies) is not None:
+        columns |= recruitment_columns(plan, tallies, ends)
     for t, test in enumerate(plan.tests):
         columns[f"reject:{test.name}"] = result.rejected[:, t]
         columns[f"reject_look:{test.name}"] = result.reject_look[:, t].astype(np.int16)
@@ -162,13 +165,16 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
 
 
 def columns_of(result: ChunkResult) -> dict[str, Columns]:
-    """Return the three tables of a chunk as columns."""
+    """Return the tables of a chunk as columns."""
     counts = _counts_at_end(result)
-    return {
+    tables = {
         "trials": trial_columns(result, counts),
         "looks": look_columns(result),
         "arms": arm_columns(result, counts),
     }
+    if (tallies := result.tallies) is not None:
+        tables |= recruitment_tables(result.chunk.plan, result.chunk.replicates, tallies)
+    return tables
 
 
 def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
@@ -183,7 +189,8 @@ def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
 
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
     """Return codes as a dictionary column."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), pa.array(list(words)))
+    width = np.int8 if len(words) < 128 else np.int32
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(width)), pa.array(list(words), pa.string()))
 
 
 def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) -> dict[str, pa.Table]:
@@ -202,7 +209,7 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
         "hypothesis": tuple(test.name for test in plan.tests),
         "arm": plan.arms,
         "stop_reason": STOP_REASONS,
-    }
+    } | recruitment_vocabulary(plan)
     found: dict[str, pa.Table] = {}
     for table, columns in tables.items():
         size = len(next(iter(columns.values())))

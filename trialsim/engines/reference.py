@@ -12,15 +12,24 @@ from typing import Any
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point
+from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reference_cut import Patient, ReferenceCut
+from trialsim.engines.reference_sites import Recruitment
 from trialsim.engines.world import OutcomeLaw
-from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
+from trialsim.operations.allocation import (
+    ALTERNATING,
+    SIMPLE,
+    arm_in_turn,
+    draw_by_weight,
+    draw_from_block,
+    recorded_stratum,
+)
 from trialsim.population.endpoints.binary import responds
 from trialsim.population.endpoints.continuous import measured_value
 from trialsim.population.endpoints.survival import HazardLaw, event_ticks
@@ -43,7 +52,7 @@ class Clock(simpy.Environment):
         event = simpy.Event(self)
         event._ok = True
         event._value = None
-        priority = _LEAVE_ROOM + (((int(kind) << 40) | (ident << 8)) | part)
+        priority = _LEAVE_ROOM + (((int(kind) << 60) | (ident << 8)) | part)
         self.schedule(event, priority=priority, delay=int(tick) - int(self.now))  # type: ignore[arg-type]
         return event
 
@@ -70,11 +79,7 @@ class ReferenceTrial:
         self.rows: list[LogRow] = []
         self.patients: list[Patient] = []
         world = plan.world
-        self._entry = world.accrual.entry_ticks(plan.seed, replicate, plan.n, plan.grid)
-        self._records = world.source.records(plan.seed, replicate, plan.n)
-        days = self._entry / TICKS_PER_DAY
-        self._parameters = [law.parameters(self._records, days) for law in world.laws]
-        self._stratum = plan.strata(plan.allocation.strata).of(self._records)
+        self._strata = plan.strata(plan.allocation.strata)
         arms = len(plan.arms)
         self._open = [True] * arms
         self._weights: Floats | None = None
@@ -97,7 +102,9 @@ class ReferenceTrial:
         self._end_look = -1
         self._end_cut = 0
         self._dropped = [0] * arms
-        self.clock.process(self._accrual())
+        self.recruitment = Recruitment(self) if world.sites is not None else None
+        if self.recruitment is None:
+            self.clock.process(self._accrual())
         if plan.reviews is not None and plan.reviews[0] == "calendar":
             self.clock.process(self._calendar_reviews(plan.reviews[1]))
         self.clock.at(plan.horizon, Kind.END, 0).callbacks.append(self._reach_horizon)
@@ -105,66 +112,88 @@ class ReferenceTrial:
 
     # ---- conduct --------------------------------------------------------------------------------------------------
 
-    def _write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
+    def write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
         """Write a row of the event log."""
         self.rows.append(LogRow(int(self.clock.now), kind, ident, part, float(value)))
 
     def _accrual(self) -> Process:
         """Randomise patients as they come."""
-        for i, tick in enumerate(self._entry):
+        plan = self.plan
+        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.n, plan.grid)
+        records = plan.world.source.records(plan.seed, self.replicate, plan.n)
+        parameters = [law.parameters(records, entry / TICKS_PER_DAY) for law in plan.world.laws]
+        strata = self._strata.of(records)
+        for i, tick in enumerate(entry):
             yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
-            self._randomise(i)
-            if (
-                self.plan.reviews is not None
-                and self.plan.reviews[0] == "enrolled"
-                and (i + 1) % self.plan.reviews[1] == 0
-            ):
-                number = (i + 1) // self.plan.reviews[1] - 1
-                self.clock.at(int(tick), Kind.REVIEW, number).callbacks.append(self._come_to_review)
+            self._take_in(i, int(strata[i]), records[i], [found[i] for found in parameters])
 
-    def _randomise(self, i: int) -> None:
-        """Allocate patient ``i`` and begin to follow them."""
-        plan, now = self.plan, int(self.clock.now)
-        arm = self._allocate(i)
-        self._write(Kind.RANDOMISATION, i, 0, arm)
-        patient = Patient(now, arm, int(self._stratum[i]), None)
+    def randomise(self, key: int, record: Floats) -> None:
+        """Take in a candidate of a site as the next patient."""
+        plan = self.plan
+        now = np.array([int(self.clock.now) / TICKS_PER_DAY])
+        effects = plan.world.site_effects(plan.seed, np.array([self.replicate]), np.array([key]))
+        parameters = [
+            law.parameters(record[None, :], now, effects[e])[0] for e, law in enumerate(plan.world.laws)
+        ]
+        stratum = int(self._strata.of(record[None, :])[0])
+        rate, count = plan.world.stratum_errors, self._strata.count
+        stratum = int(recorded_stratum(plan.seed, self.replicate, key, stratum, count, rate))
+        self._take_in(key, stratum, record, parameters)
+
+    def _take_in(self, key: int, stratum: int, record: Floats, parameters: list[NDArray[Any]]) -> None:
+        """Allocate the next patient and begin to follow them."""
+        plan, now, i = self.plan, int(self.clock.now), len(self.patients)
+        patient = Patient(key, now, -1, stratum, None, record, parameters)
         self.patients.append(patient)
+        arm = patient.arm = self._allocate(patient)
+        self.write(Kind.RANDOMISATION, i, 0, arm)
+        if self.recruitment is not None:
+            self.write(Kind.CANDIDATE, i, 0, key)
         if len(self.patients) == plan.n:
-            self._write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+        self._follow(i, patient)
+        if plan.reviews is not None and plan.reviews[0] == "enrolled" and (i + 1) % plan.reviews[1] == 0:
+            number = (i + 1) // plan.reviews[1] - 1
+            self.clock.at(now, Kind.REVIEW, number).callbacks.append(self._come_to_review)
+
+    def _follow(self, i: int, patient: Patient) -> None:
+        """Begin to follow patient ``i``: one process an endpoint, and one for loss."""
+        plan = self.plan
         self._following += 1
         for e, law in enumerate(plan.world.outcomes):
             if law.hazard is not None:
-                patient.natural[e] = self._delay(law.hazard, law, e, i, arm)
+                patient.natural[e] = self._delay(law.hazard, law, e, patient)
                 patient.running[e] = self.clock.process(self._until_event(i, e))
                 continue
             patient.natural[e] = law.readout_ticks
-            patient.outcome[e] = self._read(law, e, i, arm)
+            patient.outcome[e] = self._read(law, e, patient)
             patient.running[e] = self.clock.process(self._until_readout(i, e))
         loss = plan.world.dropout
         if loss is not None and loss.hazard is not None:
-            patient.dropout = self._delay(loss.hazard, loss, len(plan.world.outcomes), i, arm)
+            patient.dropout = self._delay(loss.hazard, loss, len(plan.world.outcomes), patient)
             patient.leaving = self.clock.process(self._until_dropout(i))
         self._consider_look()
 
-    def _delay(self, hazard: HazardLaw, law: OutcomeLaw, index: int, i: int, arm: int) -> int:
-        """Return what nature has in store for patient ``i``: ticks from entry to an event, or to their loss."""
-        bits = np.uint64(word(self.plan.seed, self.replicate, i, law.purpose, law.draw))
+    def _delay(self, hazard: HazardLaw, law: OutcomeLaw, index: int, patient: Patient) -> int:
+        """Return what nature has in store for a patient: ticks from entry to an event, or to their loss."""
+        bits = np.uint64(word(self.plan.seed, self.replicate, patient.key, law.purpose, law.draw))
         pieces = hazard.pieces
         steps = (pieces.begin, pieces.width, pieces.slope, pieces.jump)
-        factor = self._parameters[index][i, arm]
+        arm = patient.arm
+        factor = patient.parameters[index][arm]
         return int(event_ticks(bits, factor, arm, *steps, hazard.exponent, hazard.scale, self.plan.grid))
 
-    def _read(self, law: OutcomeLaw, index: int, i: int, arm: int) -> float:
-        """Return what the read-out of patient ``i`` will show."""
-        parameter = self._parameters[index][i, arm]
+    def _read(self, law: OutcomeLaw, index: int, patient: Patient) -> float:
+        """Return what the read-out of a patient will show."""
+        parameter = patient.parameters[index][patient.arm]
         if law.kind == "binary":
-            bits: Any = np.uint64(word(self.plan.seed, self.replicate, i, law.purpose, law.draw))
+            bits: Any = np.uint64(word(self.plan.seed, self.replicate, patient.key, law.purpose, law.draw))
             return float(bool(responds(bits, parameter)))
-        u = uniform(self.plan.seed, self.replicate, i, law.purpose, law.draw)
+        u = uniform(self.plan.seed, self.replicate, patient.key, law.purpose, law.draw)
         return float(measured_value(standard_normal(u), parameter, law.sd))
 
-    def _allocate(self, i: int) -> int:
-        """Return the arm of patient ``i``."""
+    def _allocate(self, patient: Patient) -> int:
+        """Return the arm of the patient who comes next."""
         design = self.plan.allocation
         if design.rule == ALTERNATING and self._weights is None:
             shares = np.array(
@@ -173,7 +202,7 @@ class ReferenceTrial:
             arm = arm_in_turn(self._turn, shares)
             self._turn += 1
             return int(arm)
-        u = uniform(self.plan.seed, self.replicate, i, int(Purpose.ALLOCATION), 0)
+        u = uniform(self.plan.seed, self.replicate, patient.key, int(Purpose.ALLOCATION), 0)
         if self._weights is not None:
             return int(draw_by_weight(u, self._weights))
         if design.rule == SIMPLE:
@@ -182,7 +211,7 @@ class ReferenceTrial:
                 dtype=float,
             )
             return int(draw_by_weight(u, shares))
-        stratum = int(self._stratum[i])
+        stratum = patient.stratum
         if not sum(self._blocks.get(stratum, [])):
             self._blocks[stratum] = [
                 int(p) if is_open else 0 for p, is_open in zip(design.places, self._open, strict=True)
@@ -200,12 +229,12 @@ class ReferenceTrial:
         except simpy.Interrupt:
             return
         now = int(self.clock.now)
-        self._write(Kind.EVENT, i, e, patient.arm)
+        self.write(Kind.EVENT, i, e, patient.arm)
         patient.event[e] = now
         self._endpoint_done(i, e)
         if law.readout_ticks:
             yield self.clock.at(now + law.readout_ticks, Kind.READOUT, i, e)
-            self._write(Kind.READOUT, i, e, 1.0)
+            self.write(Kind.READOUT, i, e, 1.0)
         self._events[e][patient.arm] += 1
         self._consider_look()
 
@@ -216,7 +245,7 @@ class ReferenceTrial:
             yield self.clock.at(patient.entry + patient.natural[e], Kind.READOUT, i, e)
         except simpy.Interrupt:
             return
-        self._write(Kind.READOUT, i, e, patient.outcome[e])
+        self.write(Kind.READOUT, i, e, patient.outcome[e])
         patient.readout[e] = int(self.clock.now)
         self._readouts[e][patient.arm] += 1
         self._endpoint_done(i, e)
@@ -230,7 +259,7 @@ class ReferenceTrial:
             yield self.clock.at(patient.entry + patient.dropout, Kind.DROPOUT, i)
         except simpy.Interrupt:
             return
-        self._write(Kind.DROPOUT, i, 0, patient.arm)
+        self.write(Kind.DROPOUT, i, 0, patient.arm)
         patient.lost = int(self.clock.now)
         patient.leaving = None
         for process in patient.running.values():
@@ -251,7 +280,14 @@ class ReferenceTrial:
     def _leaves(self) -> None:
         """Count a patient out; after the last one no count can grow but by reports on their way."""
         self._following -= 1
-        if self._following == 0 and len(self.patients) == self.plan.n:
+        self.consider_exhaustion()
+
+    def consider_exhaustion(self) -> None:
+        """Note the instant at which nobody is followed and nobody more will come, if this is one."""
+        complete = (
+            len(self.patients) == self.plan.n if self.recruitment is None else self.recruitment.exhausted
+        )
+        if self._following == 0 and complete:
             now = int(self.clock.now)
             self._exhausted = now
             for law in self.plan.world.outcomes:
@@ -341,7 +377,7 @@ class ReferenceTrial:
         """End the trial."""
         self._ended = True
         self._end_reason, self._end_cut = reason, cut
-        self._write(Kind.END, 0, 0, int(reason))
+        self.write(Kind.END, 0, 0, int(reason))
         self._ask.succeed()
 
     def advance(self) -> Point | None:
@@ -358,13 +394,13 @@ class ReferenceTrial:
         now = int(self.clock.now)
         number = int(point.number[0])
         if point.kind == "review":
-            self._write(Kind.REVIEW, number, 0, len(self.patients))
+            self.write(Kind.REVIEW, number, 0, len(self.patients))
             self._review += 1
             if decision.weights is not None:
                 self._reweight(decision.weights[0])
             return
         for test, mark in enumerate(marks[0]):
-            self._write(Kind.LOOK, number, test, mark)
+            self.write(Kind.LOOK, number, test, mark)
         look = self.plan.looks[number]
         self._previous_cut = now
         self._deciding = True
@@ -379,11 +415,11 @@ class ReferenceTrial:
         assert decision.reject is not None and decision.futile is not None and decision.open_arms is not None
         self._deciding = False
         reason = Stop(int(decision.reason[0]))
-        self._write(Kind.DECISION, self._look, 0, int(reason))
+        self.write(Kind.DECISION, self._look, 0, int(reason))
         for kind, decided in ((Kind.REJECTED, decision.reject), (Kind.FUTILE, decision.futile)):
             for test, holds in enumerate(decided[0]):
                 if holds:
-                    self._write(kind, test)
+                    self.write(kind, test)
         if decision.stop[0]:
             self._end_look = self._look
             self._end(reason, self._previous_cut)
@@ -392,7 +428,7 @@ class ReferenceTrial:
             if self._open[arm] and not stays:
                 self._open[arm] = False
                 self._dropped[arm] = self._look + 1
-                self._write(Kind.ARM_CLOSED, arm)
+                self.write(Kind.ARM_CLOSED, arm)
                 self._blocks.clear()
                 self._turn = 0
                 if self._weights is not None:
@@ -408,7 +444,7 @@ class ReferenceTrial:
         """Allocate by these weights from now on."""
         self._weights = np.array(weights)
         for arm, weight in enumerate(weights):
-            self._write(Kind.WEIGHT, arm, 0, weight)
+            self.write(Kind.WEIGHT, arm, 0, weight)
 
     # ---- what is known --------------------------------------------------------------------------------------------
 
@@ -466,11 +502,21 @@ class ReferenceTrial:
             np.array([self._end_look]),
             np.array([self._end_cut]),
             np.array([len(self.patients)]),
+            np.array([self.patients[0].entry if self.patients else 0]),
             np.array([self.patients[-1].entry if self.patients else 0]),
             np.array([last]),
             np.array([[sum(p.arm == a for p in self.patients) for a in range(arms)]]),
             np.array([self._dropped]),
         )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trial has ended."""
+        return self._ended
+
+    def tallies(self) -> SiteTallies | None:
+        """Return what happened at each site by the end of the trial; None in a world without sites."""
+        return None if self.recruitment is None else self.recruitment.tallies()
 
     def log(self, row: int) -> list[LogRow]:
         """Return the event log, in the order in which it was written."""
@@ -478,4 +524,4 @@ class ReferenceTrial:
 
     def stratum(self, patient: int, names: tuple[str, ...]) -> int:
         """Return the stratum of a patient in the strata of an analysis."""
-        return int(self.plan.strata(names).of(self._records[patient : patient + 1])[0])
+        return int(self.plan.strata(names).of(self.patients[patient].record[None, :])[0])

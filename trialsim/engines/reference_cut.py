@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trialsim.contracts import Moments, RiskTables
+from trialsim.contracts import Floats, Moments, RiskTables
 from trialsim.stats.moments import binary_moments, mean_and_squares
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 class Patient:
     """One randomised patient: what is known so far, and what nature has in store."""
 
+    key: int
     entry: int
     arm: int
     stratum: int
     dropout: int | None
+    record: Floats
+    parameters: list[NDArray[Any]]
     natural: dict[int, int] = field(default_factory=dict)
     outcome: dict[int, float] = field(default_factory=dict)
     event: dict[int, int] = field(default_factory=dict)

@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED
+from trialsim.compiled import kernel
+from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, uniform
+from trialsim.elementary import standard_normal
 from trialsim.operations.accrual import AccrualLaw
+from trialsim.operations.screening import ScreeningLaw
+from trialsim.operations.sites import SITE_BITS, SitesLaw
 from trialsim.population.endpoints.binary import response_thresholds
 from trialsim.population.endpoints.continuous import expected_values
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors
@@ -22,6 +26,12 @@ from trialsim.population.predictor import Predictor, linear_predictors
 from trialsim.timegrid import DAYS_PER_YEAR
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TRUTH_SITES = 10_000
+"""Sites over which true values are averaged where outcomes differ between sites."""
+
+_SITE = int(Purpose.SITE)
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,9 @@ class OutcomeLaw:
         Of each arm on the link's scale, for binary and continuous outcomes, ``[arm]``.
     sd
         Residual standard deviation of a continuous outcome.
+    site_sd, site_treatment_sd
+        Standard deviations of a site's random effect on the linear predictor: in every arm, and added in the arms other
+        than control.
     """
 
     name: str
@@ -89,8 +102,35 @@ class OutcomeLaw:
     hazard: HazardLaw | None
     intercepts: Floats
     sd: float
+    site_sd: float = 0.0
+    site_treatment_sd: float = 0.0
 
-    def parameters(self, records: Floats, entry_days: Floats) -> NDArray[Any]:
+    @property
+    def by_site(self) -> bool:
+        """Whether outcomes differ between sites."""
+        return self.site_sd > 0.0 or self.site_treatment_sd > 0.0
+
+    def site_effects(self, seed: int, replicates: Ints, keys: Ints) -> Floats:
+        """Return what the site of each patient adds to the linear predictor.
+
+        Parameters
+        ----------
+        seed, replicates, keys
+            Address of the patients, ``[patient]`` each; a site's draws stand at its first candidate.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``[2, patient]``: in every arm, and in the arms other than control.
+        """
+        out = np.zeros((2, len(keys)))
+        if self.by_site:
+            _site_effects(seed, replicates, keys, self.draw, self.site_sd, self.site_treatment_sd, out)
+        return out
+
+    def parameters(
+        self, records: Floats, entry_days: Floats, site_effects: Floats | None = None
+    ) -> NDArray[Any]:
         """Return what the outcome's law needs of each patient under each arm.
 
         Parameters
@@ -99,6 +139,8 @@ class OutcomeLaw:
             The patients' records, ``[patient, column]``.
         entry_days
             When they enter, ``[patient]``; read only where the outcome drifts.
+        site_effects
+            From :meth:`site_effects`, where outcomes differ between sites.
 
         Returns
         -------
@@ -107,6 +149,8 @@ class OutcomeLaw:
             for continuous outcomes.
         """
         main, modifier = linear_predictors(self.predictor, records)
+        if site_effects is not None and self.by_site:
+            main, modifier = main + site_effects[0], modifier + site_effects[1]
         drift = np.zeros(len(records)) if self.drift.none else self.drift.at(entry_days)
         shape = (len(records), len(self.intercepts))
         if self.kind == "survival":
@@ -120,6 +164,18 @@ class OutcomeLaw:
         expected = np.empty(shape)
         expected_values(main, modifier, drift, self.intercepts, expected)
         return expected
+
+
+@kernel
+def _site_effects(seed, replicates, keys, draw, sd, treatment_sd, out):  # type: ignore[no-untyped-def]
+    """Fill the normal effects of each patient's site; the draws of an endpoint stand at its name."""
+    for i in range(len(keys)):
+        site = keys[i] >> SITE_BITS << SITE_BITS
+        # The two lowest bits of a name's address are free for the two effects: names differ in many more.
+        out[0, i] = sd * standard_normal(uniform(seed, replicates[i], site, _SITE, draw >> 2 << 2 | 2))
+        out[1, i] = treatment_sd * standard_normal(
+            uniform(seed, replicates[i], site, _SITE, draw >> 2 << 2 | 3)
+        )
 
 
 @dataclass(frozen=True)
@@ -142,6 +198,8 @@ class World:
         Names of the design's arms.
     sample
         Records over which true values are averaged, ``[patient, column]``.
+    sites, screening
+        Where candidates come from and their way to randomisation; None where patients simply enter.
     """
 
     source: PatientSource
@@ -151,6 +209,24 @@ class World:
     n: int
     arms: tuple[str, ...]
     sample: Floats
+    sites: SitesLaw | None = None
+    screening: ScreeningLaw | None = None
+
+    @property
+    def subgroup_levels(self) -> tuple[str, ...]:
+        """Names of the levels of the subgroup that is reported; none where there is none."""
+        if self.screening is None or self.screening.subgroup < 0:
+            return ()
+        return self.source.categories[self.source.columns[self.screening.subgroup]]
+
+    @property
+    def stratum_errors(self) -> float:
+        """Probability that a patient is allocated in a wrong stratum."""
+        return self.screening.stratum_errors if self.screening is not None else 0.0
+
+    def site_effects(self, seed: int, replicates: Ints, keys: Ints) -> list[Floats]:
+        """Return what the site of each patient adds to the linear predictor of each law; see :class:`OutcomeLaw`."""
+        return [law.site_effects(seed, replicates, keys) for law in self.laws]
 
     @property
     def laws(self) -> tuple[OutcomeLaw, ...]:
@@ -189,6 +265,9 @@ class World:
         """Return the true effect of two arms on one endpoint."""
         law = self.outcomes[endpoint]
         sample, entry = self.sample, self.truth_entry_days
+        if law.by_site and len(sample) < TRUTH_SITES:
+            sample = np.repeat(sample, -(-TRUTH_SITES // len(sample)), axis=0)
+            entry = np.resize(entry, len(sample))
         if not law.drift.none and len(sample) < self.n:
             sample = np.repeat(sample, -(-self.n // len(sample)), axis=0)
             entry = (
@@ -196,7 +275,10 @@ class World:
                 if len(self.sample) > 1
                 else self._all_entries(len(sample))
             )
-        return _true_value(law, law.parameters(sample, entry), treatment, control, follow_up)
+        # Every patient of the sample has a site of their own.
+        keys = np.arange(len(sample), dtype=np.int64) << SITE_BITS
+        effects = law.site_effects(TRUTH_SEED, np.full(len(sample), TRUTH_REPLICATE, dtype=np.int64), keys)
+        return _true_value(law, law.parameters(sample, entry, effects), treatment, control, follow_up)
 
     def _all_entries(self, size: int) -> Floats:
         """Return the entry times in days of every patient of the design, repeated to a size."""

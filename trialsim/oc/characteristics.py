@@ -14,6 +14,7 @@ from trialsim.oc.estimation import estimation_measures
 from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import proportion
+from trialsim.oc.recruitment import recruitment_measures
 from trialsim.oc.rejections import (
     Flags,
     Tested,
@@ -146,6 +147,7 @@ def _design_measures(
         for each in tested:
             yield from estimation_measures(records, cell, each)
         yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)
+        yield from recruitment_measures(records, cell, failed[cell])
 
 
 def _rejection_measures(

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-Table = Literal["trials", "looks", "arms"]
+Table = Literal["trials", "looks", "arms", "sites", "screening", "subgroups"]
 
 
 class Cell(NamedTuple):
@@ -105,10 +105,10 @@ def records_of(source: Records | RecordTables) -> Records:
     """Return tables in memory as records; records are returned as they are."""
     if callable(getattr(source, "facts", None)):
         return source  # type: ignore[return-value]
-    looks = getattr(source, "looks", None)
     tables = {"trials": source.trials, "arms": source.arms}  # type: ignore[union-attr]
-    if looks is not None:
-        tables["looks"] = looks
+    for name in ("looks", "sites", "screening", "subgroups"):
+        if (table := getattr(source, name, None)) is not None:
+            tables[name] = table
     return MemoryRecords(
         {name: arrow_table(table) for name, table in tables.items()}, arrow_table(source.cells)
     )
@@ -176,7 +176,7 @@ class MemoryRecords:
     Parameters
     ----------
     tables
-        ``trials`` and ``arms`` (and ``looks`` where wanted).
+        ``trials`` and ``arms``, and what else there is.
     cells
         The table of what is true in each cell.
     """

@@ -28,12 +28,17 @@ class Collected:
         A row per design, truth, replicate and arm.
     cells
         A row per design, truth and hypothesis: estimand, true value, whether its null is true.
+    sites, screening, subgroups
+        In a world with sites a row per design, truth, replicate and site, reason of screening failure, or subgroup.
     """
 
     trials: pa.Table
     looks: pa.Table
     arms: pa.Table
     cells: pa.Table
+    sites: pa.Table | None = None
+    screening: pa.Table | None = None
+    subgroups: pa.Table | None = None
 
 
 def collect(
@@ -74,11 +79,11 @@ def collect(
     blocks: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
 
     def keep(tables: Mapping[str, pa.Table]) -> None:
-        for name in TABLES:
-            blocks[name].append(_with_wide_codes(tables[name]))
+        for name, table in tables.items():
+            blocks[name].append(_with_wide_codes(table))
 
     cells = run(scenario, designs, truths, replicates, seed, engine, workers, keep, progress, chunk)
-    whole = {name: pa.concat_tables(parts).unify_dictionaries() for name, parts in blocks.items()}
+    whole = {name: pa.concat_tables(parts).unify_dictionaries() for name, parts in blocks.items() if parts}
     return Collected(**{name: table.combine_chunks() for name, table in whole.items()}, cells=cells)
 
 

@@ -70,11 +70,13 @@ def measure(
     n_failed: int = 0,
     hypothesis: str | None = None,
     arm: str | None = None,
+    subgroup: str | None = None,
+    site: str | None = None,
     look: int | None = None,
     reason: str | None = None,
 ) -> Measure:
     """Return a row of a Monte Carlo value."""
-    return Measure(design, truth, name, hypothesis, arm, None, None, look, reason, unit, *found, n_failed)
+    return Measure(design, truth, name, hypothesis, arm, subgroup, site, look, reason, unit, *found, n_failed)
 
 
 def definitions() -> tuple[Definition, ...]:
@@ -132,6 +134,7 @@ def _definitions() -> Iterator[Definition]:
     yield from _stopping()
     yield from _estimation()
     yield from _by_arm()
+    yield from recruitment_definitions()
 
 
 def _rejection() -> Iterator[Definition]:
@@ -225,6 +228,60 @@ def _estimation() -> Iterator[Definition]:
         PROBABILITY,
         "Probability that the Wald interval, estimate plus or minus 1.959964 standard errors, holds the "
         "true value. A replicate that failed or has no estimate counts as not covering.",
+    )
+
+
+RECRUITMENT_COUNTS = {
+    "candidates": ("candidates", "Mean number of candidates who came to a site and were looked at."),
+    "prescreen_failures": ("candidates", "Mean number of candidates whose records did not pass."),
+    "screened": ("screenings", "Mean number of screenings begun with consent; each attempt counts."),
+    "refusals": ("candidates", "Mean number of candidates who were asked and did not consent."),
+    "screen_failures": ("screenings", "Mean number of screenings that failed; each attempt counts."),
+    "withdrawals": ("candidates", "Mean number of candidates who withdrew while waiting for screening."),
+    "released": (
+        "candidates",
+        "Mean number of candidates who were waiting or under way when their site or enrolment closed.",
+    ),
+    "sites_opened": ("sites", "Mean number of sites that opened before enrolment closed."),
+    "sites_without_patients": ("sites", "Mean number of sites that opened and randomised nobody."),
+}
+RECRUITMENT_TIMES = {
+    "first_patient_in": "Mean time from the first site's opening to the first randomisation.",
+    "days_to_consent": "Mean over trials of the mean time from contact to consent.",
+    "days_to_randomisation": "Mean over trials of the mean time from contact to randomisation.",
+    "idle_days": (
+        "Mean time that places for screening were free at open sites while enrolment went on, summed over the places; "
+        "reported where their number is limited."
+    ),
+}
+
+
+def recruitment_definitions() -> Iterator[Definition]:
+    """Yield the definitions of what is reported in a world with sites."""
+    for name, (unit, sentence) in RECRUITMENT_COUNTS.items():
+        yield Definition(name, unit, f"{sentence} {_FAILED_MEAN}")
+    for name, sentence in RECRUITMENT_TIMES.items():
+        yield Definition(name, DAYS, f"{sentence} Trials without any, and failed replicates, are left out.")
+    yield Definition(
+        "screen_failure_rate",
+        "share",
+        "Mean over trials of screenings that failed over screenings with an outcome (failed or randomised); with a "
+        "reason: those that failed for it. Trials without any, and failed replicates, are left out.",
+    )
+    yield Definition(
+        "site_randomised", PATIENTS, f"Mean number of patients randomised at the site. {_FAILED_MEAN}"
+    )
+    yield Definition(
+        "subgroup_of_eligible",
+        "share",
+        "Mean over trials of the subgroup's share of the candidates who came and were eligible. Trials without any, "
+        "and failed replicates, are left out.",
+    )
+    yield Definition(
+        "subgroup_of_randomised",
+        "share",
+        "Mean over trials of the subgroup's share of the patients randomised. Trials without any, and failed "
+        "replicates, are left out.",
     )
 
 

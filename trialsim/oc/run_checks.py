@@ -20,6 +20,9 @@ _COLUMNS = {
     | {"events", "lock_time", "decision_time", "last_visit_time"},
     "looks": _CELL | {"replicate", "look"},
     "arms": _CELL | {"replicate", "arm", "enrolled", "dropped_look"},
+    "sites": _CELL | {"replicate", "site", "candidates", "screened", "screen_failures", "randomised"},
+    "screening": _CELL | {"replicate", "reason", "failures"},
+    "subgroups": _CELL | {"replicate", "subgroup", "candidates", "eligible", "randomised"},
     "cells": _CELL | {"hypothesis", "estimand", "estimator", "true_value", "null", "best_arm", "unit"},
     "effects": frozenset({"truth", "endpoint", "arm", "control", "measure", "conditional", "marginal"}),
 }

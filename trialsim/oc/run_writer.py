@@ -18,7 +18,9 @@ from trialsim.errors import UsageError
 from trialsim.oc.columns import Cell, rows_by_cell
 
 ROWS_PER_GROUP = 131_072
-TABLES = ("trials", "looks", "arms")
+TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups")
+"""Tables of a run; the last three in a world with sites only."""
+
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"
 
@@ -79,7 +81,7 @@ class RunWriter:
         Parameters
         ----------
         tables
-            ``trials``, ``looks`` and ``arms``, each with the same columns in every block.
+            Those of :data:`TABLES` that the world has, each with the same columns in every block.
         """
         for name in TABLES:
             if name not in tables:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
+from trialsim.draws import Purpose, uniform
 
 ALTERNATING = 0
 SIMPLE = 1
 BLOCKS = 2
+
+_STRATUM = int(Purpose.STRATUM)
 
 
 @kernel
@@ -82,3 +85,24 @@ def arm_in_turn(position, ratio):  # type: ignore[no-untyped-def]
         if place < 0:
             return a
     return -1
+
+
+@kernel
+def recorded_stratum(seed, replicate, key, stratum, count, rate):  # type: ignore[no-untyped-def]
+    """Return the stratum in which a patient is allocated: with probability ``rate`` one of the others, each equally likely.
+
+    Parameters
+    ----------
+    seed, replicate, key
+        Address of the patient.
+    stratum
+        The right one.
+    count
+        Number of strata; with a single one no error is possible.
+    rate
+        Probability of an error.
+    """
+    if count < 2 or not uniform(seed, replicate, key, _STRATUM, 0) < rate:
+        return stratum
+    other = np.int64(uniform(seed, replicate, key, _STRATUM, 1) * (count - 1))
+    return other + np.int64(other >= stratum)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from trialsim.contracts import CandidateView, Ints
+
 
 class FirstComeFirstServed:
     """Take patients in the order in which they come."""
 
     name = "first_come_first_served"
     reference = "usual practice"
+    as_they_come = True
+
+    def score(self, view: CandidateView) -> Ints:
+        """Return the same score for everybody."""
+        return np.zeros(len(view.candidate), dtype=np.int64)
 
 
 class AllOpen:

@@ -82,6 +82,11 @@ class PatientSource:
         return self.marginals is None
 
     @property
+    def covariate_count(self) -> int:
+        """How many of the columns, from the first on, are covariates; the others are latent."""
+        return sum(name not in TRAITS for name in self.columns)
+
+    @property
     def rows(self) -> Floats:
         """The fixed list of rows ``[row, column]`` of a finite source; one empty row when all are alike."""
         return np.zeros((1, 0)) if self.table is None else self.table

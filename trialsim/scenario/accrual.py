@@ -1,4 +1,4 @@
-"""When patients come: evenly spaced, uniform, at piecewise constant rates, or as a Poisson process."""
+"""When patients come: evenly spaced, uniform, at piecewise constant rates, as a Poisson process, or from sites."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
+from trialsim.scenario.sites import Sites
 from trialsim.scenario.units import Duration, PositiveDuration, Rate, RateOrZero
 from trialsim.scenario.values import ONE_KEY, Model, WordAtom, exactly_one
 from trialsim.scenario.wording import refuse
@@ -79,6 +80,7 @@ class Accrual(Model):
     uniform: Uniform | None = None
     piecewise: Piecewise | None = None
     poisson: Poisson | None = None
+    sites: Sites | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Accrual:

@@ -17,6 +17,7 @@ from trialsim.scenario.values import (
     Label,
     Model,
     Name,
+    NotNegative,
     OpenProbability,
     Positive,
     WordAtom,
@@ -31,6 +32,13 @@ EffectMeasure = Annotated[
 MOST_TERMS = 200
 MOST_EFFECTS = 50
 LINEAR, PROBABILITY = "linear_predictor", "probability"
+
+
+class SiteEffect(Model):
+    """How much sites differ on the linear predictor: in every arm, and in the effect of treatment."""
+
+    sd: NotNegative = 0.0
+    treatment_sd: NotNegative = 0.0
 
 
 class DriftStep(Model):
@@ -81,6 +89,7 @@ class SurvivalEndpoint(Model):
     latent: LatentCoefficients = {}
     modifiers: Coefficients = {}
     drift: Drift | None = None
+    site: SiteEffect | None = None
     readout: Duration = 0.0
 
 
@@ -98,6 +107,7 @@ class BinaryEndpoint(Model):
     latent: LatentCoefficients = {}
     modifiers: Coefficients = {}
     drift: Drift | None = None
+    site: SiteEffect | None = None
 
 
 class ContinuousEndpoint(Model):
@@ -114,6 +124,7 @@ class ContinuousEndpoint(Model):
     latent: LatentValues = {}
     modifiers: Values = {}
     drift: Drift | None = None
+    site: SiteEffect | None = None
 
 
 ENDPOINT_KINDS = ("survival", "binary", "continuous")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from trialsim.scenario.values import Model, NumberAtom, WordAtom, exactly_one, or_short
+from trialsim.scenario.values import Label, Model, NumberAtom, WordAtom, exactly_one, or_short
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
@@ -33,6 +33,13 @@ class DropArms(Model):
     keep: Annotated[int, NumberAtom(least=1, most=19, whole=True)] = 1
     stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
     futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
+
+
+class ByCovariate(Model):
+    """Call those first in whom a covariate is highest, or lowest, or who have a level of it."""
+
+    covariate: Label
+    prefer: Annotated[str, WordAtom(("highest", "lowest"))] = "highest"
 
 
 class Slot(Model):
@@ -108,6 +115,8 @@ class Recruitment(Slot):
     """Policies for whom to screen next."""
 
     first_come_first_served: Parameterless | None = None
+    random: Parameterless | None = None
+    by_covariate: ByCovariate | None = None
 
 
 class Sites(Slot):

@@ -8,7 +8,7 @@ from typing import Any
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
 from trialsim.scenario.rules_looks import look_findings
-from trialsim.scenario.rules_world import Finding, strata_findings
+from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem, strata_findings
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
@@ -173,6 +173,7 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
                 (*place, "keep"),
                 f"{parameters['keep']} kept of {experimental} experimental arms drops none",
             )
+    yield from _recruitment(at, design, parts)
     if design.policies["randomisation"][0] == "rosenberger":
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
@@ -182,6 +183,19 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
                 "rosenberger learns from success rates; the design tests no hypothesis on a binary endpoint"
             )
             yield (*at, "policies", "randomisation"), sentence
+
+
+def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield a ranking of candidates where there are none, or by a covariate that does not exist."""
+    name, parameters = design.policies["recruitment"]
+    place = (*at, "policies", "recruitment")
+    accrual = parts.world.accrual
+    if name != "first_come_first_served" and accrual is not None and accrual.sites is None:
+        yield place, f"{name} ranks candidates, and without accrual: {{sites: {{...}}}} there are none"
+    if name == "by_covariate" and parts.world.population is not None:
+        sentence = covariate_problem(parameters["covariate"], covariate_levels(parts.world))
+        if sentence:
+            yield (*place, name, "covariate"), sentence
 
 
 def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:
@@ -195,6 +209,14 @@ def _accrual(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield a number of patients that is not expected to be reached before the horizon."""
     accrual, horizon = parts.world.accrual, parts.world.horizon
     if accrual is None or accrual.kind == "uniform":
+        return
+    if accrual.sites is not None:
+        caps = [group.count * group.cap for group in accrual.sites.values() if group.cap is not None]
+        if len(caps) == len(accrual.sites) and sum(caps) < design.n:
+            yield (
+                (*at, "n"),
+                f"at most {sum(caps):,} of {design.n:,} patients fit under the caps of the sites",
+            )
         return
     pieces = accrual.rates or (((0.0, accrual.rate),) if accrual.rate is not None else ())
     if not pieces:

@@ -10,6 +10,8 @@ from typing import Any
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, SurvivalEndpoint
 from trialsim.scenario.population import TRAITS, Population
+from trialsim.scenario.screening import Screening
+from trialsim.scenario.sites import MOST_SITES
 from trialsim.scenario.table import MOST_LEVELS, Table
 from trialsim.scenario.wording import did_you_mean, listed, shown, unknown
 
@@ -25,7 +27,7 @@ class WorldParts:
     ----------
     arms
         The arms, or None where they could not be read.
-    population, accrual, endpoints, dropout
+    population, accrual, endpoints, dropout, screening
         What could be read.
     table
         The resampled patients.
@@ -40,6 +42,7 @@ class WorldParts:
     dropout: Dropout | None
     table: Table | None
     horizon: float
+    screening: Screening | None = None
 
 
 def world_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -70,6 +73,39 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
     if parts.dropout is not None:
         yield from _effect(("dropout",), parts.dropout.effect, parts, whole=False)
         yield from _predictor(("dropout",), parts.dropout, parts)
+    yield from recruitment_findings(parts)
+    if parts.screening is not None:
+        for name in ("prescreen", "consent", "eligible"):
+            if (chance := getattr(parts.screening, name)) is not None:
+                yield from _predictor(("screening", name), chance, parts)
+
+
+def recruitment_findings(parts: WorldParts) -> Iterator[Finding]:
+    """Yield what needs sites and has none, and sites where nobody will ever come."""
+    sites = parts.accrual.sites if parts.accrual is not None else None
+    needs = "write accrual: {sites: {...}}, from which candidates come"
+    if parts.accrual is not None and sites is None:
+        if parts.screening is not None:
+            yield ("screening",), f"is stated without sites; {needs}"
+        for name, endpoint in parts.endpoints.items():
+            if getattr(endpoint, "site", None) is not None:
+                yield ("endpoints", name, "site"), f"is stated without sites; {needs}"
+    if sites is not None:
+        total = sum(group.count for group in sites.values())
+        if total > MOST_SITES:
+            yield ("accrual", "sites"), f"these are {total:,} sites; at most {MOST_SITES:,} are allowed"
+        if not any(group.rate or group.backlog for group in sites.values()):
+            yield (
+                ("accrual", "sites"),
+                "no site ever finds a candidate: every rate and every backlog is zero; give one of them a rate",
+            )
+    subgroup = parts.screening.subgroup if parts.screening is not None else None
+    if subgroup is not None and parts.population is not None:
+        levels = covariate_levels(parts)
+        if subgroup not in levels:
+            yield ("screening", "subgroup"), unknown("the covariate", subgroup, levels)
+        elif levels[subgroup] == ():
+            yield ("screening", "subgroup"), f"'{subgroup}' is a number; name a categorical covariate"
 
 
 def _copula(population: Population) -> Iterator[Finding]:
@@ -146,8 +182,8 @@ def covariate_levels(parts: WorldParts) -> dict[str, tuple[str, ...] | None]:
     return {name: marginal.levels for name, marginal in population.marginals.items()}
 
 
-def _covariate(name: str, levels: Mapping[str, tuple[str, ...] | None]) -> str | None:
-    """Return what is wrong with a covariate's name in a predictor, or None."""
+def covariate_problem(name: str, levels: Mapping[str, tuple[str, ...] | None]) -> str | None:
+    """Return what is wrong with a covariate's name, or a level's, or None."""
     head, dot, level = name.partition(".")
     if head in TRAITS:
         return f"'{head}' is a latent trait; put it under latent"
@@ -175,11 +211,11 @@ def _predictor(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Itera
     traits = parts.population.traits
     modifiers = getattr(part, "modifiers", {})
     for name in part.covariates:
-        sentence = _covariate(name, levels)
+        sentence = covariate_problem(name, levels)
         if sentence:
             yield (*at, "covariates", name), sentence
     for name in modifiers:
-        sentence = _covariate(name, levels) if name not in traits else None
+        sentence = covariate_problem(name, levels) if name not in traits else None
         if sentence and name in TRAITS:
             sentence = _undeclared(name)
         if sentence:
@@ -213,6 +249,8 @@ def _endpoint(at: tuple[str | int, ...], endpoint: Any) -> Iterator[Finding]:
             if isinstance(ratio, tuple):
                 sentence = "a hazard ratio that changes in time cannot be marginal; state it as conditional"
                 yield (*at, "effect", arm), sentence
+    if endpoint.site is not None and endpoint.effect_kind == "marginal" and endpoint.kind != "continuous":
+        yield (*at, "effect_kind"), "with sites that differ an effect is conditional; write conditional"
     if endpoint.drift is not None and endpoint.drift.scale == PROBABILITY and endpoint.kind != "binary":
         yield (*at, "drift", "scale"), f"probability is for binary endpoints; this one is {endpoint.kind}"
 

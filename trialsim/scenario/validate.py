@@ -17,6 +17,7 @@ from trialsim.scenario.population import Population
 from trialsim.scenario.rules_designs import trial_findings
 from trialsim.scenario.rules_world import Finding, WorldParts, world_findings
 from trialsim.scenario.schema import DEFAULT_HORIZON, MOST_ARMS, Scenario, World
+from trialsim.scenario.screening import Screening
 from trialsim.scenario.sentences import problems_from, written_path
 from trialsim.scenario.table import Table
 from trialsim.scenario.trial_parts import TrialParts
@@ -36,6 +37,7 @@ _POPULATION = TypeAdapter(Population)
 _ACCRUAL = TypeAdapter(Accrual)
 _ENDPOINT: TypeAdapter[Any] = TypeAdapter(Endpoint)
 _DROPOUT = TypeAdapter(Dropout)
+_SCREENING = TypeAdapter(Screening)
 _HYPOTHESIS = TypeAdapter(Hypothesis)
 _DESIGN = TypeAdapter(Design)
 
@@ -70,6 +72,7 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         accrual=_read(_ACCRUAL, tree.get("accrual")),
         endpoints=_read_each(_ENDPOINT, tree.get("endpoints")),
         dropout=_read(_DROPOUT, tree.get("dropout")),
+        screening=_read(_SCREENING, tree.get("screening")),
         table=table,
         horizon=_read(_HORIZON, tree.get("horizon")) or DEFAULT_HORIZON,
     )
@@ -104,6 +107,7 @@ def _world_parts(world: Scenario | World, scenario: Scenario) -> WorldParts:
         accrual=world.accrual,
         endpoints=world.endpoints,
         dropout=world.dropout,
+        screening=world.screening,
         table=scenario.table,
         horizon=scenario.horizon,
     )

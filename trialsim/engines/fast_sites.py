@@ -1,0 +1,188 @@
+"""Recruitment in the fast engine: the candidates of a chunk, who is randomised when, and what became of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trialsim.contracts import CandidateView, Ints
+from trialsim.engines import fast_site_kernels as kernels
+from trialsim.engines.points import SiteTallies
+from trialsim.operations.sites import SITE_BITS
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
+
+if TYPE_CHECKING:
+    from trialsim.engines.plan import Plan
+
+
+class Window:
+    """How far sites are run before anybody knows when enrolment closes; widened on the way, no number depends on it."""
+
+    def __init__(self, plan: Plan) -> None:
+        assert plan.world.sites is not None
+        horizon = plan.horizon / TICKS_PER_DAY
+        days = np.linspace(0.0, horizon, 2000)[1:]
+        law = plan.world.screening
+        chances = law.chances(plan.world.sample).prod(axis=1).mean() if law is not None else 1.0
+        enough = plan.world.sites.expected_arrivals(days) * chances >= 1.1 * plan.n + 5
+        first = days[int(np.argmax(enough))] if enough.any() else horizon
+        self.ticks = min(int(first * TICKS_PER_DAY) + 60 * TICKS_PER_DAY, plan.horizon)
+
+
+class Recruitment:
+    """What happens before randomisation in a chunk of trials, as if none ended before its enrolment closes.
+
+    Parameters
+    ----------
+    plan
+        The design under a truth, in a world with sites.
+    replicates
+        Global numbers of the replicates.
+    window
+        How far to run sites at first.
+
+    Attributes
+    ----------
+    entry, keys
+        Tick of randomisation and candidate's key of each patient, ``[replicate, patient]``; NEVER and 0 for patients who
+        never come.
+    closing
+        Tick at which enrolment closes, NEVER where it does not, ``[replicate]``.
+    pipeline_end
+        Tick at which the last of those carried through after the closing has reached an end, ``[replicate]``.
+    """
+
+    def __init__(self, plan: Plan, replicates: Ints, window: Window) -> None:
+        world = plan.world
+        assert world.sites is not None and world.screening is not None
+        self.plan, self.replicates = plan, replicates
+        self.sites, self.law = world.sites, world.screening
+        size = len(replicates)
+        self.rates = self.sites.rates(plan.seed, replicates)
+        opening = self.sites.activations(plan.seed, replicates, plan.grid)
+        self.openings = np.where(opening < self.sites.closes, opening, NEVER)
+        until = window.ticks
+        while True:
+            self._run(until)
+            if until >= plan.horizon or (self.closing < NEVER).all():
+                break
+            until = min(2 * until, plan.horizon)
+        window.ticks = max(window.ticks, min(until, plan.horizon))
+        width = max(int(self.enrolled.max(initial=0)), plan.n)
+        self.entry = np.full((size, width), NEVER, dtype=np.int64)
+        self.keys = np.zeros((size, width), dtype=np.int64)
+        self.places = np.full((size, width), -1, dtype=np.int64)
+        kernels.list_enrolled(
+            self.offsets, self.contact, self.candidates, self.sites.count, self.law.attempts, self.law.keep, until,
+            self.closing, self.closing_place, self.entry, self.keys, self.places,
+        )  # fmt: skip
+
+    def _run(self, until: int) -> None:
+        """Run all sites until a tick and find when enrolment closes."""
+        plan, sites, law = self.plan, self.sites, self.law
+        size = len(self.replicates)
+        self.offsets = np.zeros(size * sites.count + 1, dtype=np.int64)
+        room = (
+            int(2.0 * float(self.rates.sum()) * until / TICKS_PER_DAY) + int(sites.backlog.sum()) * size + 64
+        )
+        room = min(room, 1 << 22)
+        while True:
+            self.candidates, ticks = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+            found = kernels.list_candidates(
+                plan.seed, self.replicates, self.rates, self.openings, sites.closes, sites.backlog, sites.knot_days,
+                sites.knot_factor, sites.knot_amount, sites.competing_tick, sites.competing_share, until, plan.grid,
+                self.offsets, self.candidates, ticks,
+            )  # fmt: skip
+            if found <= room:
+                break
+            room = found
+        self.candidates, ticks = self.candidates[:found], ticks[:found]
+        self._describe()
+        self.scores = self._scores(ticks)
+        self.contact = np.full((found * law.attempts, kernels.COLUMNS), NEVER, dtype=np.int64)
+        self.closed_at = np.empty((size, sites.count), dtype=np.int64)
+        self.closed_why = np.zeros((size, sites.count), dtype=np.int64)
+        kernels.run_sites(
+            plan.seed, self.replicates, self.offsets, self.candidates, ticks, self.chances, self.chance_rows, self.scores,
+            law.numbers, law.reason_bounds, sites.closes, sites.coordinators, sites.cap, until, plan.grid, law.attempts,
+            self.contact, self.closed_at, self.closed_why,
+        )  # fmt: skip
+        self.closing, self.closing_place = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+        self.enrolled, self.pipeline_end = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+        kernels.find_closing(
+            self.offsets, self.contact, sites.count, law.attempts, plan.n, law.keep, until, self.closing,
+            self.closing_place, self.enrolled, self.pipeline_end,
+        )  # fmt: skip
+
+    @property
+    def _owner(self) -> Ints:
+        """The replicate (position in the chunk) of each candidate."""
+        counts = np.diff(self.offsets[:: self.sites.count])
+        return np.repeat(np.arange(len(self.replicates)), counts)
+
+    def _describe(self) -> None:
+        """Find the chances and the subgroup of every candidate: once for each row where they are rows of a table."""
+        source, law = self.plan.world.source, self.law
+        owner = self._owner
+        if source.finite:
+            records = source.rows
+            self.chance_rows = source.row_numbers(self.plan.seed, self.replicates[owner], self.candidates)
+        else:
+            records = source.records_at(self.plan.seed, self.replicates[owner], self.candidates)
+            self.chance_rows = np.arange(len(self.candidates))
+        self.records = records
+        self.chances = law.chances(records)
+        self.levels = np.zeros(0, dtype=np.int64)
+        if law.subgroup >= 0:
+            self.levels = records[self.chance_rows, law.subgroup].astype(np.int64)
+
+    def _scores(self, ticks: Ints) -> Ints:
+        """Return the score of every candidate; none where they are served as they come."""
+        policy = self.plan.recruitment
+        if policy.as_they_come:
+            return np.zeros(0, dtype=np.int64)
+        visible = self.plan.world.source.covariate_count
+        view = CandidateView(
+            replicate=self.replicates[self._owner],
+            candidate=self.candidates,
+            site=self.candidates >> SITE_BITS,
+            contact_days=ticks / float(TICKS_PER_DAY),
+            covariates=self.records[self.chance_rows, :visible],
+            names=self.plan.world.source.columns[:visible],
+            levels=self.plan.world.source.categories,
+            seed=self.plan.seed,
+        )
+        return np.ascontiguousarray(policy.score(view), dtype=np.int64)
+
+    def last_activity(self, rows: Ints, last: Ints) -> Ints:
+        """Return when nobody is left who could add to any count, given when the last patient has nothing more to give."""
+        later = np.maximum(last, np.maximum(self.pipeline_end[rows], self.closing[rows]))
+        return np.where(self.closing[rows] < NEVER, later, NEVER)
+
+    def tallies(self, ends: Ints) -> SiteTallies:
+        """Return what happened at each site by the end of each trial.
+
+        Parameters
+        ----------
+        ends
+            Tick at which each trial ended, ``[replicate]``.
+        """
+        size, count, levels = len(self.replicates), self.sites.count, self.plan.world.subgroup_levels
+        tally = np.empty((size, count, kernels.TALLIES), dtype=np.int64)
+        reasons = np.empty((size, len(self.law.reasons)), dtype=np.int64)
+        subgroups = np.empty((size, len(levels), 3), dtype=np.int64)
+        idle, closed = np.empty((size, count), dtype=np.int64), np.empty((size, count), dtype=np.int64)
+        kernels.site_tallies(
+            self.plan.seed, self.replicates, self.offsets, self.candidates, self.contact, self.chances, self.chance_rows,
+            self.levels, count, self.law.attempts, self.law.keep, self.closing, self.closing_place, ends, self.openings,
+            self.closed_at, self.closed_why, self.sites.coordinators, tally, reasons, subgroups, idle, closed,
+        )  # fmt: skip
+        opens = (self.openings <= ends[:, None]) & (self.openings < self.closing[:, None])
+        return SiteTallies(tally, reasons, subgroups, idle, np.where(opens, self.openings, NEVER), closed)
+
+    def candidates_of(self, row: int) -> range:
+        """Return the places of a replicate's candidates."""
+        return range(
+            int(self.offsets[row * self.sites.count]), int(self.offsets[(row + 1) * self.sites.count])
+        )

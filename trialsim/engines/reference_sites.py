@@ -1,0 +1,399 @@
+"""Recruitment in the reference engine: sites and candidates as SimPy processes, from first contact to randomisation.
+
+A site keeps its waiting list as a plain dictionary and calls from it once at the end of an instant. A candidate is a
+process that waits to be called, is screened, and becomes a patient or leaves; closings interrupt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import simpy
+
+from trialsim.contracts import CandidateView, Floats, Ints, Kind
+from trialsim.engines.points import SiteTallies
+from trialsim.operations.screening import (
+    PASSES,
+    PASSES_INELIGIBLE,
+    REFUSES,
+    attempt_of,
+    comes_again,
+    is_eligible,
+    passes_prescreen,
+    patience_ticks,
+)
+from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
+
+if TYPE_CHECKING:
+    from trialsim.engines.reference import ReferenceTrial
+
+Process = Generator[simpy.Event, Any, None]
+
+WAITING, IN_SCREENING, BEFORE_RANDOMISATION = 0, 1, 2
+"""Where a candidate stood who was released, as the log says it."""
+
+BY_CAP, BY_TIME = 1.0, 2.0
+"""Why a site closed, as the log says it."""
+
+
+@dataclass
+class Counts:
+    """What has happened at one site so far, and ticks added up."""
+
+    came: int = 0
+    prescreen_failures: int = 0
+    consented: int = 0
+    refused: int = 0
+    failed: int = 0
+    withdrew: int = 0
+    released: int = 0
+    randomised: int = 0
+    to_consent: int = 0
+    to_randomisation: int = 0
+
+
+@dataclass
+class Site:
+    """One site."""
+
+    number: int
+    places: int
+    cap: int
+    free: int
+    rate: float
+    opening: int
+    opened: int = NEVER
+    closed: int = NEVER
+    committed: int = 0
+    waiting: dict[int, tuple[int, simpy.Event]] = field(default_factory=dict)
+    called: bool = False
+    counts: Counts = field(default_factory=Counts)
+    idle: int = 0
+    since: int = 0
+
+
+@dataclass
+class Candidate:
+    """One candidate who has come and not yet left."""
+
+    key: int
+    site: Site
+    record: Floats
+    chances: Floats
+    came: int
+    attempt: int = 0
+    state: int = WAITING
+    process: Any = None
+
+
+class Recruitment:
+    """All sites of one trial, and the candidates under way.
+
+    Parameters
+    ----------
+    trial
+        The trial; patients are handed to it as they are randomised.
+    """
+
+    def __init__(self, trial: ReferenceTrial) -> None:
+        plan = trial.plan
+        assert plan.world.sites is not None and plan.world.screening is not None
+        self.trial, self.plan = trial, plan
+        self.law, self.laws = plan.world.screening, plan.world.sites
+        self.open = True
+        one = np.array([trial.replicate])
+        rates = self.laws.rates(plan.seed, one)[0]
+        openings = self.laws.activations(plan.seed, one, plan.grid)[0]
+        self.sites = [
+            Site(s, int(p), int(cap), int(p), float(rate), int(opening))
+            for s, (p, cap, rate, opening) in enumerate(
+                zip(self.laws.coordinators, self.laws.cap, rates, openings, strict=True)
+            )
+        ]
+        self.under_way: dict[int, Candidate] = {}
+        self.reasons = [0] * len(self.law.reasons)
+        self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
+        for site in self.sites:
+            if site.opening < self.laws.closes[site.number]:
+                trial.clock.process(self._site(site))
+
+    # ---- sites ----------------------------------------------------------------------------------------------------
+
+    def _site(self, site: Site) -> Process:
+        """Open a site, and let its candidates come one after the other."""
+        trial, plan, laws, s = self.trial, self.plan, self.laws, site.number
+        if site.opening > plan.horizon:
+            return
+        yield trial.clock.at(site.opening, Kind.SITE, s)
+        if self._turns_away(site):
+            return
+        trial.write(Kind.SITE, s)
+        site.opened = site.since = site.opening
+        if laws.closes[s] <= plan.horizon:
+            trial.clock.at(int(laws.closes[s]), Kind.SITE, s, 1).callbacks.append(
+                lambda _: self._close_site(site, BY_TIME)
+            )
+        number, amount, tick = 0, 0.0, site.opening
+        while True:
+            key = s << SITE_BITS | number
+            backlog = number < laws.backlog[s]
+            if not backlog:
+                amount = float(next_amount(plan.seed, trial.replicate, key, amount))
+                tick = int(
+                    arrival_tick(
+                        amount, site.rate, site.opening, laws.knot_days[s], laws.knot_factor[s], laws.knot_amount[s],
+                        plan.grid,
+                    )
+                )  # fmt: skip
+                if tick > plan.horizon:
+                    return
+            number += 1
+            if not backlog and taken_by_competition(
+                plan.seed, trial.replicate, key, tick, laws.competing_tick[s], laws.competing_share[s]
+            ):
+                continue
+            yield trial.clock.at(tick, Kind.ARRIVAL, key)
+            if self._turns_away(site):
+                return
+            self._welcome(site, key)
+
+    def _close_site(self, site: Site, why: float) -> None:
+        """Close a site: nobody new comes, those waiting are released."""
+        if site.closed < NEVER or not self.open or self.trial.ended:
+            return
+        site.closed = int(self.trial.clock.now)
+        self._settle(site)
+        self.trial.write(Kind.SITE_CLOSED, site.number, 0, why)
+        self._release(sorted(site.waiting))
+
+    def _turns_away(self, site: Site) -> bool:
+        """Return whether a site takes nobody any more."""
+        return not self.open or site.closed < NEVER
+
+    def _settle(self, site: Site) -> None:
+        """Add up the time of free places until now; nothing is added once the site or enrolment has closed."""
+        now = int(self.trial.clock.now)
+        if site.opened < NEVER and site.places < NO_LIMIT:
+            site.idle += site.free * (now - site.since)
+        site.since = now
+
+    def _poke(self, site: Site) -> None:
+        """Let the site call from its waiting list at the end of this instant."""
+        if not site.called:
+            site.called = True
+            self.trial.clock.at(int(self.trial.clock.now), Kind.DISPATCH, site.number).callbacks.append(
+                lambda _: self._dispatch(site)
+            )
+
+    def _dispatch(self, site: Site) -> None:
+        """Call candidates while there are places: the highest score first, then the lowest number."""
+        site.called = False
+        if self._turns_away(site):
+            return
+        while site.free and site.waiting and site.committed < site.cap:
+            key = max(site.waiting, key=lambda one: (site.waiting[one][0], -one))
+            _, called = site.waiting.pop(key)
+            self._settle(site)
+            site.free -= 1
+            site.committed += 1
+            self.trial.write(Kind.DISPATCH, key)
+            called.succeed()
+
+    def _let_go(self, site: Site, place: bool, seat: bool) -> None:
+        """Note that a coordinator is free again, or that a candidate no longer counts towards the cap."""
+        if self.open and site.closed == NEVER:
+            self._settle(site)
+        site.free += place
+        site.committed -= seat
+        self._poke(site)
+
+    # ---- candidates -----------------------------------------------------------------------------------------------
+
+    def _welcome(self, site: Site, key: int) -> None:
+        """Meet a candidate for the first time."""
+        trial, plan = self.trial, self.plan
+        now = int(trial.clock.now)
+        one = np.array([trial.replicate])
+        record = plan.world.source.records_at(plan.seed, one, np.array([key], dtype=np.int64))
+        candidate = Candidate(key, site, record[0], self.law.chances(record)[0], now)
+        site.counts.came += 1
+        level = self._level(candidate)
+        if level >= 0:
+            self.subgroups[level, 0] += 1
+            self.subgroups[level, 1] += bool(
+                is_eligible(plan.seed, trial.replicate, key, candidate.chances[2])
+            )
+        if not passes_prescreen(plan.seed, trial.replicate, key, candidate.chances[0]):
+            trial.write(Kind.ARRIVAL, key, 0, 0.0)
+            site.counts.prescreen_failures += 1
+            return
+        trial.write(Kind.ARRIVAL, key, 0, 1.0)
+        candidate.process = trial.clock.process(self._way(candidate))
+
+    def _level(self, candidate: Candidate) -> int:
+        """Return the subgroup of a candidate, or -1."""
+        return int(candidate.record[self.law.subgroup]) if self.law.subgroup >= 0 else -1
+
+    def _score(self, candidate: Candidate) -> int:
+        """Return what the recruitment policy thinks of a candidate."""
+        policy = self.plan.recruitment
+        if policy.as_they_come:
+            return -candidate.came
+        source = self.plan.world.source
+        visible = source.covariate_count
+        view = CandidateView(
+            replicate=np.array([self.trial.replicate]),
+            candidate=np.array([candidate.key], dtype=np.int64),
+            site=np.array([candidate.site.number], dtype=np.int64),
+            contact_days=np.array([candidate.came / float(TICKS_PER_DAY)]),
+            covariates=candidate.record[None, :visible],
+            names=source.columns[:visible],
+            levels=source.categories,
+            seed=self.plan.seed,
+        )
+        return int(policy.score(view)[0])
+
+    def _way(self, candidate: Candidate) -> Process:
+        """Go a candidate's way, attempt after attempt."""
+        trial, plan, site, key = self.trial, self.plan, candidate.site, candidate.key
+        score = self._score(candidate)
+        while True:
+            if plan.recruitment.as_they_come:
+                score = -candidate.came
+            self.under_way[key] = candidate
+            candidate.state = WAITING
+            try:
+                outcome = yield from self._attempt(candidate, score)
+            except simpy.Interrupt:
+                trial.write(Kind.RELEASED, key, 0, candidate.state)
+                site.counts.released += 1
+                return
+            if outcome is None:
+                return
+            if outcome in (PASSES, PASSES_INELIGIBLE):
+                self._randomise(candidate)
+                return
+            del self.under_way[key]
+            self.trial.consider_exhaustion()
+            if outcome == REFUSES:
+                return
+            self.reasons[outcome - 1] += 1
+            site.counts.failed += 1
+            again = int(
+                comes_again(plan.seed, trial.replicate, key, candidate.attempt, self.law.numbers, plan.grid)
+            )
+            if again >= NEVER:
+                return
+            yield trial.clock.at(int(trial.clock.now) + again, Kind.ARRIVAL, key)
+            if self._turns_away(site):
+                return
+            candidate.attempt += 1
+            candidate.came = int(trial.clock.now)
+            trial.write(Kind.ARRIVAL, key, candidate.attempt, 1.0)
+
+    def _attempt(self, candidate: Candidate, score: int) -> Generator[simpy.Event, Any, int | None]:
+        """Wait, be screened, and return the outcome; None for who withdrew while waiting."""
+        trial, plan, site, key = self.trial, self.plan, candidate.site, candidate.key
+        clock, counts = trial.clock, site.counts
+        came, attempt, numbers = candidate.came, candidate.attempt, self.law.numbers
+        called = clock.event()
+        site.waiting[key] = (score, called)
+        self._poke(site)
+        patience = int(patience_ticks(plan.seed, trial.replicate, key, attempt, numbers, plan.grid))
+        if came + patience <= plan.horizon:
+            got = yield called | clock.at(came + patience, Kind.RENEGING, key)
+            if called not in got:
+                del site.waiting[key]
+                del self.under_way[key]
+                trial.write(Kind.RENEGING, key)
+                counts.withdrew += 1
+                return None
+        else:
+            yield called
+        start = int(clock.now)
+        candidate.state = IN_SCREENING
+        way = (
+            attempt_of(
+                plan.seed, trial.replicate, key, attempt, candidate.chances, numbers, self.law.reason_bounds, plan.grid
+            )
+        )  # fmt: skip
+        outcome, answer, screened, final = (int(part) for part in way)
+        if answer:
+            yield clock.at(start + answer, Kind.SCREENING, key, 0)
+            trial.write(Kind.SCREENING, key, 0, float(outcome != REFUSES))
+            if outcome == REFUSES:
+                counts.refused += 1
+                self._let_go(site, place=True, seat=True)
+                return outcome
+        counts.consented += 1
+        counts.to_consent += int(clock.now) - came
+        yield clock.at(start + screened, Kind.SCREENING, key, 1)
+        at_once = outcome > 0 and final == screened
+        trial.write(Kind.SCREENING, key, 1, outcome if at_once else 0)
+        self._let_go(site, place=True, seat=at_once)
+        if at_once:
+            return outcome
+        candidate.state = BEFORE_RANDOMISATION
+        if outcome > 0:
+            yield clock.at(start + final, Kind.SCREENING, key, 2)
+            trial.write(Kind.SCREENING, key, 2, outcome)
+            self._let_go(site, place=False, seat=True)
+        else:
+            yield clock.at(start + final, Kind.RANDOMISATION, key)
+        return outcome
+
+    def _randomise(self, candidate: Candidate) -> None:
+        """Hand a candidate to the trial as a patient, and close what is full."""
+        site = candidate.site
+        del self.under_way[candidate.key]
+        site.counts.randomised += 1
+        site.counts.to_randomisation += int(self.trial.clock.now) - candidate.came
+        level = self._level(candidate)
+        if level >= 0:
+            self.subgroups[level, 2] += 1
+        self.trial.randomise(candidate.key, candidate.record)
+        if self.open and len(self.trial.patients) == self.plan.n:
+            for each in self.sites:
+                if each.closed == NEVER:
+                    self._settle(each)
+            self.open = False
+            self._release(
+                sorted(self.under_way)
+                if not self.law.keep
+                else sorted(key for each in self.sites for key in each.waiting)
+            )
+        elif self.open and site.counts.randomised == site.cap:
+            self._close_site(site, BY_CAP)
+
+    def _release(self, keys: list[int]) -> None:
+        """Let candidates go, in the order of their numbers."""
+        for key in keys:
+            candidate = self.under_way.pop(key)
+            candidate.site.waiting.pop(key, None)
+            candidate.process.interrupt()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nobody more will be randomised because enrolment has closed and all under way have reached an end."""
+        return not self.open and not self.under_way
+
+    def tallies(self) -> SiteTallies:
+        """Return what happened at each site."""
+        end = int(self.trial.rows[-1].tick)
+        for site in self.sites:
+            if self.open and site.closed == NEVER and site.opened < NEVER:
+                site.idle += site.free * (end - site.since) if site.places < NO_LIMIT else 0
+                site.since = end
+        counts: Ints = np.array([[list(vars(site.counts).values()) for site in self.sites]], dtype=np.int64)
+        return SiteTallies(
+            counts,
+            np.array([self.reasons], dtype=np.int64),
+            self.subgroups[None],
+            np.array([[site.idle for site in self.sites]], dtype=np.int64),
+            np.array([[site.opened for site in self.sites]], dtype=np.int64),
+            np.array([[site.closed for site in self.sites]], dtype=np.int64),
+        )

@@ -1,0 +1,291 @@
+"""Sites: when each opens, how fast it finds candidates, and when each candidate comes.
+
+A site's candidates come as a Poisson process whose full rate is drawn once for the site, from a gamma distribution where
+a shape is stated (the Poisson-gamma model of Anisimov and Fedorov, Statist. Med. 26, 2007, 4958-4975), times a profile
+that is linear between knots since the site's opening: its ramp-up, then its drift. Other trials thin the arrivals. The
+k-th candidate of a site is found at the address (site << 32 | k), so that what happens at one site moves nobody of
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.compiled import kernel
+from trialsim.draws import Purpose, uniform, unit_exponential
+from trialsim.operations.delays import delay_law, drawn_delay
+from trialsim.scenario.sites import SiteGroup
+from trialsim.timegrid import DAYS_PER_YEAR, NEVER, delay_ticks, to_ticks
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SITE_BITS = 32
+"""A candidate's key is the site's number shifted by so many bits, plus the arrival number at the site."""
+
+NO_LIMIT = 1 << 40
+"""Stands for a cap or a number of coordinators that does not exist."""
+
+_SITE = int(Purpose.SITE)
+_ARRIVAL = int(Purpose.ARRIVAL)
+_COMPETING = int(Purpose.COMPETING)
+_RATE, _ACTIVATION, _OPENS = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class SitesLaw:
+    """The laws of all sites, each array ``[site]`` unless said otherwise.
+
+    Parameters
+    ----------
+    names
+        Of the sites: the group's name, with a number where the group has several.
+    rate
+        Mean arrivals per day at full rate.
+    shape
+        Of the gamma distribution of rates; 0 where all sites of the group are alike.
+    activation
+        Kind and parameters of the delay to opening, ``[site, 3]``.
+    never_opens
+        Probability that a site never opens.
+    backlog, coordinators, cap
+        Candidates known at opening; places for screening; most patients.
+    closes
+        Tick at which the site closes.
+    knot_days, knot_factor, knot_amount
+        Profile of the rate: days since opening, share of the full rate there, and its integral up to there,
+        ``[site, knot]``. The share is linear between knots and constant after the last.
+    competing_tick, competing_share
+        From when on other trials take which share of arrivals, ``[site, piece]``.
+    """
+
+    names: tuple[str, ...]
+    rate: Floats
+    shape: Floats
+    activation: Floats
+    never_opens: Floats
+    backlog: Ints
+    coordinators: Ints
+    cap: Ints
+    closes: Ints
+    knot_days: Floats
+    knot_factor: Floats
+    knot_amount: Floats
+    competing_tick: Ints
+    competing_share: Floats
+
+    @property
+    def count(self) -> int:
+        """Number of sites."""
+        return len(self.names)
+
+    def rates(self, seed: int, replicates: Ints) -> Floats:
+        """Return the full rate of each site in arrivals per day, ``[replicate, site]``."""
+        out = np.broadcast_to(self.rate, (len(replicates), self.count)).copy()
+        mixed = np.flatnonzero(self.shape > 0.0)
+        if len(mixed):
+            from scipy.special import gammaincinv
+
+            u = np.empty((len(replicates), len(mixed)))
+            _site_uniforms(seed, replicates, mixed, _RATE, u)
+            out[:, mixed] *= gammaincinv(self.shape[mixed], u) / self.shape[mixed]
+        return out
+
+    def activations(self, seed: int, replicates: Ints, grid: int) -> Ints:
+        """Return when each site opens, in ticks since the first one did, ``[replicate, site]``; NEVER if it does not.
+
+        Parameters
+        ----------
+        seed, replicates
+            Address of the draws.
+        grid
+            Step of the time grid in ticks.
+        """
+        out = np.empty((len(replicates), self.count), dtype=np.int64)
+        _activate(seed, replicates, self.activation, self.never_opens, grid, out)
+        first = out.min(axis=1, keepdims=True)
+        return np.where(out < NEVER, out - np.where(first < NEVER, first, 0), NEVER)
+
+    def expected_arrivals(self, days: Floats) -> Floats:
+        """Return the expected number of candidates by each day, all sites opening at their median time, ``[day]``."""
+        total = np.zeros(len(days))
+        opening = np.array([drawn_delay(0.5, int(k), a, b, 1) for k, a, b in self.activation]) / float(
+            1 << 20
+        )
+        opening = opening - opening.min()
+        for s in range(self.count):
+            since = np.clip(np.minimum(days, self.closes[s] / float(1 << 20)) - opening[s], 0.0, None)
+            grid = np.linspace(0.0, max(float(since.max()), 1e-9), 400)
+            factor = np.interp(grid, self.knot_days[s], self.knot_factor[s])
+            amount = np.concatenate([[0.0], np.cumsum(0.5 * (factor[1:] + factor[:-1]) * np.diff(grid))])
+            kept = 1.0 - (self.competing_share[s].max() if self.competing_share.shape[1] else 0.0)
+            found = self.backlog[s] * (days >= opening[s]) + self.rate[s] * kept * np.interp(
+                since, grid, amount
+            )
+            total += found * (1.0 - self.never_opens[s])
+        return total
+
+
+def sites_law(groups: Mapping[str, SiteGroup], horizon: float, grid: int) -> SitesLaw:
+    """Return the laws of the sites that a scenario states.
+
+    Parameters
+    ----------
+    groups
+        As written; sites are numbered in that order.
+    horizon
+        In days; a drift goes on until then.
+    grid
+        Step of the time grid in ticks.
+    """
+    each = [(name, group) for name, group in groups.items() for _ in range(group.count)]
+    names = [
+        name if group.count == 1 else f"{name}_{number + 1}"
+        for name, group in groups.items()
+        for number in range(group.count)
+    ]
+    profiles = [_profile(group, horizon) for _, group in each]
+    width = max(len(profile) for profile in profiles)
+    knots = np.array([[*profile, *[profile[-1]] * (width - len(profile))] for profile in profiles])
+    steps = np.diff(knots[:, :, 0], axis=1)
+    middle = 0.5 * (knots[:, 1:, 1] + knots[:, :-1, 1])
+    amount = np.concatenate([np.zeros((len(each), 1)), np.cumsum(steps * middle, axis=1)], axis=1)
+    pieces = max(len(group.competing) for _, group in each)
+    competing_tick = np.full((len(each), pieces), NEVER, dtype=np.int64)
+    competing_share = np.zeros((len(each), pieces))
+    for s, (_, group) in enumerate(each):
+        for j, piece in enumerate(group.competing):
+            competing_tick[s, j], competing_share[s, j] = to_ticks(piece.start, grid), piece.share
+
+    def column(values: list[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    def whole(values: list[int]) -> Ints:
+        return np.array(values, dtype=np.int64)
+
+    return SitesLaw(
+        tuple(names),
+        column([group.rate for _, group in each]),
+        column([group.rate_shape or 0.0 for _, group in each]),
+        np.array([delay_law(group.activation, grid).parameters for _, group in each], dtype=np.float64),
+        column([group.never_opens for _, group in each]),
+        whole([group.backlog for _, group in each]),
+        whole([group.coordinators or NO_LIMIT for _, group in each]),
+        whole([group.cap or NO_LIMIT for _, group in each]),
+        whole(
+            [NEVER if group.closes is None else max(to_ticks(group.closes, grid), grid) for _, group in each]
+        ),
+        knots[:, :, 0],
+        knots[:, :, 1],
+        amount,
+        competing_tick,
+        competing_share,
+    )
+
+
+def _profile(group: SiteGroup, horizon: float) -> list[tuple[float, float]]:
+    """Return the knots of a site's rate: days since opening and share of the full rate."""
+    knots = [(0.0, 1.0)]
+    if group.ramp_up is not None:
+        knots = [(0.0, group.ramp_up.start), (group.ramp_up.over, 1.0)]
+    if group.drift is not None and group.drift.per_year != 0.0:
+        full, per_day = knots[-1][0], group.drift.per_year / DAYS_PER_YEAR
+        end = full + horizon
+        if per_day < 0.0:
+            end = min(end, full - 1.0 / per_day)
+        knots.append((end, max(1.0 + per_day * (end - full), 0.0)))
+    return knots
+
+
+@kernel
+def _site_uniforms(seed, replicates, sites, draw, out):  # type: ignore[no-untyped-def]
+    """Fill one uniform a replicate and site."""
+    for r in range(len(replicates)):
+        for j in range(len(sites)):
+            out[r, j] = uniform(seed, replicates[r], sites[j] << SITE_BITS, _SITE, draw)
+
+
+@kernel
+def _activate(seed, replicates, activation, never_opens, grid, out):  # type: ignore[no-untyped-def]
+    """Fill the ticks from the start of set-up to each site's opening."""
+    for r in range(len(replicates)):
+        for s in range(out.shape[1]):
+            key = s << SITE_BITS
+            if uniform(seed, replicates[r], key, _SITE, _OPENS) < never_opens[s]:
+                out[r, s] = NEVER
+                continue
+            kind = np.int64(activation[s, 0])
+            u = uniform(seed, replicates[r], key, _SITE, _ACTIVATION)
+            out[r, s] = drawn_delay(u, kind, activation[s, 1], activation[s, 2], grid)
+
+
+@kernel
+def days_to_amount(need, days, factor, amount):  # type: ignore[no-untyped-def]
+    """Return the days since opening at which the integrated profile reaches ``need``; infinite where it never does.
+
+    Parameters
+    ----------
+    need
+        Integral to be reached, in days at the full rate.
+    days, factor, amount
+        Knots of the profile, ``[knot]``.
+    """
+    last = len(days) - 1
+    for j in range(last):
+        if need <= amount[j + 1]:
+            width = days[j + 1] - days[j]
+            if width <= 0.0:
+                continue
+            # Within a piece the integral is a parabola; this form of its root has no cancellation.
+            rest = need - amount[j]
+            bend = (factor[j + 1] - factor[j]) / width
+            root = np.sqrt(max(factor[j] * factor[j] + 2.0 * bend * rest, 0.0))
+            return days[j] + min(2.0 * rest / (factor[j] + root), width) if rest > 0.0 else days[j]
+    if factor[last] <= 0.0:
+        return np.inf
+    return days[last] + (need - amount[last]) / factor[last]
+
+
+@kernel
+def next_amount(seed, replicate, key, amount):  # type: ignore[no-untyped-def]
+    """Return the integrated intensity at which a candidate comes, given that of the one before."""
+    return amount + unit_exponential(uniform(seed, replicate, key, _ARRIVAL, 0))
+
+
+@kernel
+def arrival_tick(amount, rate, opening, days, factor, integral, grid):  # type: ignore[no-untyped-def]
+    """Return the tick at which a candidate comes, NEVER where the intensity does not reach that far.
+
+    Parameters
+    ----------
+    amount
+        Integrated intensity at which the candidate comes.
+    rate
+        Full rate of the site per day.
+    opening
+        Tick at which the site opens.
+    days, factor, integral
+        Knots of the site's profile, ``[knot]``.
+    grid
+        Step of the time grid in ticks.
+    """
+    if rate <= 0.0:
+        return np.int64(NEVER)
+    since = days_to_amount(amount / rate, days, factor, integral)
+    if not since < 1e7:
+        return np.int64(NEVER)
+    return opening + delay_ticks(since, grid)
+
+
+@kernel
+def taken_by_competition(seed, replicate, key, tick, from_tick, share):  # type: ignore[no-untyped-def]
+    """Return whether another trial takes the candidate who would come at a tick."""
+    taken = 0.0
+    for j in range(len(from_tick)):
+        if from_tick[j] <= tick:
+            taken = share[j]
+    return taken > 0.0 and uniform(seed, replicate, key, _COMPETING, 0) < taken
