@@ -10,12 +10,14 @@ from scipy.special import betaln, gammaln
 from scipy.stats.mstats import mjci
 
 PERIOD = 90
+SLOWED = 7 * PERIOD  # the rate by period is steady until then
 
 
 def site_table(screening: pd.DataFrame, closing: int) -> pd.DataFrame:
     """Return for each site its first screening, what followed it, and the days from then to closing."""
     grouped = screening.groupby("site")
     table = grouped["screening_day"].agg(activation="min", screened="size")
+    table["last"] = grouped["screening_day"].max()
     table["failed"] = grouped["failed"].sum()
     table["days"] = closing - table["activation"]
     return table
@@ -73,6 +75,9 @@ def fit() -> dict[str, Row]:
             "day",
             f"first screening at {of_site}, days since the study's first",
         )
+        found[f"last_screening_day.{site}"] = row(
+            int(line["last"]), None, 1, "day", f"last screening at {of_site}, days since the study's first"
+        )
         found[f"screening_rate.{site}"] = row(
             (line["screened"] - 1) / line["days"],
             np.sqrt(line["screened"] - 1) / line["days"] if line["screened"] > 1 else None,
@@ -103,7 +108,8 @@ def fit() -> dict[str, Row]:
     )
     days_to_fit = {
         "": (later, sites["days"].to_numpy(float), "closing_day"),
-        ".closing_last_but_one": _closed_at(screening, int(last)),
+        ".closing_last_but_one": _closed_at(screening, int(last), "the last screening but one"),
+        f".until_{SLOWED}": _closed_at(screening, SLOWED, f"study day {SLOWED}, after which screening slows"),
     }
     for name, (counts, days, until) in days_to_fit.items():
         estimate, covariance, _ = fit_site_rates(counts, days)
@@ -149,16 +155,32 @@ def fit() -> dict[str, Row]:
     found["screen_failure.site_size"] = row(
         size, size * spread[1], len(sites), "1", "a + b of that beta distribution"
     )
-    return found | _lags(screening)
+    return found | _balance() | _lags(screening)
 
 
-def _closed_at(screening: pd.DataFrame, closing: int) -> tuple[Floats, Floats, str]:
+def _balance() -> dict[str, Row]:
+    """Return how far apart the arms are within sites: 1 at most is what blocks of three within sites give."""
+    patients = read("patients")
+    numbers = patients.groupby(["site", "arm"]).size().unstack(fill_value=0)
+    apart = numbers.max(axis=1) - numbers.min(axis=1)
+    return {
+        "allocation.largest_difference_in_site": row(
+            int(apart.max()),
+            None,
+            len(apart),
+            "patients",
+            "largest difference between two arms within a site",
+        )
+    }
+
+
+def _closed_at(screening: pd.DataFrame, closing: int, until: str) -> tuple[Floats, Floats, str]:
     """Return later screenings and days at risk by site if enrolment had closed on an earlier day."""
     sites = site_table(screening[screening["screening_day"] <= closing], closing)
     return (
         sites["screened"].to_numpy(float) - 1,
         sites["days"].to_numpy(float),
-        "the last screening but one",
+        until,
     )
 
 

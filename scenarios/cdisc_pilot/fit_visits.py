@@ -56,7 +56,7 @@ def fit() -> dict[str, Row]:
             int((~before["attended"]).sum()), len(before), f"{kind} visits not held though a later one was"
         )
         found |= _spread(f"off_plan.{kind}", rows["days_off_plan"].dropna().to_numpy(float), f"{kind} visits")
-    found["off_plan.next_clinic_correlation"] = _correlation(due)
+    found |= _anchoring(due)
     for name, number in (("retrieval", 201.0), ("follow_up", 101.0)):
         stopped = patients.index[patients["reason"] != "completed"]
         came = visits.loc[visits["visit"] == number, "patient"]
@@ -73,9 +73,7 @@ def _spread(name: str, days: Floats, what: str) -> dict[str, Row]:
     n, sd = len(days), float(days.std(ddof=1))
     fourth = float(((days - days.mean()) ** 4).mean())
     found = {
-        f"{name}.mean": row(
-            days.mean(), sd / np.sqrt(n), n, "days", f"mean days after the planned day, {what}"
-        ),
+        f"{name}.mean": row(days.mean(), sd / np.sqrt(n), n, "days", f"mean days after plan, {what}"),
         f"{name}.sd": row(
             sd,
             np.sqrt((fourth - days.var() ** 2) / n) / (2 * sd),
@@ -90,19 +88,29 @@ def _spread(name: str, days: Floats, what: str) -> dict[str, Row]:
         )
     for window in (3, 7):
         found[f"{name}.within_{window}"] = share(
-            int((np.abs(days) <= window).sum()), n, f"within {window} days of the planned day, {what}"
+            int((np.abs(days) <= window).sum()), n, f"within {window} days of the plan, {what}"
         )
     return found
 
 
-def _correlation(due: pd.DataFrame) -> Row:
-    """Return the correlation of the days off plan of a clinic visit and of the next."""
+def _anchoring(due: pd.DataFrame) -> dict[str, Row]:
+    """Return how the days off plan of a clinic visit go with those of the next, and the intervals between them.
+
+    A slope of 1 says that a visit is planned from the one before, a slope of 0 that it is planned from the first dose.
+    """
     wide = due[due["visit"].isin(CLINIC)].pivot(index="patient", columns="visit", values="days_off_plan")
-    wide = wide - wide.mean()
     left, right = wide[CLINIC[:-1]].to_numpy(), wide[CLINIC[1:]].to_numpy()
     both = ~(np.isnan(left) | np.isnan(right))
-    value = float(np.corrcoef(left[both], right[both])[0, 1])
-    n = int(both.sum())
-    return row(
-        value, (1 - value**2) / np.sqrt(n), n, "1", "correlation of days off plan of successive clinic visits"
-    )
+    x, y, n = left[both], right[both], int(both.sum())
+    r = float(np.corrcoef(x, y)[0, 1])
+    slope = r * y.std() / x.std()
+    residual = y - y.mean() - slope * (x - x.mean())
+    error = np.sqrt((residual**2).sum() / (n - 2) / ((x - x.mean()) ** 2).sum())
+    text = "days off plan of a clinic visit and of the next"
+    found = {
+        "off_plan.next_clinic.correlation": row(r, (1 - r**2) / np.sqrt(n), n, "1", f"correlation of {text}"),
+        "off_plan.next_clinic.slope": row(
+            slope, error, n, "1", f"regression of the second on the first of {text}"
+        ),
+    }
+    return found | _spread("interval_off_plan.clinic", y - x, "intervals between successive clinic visits")

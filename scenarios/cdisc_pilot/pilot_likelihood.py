@@ -55,7 +55,10 @@ def maximise(log_likelihood: Callable[[Floats], float], start: Floats) -> tuple[
     at = minimize(lambda x: -log_likelihood(x), start, method="BFGS", options={"gtol": 1e-5}).x
     for _ in range(20):
         gradient, hessian = derivatives(log_likelihood, at)
-        step = np.linalg.solve(-hessian, gradient)
+        try:
+            step = np.linalg.solve(-hessian, gradient)
+        except np.linalg.LinAlgError:
+            raise ArithmeticError("the likelihood is flat") from None
         at = at + step
         if np.max(np.abs(step)) < _SETTLED:
             break
