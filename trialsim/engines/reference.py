@@ -21,6 +21,7 @@ from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
+from trialsim.operations.minimisation import chances_of
 from trialsim.population.endpoints.binary import responds
 from trialsim.population.endpoints.continuous import measured_value
 from trialsim.population.endpoints.survival import HazardLaw, event_ticks
@@ -80,6 +81,9 @@ class ReferenceTrial:
         self._weights: Floats | None = None
         self._blocks: dict[int, list[int]] = {}
         self._turn = 0
+        balance = plan.allocation.balance
+        self._levels = [plan.strata(m).of(self._records) for m in balance.margins] if balance else []
+        self._on_arms: dict[tuple[int, int], list[int]] = {}
         self._events = [[0] * arms for _ in world.outcomes]
         self._readouts = [[0] * arms for _ in world.outcomes]
         self._following = 0
@@ -126,6 +130,8 @@ class ReferenceTrial:
         """Allocate patient ``i`` and begin to follow them."""
         plan, now = self.plan, int(self.clock.now)
         arm = self._allocate(i)
+        for counts in self._counts_of(i):
+            counts[arm] += 1
         self._write(Kind.RANDOMISATION, i, 0, arm)
         patient = Patient(now, arm, int(self._stratum[i]), None)
         self.patients.append(patient)
@@ -182,6 +188,14 @@ class ReferenceTrial:
                 dtype=float,
             )
             return int(draw_by_weight(u, shares))
+        balance = design.balance
+        if balance is not None:
+            shares = np.array(
+                [r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)]
+            )
+            counts = np.array(self._counts_of(i))
+            how = (balance.weights, balance.steps, shares, balance.probability)
+            return int(draw_by_weight(u, chances_of(design.rule, balance.measure, counts, *how)))
         stratum = int(self._stratum[i])
         if not sum(self._blocks.get(stratum, [])):
             self._blocks[stratum] = [
@@ -191,6 +205,11 @@ class ReferenceTrial:
         arm = int(draw_from_block(u, np.array([block]), 0, sum(block)))
         self._blocks[stratum][arm] -= 1
         return arm
+
+    def _counts_of(self, i: int) -> list[list[int]]:
+        """Return the counts by arm of each level that patient ``i`` has and allocation keeps in balance."""
+        places = [(margin, int(level[i])) for margin, level in enumerate(self._levels)]
+        return [self._on_arms.setdefault(place, [0] * len(self._open)) for place in places]
 
     def _until_event(self, i: int, e: int) -> Process:
         """Wait for patient ``i`` to have the event of endpoint ``e``, and for its report."""

@@ -9,6 +9,8 @@ from trialsim.compiled import kernel
 ALTERNATING = 0
 SIMPLE = 1
 BLOCKS = 2
+MINIMISATION = 3
+BIASED_COIN = 4
 
 
 @kernel

@@ -58,6 +58,12 @@ def _allocated(replay: Replay) -> str:
         "simple": f"allocated{shares} by simple randomisation",
         "permuted_blocks": f"allocated{shares} in permuted blocks of {allocation.size}",
     }
+    words["minimisation"] = (
+        f"allocated{shares} by minimisation of {listed(list(allocation.factors)) or 'the totals'}"
+    )
+    words["biased_coin"] = f"allocated{shares} by a biased coin"
+    if allocation.kind == "biased_coin" and allocation.strata:
+        words["biased_coin"] += f" within strata of {listed(list(allocation.strata))}"
     if allocation.kind in words:
         return words[allocation.kind]
     within = listed(list(replay.plan.allocation.strata))
