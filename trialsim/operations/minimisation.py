@@ -36,7 +36,7 @@ def _favour_least_imbalanced(counts, rows, factor_weights, steps, ratio, measure
         scores[a] = 0
         roots[a] = 0.0
     for f in range(len(rows)):
-        row = counts[rows[f]]
+        level = rows[f]
         weight = factor_weights[f]
         lowest = np.int64(_MORE_THAN_ANY)
         second = np.int64(_MORE_THAN_ANY)
@@ -44,7 +44,7 @@ def _favour_least_imbalanced(counts, rows, factor_weights, steps, ratio, measure
         total = np.int64(0)
         for a in range(arms):
             if ratio[a] > 0:
-                x = row[a] * steps[a]
+                x = counts[level, a] * steps[a]
                 total += x
                 highest = max(highest, x)
                 second = min(second, max(lowest, x))
@@ -53,10 +53,10 @@ def _favour_least_imbalanced(counts, rows, factor_weights, steps, ratio, measure
         if measure == SD:
             for a in range(arms):
                 if ratio[a] > 0:
-                    squares += np.float64(row[a] * steps[a] - lowest) ** 2
+                    squares += np.float64(counts[level, a] * steps[a] - lowest) ** 2
         for a in range(arms):
             if ratio[a] > 0:
-                x = row[a] * steps[a]
+                x = counts[level, a] * steps[a]
                 step = steps[a]
                 if measure == RANGE:
                     rest = second if x == lowest else lowest
