@@ -14,6 +14,8 @@ from tests.statistical.big_trial import plan_of
 from tests.unit.balance_by_hand import favoured_by_minimisation, shared_out
 from trialsim.engines.fast import FastChunk
 from trialsim.engines.runner import start_engine
+from trialsim.scenario.load import scenario_from
+from trialsim.simulation import simulate
 
 BINARY = {"kind": "binary", "readout": "1 day", "rate": 0.3, "effect_measure": "rate"}
 
@@ -186,3 +188,50 @@ def test_shares_are_kept_in_the_long_run_and_levels_stay_balanced() -> None:
     # By chance alone the count over share of the smallest arm (100) would have a standard deviation of 9.
     assert abs(on - 100).max() < 9
     assert np.ptp(on, axis=1).mean() < 4
+
+
+def test_a_test_that_leaves_out_a_minimised_factor_rejects_too_rarely() -> None:
+    """The reason of the note on unstratified analyses (Kahan and Morris 2012; Ye and Shao 2020)."""
+    prognostic = {"effect_kind": "conditional", "covariates": {"sex.male": 2.0}}
+    compared = {"arms": ["treatment", "control"]}
+    death = {"endpoint": "death", "direction": "lower"} | compared
+    tree = {
+        "name": "null",
+        "population": {"marginals": {"sex": {"categorical": SEX}}},
+        "accrual": {"evenly_spaced": {"over": "1 year"}},
+        "arms": ["control", "treatment"],
+        "endpoints": {
+            "death": {"kind": "survival", "baseline": {"median": "1 year"}, "effect": {"treatment": 1.0}}
+            | prognostic,
+            "mark": {
+                "kind": "continuous",
+                "readout": "1 week",
+                "mean": 0,
+                "sd": 1,
+                "effect": {"treatment": 0},
+            }
+            | prognostic,
+        },
+        "hypotheses": {
+            "plain": death | {"analysis": "logrank"},
+            "stratified": death | {"analysis": {"logrank": {"strata": ["sex"]}}},
+            "mean": {"endpoint": "mark", "direction": "higher", "analysis": "t_test"} | compared,
+        },
+        "truths": {"none": {}},
+        "designs": {
+            "minimised": {
+                "kind": "fixed",
+                "n": 200,
+                "allocation": {"minimisation": {"factors": ["sex"]}},
+                "looks": [{"when": {"calendar": "3 years"}}],
+                "tests": {name: {"alpha": 0.025} for name in ("plain", "stratified", "mean")},
+            }
+        },
+    }
+    replicates = 10_000
+    found = simulate(scenario_from(tree), replicates=replicates, seed=5).characteristics
+    rejected = {row.hypothesis: row.value for row in found.select("reject")}
+    error = 5 * np.sqrt(0.025 * 0.975 / replicates)
+    assert abs(rejected["stratified"] - 0.025) < error
+    assert rejected["plain"] < 0.025 - error
+    assert rejected["mean"] < 0.025 - error
