@@ -263,18 +263,42 @@ def _look(draw: st.DrawFn, tree: Tree, number: int, looks: int, span: int, unit:
 @st.composite
 def _allocation(draw: st.DrawFn, arms: tuple[str, ...], people: _People) -> Any:
     """Draw an allocation rule."""
-    kind = draw(st.sampled_from(["alternating", "simple", "permuted_blocks", "stratified_permuted_blocks"]))
+    kinds = [
+        "alternating",
+        "simple",
+        "permuted_blocks",
+        "stratified_permuted_blocks",
+        "minimisation",
+        "minimisation",
+    ]
+    kind = draw(st.sampled_from(kinds + ["biased_coin"] * 3 * (len(arms) == 2)))
     if kind == "stratified_permuted_blocks" and not people.strata:
         kind = "permuted_blocks"
     ratio = {arm: draw(st.integers(1, 3)) for arm in arms} if draw(st.booleans()) else None
     if kind in ("alternating", "simple"):
         return kind if ratio is None else {kind: {"ratio": ratio}}
+    if kind in ("minimisation", "biased_coin"):
+        return {kind: draw(_balance(kind, people)) | ({} if ratio is None else {"ratio": ratio})}
     rule: Tree = {"size": (sum(ratio.values()) if ratio else len(arms)) * draw(st.integers(1, 2))}
     if ratio is not None:
         rule["ratio"] = ratio
     if kind == "stratified_permuted_blocks":
         rule["strata"] = draw(st.lists(st.sampled_from(people.strata), unique=True, min_size=1))
     return {kind: rule}
+
+
+@st.composite
+def _balance(draw: st.DrawFn, kind: str, people: _People) -> Tree:
+    """Draw the options of an allocation that favours arms."""
+    some = st.lists(st.sampled_from(people.strata), unique=True) if people.strata else st.just([])
+    if kind == "biased_coin":
+        return {"strata": draw(some), "probability": draw(st.sampled_from([0.5, 2 / 3, 1.0]))}
+    rule: Tree = {"factors": draw(some), "measure": draw(st.sampled_from(["range", "variance", "sd"]))}
+    if draw(st.booleans()):
+        rule["probability"] = draw(st.sampled_from([0.6, 0.95, 1.0]))
+    if rule["factors"] and draw(st.booleans()):
+        rule["weights"] = {rule["factors"][0]: draw(st.integers(1, 4))}
+    return rule
 
 
 @st.composite

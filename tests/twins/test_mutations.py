@@ -17,7 +17,7 @@ import pytest
 import trialsim.engines
 from tests.twins.tie_rich import FOLDER, SCENARIOS
 from trialsim.conformance import check_twins
-from trialsim.engines import fast_kernels, runner
+from trialsim.engines import fast_kernels, fast_minimisation, runner
 from trialsim.scenario.load import scenario_from
 
 ENGINES = Path(trialsim.engines.__file__).parent
@@ -100,6 +100,24 @@ MUTATIONS = [
     Mutation(
         "a closed arm keeps its weight", "reference", "                    self._weights[arm] = 0.0\n", ""
     ),
+    Mutation(
+        "minimisation does not count whom it allocates",
+        "reference",
+        "            counts[arm] += 1\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "minimisation begins anew after an arm has closed",
+        "reference",
+        "                self._blocks.clear()\n",
+        "                self._blocks.clear()\n                self._on_arms.clear()\n",
+    ),
+    Mutation(
+        "only the first margin is counted",
+        "reference",
+        "for counts in self._counts_of(i):",
+        "for counts in self._counts_of(i)[:1]:",
+    ),
     # Slips of the array engine.
     Mutation(
         "an event counts before its report", "fast", "np.where(dates < NEVER, dates + delay, dates)", "dates"
@@ -158,6 +176,34 @@ MUTATIONS = [
         ("allocate",),
     ),
     Mutation(
+        "those allocated before an arm closed are forgotten",
+        "fast_minimisation",
+        "for i in range(first[r]):",
+        "for i in range(0):",
+        ("allocate_by_counts",),
+    ),
+    Mutation(
+        "minimisation does not count whom it allocates",
+        "fast_minimisation",
+        "counts[level[m], a] += 1",
+        "counts[level[m], a] += 0",
+        ("allocate_by_counts",),
+    ),
+    Mutation(
+        "minimisation goes on with an arm that has closed",
+        "fast_minimisation",
+        "ratio[a] if open_arms[r, a] else 0",
+        "ratio[a]",
+        ("allocate_by_counts",),
+    ),
+    Mutation(
+        "counts go on from replicate to replicate",
+        "fast_minimisation",
+        "        counts[:] = 0\n",
+        "        counts *= np.int64(r > 0)\n",
+        ("allocate_by_counts",),
+    ),
+    Mutation(
         "those who leave in an instant are not at risk in it",
         "fast_kernels",
         "limit - e[j] < time",
@@ -205,9 +251,10 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
     """Let the runner meet the module with the slip instead of the engine's own."""
     if mutation.file == "fast":
         monkeypatch.setattr(runner, "FastEngine", module.FastEngine)
-    elif mutation.file == "fast_kernels":
+    elif mutation.kernels:
+        own = {"fast_kernels": fast_kernels, "fast_minimisation": fast_minimisation}[mutation.file]
         for name in mutation.kernels:
-            monkeypatch.setattr(fast_kernels, name, getattr(module, name))
+            monkeypatch.setattr(own, name, getattr(module, name))
     else:
         monkeypatch.setitem(sys.modules, f"trialsim.engines.{mutation.file}", module)
 
@@ -216,11 +263,12 @@ def test_without_a_slip_the_engines_agree() -> None:
     assert disagreement() is None
 
 
-@pytest.mark.parametrize("file", ["reference", "fast", "fast_log", "fast_kernels"])
+@pytest.mark.parametrize("file", ["reference", "fast", "fast_log", "fast_kernels", "fast_minimisation"])
 def test_loading_a_module_without_a_slip_changes_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = Mutation("none", file, "from __future__", "from __future__", ("readout_times",))
+    kernels = {"fast_kernels": ("readout_times",), "fast_minimisation": ("allocate_by_counts",)}.get(file, ())
+    nothing = Mutation("none", file, "from __future__", "from __future__", kernels)
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
     assert disagreement() is None

@@ -84,6 +84,69 @@ def _arms_that_close() -> dict[str, Any]:
     )
 
 
+def _balance_that_goes_on() -> dict[str, Any]:
+    """Minimisation whose arms close or whose rule gives way to weights; a biased coin of two arms, one of which closes."""
+    arms = ["control", "low", "high"]
+    looks = [{"when": {"readouts": 12}, "decision_lag": "1 days"}, {"when": {"readouts": 45}}]
+    shared = {"looks": looks, "bounds": {"efficacy_z": [0.8, 1.0], "futility_z": [-0.5, None]}}
+    factors = {"factors": ["sex", "region"], "weights": {"region": 2}}
+    people = _PEOPLE["marginals"] | {"region": {"categorical": {"east": 0.5, "west": 0.3, "north": 0.2}}}
+    tree = _tree(
+        arms,
+        population={"marginals": people},
+        accrual={"evenly_spaced": {"over": "20 days"}},
+        endpoints={
+            "response": {
+                "kind": "binary",
+                "readout": "2 days",
+                "rate": 0.3,
+                "effect": {"low": 0.3, "high": 0.8},
+                "effect_measure": "rate",
+            }
+        },
+        dropout=_LOST,
+        hypotheses=_against_control("response", "score_test", arms, "higher")
+        | {
+            "back": {
+                "endpoint": "response",
+                "arms": ["control", "high"],
+                "analysis": "score_test",
+                "direction": "higher",
+            }
+        },
+        designs={
+            "closing": shared | {"n": 60, "allocation": {"minimisation": factors}},
+            "unequal": shared
+            | {
+                "n": 60,
+                "allocation": {
+                    "minimisation": factors
+                    | {"measure": "sd", "probability": 0.9, "ratio": {"control": 3, "low": 2, "high": 1}}
+                },
+            },
+            "reweighted": shared
+            | {
+                "n": 60,
+                "allocation": {"minimisation": factors | {"measure": "variance"}},
+                "policies": {"randomisation": "rosenberger"},
+            },
+            "coin": shared
+            | {
+                "n": 60,
+                "arms": ["control", "high"],
+                "allocation": {"biased_coin": {"strata": ["sex"], "ratio": {"control": 1, "high": 2}}},
+            },
+        },
+    )
+    for name, tests in {
+        "closing": ["low", "high"],
+        "unequal": ["low", "high"],
+        "coin": ["high", "back"],
+    }.items():
+        tree["designs"][name]["tests"] = {test: {"alpha": 0.025} for test in tests}
+    return tree
+
+
 def _weights_that_change() -> dict[str, Any]:
     """Three arms with response-adaptive weights, decided at reviews or at looks, with and without lags."""
     arms = ["control", "low", "high"]
@@ -251,6 +314,7 @@ def _both_ways() -> dict[str, Any]:
 
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "arms_that_close": (_arms_that_close(), _DAY),
+    "balance_that_goes_on": (_balance_that_goes_on(), _DAY),
     "weights_that_change": (_weights_that_change(), _DAY),
     "nobody_lost": (_nobody_lost(), _WEEK),
     "too_few_events": (_too_few_events(), _WEEK),

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 import trialsim.scenario.schema  # noqa: F401 - so that every model is known
 from trialsim.oc.measures import definitions
 from trialsim.scenario.load import load_scenario, scenario_from_text
-from trialsim.scenario.units import DurationAtom, readable_duration
-from trialsim.scenario.values import Model
+from trialsim.scenario.units import readable_duration
+from trialsim.scenario.values import Model, NumberAtom
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCENARIO = (DOCS / "scenario.md").read_text(encoding="utf-8")
@@ -64,8 +64,8 @@ def default_of(field: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and not any(isinstance(each, DurationAtom) for each in field.metadata):
-        return f"{value:g}"
+    if any(isinstance(part, NumberAtom) for part in field.metadata):
+        return f"{value:.4g}"
     if isinstance(value, float):
         return "0 days" if value == 0 else readable_duration(value)
     return str(value)

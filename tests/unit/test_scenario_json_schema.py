@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from trialsim.scenario.json_schema import scenario_json_schema
-from trialsim.scenario.load import load_scenario
+from trialsim.scenario.load import load_scenario, scenario_from
 from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.starter import starter_text
 from trialsim.scenario.writing import canonical_yaml
@@ -74,6 +74,12 @@ def test_a_file_that_extends_another_may_leave_out_and_delete(
         (("truths", "Bad"), {}),
         (("designs", "fixed", "n"), 1.5),
         (("designs", "fixed", "allocation"), "alternate"),
+        (("designs", "fixed", "allocation"), "minimisation"),
+        (("designs", "fixed", "allocation"), {"minimisation": {}}),
+        (("designs", "fixed", "allocation"), {"minimisation": {"factors": ["sex"] * 9}}),
+        (("designs", "fixed", "allocation"), {"minimisation": {"factors": ["sex"], "measure": "spread"}}),
+        (("designs", "fixed", "allocation"), {"minimisation": {"factors": ["sex"], "weights": {"sex": 0.5}}}),
+        (("designs", "fixed", "allocation"), {"biased_coin": {"probability": 1.5}}),
         (("designs", "fixed", "looks"), []),
         (("designs", "fixed", "tests", "high", "alpha"), 0.7),
         (("designs", "sequential", "kind"), "adaptive"),
@@ -88,3 +94,26 @@ def test_what_the_loader_refuses_for_its_form_the_schema_refuses(
         here = here[key]
     here[where[-1]] = value
     assert not validator.is_valid(tree)
+
+
+@pytest.mark.parametrize(
+    "allocation",
+    [
+        "biased_coin",
+        {"biased_coin": {"probability": 0.7, "strata": ["sex"]}},
+        {"minimisation": {"factors": []}},
+        {"minimisation": {"factors": ["sex"], "measure": "sd", "weights": {"sex": 3}, "probability": 1}},
+    ],
+)
+def test_allocations_that_favour_arms_validate_as_written_and_as_dumped(
+    validator: jsonschema.Draft202012Validator, allocation: Any
+) -> None:
+    tree = parse_yaml(RICH.read_text(encoding="utf-8"))
+    tree["designs"]["fixed"]["allocation"] = allocation
+    tree["designs"]["fixed"]["arms"] = ["control", "high"]
+    tree["designs"]["fixed"]["tests"] = {"high": {"alpha": 0.025}}
+    tree["designs"] = {"fixed": tree["designs"]["fixed"]}
+    validator.validate(tree)
+    scenario = scenario_from(tree)
+    validator.validate(parse_yaml(canonical_yaml(scenario)))
+    assert scenario_from(scenario.dump()).digest() == scenario.digest()

@@ -12,6 +12,7 @@ import numpy as np
 
 from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
 from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_minimisation
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.plan import Plan, Trigger
@@ -92,12 +93,21 @@ class FastChunk:
     def _lay_out(self, rows: Ints, first: Ints) -> None:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
         plan, design = self.plan, self.plan.allocation
-        strata, count = self.patients.allocation_strata(design.strata)
-        kernels.allocate(
-            plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
-            self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
-            self.arm,
-        )  # fmt: skip
+        balance = design.balance
+        if balance is None:
+            strata, count = self.patients.allocation_strata(design.strata)
+            kernels.allocate(
+                plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
+                self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
+                self.arm,
+            )  # fmt: skip
+        else:
+            levels, records, count = self.patients.levels(balance.margins)
+            fast_minimisation.allocate_by_counts(
+                plan.seed, self.replicates, rows, first, self.prepared.allocation_words, self.patients.keys,
+                design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
+                levels, records, count, self._open, self._weights, self.arm,
+            )  # fmt: skip
         if plan.world.dropout is not None:
             self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
         for index, outcome in enumerate(self._outcomes):

@@ -118,6 +118,7 @@ class Patients:
             self._rows = np.arange(size * n).reshape(size, n)
             self._records = np.concatenate([source.records(plan.seed, int(r), n) for r in replicates])
         self._strata: dict[tuple[str, ...], Ints] = {}
+        self._levels: NDArray[np.int16] | None = None
         self._one_stratum = np.zeros((1, n), dtype=np.int64)
         self.parameters = [
             (ready, self._rows) if ready is not None else (self._parameters(index, size), self._every(size))
@@ -168,3 +169,25 @@ class Patients:
             records = self._records if self._records is not None else self._plan.world.source.rows
             self._strata[names] = how.of(records)[self._rows]
         return self._strata[names], how.count
+
+    def levels(self, margins: tuple[tuple[str, ...], ...]) -> tuple[NDArray[np.int16], Ints, int]:
+        """Return where the patients are counted for the balance of an allocation.
+
+        Parameters
+        ----------
+        margins
+            Covariates whose levels are balanced together, for each margin; always those of the plan.
+
+        Returns
+        -------
+        levels, rows, count
+            The row of the counts of each margin by record ``[record, margin]``, the record of each patient
+            ``[replicate or 1, patient]``, and how many rows of counts there are.
+        """
+        how = [self._plan.strata(names) for names in margins]
+        begin = np.cumsum([0, *(each.count for each in how)])
+        if self._levels is None:
+            records = self._records if self._records is not None else self._plan.world.source.rows
+            columns = [each.of(records) + start for each, start in zip(how, begin, strict=False)]
+            self._levels = np.stack(columns, axis=1).astype(np.int16)
+        return self._levels, self._rows, int(begin[-1])

@@ -18,6 +18,7 @@ from trialsim.contracts import (
     StoppingPolicy,
     TestPlan,
 )
+from trialsim.engines.balance import Balance, build_balance
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
@@ -73,19 +74,23 @@ class AllocationPlan:
     Parameters
     ----------
     rule
-        ``ALTERNATING``, ``SIMPLE`` or ``BLOCKS`` of :mod:`trialsim.operations.allocation`.
+        ``ALTERNATING``, ``SIMPLE``, ``BLOCKS``, ``MINIMISATION`` or ``BIASED_COIN`` of
+        :mod:`trialsim.operations.allocation`.
     ratio
         Shares by arm, ``[arm]``.
     places
         Places by arm in one block, ``[arm]``.
     strata
         Covariates that make the strata.
+    balance
+        What minimisation or a biased coin keeps in balance; None under the other rules.
     """
 
     rule: int
     ratio: Ints
     places: Ints
     strata: tuple[str, ...]
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True)
@@ -306,7 +311,19 @@ def build_plan(
     rule = chosen.allocation
     ratio = np.array([(rule.ratio or {}).get(arm, 1) for arm in arms], dtype=np.int64)
     blocks = (rule.size or int(ratio.sum())) // int(ratio.sum())
-    codes = {"alternating": rules.ALTERNATING, "simple": rules.SIMPLE}
+    codes = {
+        "alternating": rules.ALTERNATING,
+        "simple": rules.SIMPLE,
+        "minimisation": rules.MINIMISATION,
+        "biased_coin": rules.BIASED_COIN,
+    }
+    allocation = AllocationPlan(
+        codes.get(rule.kind, rules.BLOCKS),
+        ratio,
+        ratio * blocks,
+        tuple(rule.strata),
+        build_balance(rule, ratio),
+    )
     reviews = None
     if chosen.reviews is not None:
         every, size = chosen.reviews
@@ -324,7 +341,7 @@ def build_plan(
         world,
         tuple(tests),
         looks,
-        AllocationPlan(codes.get(rule.kind, rules.BLOCKS), ratio, ratio * blocks, tuple(rule.strata)),
+        allocation,
         reviews,
         policies["stopping"],
         policies["randomisation"],

@@ -30,6 +30,7 @@ from trialsim.operations.allocation import (
     draw_from_block,
     recorded_stratum,
 )
+from trialsim.operations.minimisation import chances_of
 from trialsim.population.endpoints.binary import responds
 from trialsim.population.endpoints.continuous import measured_value
 from trialsim.population.endpoints.survival import HazardLaw, event_ticks
@@ -85,6 +86,9 @@ class ReferenceTrial:
         self._weights: Floats | None = None
         self._blocks: dict[int, list[int]] = {}
         self._turn = 0
+        balance = plan.allocation.balance
+        self._margins = [plan.strata(margin) for margin in balance.margins] if balance else []
+        self._on_arms: dict[tuple[int, int], list[int]] = {}
         self._events = [[0] * arms for _ in world.outcomes]
         self._readouts = [[0] * arms for _ in world.outcomes]
         self._following = 0
@@ -146,6 +150,8 @@ class ReferenceTrial:
         patient = Patient(key, now, -1, stratum, None, record, parameters)
         self.patients.append(patient)
         arm = patient.arm = self._allocate(patient)
+        for counts in self._counts_of(patient):
+            counts[arm] += 1
         self.write(Kind.RANDOMISATION, i, 0, arm)
         if self.recruitment is not None:
             self.write(Kind.CANDIDATE, i, 0, key)
@@ -211,6 +217,14 @@ class ReferenceTrial:
                 dtype=float,
             )
             return int(draw_by_weight(u, shares))
+        balance = design.balance
+        if balance is not None:
+            shares = np.array(
+                [r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)]
+            )
+            counts = np.array(self._counts_of(patient))
+            how = (balance.weights, balance.steps, shares, balance.probability)
+            return int(draw_by_weight(u, chances_of(design.rule, balance.measure, counts, *how)))
         stratum = patient.stratum
         if not sum(self._blocks.get(stratum, [])):
             self._blocks[stratum] = [
@@ -220,6 +234,12 @@ class ReferenceTrial:
         arm = int(draw_from_block(u, np.array([block]), 0, sum(block)))
         self._blocks[stratum][arm] -= 1
         return arm
+
+    def _counts_of(self, patient: Patient) -> list[list[int]]:
+        """Return the counts by arm of each level that a patient has and allocation keeps in balance."""
+        record = patient.record[None, :]
+        places = [(number, int(margin.of(record)[0])) for number, margin in enumerate(self._margins)]
+        return [self._on_arms.setdefault(place, [0] * len(self._open)) for place in places]
 
     def _until_event(self, i: int, e: int) -> Process:
         """Wait for patient ``i`` to have the event of endpoint ``e``, and for its report."""

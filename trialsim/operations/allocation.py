@@ -10,6 +10,8 @@ from trialsim.draws import Purpose, uniform
 ALTERNATING = 0
 SIMPLE = 1
 BLOCKS = 2
+MINIMISATION = 3
+BIASED_COIN = 4
 
 _STRATUM = int(Purpose.STRATUM)
 

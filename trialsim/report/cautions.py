@@ -1,12 +1,14 @@
-"""What a reader of a table might overlook: trials that failed, or never came to a look."""
+"""What a reader of a table might overlook: trials that failed or never came to a look, analyses unlike the allocation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
 from trialsim.oc.stopping import HORIZON
+from trialsim.scenario.advice import unstratified_analyses
 
 MOST_SAID = 8
 
@@ -19,7 +21,22 @@ def caution_sentences(characteristics: OperatingCharacteristics) -> list[str]:
     characteristics
         Of the simulation.
     """
-    sentences = [*_failed(characteristics), *_unreached(characteristics)]
+    return _not_too_many([*_failed(characteristics), *_unreached(characteristics)])
+
+
+def analysis_cautions(scenario: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each design that balances covariates which its analyses leave out.
+
+    Parameters
+    ----------
+    scenario
+        The resolved scenario as plain data.
+    """
+    return _not_too_many(list(unstratified_analyses(scenario)))
+
+
+def _not_too_many(sentences: list[str]) -> list[str]:
+    """Return the first sentences, and how many more there are."""
     more = len(sentences) - MOST_SAID
     return sentences if more <= 0 else [*sentences[:MOST_SAID], f"And {more} more of the kind."]
 

@@ -12,6 +12,7 @@ from trialsim.oc.columns import Records
 from trialsim.oc.error_claims import ErrorClaim, error_claims
 from trialsim.oc.measures import definition
 from trialsim.report.answer import answer
+from trialsim.report.cautions import analysis_cautions
 from trialsim.report.effects_table import EXPLANATION, effects_tables
 from trialsim.report.figures import (
     MOST_TRUTHS_DRAWN,
@@ -63,7 +64,7 @@ def page(
     """
     name = str(scenario.get("name", "scenario"))
     about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
-    sentences = answer(characteristics, targets)
+    sentences = [*answer(characteristics, targets), *analysis_cautions(scenario)]
     tables = summary_tables(characteristics)
     body = [
         f"<h1>{escape(name)}</h1>",

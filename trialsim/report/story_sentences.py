@@ -58,6 +58,11 @@ def _allocated(replay: Replay) -> str:
         "simple": f"allocated{shares} by simple randomisation",
         "permuted_blocks": f"allocated{shares} in permuted blocks of {allocation.size}",
     }
+    over = listed(list(allocation.factors)) or "the totals of the arms"
+    words["minimisation"] = f"allocated{shares} by minimisation over {over}"
+    words["biased_coin"] = f"allocated{shares} by a biased coin"
+    if allocation.kind == "biased_coin" and allocation.strata:
+        words["biased_coin"] += f" within strata of {listed(list(allocation.strata))}"
     if allocation.kind in words:
         return words[allocation.kind]
     within = listed(list(replay.plan.allocation.strata))

@@ -27,11 +27,25 @@ from trialsim.scenario.wording import listed, refuse, shown, unknown
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
 NO_BOUND = float("inf")
-ALLOCATIONS = ("alternating", "simple", "permuted_blocks", "stratified_permuted_blocks")
+ALLOCATIONS = (
+    "alternating",
+    "simple",
+    "permuted_blocks",
+    "stratified_permuted_blocks",
+    "minimisation",
+    "biased_coin",
+)
+_ALONE = ("alternating", "simple", "biased_coin")
+"""Allocations that may be named without options."""
+
+MEASURES = ("range", "variance", "sd")
 
 Share = Annotated[int, NumberAtom(least=1, most=100, whole=True)]
 BlockSize = Annotated[int, NumberAtom(least=2, most=2000, whole=True)]
 Strata = Annotated[tuple[Label, ...], Field(min_length=1, max_length=5)]
+Factors = Annotated[tuple[Label, ...], Field(max_length=8)]
+FactorWeight = Annotated[int, NumberAtom(least=1, most=100, whole=True)]
+Bias = Annotated[float, NumberAtom(above=0, most=1)]
 Alpha = Annotated[float, NumberAtom(above=0, most=0.5)]
 
 
@@ -56,6 +70,24 @@ class StratifiedBlocks(Model):
     ratio: Annotated[dict[Name, Share], Field(max_length=20)] | None = None
 
 
+class Minimisation(Model):
+    """Minimisation of the imbalance over the levels of several factors; without factors, of the arms' totals."""
+
+    factors: Factors
+    probability: Bias = 0.8
+    weights: Annotated[dict[Label, FactorWeight], Field(max_length=8)] = Field(default_factory=dict)
+    measure: Annotated[str, WordAtom(MEASURES)] = "range"
+    ratio: Annotated[dict[Name, Share], Field(max_length=20)] | None = None
+
+
+class BiasedCoin(Model):
+    """A coin that favours the arm behind, one in each stratum."""
+
+    probability: Bias = 2 / 3
+    strata: Annotated[tuple[Label, ...], Field(max_length=5)] = ()
+    ratio: Annotated[dict[Name, Share], Field(max_length=20)] | None = None
+
+
 class Allocation(Model):
     """How arms are given to patients, as exactly one of the rules."""
 
@@ -65,6 +97,8 @@ class Allocation(Model):
     simple: Ratio | None = None
     permuted_blocks: Blocks | None = None
     stratified_permuted_blocks: StratifiedBlocks | None = None
+    minimisation: Minimisation | None = None
+    biased_coin: BiasedCoin | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -73,7 +107,9 @@ class Allocation(Model):
         if isinstance(data, str):
             if data not in ALLOCATIONS:
                 raise refuse(unknown("the allocation", data, ALLOCATIONS))
-            if data not in ("alternating", "simple"):
+            if data == "minimisation":
+                raise refuse("minimisation needs its factors: {minimisation: {factors: [sex]}}")
+            if data not in _ALONE:
                 raise refuse(f"{data} needs a block size: {{{data}: {{size: 4}}}}")
             return {data: {}}
         if not isinstance(data, (dict, Allocation)):
@@ -93,7 +129,7 @@ class Allocation(Model):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the JSON Schema of a name alone or a mapping."""
-        return or_short({"enum": ["alternating", "simple"]}, schema, handler)
+        return or_short({"enum": list(_ALONE)}, schema, handler)
 
     @property
     def kind(self) -> str:
@@ -109,7 +145,19 @@ class Allocation(Model):
     @property
     def strata(self) -> tuple[str, ...]:
         """The covariates that make the strata."""
-        return self.stratified_permuted_blocks.strata if self.stratified_permuted_blocks is not None else ()
+        stratified = self.stratified_permuted_blocks or self.biased_coin
+        return stratified.strata if stratified is not None else ()
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The covariates over whose levels imbalance is minimised."""
+        return self.minimisation.factors if self.minimisation is not None else ()
+
+    @property
+    def probability(self) -> float | None:
+        """The probability of the favoured arm, where one is favoured."""
+        biased = self.minimisation or self.biased_coin
+        return biased.probability if biased is not None else None
 
     @property
     def ratio(self) -> dict[str, int] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
+from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem, strata_findings
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
@@ -86,6 +87,7 @@ def _allocation(at: Place, design: Design, parts: TrialParts) -> Iterator[Findin
         shares = f"the ratio's sum {total}" if rule.ratio is not None else f"the number of arms {total}"
         yield (*inside, "size"), f"{rule.size} is not a multiple of {shares}; {nearest} is"
     yield from strata_findings((*inside, "strata"), rule.strata, parts.world)
+    yield from balance_findings(inside, rule, arms, parts.world)
 
 
 def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:

@@ -287,7 +287,7 @@ def _probabilities(at: tuple[str | int, ...], endpoint: BinaryEndpoint) -> Itera
 
 
 def strata_findings(
-    at: tuple[str | int, ...], strata: tuple[str, ...], parts: WorldParts
+    at: tuple[str | int, ...], strata: tuple[str, ...], parts: WorldParts, what: str = "strata"
 ) -> Iterator[Finding]:
     """Yield covariates that do not exist, or take too many values, to make strata of.
 
@@ -297,6 +297,8 @@ def strata_findings(
         The place of the list of strata.
     strata
         Names of covariates.
+    what
+        ``strata``, or ``factors``, whose levels are taken one factor at a time.
     """
     levels = covariate_levels(parts)
     if parts.population is None:
@@ -308,7 +310,7 @@ def strata_findings(
         elif name in TRAITS:
             yield (
                 (*at, place),
-                f"'{name}' is a latent trait, which nobody sees; strata are made of covariates",
+                f"'{name}' is a latent trait, which nobody sees; {what} are made of covariates",
             )
         elif name not in levels:
             known = [one for one in levels if one]
@@ -316,11 +318,14 @@ def strata_findings(
         elif levels[name]:
             count *= len(levels[name] or ())
         elif parts.population.resample is None:
-            yield (*at, place), f"'{name}' is not categorical; strata are levels"
+            yield (
+                (*at, place),
+                f"'{name}' is not categorical; {what} {'are' if what == 'strata' else 'have'} levels",
+            )
         elif parts.table is not None and name in parts.table.columns:
             values = parts.table.columns[name].distinct()
             count *= values
             if values > MOST_LEVELS:
-                yield (*at, place), f"'{name}' takes more than {MOST_LEVELS} values; too many for strata"
-    if count > 1000:
+                yield (*at, place), f"'{name}' takes more than {MOST_LEVELS} values; too many for {what}"
+    if what == "strata" and count > 1000:
         yield at, f"these make {count} strata; at most 1000 are allowed"

@@ -1,0 +1,64 @@
+"""What a scenario may well mean, but rarely should: analyses that leave out what allocation was balanced by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_BALANCED_BY = {
+    "minimisation": ("factors", "by minimisation"),
+    "stratified_permuted_blocks": ("strata", "by stratified blocks"),
+    "biased_coin": ("strata", "by a biased coin in each stratum"),
+}
+
+
+def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each design whose allocation balances covariates that its tests leave out.
+
+    Balance makes the arms more alike than chance would. A test that does not know of it takes its standard error as too
+    large: it rejects less often than its level and has less power than it could have (Kahan and Morris 2012 for means
+    and proportions; Ye and Shao 2020 for the log-rank test).
+
+    Parameters
+    ----------
+    scenario
+        A resolved scenario as plain data; what cannot be read in it is passed over.
+    """
+    hypotheses = _mapping(scenario.get("hypotheses"))
+    for name, design in _mapping(scenario.get("designs")).items():
+        for rule, options in _mapping(_mapping(design).get("allocation")).items():
+            key, how = _BALANCED_BY.get(rule, ("", ""))
+            balanced = _names(_mapping(options).get(key))
+            left_out: dict[tuple[str, ...], list[str]] = {}
+            for test in _mapping(_mapping(design).get("tests")):
+                stratified = _strata(_mapping(hypotheses.get(test)).get("analysis"))
+                missing = tuple(one for one in balanced if one not in stratified)
+                if missing:
+                    left_out.setdefault(missing, []).append(test)
+            for missing, tests in left_out.items():
+                quoted = _listed([f"“{test}”" for test in tests])
+                yield (
+                    f"“{name}” balances {_listed(balanced)} {how}, but the analysis of {quoted} is not stratified by "
+                    f"{_listed(missing)}: where {'they matter' if len(missing) > 1 else 'it matters'} for the outcome, it "
+                    "rejects too rarely. Stratify the analysis, or use a re-randomisation test."
+                )
+
+
+def _strata(analysis: Any) -> tuple[str, ...]:
+    """Return the strata of an analysis, none where it has none."""
+    return _names(_mapping(_mapping(analysis).get("logrank")).get("strata"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping, an empty one where it is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Return names, none where it is no list."""
+    return tuple(str(name) for name in value) if isinstance(value, (list, tuple)) else ()
+
+
+def _listed(words: tuple[str, ...] | list[str]) -> str:
+    """Return words as people list them."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
