@@ -288,19 +288,39 @@ def test_neither_outcomes_nor_later_patients_move_an_allocation() -> None:
     assert np.array_equal(arms_of(longer)[:, : plan.n], arm)
 
 
-def test_covariates_of_later_patients_move_only_later_allocations() -> None:
-    plan = three_arms({"minimisation": RULES["range"]})
-    chunk = start_engine(plan, "fast").start(np.arange(5))
-    assert isinstance(chunk, FastChunk)
-    balance, before, known = plan.allocation.balance, chunk.arm.copy(), 70
+def allocated_anew(chunk: FastChunk, rows: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Return the arms that five trials of three arms would have with other records or keys of their patients."""
+    plan, balance = chunk.plan, chunk.plan.allocation.balance
     assert balance is not None
-    levels, rows, count = chunk.patients.levels(balance.margins)
+    levels, _, count = chunk.patients.levels(balance.margins)
+    arm = np.zeros_like(chunk.arm)
+    fast_minimisation.allocate_by_counts(
+        plan.seed, chunk.replicates, np.arange(5), np.zeros(5, dtype=np.int64), chunk.prepared.allocation_words, keys,
+        plan.allocation.rule, plan.allocation.ratio, balance.measure, balance.probability, balance.weights,
+        balance.steps, levels, rows, count, np.ones((5, 3), dtype=bool), np.full((5, 3), np.nan), arm,
+    )  # fmt: skip
+    return arm
+
+
+def test_covariates_of_later_patients_move_only_later_allocations() -> None:
+    chunk = start_engine(three_arms({"minimisation": RULES["range"]}), "fast").start(np.arange(5))
+    assert isinstance(chunk, FastChunk)
+    balance, known = chunk.plan.allocation.balance, 70
+    assert balance is not None
+    _, rows, _ = chunk.patients.levels(balance.margins)
     changed = rows.copy()
     changed[:, known:] = rows[:, known:][:, ::-1]
-    fast_minimisation.allocate_by_counts(
-        plan.seed, chunk.replicates, np.arange(5), np.zeros(5, dtype=np.int64), chunk.prepared.allocation_words,
-        chunk.patients.keys, plan.allocation.rule, plan.allocation.ratio, balance.measure, balance.probability, balance.weights,
-        balance.steps, levels, changed, count, np.ones((5, 3), dtype=bool), np.full((5, 3), np.nan), chunk.arm,
-    )  # fmt: skip
-    assert np.array_equal(chunk.arm[:, :known], before[:, :known])
-    assert not np.array_equal(chunk.arm[:, known:], before[:, known:])
+    found = allocated_anew(chunk, changed, chunk.patients.keys)
+    assert np.array_equal(found[:, :known], chunk.arm[:, :known])
+    assert not np.array_equal(found[:, known:], chunk.arm[:, known:])
+
+
+def test_draws_are_found_at_the_keys_of_patients() -> None:
+    chunk = start_engine(three_arms({"minimisation": RULES["range"]}), "fast").start(np.arange(5))
+    assert isinstance(chunk, FastChunk)
+    balance = chunk.plan.allocation.balance
+    assert balance is not None
+    _, rows, _ = chunk.patients.levels(balance.margins)
+    numbers = np.tile(np.arange(chunk.plan.n), (5, 1))
+    assert np.array_equal(allocated_anew(chunk, rows, numbers), chunk.arm)
+    assert not np.array_equal(allocated_anew(chunk, rows, numbers + 1), chunk.arm)
