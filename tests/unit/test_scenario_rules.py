@@ -109,7 +109,12 @@ CASES: list[tuple[str, Any, str, str]] = [
         "not positive definite",
     ),
     # accrual
-    ("accrual", {}, "accrual", "exactly one of evenly_spaced, uniform, piecewise, poisson, sites; none is given"),
+    (
+        "accrual",
+        {},
+        "accrual",
+        "exactly one of evenly_spaced, uniform, piecewise, poisson, sites; none is given",
+    ),
     ("accrual", {"evenly_spaced": {}}, "accrual.evenly_spaced", "exactly one of over, rate"),
     ("accrual", {"poisson": {"rate": 33}}, "accrual.poisson.rate", "needs a time unit"),
     ("accrual", {"uniform": {"over": "30 years"}}, "accrual", "beyond the horizon"),

@@ -23,8 +23,8 @@ class Window:
         assert plan.world.sites is not None
         horizon = plan.horizon / TICKS_PER_DAY
         days = np.linspace(0.0, horizon, 2000)[1:]
-        law = plan.world.screening
-        chances = law.chances(plan.world.sample).prod(axis=1).mean() if law is not None else 1.0
+        assert plan.world.chances is not None
+        chances = plan.world.chances.of(plan.world.sample).prod(axis=1).mean()
         enough = plan.world.sites.expected_arrivals(days) * chances >= 1.1 * plan.n + 5
         first = days[int(np.argmax(enough))] if enough.any() else horizon
         self.ticks = min(int(first * TICKS_PER_DAY) + 60 * TICKS_PER_DAY, plan.horizon)
@@ -55,9 +55,9 @@ class Recruitment:
 
     def __init__(self, plan: Plan, replicates: Ints, window: Window) -> None:
         world = plan.world
-        assert world.sites is not None and world.screening is not None
+        assert world.sites is not None and world.screening is not None and world.chances is not None
         self.plan, self.replicates = plan, replicates
-        self.sites, self.law = world.sites, world.screening
+        self.sites, self.law, self.traits_say = world.sites, world.screening, world.chances
         size = len(replicates)
         self.rates = self.sites.rates(plan.seed, replicates)
         opening = self.sites.activations(plan.seed, replicates, plan.grid)
@@ -132,7 +132,7 @@ class Recruitment:
             records = source.records_at(self.plan.seed, self.replicates[owner], self.candidates)
             self.chance_rows = np.arange(len(self.candidates))
         self.records = records
-        self.chances = law.chances(records)
+        self.chances = self.traits_say.of(records)
         self.levels = np.zeros(0, dtype=np.int64)
         if law.subgroup >= 0:
             self.levels = records[self.chance_rows, law.subgroup].astype(np.int64)

@@ -15,6 +15,7 @@ from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
 from trialsim.operations.screening import ScreeningLaw, screening_law
 from trialsim.operations.sites import SitesLaw, sites_law
+from trialsim.population.chances import Chance, Chances
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, hazard_law
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.population.patients import TRAITS, PatientSource, build_marginals
@@ -22,7 +23,8 @@ from trialsim.population.predictor import Predictor, build_predictor, linear_pre
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
-from trialsim.scenario.screening import Chance, Screening
+from trialsim.scenario.screening import Chance as StatedChance
+from trialsim.scenario.screening import Screening
 from trialsim.timegrid import to_ticks
 
 Floats = NDArray[np.float64]
@@ -158,7 +160,7 @@ class _Builder:
         common = ("dropout", "survival", int(Purpose.DROPOUT), 0, 0, self.predictor(part), Drift())
         return OutcomeLaw(*common, self.hazard(part, part.effect), np.zeros(len(self.arms)), 0.0)
 
-    def _chance(self, stated: Chance | None) -> tuple[Predictor, float] | None:
+    def _chance(self, stated: StatedChance | None) -> Chance:
         """Return the predictor of a chance and its log odds for the centred candidate; None where it is certain."""
         if stated is None:
             return None
@@ -176,7 +178,12 @@ class _Builder:
             self._chance(stated.eligible),
         )
         subgroup = -1 if stated.subgroup is None else self.source.columns.index(stated.subgroup)
-        return screening_law(stated, chances, subgroup, self.grid)
+        return screening_law(stated, subgroup, self.grid)
+
+    def chances(self) -> Chances:
+        """Return what traits say of passing the records, consenting and being eligible."""
+        stated = self.scenario.screening or Screening()
+        return Chances(*(self._chance(part) for part in (stated.prescreen, stated.consent, stated.eligible)))
 
     def _intercept(self, part: Any, effect: float | None) -> float:
         """Return an arm's value on the link's scale, for the centred patient."""
@@ -294,11 +301,13 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
     source = build_source(scenario, table)
     builder = _Builder(scenario, chosen.arms, source, grid)
     accrual = scenario.accrual
-    sites, screening = None, None
+    sites, screening, chances = None, None, None
     if accrual.sites is not None:
         sites = sites_law(accrual.sites, scenario.horizon, grid)
         screening = builder.screening()
-        over = _expected_accrual(sites, screening, builder.sample, chosen.n, scenario.horizon)
+        chances = builder.chances()
+        share = float(chances.of(builder.sample).prod(axis=1).mean())
+        over = _expected_accrual(sites, share, chosen.n, scenario.horizon)
         entry = accrual_law("evenly_spaced", over, [], "")
     else:
         entry = _stated_accrual(accrual)
@@ -312,15 +321,14 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         builder.sample,
         sites,
         screening,
+        chances,
     )
 
 
-def _expected_accrual(
-    sites: SitesLaw, screening: ScreeningLaw, sample: Floats, n: int, horizon: float
-) -> float:
+def _expected_accrual(sites: SitesLaw, share: float, n: int, horizon: float) -> float:
     """Return the days in which patients are expected to enter if nobody waits; true values of drifting outcomes use it."""
     days = np.linspace(0.0, horizon, 4000)[1:]
-    expected = sites.expected_arrivals(days) * screening.chances(sample).prod(axis=1).mean()
+    expected = sites.expected_arrivals(days) * share
     return float(days[int(np.argmax(expected >= n))]) if expected[-1] >= n else horizon
 
 

@@ -102,6 +102,8 @@ class Recruitment:
     def __init__(self, trial: ReferenceTrial) -> None:
         plan = trial.plan
         assert plan.world.sites is not None and plan.world.screening is not None
+        assert plan.world.chances is not None
+        self.traits_say = plan.world.chances
         self.trial, self.plan = trial, plan
         self.law, self.laws = plan.world.screening, plan.world.sites
         self.open = True
@@ -219,7 +221,7 @@ class Recruitment:
         now = int(trial.clock.now)
         one = np.array([trial.replicate])
         record = plan.world.source.records_at(plan.seed, one, np.array([key], dtype=np.int64))
-        candidate = Candidate(key, site, record[0], self.law.chances(record)[0], now)
+        candidate = Candidate(key, site, record[0], self.traits_say.of(record)[0], now)
         site.counts.came += 1
         level = self._level(candidate)
         if level >= 0:

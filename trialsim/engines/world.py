@@ -17,6 +17,7 @@ from trialsim.elementary import standard_normal
 from trialsim.operations.accrual import AccrualLaw
 from trialsim.operations.screening import ScreeningLaw
 from trialsim.operations.sites import SITE_BITS, SitesLaw
+from trialsim.population.chances import Chances
 from trialsim.population.endpoints.binary import response_thresholds
 from trialsim.population.endpoints.continuous import expected_values
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors
@@ -198,8 +199,9 @@ class World:
         Names of the design's arms.
     sample
         Records over which true values are averaged, ``[patient, column]``.
-    sites, screening
-        Where candidates come from and their way to randomisation; None where patients simply enter.
+    sites, screening, chances
+        Where candidates come from, their way to randomisation, and what their traits say of it; None where patients simply
+        enter.
     """
 
     source: PatientSource
@@ -211,6 +213,7 @@ class World:
     sample: Floats
     sites: SitesLaw | None = None
     screening: ScreeningLaw | None = None
+    chances: Chances | None = None
 
     @property
     def subgroup_levels(self) -> tuple[str, ...]:

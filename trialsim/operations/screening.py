@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 
 from trialsim.compiled import kernel
 from trialsim.draws import Purpose, uniform
-from trialsim.elementary import natural_exp
 from trialsim.operations.delays import DelayLaw, delay_law, drawn_delay
-from trialsim.population.predictor import Predictor, linear_predictors
 from trialsim.scenario.delays import Delay
 from trialsim.scenario.screening import WINDOW, Screening
 from trialsim.timegrid import NEVER, to_ticks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Chance = tuple[Predictor, float] | None
 
 PASSES, PASSES_INELIGIBLE, REFUSES, FAILS_PRESCREEN = 0, -1, -2, -3
 """Outcomes of an attempt; numbers from 1 on are reasons of failure, in the order of :attr:`ScreeningLaw.reasons`."""
@@ -51,8 +48,6 @@ class ScreeningLaw:
         Cumulative shares of the reasons of failure, ``[reason]``.
     reasons
         Names of the reasons, the last being that the window was missed.
-    prescreen, consent, eligible
-        Predictor of each chance and its log odds at the centre, or None where everybody passes.
     keep
         Whether those in screening are carried through when enrolment closes.
     stratum_errors
@@ -66,28 +61,14 @@ class ScreeningLaw:
     numbers: Floats
     reason_bounds: Floats
     reasons: tuple[str, ...]
-    prescreen: tuple[Predictor, float] | None
-    consent: tuple[Predictor, float] | None
-    eligible: tuple[Predictor, float] | None
     keep: bool
     stratum_errors: float
     subgroup: int
     attempts: int
 
-    def chances(self, records: Floats) -> Floats:
-        """Return the probabilities that each candidate passes the records, consents and is eligible, ``[candidate, 3]``."""
-        out = np.ones((len(records), 3))
-        for column, chance in enumerate((self.prescreen, self.consent, self.eligible)):
-            if chance is not None:
-                predictor, log_odds = chance
-                main, _ = linear_predictors(predictor, records)
-                _probabilities(main, log_odds, out[:, column])
-        return out
-
 
 def screening_law(
     stated: Screening,
-    chances: tuple[Chance, Chance, Chance],
     subgroup: int,
     grid: int,
 ) -> ScreeningLaw:
@@ -97,8 +78,6 @@ def screening_law(
     ----------
     stated
         The scenario's block.
-    chances
-        Predictors and log odds of passing the records, consenting and being eligible.
     subgroup
         Column of the patients' records whose levels are reported, or -1.
     grid
@@ -132,19 +111,11 @@ def screening_law(
         numbers,
         np.cumsum(shares) / shares.sum(),
         names,
-        *chances,
         stated.when_enrolment_closes == "keep",
         stated.stratum_errors,
         subgroup,
         int(numbers[_ATTEMPTS]),
     )
-
-
-@kernel
-def _probabilities(main, log_odds, out):  # type: ignore[no-untyped-def]
-    """Fill the probability of each candidate; with infinite log odds it is beyond what a uniform can tell from 0 or 1."""
-    for i in range(len(main)):
-        out[i] = 1.0 / (1.0 + natural_exp(-(log_odds + main[i])))
 
 
 @kernel
