@@ -115,8 +115,8 @@ MUTATIONS = [
     Mutation(
         "only the first margin is counted",
         "reference",
-        "for counts in self._counts_of(i):",
-        "for counts in self._counts_of(i)[:1]:",
+        "for counts in self._counts_of(patient):",
+        "for counts in self._counts_of(patient)[:1]:",
     ),
     # Slips of the array engine.
     Mutation(
@@ -134,8 +134,8 @@ MUTATIONS = [
     Mutation(
         "a review as the last patient enters",
         "fast",
-        "np.where(due < entry[rows, -1], due, NEVER)",
-        "np.where(due <= entry[rows, -1], due, NEVER)",
+        "np.where(due < entry[rows, self.plan.n - 1], due, NEVER)",
+        "np.where(due <= entry[rows, self.plan.n - 1], due, NEVER)",
     ),
     Mutation(
         "the next look in the instant of a decision", "fast", "ticks[~stop] + self.plan.grid", "ticks[~stop]"
