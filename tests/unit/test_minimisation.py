@@ -324,3 +324,27 @@ def test_draws_are_found_at_the_keys_of_patients() -> None:
     numbers = np.tile(np.arange(chunk.plan.n), (5, 1))
     assert np.array_equal(allocated_anew(chunk, rows, numbers), chunk.arm)
     assert not np.array_equal(allocated_anew(chunk, rows, numbers + 1), chunk.arm)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_each_factor_is_recorded_wrongly_on_its_own(rate: float) -> None:
+    n, size = 400, 10
+    plan = three_arms(
+        {"minimisation": RULES["range"]},
+        n,
+        accrual={"sites": {"all": {"count": 4, "rate": "2 per day"}}},
+        screening={"stratum_errors": rate},
+        horizon="900 years",
+    )
+    chunk = start_engine(plan, "fast").start(np.arange(size))
+    assert isinstance(chunk, FastChunk)
+    balance = plan.allocation.balance
+    assert balance is not None
+    levels, rows, _ = chunk.patients.levels(balance.margins)
+    sex, region = (chunk.patients.strata(margin)[0] for margin in balance.margins)
+    wrong = np.stack([levels[rows, 0] != sex, levels[rows, 1] - 2 != region], axis=2)
+    # Both factors at their rate, and not always together.
+    for share, expected in ((wrong[..., 0], rate), (wrong[..., 1], rate), (wrong.all(axis=2), rate**2)):
+        assert abs(share.mean() - expected) <= 5 * np.sqrt(expected * (1 - expected) / (n * size))
+    assert levels[rows, 0].max() == 1
+    assert (levels[rows, 1].min(), levels[rows, 1].max()) == (2, 4)

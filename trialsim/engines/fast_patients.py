@@ -150,14 +150,14 @@ class Patients:
             records, entry_days, law.site_effects(self._plan.seed, owners, self.keys.ravel())
         )
 
-    def allocation_strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
+    def allocation_strata(self, names: tuple[str, ...], margin: int = 0) -> tuple[Ints, int]:
         """Return the stratum in which each patient is allocated, and the number of strata."""
         strata, count = self.strata(names)
         rate = self._plan.world.stratum_errors
         if rate == 0.0 or count == 1:
             return strata, count
         recorded = np.empty((len(self.replicates), self.width), dtype=np.int64)
-        record_strata(self._plan.seed, self.replicates, self.keys, strata, count, rate, recorded)
+        record_strata(self._plan.seed, self.replicates, self.keys, margin, strata, count, rate, recorded)
         return recorded, count
 
     def strata(self, names: tuple[str, ...]) -> tuple[Ints, int]:
@@ -184,10 +184,15 @@ class Patients:
             The row of the counts of each margin by record ``[record, margin]``, the record of each patient
             ``[replicate or 1, patient]``, and how many rows of counts there are.
         """
-        how = [self._plan.strata(names) for names in margins]
-        begin = np.cumsum([0, *(each.count for each in how)])
-        if self._levels is None:
+        begin = np.cumsum([0, *(self._plan.strata(names).count for names in margins)])
+        by_patient = self._plan.world.stratum_errors > 0.0
+        if self._levels is None and by_patient:
+            found = [self.allocation_strata(names, margin)[0] for margin, names in enumerate(margins)]
+            wide = [np.broadcast_to(each, self.keys.shape).ravel() for each in found]
+            self._levels = (np.stack(wide, axis=1) + begin[:-1]).astype(np.int16)
+        elif self._levels is None:
             records = self._records if self._records is not None else self._plan.world.source.rows
-            columns = [each.of(records) + start for each, start in zip(how, begin, strict=False)]
-            self._levels = np.stack(columns, axis=1).astype(np.int16)
-        return self._levels, self._rows, int(begin[-1])
+            found = [self._plan.strata(names).of(records) for names in margins]
+            self._levels = (np.stack(found, axis=1) + begin[:-1]).astype(np.int16)
+        rows = self._every(len(self.replicates)) if by_patient else self._rows
+        return self._levels, rows, int(begin[-1])

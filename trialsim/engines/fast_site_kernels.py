@@ -459,9 +459,9 @@ def site_tallies(
 
 
 @kernel
-def record_strata(seed, replicates, keys, strata, count, rate, out):
+def record_strata(seed, replicates, keys, margin, strata, count, rate, out):
     """Fill the stratum in which each patient is allocated, errors included."""
     for r in range(out.shape[0]):
         mine = strata[r if strata.shape[0] > 1 else 0]
         for i in range(out.shape[1]):
-            out[r, i] = recorded_stratum(seed, replicates[r], keys[r, i], mine[i], count, rate)
+            out[r, i] = recorded_stratum(seed, replicates[r], keys[r, i], margin, mine[i], count, rate)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
+from trialsim.engines.balance import Balance
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reference_cut import Patient, ReferenceCut
@@ -87,7 +88,7 @@ class ReferenceTrial:
         self._blocks: dict[int, list[int]] = {}
         self._turn = 0
         balance = plan.allocation.balance
-        self._margins = [plan.strata(margin) for margin in balance.margins] if balance else []
+        self._margins = [plan.strata(names) for names in balance.margins] if balance else []
         self._on_arms: dict[tuple[int, int], list[int]] = {}
         self._events = [[0] * arms for _ in world.outcomes]
         self._readouts = [[0] * arms for _ in world.outcomes]
@@ -141,7 +142,7 @@ class ReferenceTrial:
         ]
         stratum = int(self._strata.of(record[None, :])[0])
         rate, count = plan.world.stratum_errors, self._strata.count
-        stratum = int(recorded_stratum(plan.seed, self.replicate, key, stratum, count, rate))
+        stratum = int(recorded_stratum(plan.seed, self.replicate, key, 0, stratum, count, rate))
         self._take_in(key, stratum, record, parameters)
 
     def _take_in(self, key: int, stratum: int, record: Floats, parameters: list[NDArray[Any]]) -> None:
@@ -217,14 +218,8 @@ class ReferenceTrial:
                 dtype=float,
             )
             return int(draw_by_weight(u, shares))
-        balance = design.balance
-        if balance is not None:
-            shares = np.array(
-                [r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)]
-            )
-            counts = np.array(self._counts_of(patient))
-            how = (balance.weights, balance.steps, shares, balance.probability)
-            return int(draw_by_weight(u, chances_of(design.rule, balance.measure, counts, *how)))
+        if design.balance is not None:
+            return self._allocate_by_counts(design.balance, u, patient)
         stratum = patient.stratum
         if not sum(self._blocks.get(stratum, [])):
             self._blocks[stratum] = [
@@ -235,11 +230,24 @@ class ReferenceTrial:
         self._blocks[stratum][arm] -= 1
         return arm
 
+    def _allocate_by_counts(self, balance: Balance, u: float, patient: Patient) -> int:
+        """Return the arm that minimisation or a biased coin gives the patient who comes next."""
+        design = self.plan.allocation
+        shares = np.array([r if is_open else 0 for r, is_open in zip(design.ratio, self._open, strict=True)])
+        counts = np.array(self._counts_of(patient))
+        how = (balance.weights, balance.steps, shares, balance.probability)
+        return int(draw_by_weight(u, chances_of(design.rule, balance.measure, counts, *how)))
+
     def _counts_of(self, patient: Patient) -> list[list[int]]:
-        """Return the counts by arm of each level that a patient has and allocation keeps in balance."""
-        record = patient.record[None, :]
-        places = [(number, int(margin.of(record)[0])) for number, margin in enumerate(self._margins)]
-        return [self._on_arms.setdefault(place, [0] * len(self._open)) for place in places]
+        """Return the counts by arm of each level that is recorded of a patient and that allocation keeps in balance."""
+        rate, found = self.plan.world.stratum_errors, []
+        for margin, strata in enumerate(self._margins):
+            level = int(strata.of(patient.record[None, :])[0])
+            if rate:
+                address = (self.plan.seed, self.replicate, patient.key, margin)
+                level = int(recorded_stratum(*address, level, strata.count, rate))
+            found.append(self._on_arms.setdefault((margin, level), [0] * len(self._open)))
+        return found
 
     def _until_event(self, i: int, e: int) -> Process:
         """Wait for patient ``i`` to have the event of endpoint ``e``, and for its report."""

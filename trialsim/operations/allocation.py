@@ -90,13 +90,15 @@ def arm_in_turn(position, ratio):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def recorded_stratum(seed, replicate, key, stratum, count, rate):  # type: ignore[no-untyped-def]
+def recorded_stratum(seed, replicate, key, margin, stratum, count, rate):  # type: ignore[no-untyped-def]
     """Return the stratum in which a patient is allocated: with probability ``rate`` one of the others, each equally likely.
 
     Parameters
     ----------
     seed, replicate, key
         Address of the patient.
+    margin
+        Which of several factors the strata are of, each being recorded on its own; 0 where there is one set of strata.
     stratum
         The right one.
     count
@@ -104,7 +106,7 @@ def recorded_stratum(seed, replicate, key, stratum, count, rate):  # type: ignor
     rate
         Probability of an error.
     """
-    if count < 2 or not uniform(seed, replicate, key, _STRATUM, 0) < rate:
+    if count < 2 or not uniform(seed, replicate, key, _STRATUM, 2 * margin) < rate:
         return stratum
-    other = np.int64(uniform(seed, replicate, key, _STRATUM, 1) * (count - 1))
+    other = np.int64(uniform(seed, replicate, key, _STRATUM, 2 * margin + 1) * (count - 1))
     return other + np.int64(other >= stratum)
