@@ -172,11 +172,6 @@ class _Builder:
     def screening(self) -> ScreeningLaw:
         """Return the law of a candidate's way to randomisation; without a stated one everybody goes straight through."""
         stated = self.scenario.screening or Screening()
-        chances = (
-            self._chance(stated.prescreen),
-            self._chance(stated.consent),
-            self._chance(stated.eligible),
-        )
         subgroup = -1 if stated.subgroup is None else self.source.columns.index(stated.subgroup)
         return screening_law(stated, subgroup, self.grid)
 
