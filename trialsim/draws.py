@@ -282,6 +282,8 @@ def words_at(
 ) -> None:
     """Fill the words of patients ``first`` onwards of one replicate, each at the address of the patient's key.
 
+    Neighbouring keys share a block of the generator, which is computed once for as many of them as follow each other.
+
     Parameters
     ----------
     out
@@ -293,8 +295,19 @@ def words_at(
     replicate, purpose, draw, seed
         The rest of the address.
     """
+    known = np.int64(-1)
+    block = np.zeros(4, np.uint64)
     for i in range(first, len(keys)):
-        out[i] = word(seed, replicate, keys[i], purpose, draw)
+        if keys[i] >> 2 != known:
+            known = keys[i] >> 2
+            a, b, c, d = philox(
+                np.uint64(known), np.uint64(replicate), np.uint64(purpose), np.uint64(draw), np.uint64(seed)
+            )
+            block[0] = a
+            block[1] = b
+            block[2] = c
+            block[3] = d
+        out[i] = block[keys[i] & 3]
 
 
 @kernel

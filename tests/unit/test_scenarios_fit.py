@@ -15,6 +15,8 @@ import pytest
 import yaml
 from scipy.stats import multivariate_normal, norm
 
+from trialsim.scenario.load import load_scenario
+
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios"
 W1_TRUTHS = {"proportional": 12, "no_effect": 8}
@@ -212,3 +214,23 @@ def test_expected_figures_are_the_means_of_the_reference_rows(package: str, trut
     for figure in figures:
         assert figure["n"] == n
         assert figure["value"] == pytest.approx(means[column[figure["measure"]].format(**figure)], rel=1e-6)
+
+
+def test_the_world_of_sites_has_the_patients_of_the_trial() -> None:
+    for name in ("actg175.yaml", "patients.csv"):
+        copy, original = SCENARIOS / "actg175_sites" / name, SCENARIOS / "actg175" / name
+        assert copy.read_bytes() == original.read_bytes(), name
+
+
+def test_the_scores_of_the_backlog_have_their_areas() -> None:
+    spec = importlib.util.spec_from_file_location("scores", SCENARIOS / "recruitment_worlds" / "scores.py")
+    assert spec is not None and spec.loader is not None
+    scores = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scores)
+    correlation = load_scenario(SCENARIOS / "recruitment_worlds" / "backlog.yaml").population.correlation
+    rho = {area: scores.correlation(area) for area in scores.AREAS}
+    names = {f"score_{round(100 * area)}": found for area, found in rho.items()}
+    for name, found in names.items():
+        assert correlation["eligibility"][name] == pytest.approx(found, abs=6e-7)
+        for other, value in correlation.get(name, {}).items():
+            assert value == pytest.approx(found * names[other], abs=1e-6)

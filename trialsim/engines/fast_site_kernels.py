@@ -13,16 +13,20 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
+from trialsim.draws import Purpose, unit, words_at
 from trialsim.operations.allocation import recorded_stratum
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
     PASSES,
     REFUSES,
-    attempt_of,
+    U_PRESCREEN,
+    WAY_DRAWS,
     comes_again,
     is_eligible,
-    passes_prescreen,
-    patience_ticks,
+    way_address,
+    way_draws,
+    way_needs,
+    way_of,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
 from trialsim.timegrid import NEVER
@@ -42,6 +46,7 @@ CAME, PRESCREEN_FAILURES, CONSENTED, REFUSED, FAILED, WITHDREW, RELEASED, RANDOM
 TO_RANDOMISATION = 9
 TALLIES = 10
 
+_ARRIVAL = int(Purpose.ARRIVAL)
 _PLACE_BITS = 23
 _PLACE_MASK = (1 << _PLACE_BITS) - 1
 
@@ -58,6 +63,7 @@ def list_candidates(
     """
     found = 0
     sites = rates.shape[1]
+    four, words = np.empty(4, np.int64), np.empty(4, np.uint64)
     for r in range(len(replicates)):
         for s in range(sites):
             offsets[r * sites + s] = found
@@ -73,9 +79,16 @@ def list_candidates(
                 found += 1
             k = backlog[s]
             amount = 0.0
+            known = np.int64(-1)
             while True:
                 key = first + k
-                amount = next_amount(seed, replicates[r], key, amount)
+                if key >> 2 != known:
+                    # One block of the generator holds the words of four candidates.
+                    known = key >> 2
+                    for lane in range(4):
+                        four[lane] = (known << 2) + lane
+                    words_at(words, four, 0, replicates[r], _ARRIVAL, 0, seed)
+                amount = next_amount(words[key & 3], amount)
                 tick = arrival_tick(amount, rates[r, s], opening, days[s], factor[s], integral[s], grid)
                 if tick > last:
                     break
@@ -170,13 +183,59 @@ def _drop_best(score, who, size):
 
 
 @kernel
+def draw_ways(
+    seed,
+    replicates,
+    offsets,
+    keys,
+    sites,
+    chances,
+    chance_rows,
+    numbers,
+    reason_bounds,
+    grid,
+    attempts,
+    contact,
+):
+    """Draw what the first attempt of every candidate brings: outcome, patience and durations, into ``contact``."""
+    largest = 0
+    for r in range(len(replicates)):
+        largest = max(largest, offsets[(r + 1) * sites] - offsets[r * sites])
+    words = np.empty((WAY_DRAWS, largest), np.uint64)
+    needs = np.empty(WAY_DRAWS, np.bool_)
+    way_needs(numbers, len(reason_bounds), needs)
+    needs[U_PRESCREEN] = chances[:, 0].min() < 1.0
+    u = np.zeros(WAY_DRAWS)
+    for r in range(len(replicates)):
+        first, last = offsets[r * sites], offsets[(r + 1) * sites]
+        for d in range(WAY_DRAWS):
+            if needs[d]:
+                purpose, draw = way_address(d, 0)
+                words_at(words[d], keys[first:last], 0, replicates[r], purpose, draw, seed)
+        for j in range(first, last):
+            for d in range(WAY_DRAWS):
+                if needs[d]:
+                    u[d] = unit(words[d, j - first])
+            outcome, patience, answer, screened, final = way_of(
+                u, 0, chances[chance_rows[j]], numbers, reason_bounds, grid
+            )
+            place = j * attempts
+            contact[place, PATIENCE] = patience
+            contact[place, ANSWER] = answer
+            contact[place, SCREENED] = screened
+            contact[place, FINAL] = final
+            contact[place, OUTCOME] = outcome
+
+
+@kernel
 def run_sites(
     seed, replicates, offsets, keys, ticks, chances, chance_rows, scores, numbers, reason_bounds, closes, coordinators,
     cap, until, grid, attempts, contact, closed_at, closed_why,
 ):  # fmt: skip
     """Run every site of every replicate until ``until`` as if enrolment never closed.
 
-    ``scores`` is empty where candidates are served as they come. Fills ``contact``, and when and why each site closes.
+    ``contact`` holds what :func:`draw_ways` drew, durations still; whoever is called has them counted from the call.
+    ``scores`` is empty where candidates are served as they come. Also fills when and why each site closes.
     """
     sites = len(closes)
     largest = 0
@@ -186,6 +245,7 @@ def run_sites(
     when, what = np.empty(room, np.int64), np.empty(room, np.int64)
     value, who = np.empty(room, np.int64), np.empty(room, np.int64)
     by_score = len(scores) > 0
+    u = np.empty(WAY_DRAWS)
     for r in range(len(replicates)):
         replicate = replicates[r]
         for s in range(sites):
@@ -215,9 +275,17 @@ def run_sites(
                     if kind == _RETURNS:
                         if now < close:
                             key = keys[place // attempts]
+                            j = place // attempts
+                            way_draws(seed, replicate, key, place % attempts, u)
+                            outcome, patience, answer, screened, final = way_of(
+                                u, place % attempts, chances[chance_rows[j]], numbers, reason_bounds, grid
+                            )
                             contact[place, CONTACT] = now
-                            patience = patience_ticks(seed, replicate, key, place % attempts, numbers, grid)
                             contact[place, PATIENCE] = min(now + patience, np.int64(NEVER))
+                            contact[place, ANSWER] = answer
+                            contact[place, SCREENED] = screened
+                            contact[place, FINAL] = final
+                            contact[place, OUTCOME] = outcome
                             score = scores[place // attempts] if by_score else -now
                             waiting = _queue(value, who, waiting, score, place)
                         continue
@@ -230,15 +298,11 @@ def run_sites(
                         arriving = last
                         break
                     place = arriving * attempts
-                    key = keys[arriving]
                     contact[place, CONTACT] = now
-                    if passes_prescreen(seed, replicate, key, chances[chance_rows[arriving], 0]):
-                        patience = patience_ticks(seed, replicate, key, 0, numbers, grid)
-                        contact[place, PATIENCE] = min(now + patience, np.int64(NEVER))
+                    contact[place, PATIENCE] = min(now + contact[place, PATIENCE], np.int64(NEVER))
+                    if contact[place, OUTCOME] != FAILS_PRESCREEN:
                         score = scores[arriving] if by_score else -now
                         waiting = _queue(value, who, waiting, score, place)
-                    else:
-                        contact[place, OUTCOME] = FAILS_PRESCREEN
                     arriving += 1
                 while waiting > 0 and free > 0 and committed < cap[s] and now < close:
                     place = who[0]
@@ -247,21 +311,12 @@ def run_sites(
                         continue
                     j = place // attempts
                     attempt = place % attempts
-                    outcome, answer, screened, final = attempt_of(
-                        seed,
-                        replicate,
-                        keys[j],
-                        attempt,
-                        chances[chance_rows[j]],
-                        numbers,
-                        reason_bounds,
-                        grid,
-                    )
+                    outcome = contact[place, OUTCOME]
+                    screened, final = contact[place, SCREENED], contact[place, FINAL]
                     contact[place, DISPATCH] = now
-                    contact[place, ANSWER] = now + answer
-                    contact[place, SCREENED] = now + screened
-                    contact[place, FINAL] = now + final
-                    contact[place, OUTCOME] = outcome
+                    contact[place, ANSWER] += now
+                    contact[place, SCREENED] += now
+                    contact[place, FINAL] += now
                     free -= 1
                     committed += 1
                     if outcome == PASSES or outcome == PASSES - 1:

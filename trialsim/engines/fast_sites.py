@@ -27,7 +27,22 @@ class Window:
         chances = plan.world.chances.of(plan.world.sample).prod(axis=1).mean()
         enough = plan.world.sites.expected_arrivals(days) * chances >= 1.1 * plan.n + 5
         first = days[int(np.argmax(enough))] if enough.any() else horizon
+        self._horizon, self._latest = plan.horizon, 0
         self.ticks = min(int(first * TICKS_PER_DAY) + 60 * TICKS_PER_DAY, plan.horizon)
+
+    def learn(self, closing: Ints, until: int) -> None:
+        """Set the window for the next chunk a little beyond the latest closing seen so far.
+
+        Parameters
+        ----------
+        closing
+            When enrolment closed in each replicate, NEVER where it did not.
+        until
+            How far the sites had to be run to see it.
+        """
+        seen = int(closing.max()) if (closing < NEVER).all() else until
+        self._latest = max(self._latest, seen)
+        self.ticks = min(self._latest + self._latest // 32, self._horizon)
 
 
 class Recruitment:
@@ -63,12 +78,11 @@ class Recruitment:
         opening = self.sites.activations(plan.seed, replicates, plan.grid)
         self.openings = np.where(opening < self.sites.closes, opening, NEVER)
         until = window.ticks
-        while True:
+        self._run(until)
+        while until < plan.horizon and not (self.closing < NEVER).all():
+            until = min(until + until // 3 + plan.grid, plan.horizon)
             self._run(until)
-            if until >= plan.horizon or (self.closing < NEVER).all():
-                break
-            until = min(2 * until, plan.horizon)
-        window.ticks = max(window.ticks, min(until, plan.horizon))
+        window.learn(self.closing, until)
         width = max(int(self.enrolled.max(initial=0)), plan.n)
         self.entry = np.full((size, width), NEVER, dtype=np.int64)
         self.keys = np.zeros((size, width), dtype=np.int64)
@@ -97,16 +111,20 @@ class Recruitment:
             if found <= room:
                 break
             room = found
-        self.candidates, ticks = self.candidates[:found], ticks[:found]
+        self.candidates, self.ticks = self.candidates[:found], ticks[:found]
         self._describe()
-        self.scores = self._scores(ticks)
+        self.scores = self._scores(self.ticks)
         self.contact = np.full((found * law.attempts, kernels.COLUMNS), NEVER, dtype=np.int64)
+        kernels.draw_ways(
+            plan.seed, self.replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
+            law.numbers, law.reason_bounds, plan.grid, law.attempts, self.contact,
+        )  # fmt: skip
         self.closed_at = np.empty((size, sites.count), dtype=np.int64)
         self.closed_why = np.zeros((size, sites.count), dtype=np.int64)
         kernels.run_sites(
-            plan.seed, self.replicates, self.offsets, self.candidates, ticks, self.chances, self.chance_rows, self.scores,
-            law.numbers, law.reason_bounds, sites.closes, sites.coordinators, sites.cap, until, plan.grid, law.attempts,
-            self.contact, self.closed_at, self.closed_why,
+            plan.seed, self.replicates, self.offsets, self.candidates, self.ticks, self.chances, self.chance_rows,
+            self.scores, law.numbers, law.reason_bounds, sites.closes, sites.coordinators, sites.cap, until, plan.grid,
+            law.attempts, self.contact, self.closed_at, self.closed_why,
         )  # fmt: skip
         self.closing, self.closing_place = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
         self.enrolled, self.pipeline_end = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)

@@ -14,16 +14,18 @@ import numpy as np
 import simpy
 
 from trialsim.contracts import CandidateView, Floats, Ints, Kind
+from trialsim.draws import Purpose, word
 from trialsim.engines.points import SiteTallies
 from trialsim.operations.screening import (
+    FAILS_PRESCREEN,
     PASSES,
     PASSES_INELIGIBLE,
     REFUSES,
-    attempt_of,
+    WAY_DRAWS,
     comes_again,
     is_eligible,
-    passes_prescreen,
-    patience_ticks,
+    way_draws,
+    way_of,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
@@ -144,7 +146,8 @@ class Recruitment:
             key = s << SITE_BITS | number
             backlog = number < laws.backlog[s]
             if not backlog:
-                amount = float(next_amount(plan.seed, trial.replicate, key, amount))
+                bits = np.uint64(word(plan.seed, trial.replicate, key, int(Purpose.ARRIVAL), 0))
+                amount = float(next_amount(bits, amount))
                 tick = int(
                     arrival_tick(
                         amount, site.rate, site.opening, laws.knot_days[s], laws.knot_factor[s], laws.knot_amount[s],
@@ -229,12 +232,20 @@ class Recruitment:
             self.subgroups[level, 1] += bool(
                 is_eligible(plan.seed, trial.replicate, key, candidate.chances[2])
             )
-        if not passes_prescreen(plan.seed, trial.replicate, key, candidate.chances[0]):
+        if self._draw_way(candidate)[0] == FAILS_PRESCREEN:
             trial.write(Kind.ARRIVAL, key, 0, 0.0)
             site.counts.prescreen_failures += 1
             return
         trial.write(Kind.ARRIVAL, key, 0, 1.0)
         candidate.process = trial.clock.process(self._way(candidate))
+
+    def _draw_way(self, candidate: Candidate) -> tuple[int, ...]:
+        """Return what nature has in store for a candidate at this attempt; see :func:`way_of`."""
+        law, grid = self.law, self.plan.grid
+        u = np.empty(WAY_DRAWS)
+        way_draws(self.plan.seed, self.trial.replicate, candidate.key, candidate.attempt, u)
+        way = way_of(u, candidate.attempt, candidate.chances, law.numbers, law.reason_bounds, grid)
+        return tuple(int(part) for part in way)
 
     def _level(self, candidate: Candidate) -> int:
         """Return the subgroup of a candidate, or -1."""
@@ -301,11 +312,11 @@ class Recruitment:
         """Wait, be screened, and return the outcome; None for who withdrew while waiting."""
         trial, plan, site, key = self.trial, self.plan, candidate.site, candidate.key
         clock, counts = trial.clock, site.counts
-        came, attempt, numbers = candidate.came, candidate.attempt, self.law.numbers
+        came = candidate.came
         called = clock.event()
         site.waiting[key] = (score, called)
         self._poke(site)
-        patience = int(patience_ticks(plan.seed, trial.replicate, key, attempt, numbers, plan.grid))
+        outcome, patience, answer, screened, final = self._draw_way(candidate)
         if came + patience <= plan.horizon:
             got = yield called | clock.at(came + patience, Kind.RENEGING, key)
             if called not in got:
@@ -318,12 +329,6 @@ class Recruitment:
             yield called
         start = int(clock.now)
         candidate.state = IN_SCREENING
-        way = (
-            attempt_of(
-                plan.seed, trial.replicate, key, attempt, candidate.chances, numbers, self.law.reason_bounds, plan.grid
-            )
-        )  # fmt: skip
-        outcome, answer, screened, final = (int(part) for part in way)
         if answer:
             yield clock.at(start + answer, Kind.SCREENING, key, 0)
             trial.write(Kind.SCREENING, key, 0, float(outcome != REFUSES))

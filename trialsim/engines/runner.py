@@ -81,6 +81,9 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if engine == "reference":
         return 1
     survival = any(law.kind == "survival" for law in plan.world.outcomes)
+    if plan.world.sites is not None:
+        # Candidates take more room than patients.
+        return max(4, min(8192, (1 << 16) // plan.n))
     return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
 
 

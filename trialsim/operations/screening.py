@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.compiled import kernel
+from trialsim.compiled import inline, kernel
 from trialsim.draws import Purpose, uniform
-from trialsim.operations.delays import DelayLaw, delay_law, drawn_delay
+from trialsim.operations.delays import FIXED, DelayLaw, delay_law, drawn_delay
 from trialsim.scenario.delays import Delay
 from trialsim.scenario.screening import WINDOW, Screening
 from trialsim.timegrid import NEVER, to_ticks
@@ -28,6 +28,12 @@ _PRESCREEN, _CONSENT = int(Purpose.PRESCREEN), int(Purpose.CONSENT)
 _SCREENING, _PATIENCE, _LAG = int(Purpose.SCREENING), int(Purpose.PATIENCE), int(Purpose.LAG)
 _DRAWS_PER_ATTEMPT = 8
 _ELIGIBLE, _WRONGLY, _REASON, _DURATION, _COMES_AGAIN, _AGAIN_AFTER, _CONSENTS, _TALK = range(8)
+
+WAY_DRAWS = 9
+"""How many uniforms one attempt may need; their places:"""
+(
+    U_PRESCREEN, U_PATIENCE, U_TALK, U_CONSENT, U_DURATION, U_ELIGIBLE, U_WRONGLY, U_REASON, U_LAG,
+) = range(WAY_DRAWS)  # fmt: skip
 
 # Places in the array of numbers that the compiled law takes.
 _WRONG, _WINDOW, _ATTEMPTS, _RESCREENS, _ELIGIBLE_AGAIN, _DELAYS = 0, 1, 2, 3, 4, 5
@@ -119,25 +125,54 @@ def screening_law(
 
 
 @kernel
-def passes_prescreen(seed, replicate, key, chance):  # type: ignore[no-untyped-def]
-    """Return whether a candidate's records pass."""
-    return uniform(seed, replicate, key, _PRESCREEN, 0) < chance
-
-
-@kernel
 def is_eligible(seed, replicate, key, chance):  # type: ignore[no-untyped-def]
     """Return whether a candidate is eligible at first contact, which nobody sees before screening."""
     return uniform(seed, replicate, key, _SCREENING, _ELIGIBLE) < chance
 
 
 @kernel
-def patience_ticks(seed, replicate, key, attempt, numbers, grid):  # type: ignore[no-untyped-def]
-    """Return how long a candidate waits for screening before withdrawing; NEVER where nobody withdraws."""
-    at = _DELAYS + 3 * _PATIENCE_AT
-    if numbers[at] < 0.0:
-        return np.int64(NEVER)
-    u = uniform(seed, replicate, key, _PATIENCE, attempt)
-    return drawn_delay(u, np.int64(numbers[at]), numbers[at + 1], numbers[at + 2], grid)
+def way_draws(seed, replicate, key, attempt, out):  # type: ignore[no-untyped-def]
+    """Fill the uniforms of one attempt, in the order of :data:`WAY_DRAWS`."""
+    for j in range(len(out)):
+        purpose, draw = way_address(j, attempt)
+        out[j] = uniform(seed, replicate, key, purpose, draw)
+
+
+@inline
+def way_address(place, attempt):  # type: ignore[no-untyped-def]
+    """Return purpose and draw of the uniform at a place of :data:`WAY_DRAWS`."""
+    base = attempt * _DRAWS_PER_ATTEMPT
+    if place == U_PRESCREEN:
+        return _PRESCREEN, np.int64(0)
+    if place == U_PATIENCE:
+        return _PATIENCE, np.int64(attempt)
+    if place == U_TALK:
+        return _CONSENT, np.int64(base + _TALK)
+    if place == U_CONSENT:
+        return _CONSENT, np.int64(base + _CONSENTS)
+    if place == U_DURATION:
+        return _SCREENING, np.int64(base + _DURATION)
+    if place == U_ELIGIBLE:
+        return _SCREENING, np.int64(base + _ELIGIBLE)
+    if place == U_WRONGLY:
+        return _SCREENING, np.int64(base + _WRONGLY)
+    if place == U_REASON:
+        return _SCREENING, np.int64(base + _REASON)
+    return _LAG, np.int64(base)
+
+
+@kernel
+def way_needs(numbers, reason_count, out):  # type: ignore[no-untyped-def]
+    """Fill which of the uniforms of an attempt matter at all, in the order of :data:`WAY_DRAWS`."""
+    out[:] = True
+    out[U_PATIENCE] = numbers[_DELAYS + 3 * _PATIENCE_AT] > FIXED
+    asked = numbers[_DELAYS + 3 * _CONSENT_AT] >= 0.0
+    out[U_TALK] = numbers[_DELAYS + 3 * _CONSENT_AT] > FIXED
+    out[U_CONSENT] = asked
+    out[U_DURATION] = numbers[_DELAYS + 3 * _DURATION_AT] > FIXED
+    out[U_WRONGLY] = numbers[_WRONG] > 0.0
+    out[U_REASON] = reason_count > 1
+    out[U_LAG] = numbers[_DELAYS + 3 * _LAG_AT] > FIXED
 
 
 @kernel
@@ -148,13 +183,15 @@ def _delay_at(u, place, numbers, grid):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def attempt_of(seed, replicate, key, attempt, chances, numbers, reason_bounds, grid):  # type: ignore[no-untyped-def]
+def way_of(u, attempt, chances, numbers, reason_bounds, grid):  # type: ignore[no-untyped-def]
     """Return what an attempt brings, whenever it begins.
 
     Parameters
     ----------
-    seed, replicate, key, attempt
-        Address: the candidate's key, and 0 for the first attempt.
+    u
+        Uniforms in the order of :data:`WAY_DRAWS`; those that :func:`way_needs` does not name are not read.
+    attempt
+        0 for the first.
     chances
         Of passing the records, consenting, being eligible, ``[3]``.
     numbers, reason_bounds
@@ -165,35 +202,39 @@ def attempt_of(seed, replicate, key, attempt, chances, numbers, reason_bounds, g
     Returns
     -------
     tuple of int
-        The outcome; ticks from the beginning to the answer to the question for consent (0 where nobody is asked), to the
-        end of screening (of a refusal: the answer), and to the end of the way: randomisation, or the window's end where
-        it comes before, or else the end of screening.
+        The outcome; ticks that the candidate waits before withdrawing, NEVER where nobody does; ticks from the call to the
+        answer to the question for consent (0 where nobody is asked), to the end of screening (of a refusal: the answer),
+        and to the end of the way: randomisation, or the window's end where it comes before, or else the end of screening.
     """
-    base = attempt * _DRAWS_PER_ATTEMPT
+    never = np.int64(NEVER)
+    if attempt == 0 and chances[0] < 1.0 and not u[U_PRESCREEN] < chances[0]:
+        return np.int64(FAILS_PRESCREEN), never, never, never, never
+    patience = never
+    if numbers[_DELAYS + 3 * _PATIENCE_AT] >= 0.0:
+        patience = _delay_at(u[U_PATIENCE], _PATIENCE_AT, numbers, grid)
     answer = np.int64(0)
     if numbers[_DELAYS + 3 * _CONSENT_AT] >= 0.0:
-        answer = _delay_at(uniform(seed, replicate, key, _CONSENT, base + _TALK), _CONSENT_AT, numbers, grid)
-        if not uniform(seed, replicate, key, _CONSENT, base + _CONSENTS) < chances[1]:
-            return np.int64(REFUSES), answer, answer, answer
-    took = _delay_at(uniform(seed, replicate, key, _SCREENING, base + _DURATION), _DURATION_AT, numbers, grid)
+        answer = _delay_at(u[U_TALK], _CONSENT_AT, numbers, grid)
+        if not u[U_CONSENT] < chances[1]:
+            return np.int64(REFUSES), patience, answer, answer, answer
+    took = _delay_at(u[U_DURATION], _DURATION_AT, numbers, grid)
     window = np.int64(numbers[_WINDOW])
     missed = np.int64(len(reason_bounds) + 1)
     if took > window:
-        return missed, answer, answer + window, answer + window
+        return missed, patience, answer, answer + window, answer + window
     chance = chances[2] if attempt == 0 else numbers[_ELIGIBLE_AGAIN]
     outcome = np.int64(PASSES)
-    if not uniform(seed, replicate, key, _SCREENING, base + _ELIGIBLE) < chance:
+    if not u[U_ELIGIBLE] < chance:
         outcome = np.int64(PASSES_INELIGIBLE)
-        if not uniform(seed, replicate, key, _SCREENING, base + _WRONGLY) < numbers[_WRONG]:
-            u = uniform(seed, replicate, key, _SCREENING, base + _REASON)
+        if numbers[_WRONG] <= 0.0 or not u[U_WRONGLY] < numbers[_WRONG]:
             outcome = np.int64(1)
-            while outcome < len(reason_bounds) and u >= reason_bounds[outcome - 1]:
+            while outcome < len(reason_bounds) and u[U_REASON] >= reason_bounds[outcome - 1]:
                 outcome += 1
-            return outcome, answer, answer + took, answer + took
-    lag = _delay_at(uniform(seed, replicate, key, _LAG, base), _LAG_AT, numbers, grid)
+            return outcome, patience, answer, answer + took, answer + took
+    lag = _delay_at(u[U_LAG], _LAG_AT, numbers, grid)
     if took + lag > window:
-        return missed, answer, answer + took, answer + window
-    return outcome, answer, answer + took, answer + took + lag
+        return missed, patience, answer, answer + took, answer + window
+    return outcome, patience, answer, answer + took, answer + took + lag
 
 
 @kernel

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.compiled import kernel
-from trialsim.draws import Purpose, uniform, unit_exponential
+from trialsim.compiled import inline, kernel
+from trialsim.draws import Purpose, uniform, unit, unit_exponential
 from trialsim.operations.delays import delay_law, drawn_delay
 from trialsim.scenario.sites import SiteGroup
 from trialsim.timegrid import DAYS_PER_YEAR, NEVER, delay_ticks, to_ticks
@@ -31,7 +31,6 @@ NO_LIMIT = 1 << 40
 """Stands for a cap or a number of coordinators that does not exist."""
 
 _SITE = int(Purpose.SITE)
-_ARRIVAL = int(Purpose.ARRIVAL)
 _COMPETING = int(Purpose.COMPETING)
 _RATE, _ACTIVATION, _OPENS = 0, 1, 2
 
@@ -250,10 +249,10 @@ def days_to_amount(need, days, factor, amount):  # type: ignore[no-untyped-def]
     return days[last] + (need - amount[last]) / factor[last]
 
 
-@kernel
-def next_amount(seed, replicate, key, amount):  # type: ignore[no-untyped-def]
-    """Return the integrated intensity at which a candidate comes, given that of the one before."""
-    return amount + unit_exponential(uniform(seed, replicate, key, _ARRIVAL, 0))
+@inline
+def next_amount(bits, amount):  # type: ignore[no-untyped-def]
+    """Return the integrated intensity at which a candidate comes, from their random word and that of the one before."""
+    return amount + unit_exponential(unit(bits))
 
 
 @kernel

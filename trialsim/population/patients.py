@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.compiled import inline, kernel
-from trialsim.draws import Purpose, name_address, uniform, unit, word
+from trialsim.draws import Purpose, name_address, uniform, unit, words_at
 from trialsim.elementary import natural_exp, standard_normal
 
 Floats = NDArray[np.float64]
@@ -140,9 +140,17 @@ def row_number(bits, rows):  # type: ignore[no-untyped-def]
 
 @kernel
 def _draw_rows(seed, replicates, keys, rows, out):  # type: ignore[no-untyped-def]
-    """Fill row numbers, each row equally likely."""
+    """Fill row numbers, each row equally likely; runs of patients of one replicate are drawn together."""
+    words = np.empty(len(out), np.uint64)
+    first = 0
+    while first < len(out):
+        last = first + 1
+        while last < len(out) and replicates[last] == replicates[first]:
+            last += 1
+        words_at(words[first:last], keys[first:last], 0, replicates[first], _TABLE_ROW, 0, seed)
+        first = last
     for i in range(len(out)):
-        out[i] = row_number(word(seed, replicates[i], keys[i], _TABLE_ROW, 0), rows)
+        out[i] = row_number(words[i], rows)
 
 
 @kernel
