@@ -387,10 +387,12 @@ def _sites(draw: st.DrawFn, n: int, unit: int) -> tuple[Tree, int]:
             group["coordinators"] = draw(st.integers(1, 3))
         if draw(st.integers(0, 2)) == 2:
             group["backlog"] = draw(st.integers(1, 8))
+        if draw(st.booleans()):
+            group["cap"] = (
+                draw(st.sampled_from([1, 2, 3, n])) if draw(st.booleans()) else draw(st.integers(1, n))
+            )
         if draw(st.integers(0, 2)) == 2:
-            group["cap"] = n if draw(st.booleans()) else draw(st.integers(1, n))
-        if draw(st.integers(0, 3)) == 3:
-            group["closes"] = _days(draw(st.integers(3, 20)) * unit)
+            group["closes"] = _days(draw(st.integers(2, 16)) * unit)
         if draw(st.integers(0, 3)) == 3:
             group["never_opens"] = 0.3
         groups[name] = group
@@ -430,8 +432,8 @@ def _screening(draw: st.DrawFn, people: _People, unit: int) -> Tree:
 
 
 @st.composite
-def small_trials(draw: st.DrawFn) -> SmallTrial:
-    """Draw a scenario with one design under one truth."""
+def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
+    """Draw a scenario with one design under one truth, with or without sites where that is asked for."""
     unit = draw(st.sampled_from([1, 7, 30]))
     arms = _ARMS[: draw(st.sampled_from([2, 2, 3, 4, 5]))]
     people = draw(_people())
@@ -452,7 +454,7 @@ def small_trials(draw: st.DrawFn) -> SmallTrial:
     if len(arms) > 2 and draw(st.integers(0, 3)) == 3:
         chosen = (arms[0], *draw(st.lists(st.sampled_from(arms[1:]), unique=True, min_size=1, max_size=3)))
     n = draw(st.integers(max(4, len(chosen)), 40))
-    with_sites = draw(st.booleans())
+    with_sites = draw(st.booleans()) if sites is None else sites
     if with_sites:
         tree["accrual"], over = draw(_sites(n, unit))
         if draw(st.integers(0, 3)):

@@ -323,7 +323,8 @@ def run_sites(
                         agenda = _add_to_agenda(when, what, agenda, now + screened, place << 2 | _FREES)
                         passed += 1
                         latest = max(latest, now + final)
-                        if passed == cap[s] and latest < close:
+                        # A randomisation comes before a closing of the same instant, so the cap closes first.
+                        if passed == cap[s] and latest <= close:
                             close = latest
                             why = CLOSED_BY_CAP
                         continue
