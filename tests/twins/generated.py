@@ -432,6 +432,16 @@ def _screening(draw: st.DrawFn, people: _People, unit: int) -> Tree:
 
 
 @st.composite
+def _costs(draw: st.DrawFn, with_sites: bool, consent: bool) -> Tree:
+    """Draw prices of what happens in the world, with or without discount."""
+    names = ["patient", "patient_month", "look", "trial_month"]
+    names += ["site_activation", "site_month", "prescreen", "screen"] * with_sites + ["consent"] * consent
+    prices = st.sampled_from([0.1, 7, 1234.5])
+    part: Tree = {name: draw(prices) for name in names if draw(st.integers(0, 3))} or {"patient": 1}
+    return part | {"discount": draw(st.sampled_from(["0 per year", "3% per year", "0.02 per week"]))}
+
+
+@st.composite
 def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
     """Draw a scenario with one design under one truth, with or without sites where that is asked for."""
     unit = draw(st.sampled_from([1, 7, 30]))
@@ -465,6 +475,8 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
                 endpoint["site"] = {"sd": 0.4, "treatment_sd": 0.2}
     else:
         tree["accrual"], over = draw(_accrual(n, unit))
+    if draw(st.booleans()):
+        tree["costs"] = draw(_costs(with_sites, "consent" in tree.get("screening", {})))
     span = over + draw(st.integers(1, 12)) * unit
     short = draw(st.integers(0, 3)) == 3
     tree["horizon"] = _days(over + draw(st.integers(1, 10)) * unit if short else 20 * span)

@@ -50,6 +50,8 @@ class ChunkResult:
         How the trials ended.
     tallies
         What happened before randomisation, in a world with sites.
+    amounts
+        What has to be paid for, ``[replicate, item]``, where the world has costs.
     """
 
     chunk: Chunk
@@ -62,6 +64,7 @@ class ChunkResult:
     looks: list[LookRecord]
     ends: Ends
     tallies: SiteTallies | None = None
+    amounts: Ints | None = None
 
 
 class _Minds:
@@ -136,7 +139,9 @@ def conduct(chunk: Chunk) -> ChunkResult:
         futile[rows] |= decision.futile
         chunk.apply(point, decision, np.where(record.status == Status.OK, record.z, -1000.0 - record.status))
     ends = chunk.ends()
-    return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends, chunk.tallies())
+    tallies = chunk.tallies()
+    amounts = None if plan.world.costs is None else chunk.cost_amounts()
+    return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends, tallies, amounts)
 
 
 def _analyse(chunk: Chunk, point: Point) -> LookRecord:

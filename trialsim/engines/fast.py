@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
+from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_kernels as kernels
-from trialsim.engines import fast_minimisation
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.plan import Plan, Trigger
@@ -74,6 +74,7 @@ class FastChunk:
         self._end_cut = np.full(size, NEVER)
         self._dropped = np.zeros((size, arms), dtype=np.int64)
         self._history: list[tuple[str, Any]] = []
+        self._tallies: SiteTallies | None = None
         self._lay_out(self._all, np.zeros(size, dtype=np.int64))
         self._find_looks(self._all)
         self._find_reviews(self._all, np.zeros(size, dtype=np.int64))
@@ -391,8 +392,14 @@ class FastChunk:
 
     def tallies(self) -> SiteTallies | None:
         """Return what happened at each site; None in a world without sites."""
-        recruitment = self.patients.recruitment
-        return None if recruitment is None else recruitment.tallies(self._end)
+        if self._tallies is None and self.patients.recruitment is not None:
+            self._tallies = self.patients.recruitment.tallies(self._end)
+        return self._tallies
+
+    def cost_amounts(self) -> Ints:
+        """Return what has to be paid for in each trial, ``[replicate, item]``."""
+        assert self.plan.world.costs is not None
+        return fast_costs.amounts_of(self, self.plan.world.costs, self._end)
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""

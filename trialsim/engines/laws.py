@@ -13,6 +13,7 @@ from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
+from trialsim.operations.costs import cost_law
 from trialsim.operations.screening import ScreeningLaw, screening_law
 from trialsim.operations.sites import SitesLaw, sites_law
 from trialsim.population.chances import Chance, Chances
@@ -317,6 +318,7 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         sites,
         screening,
         chances,
+        costs=None if scenario.costs is None else cost_law(scenario.costs, sites is not None),
     )
 
 

@@ -154,6 +154,13 @@ class Chunk(Protocol):
         """Return what happened at each site; None in a world without sites. Only once the trials have ended."""
         ...
 
+    def cost_amounts(self) -> Ints:
+        """Return what has to be paid for in each trial, ``[replicate, item]``; only once the trials have ended.
+
+        The items, and what each counts, are those of :mod:`trialsim.operations.costs`.
+        """
+        ...
+
     def log(self, row: int) -> list[LogRow]:
         """Return the event log of one replicate, in order."""
         ...

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.conduct import ChunkResult
+from trialsim.engines.cost_records import cost_columns
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.timegrid import TICKS_PER_DAY
@@ -53,6 +54,7 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     }
     if (tallies := result.tallies) is not None:
         columns |= recruitment_columns(plan, tallies, ends)
+    columns |= cost_columns(plan, result.amounts)
     for t, test in enumerate(plan.tests):
         columns[f"reject:{test.name}"] = result.rejected[:, t]
         columns[f"reject_look:{test.name}"] = result.reject_look[:, t].astype(np.int16)

@@ -20,6 +20,7 @@ from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_sites import Recruitment
 from trialsim.engines.world import OutcomeLaw
@@ -545,6 +546,10 @@ class ReferenceTrial:
     def tallies(self) -> SiteTallies | None:
         """Return what happened at each site by the end of the trial; None in a world without sites."""
         return None if self.recruitment is None else self.recruitment.tallies()
+
+    def cost_amounts(self) -> Ints:
+        """Return what has to be paid for in the trial, ``[1, item]``."""
+        return amounts_of(self)
 
     def log(self, row: int) -> list[LogRow]:
         """Return the event log, in the order in which it was written."""

@@ -277,6 +277,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "alpha": test.alpha,
                     "unit": _unit(plan, test),
                 }
+                | ({} if plan.world.costs is None else {"currency": plan.world.costs.currency})
             )
     return pa.Table.from_pylist(rows)
 

@@ -15,6 +15,7 @@ from trialsim.compiled import kernel
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, uniform
 from trialsim.elementary import standard_normal
 from trialsim.operations.accrual import AccrualLaw
+from trialsim.operations.costs import CostLaw
 from trialsim.operations.screening import ScreeningLaw
 from trialsim.operations.sites import SITE_BITS, SitesLaw
 from trialsim.population.chances import Chances
@@ -202,6 +203,8 @@ class World:
     sites, screening, chances
         Where candidates come from, their way to randomisation, and what their traits say of it; None where patients simply
         enter.
+    costs
+        What is paid for, or None.
     """
 
     source: PatientSource
@@ -214,6 +217,7 @@ class World:
     sites: SitesLaw | None = None
     screening: ScreeningLaw | None = None
     chances: Chances | None = None
+    costs: CostLaw | None = None
 
     @property
     def subgroup_levels(self) -> tuple[str, ...]:

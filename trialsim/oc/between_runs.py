@@ -13,7 +13,7 @@ from trialsim.oc.measures import Measure
 from trialsim.oc.montecarlo import MonteCarlo, normal
 from trialsim.oc.run_folder import StoredRun, characteristics_of
 
-COMPARED = ("reject_any", "power_disjunctive", "duration", "enrolled", "events")
+COMPARED = ("reject_any", "power_disjunctive", "duration", "enrolled", "events", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _independent_rows(
     for one, other in matched:
         for name in COMPARED:
             before, after = ours.get((one, name)), theirs.get((other, name))
-            if before is not None and after is not None:
+            if before is not None and after is not None and before.unit == after.unit:
                 counts = (before.n, after.n, before.n_failed + after.n_failed)
                 yield _row(before, after, _independent(before, after), counts)
 

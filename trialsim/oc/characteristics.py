@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trialsim.oc.by_arm import arm_measures, closes_arms
 from trialsim.oc.columns import Cell, HypothesisFacts, Records, RecordTables, records_of
 from trialsim.oc.comparisons import Difference, design_differences
+from trialsim.oc.costs import cost_measures
 from trialsim.oc.estimation import estimation_measures
 from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
@@ -148,6 +149,7 @@ def _design_measures(
             yield from estimation_measures(records, cell, each)
         yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)
         yield from recruitment_measures(records, cell, failed[cell])
+        yield from cost_measures(records, cell, failed[cell])
 
 
 def _rejection_measures(

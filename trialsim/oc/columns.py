@@ -51,7 +51,8 @@ class Categories(NamedTuple):
 class HypothesisFacts:
     """What is true of a hypothesis in a cell.
 
-    `true_value` is the estimand's true value (``None`` where unknown); `null` says that there is no benefit.
+    `true_value` is the estimand's true value (``None`` where unknown); `null` says that there is no benefit;
+    `currency` is that of the scenario's costs, empty where it has none.
     """
 
     design: str
@@ -63,6 +64,7 @@ class HypothesisFacts:
     null: bool
     best_arm: str
     unit: str
+    currency: str = ""
 
 
 @runtime_checkable
@@ -129,7 +131,7 @@ def facts_of(cells: pa.Table) -> tuple[HypothesisFacts, ...]:
         value = row["true_value"]
         row["true_value"] = float(value) if value is not None and math.isfinite(value) else None
         row["null"] = bool(row["null"])
-        for name in ("estimand", "estimator", "best_arm", "unit"):
+        for name in ("estimand", "estimator", "best_arm", "unit", "currency"):
             row[name] = "" if row[name] is None else str(row[name])
         found.append(HypothesisFacts(**row))
     return tuple(found)

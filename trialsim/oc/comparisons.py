@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.oc.columns import Cell, Records
+from trialsim.oc.costs import currency_of
 from trialsim.oc.measures import DAYS, EVENTS, PATIENTS, PROBABILITY
 from trialsim.oc.montecarlo import MonteCarlo, paired_difference, paired_proportions
 from trialsim.oc.rejections import (
@@ -50,12 +51,13 @@ DIFFERENCE_KEYS = tuple(field.name for field in fields(Difference))
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What is compared replicate by replicate: flags (with the number failed) and numbers."""
+    """What is compared replicate by replicate: flags (with the number failed), numbers and their units."""
 
     replicates: NDArray[Any]
     failed: Flags | None
     flags: dict[str, tuple[Flags, int]]
     numbers: dict[str, NDArray[Any]]
+    units: dict[str, str]
 
 
 def outcomes_of(records: Records, cell: Cell) -> Outcomes:
@@ -74,7 +76,10 @@ def outcomes_of(records: Records, cell: Cell) -> Outcomes:
         for name, (column, _) in _COUNTS.items()
         if column in present
     }
-    return Outcomes(records.numbers("trials", "replicate", cell), failed, flags, numbers)
+    units = {name: unit for name, (_, unit) in _COUNTS.items()}
+    if "cost" in present:
+        numbers["cost"], units["cost"] = records.numbers("trials", "cost", cell), currency_of(records, cell)
+    return Outcomes(records.numbers("trials", "replicate", cell), failed, flags, numbers, units)
 
 
 def compare_outcomes(design: Outcomes, reference: Outcomes) -> Iterator[tuple[str, str, MonteCarlo, int]]:
@@ -99,6 +104,8 @@ def compare_outcomes(design: Outcomes, reference: Outcomes) -> Iterator[tuple[st
         others = reference.numbers.get(name)
         if others is None or (name == "events" and not (values.any() or others.any())):
             continue
+        if design.units[name] != reference.units[name]:
+            continue
         first, second = values[ours], others[theirs]
         kept = np.isfinite(first) & np.isfinite(second)
         if failed is not None:
@@ -107,7 +114,7 @@ def compare_outcomes(design: Outcomes, reference: Outcomes) -> Iterator[tuple[st
             first, second = first[kept], second[kept]
         found = paired_difference(first, second)
         if found is not None:
-            yield name, _COUNTS[name][1], found, kept.size - found.n
+            yield name, design.units[name], found, kept.size - found.n
 
 
 def design_differences(records: Records) -> Iterator[Difference]:

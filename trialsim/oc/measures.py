@@ -12,6 +12,7 @@ PATIENTS = "patients"
 EVENTS = "events"
 DAYS = "days"
 OF_THE_ESTIMATE = "unit of the estimate"
+MONEY = "currency of the scenario"
 
 SIZES = ("enrolled", "analysed", "pipeline", "overrun", "events")
 TIMES = ("duration", "decision_time", "last_visit_time")
@@ -135,6 +136,7 @@ def _definitions() -> Iterator[Definition]:
     yield from _estimation()
     yield from _by_arm()
     yield from recruitment_definitions()
+    yield from _costs()
 
 
 def _rejection() -> Iterator[Definition]:
@@ -282,6 +284,23 @@ def recruitment_definitions() -> Iterator[Definition]:
         "share",
         "Mean over trials of the subgroup's share of the patients randomised. Trials without any, and failed "
         "replicates, are left out.",
+    )
+
+
+def _costs() -> Iterator[Definition]:
+    yield Definition(
+        "cost",
+        MONEY,
+        "Mean cost of the trial up to the decision, discounted to the start of accrual where the scenario says so; reported where the "
+        f"scenario has costs. {_FAILED_MEAN}",
+    )
+    for suffix, word in _QUANTILE_WORDS.items():
+        yield Definition(f"cost_{suffix}", MONEY, f"{word} of what `cost` is the mean of. {_FAILED_MEAN}")
+    yield Definition(
+        "cost_component",
+        MONEY,
+        "Mean of the part of the cost that the reason names: `sites`, `screening`, `patients`, `looks`, `running`; they "
+        f"add up to `cost`. {_FAILED_MEAN}",
     )
 
 

@@ -54,7 +54,7 @@ def size_measures(records: Records, cell: Cell, failed: Flags | None, with_event
             finite = values[np.isfinite(values)]
             left_out += values.size - finite.size
             values = finite
-        found = _summary(values)
+        found = summary(values)
         for suffix, value in found.items():
             yield measure(*cell, name + suffix, value, unit=unit, n_failed=left_out)
 
@@ -74,7 +74,8 @@ def counts_events(records: Records, cells: list[Cell]) -> bool:
     return any(bool(np.any(records.numbers("trials", "events", cell))) for cell in cells)
 
 
-def _summary(values: NDArray[Any]) -> dict[str, MonteCarlo]:
+def summary(values: NDArray[Any]) -> dict[str, MonteCarlo]:
+    """Return the mean and the quantiles of finite values, by suffix of the measure's name; nothing where there are none."""
     if values.size == 0:
         return {}
     centre: MonteCarlo | None

@@ -72,6 +72,11 @@ class ScreeningLaw:
     subgroup: int
     attempts: int
 
+    @property
+    def asks(self) -> bool:
+        """Whether candidates are asked for consent."""
+        return bool(self.numbers[_DELAYS + 3 * _CONSENT_AT] >= 0.0)
+
 
 def screening_law(
     stated: Screening,

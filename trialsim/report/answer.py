@@ -81,6 +81,8 @@ def _against(characteristics: OperatingCharacteristics, rows: list[Difference]) 
         parts.append(f"it enrols {_change(enrolled, 1, 'patients', 'more', 'fewer', 'as many patients')}")
     if (duration := by_name.get("duration")) is not None:
         parts.append(f"it takes {_change(duration, 1 / DAYS_PER_MONTH, 'months', 'more', 'less', 'as long')}")
+    if (cost := by_name.get("cost")) is not None:
+        parts.append(f"it costs {_change(cost, 1, cost.unit, 'more', 'less', 'as much')}")
     if not parts:
         return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

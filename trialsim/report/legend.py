@@ -42,6 +42,8 @@ def legend(characteristics: OperatingCharacteristics, tables: Sequence[TextTable
         times.append("months: from the start of accrual to the data lock of the deciding analysis")
     if "stopped early" in headings:
         times.append("stopped early: before the last planned look")
+    if any(heading.startswith("cost, ") for heading in headings):
+        times.append("cost: up to the decision, discounted where the scenario says so")
     bias = [_bias(characteristics)] if "bias" in headings else []
     return [f"{_capital('; '.join(part))}." for part in (first, words, times, bias) if part]
 

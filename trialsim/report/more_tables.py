@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
 from trialsim.oc.measures import Measure
-from trialsim.report.numbers import DAYS_PER_MONTH, percent, with_error
+from trialsim.report.numbers import DAYS_PER_MONTH, percent, plain, with_error
 from trialsim.report.tables import TextTable
 from trialsim.scenario.units import readable_duration
 
@@ -71,6 +71,33 @@ def more_measures(characteristics: OperatingCharacteristics) -> TextTable:
         tuple(headings[place] for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows),
     )
+
+
+def cost_table(characteristics: OperatingCharacteristics) -> TextTable | None:
+    """Return a row for each design and truth with its cost and the parts of it, or None where there are no costs."""
+    totals = characteristics.select("cost")
+    if not totals:
+        return None
+    parts = list(dict.fromkeys(str(row.reason) for row in characteristics.select("cost_component")))
+    rows = []
+    for cell in characteristics.cells()[:MOST_CELLS]:
+        here = {
+            row.reason: row
+            for row in characteristics.select("cost_component", design=cell.design, truth=cell.truth)
+        }
+        lines: list[tuple[str, ...]] = [(cell.truth,), (cell.design,)]
+        lines.append((with_error(_one(characteristics, "cost", cell)),))
+        lines += [
+            (_rounded(_one(characteristics, f"cost_{suffix}", cell)),) for suffix in ("median", "p10", "p90")
+        ]
+        lines += [(with_error(here.get(part)),) for part in parts]
+        rows.append(tuple(lines))
+    headings = ("truth", "design", "mean (mcse)", "median", "10th percentile", "90th percentile", *parts)
+    return TextTable(f"Costs in {totals[0].unit}", headings, tuple(rows))
+
+
+def _rounded(row: Measure | None) -> str:
+    return "–" if row is None else plain(row.value, 0)
 
 
 def finished_sentences(characteristics: OperatingCharacteristics) -> list[str]:

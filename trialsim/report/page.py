@@ -23,7 +23,7 @@ from trialsim.report.figures import (
     stopping_picture,
 )
 from trialsim.report.legend import legend
-from trialsim.report.more_tables import MOST_CELLS, more_measures, stopping_table
+from trialsim.report.more_tables import MOST_CELLS, cost_table, more_measures, stopping_table
 from trialsim.report.page_style import STYLE
 from trialsim.report.tables import TextTable, summary_tables
 
@@ -79,6 +79,7 @@ def page(
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
         *_more(characteristics),
+        *_costs(characteristics),
         *_effects(effects),
         "<h2>Definitions</h2>",
         *_definitions(characteristics),
@@ -166,6 +167,17 @@ def _more(characteristics: OperatingCharacteristics) -> list[str]:
     if (n_cells := len(characteristics.cells())) > MOST_CELLS:
         lines.append(f"<p>Shown for the first {MOST_CELLS} of {n_cells} designs under a truth.</p>")
     return lines
+
+
+def _costs(characteristics: OperatingCharacteristics) -> list[str]:
+    table = cost_table(characteristics)
+    if table is None:
+        return []
+    explanation = (
+        "From the start of accrual to the decision; what falls later is not counted. Each part is a mean (mcse); they "
+        "add up to the whole."
+    )
+    return ["<h2>Costs</h2>", f"<p>{explanation}</p>", _text_table(table)]
 
 
 def _effects(effects: Sequence[Effect]) -> list[str]:

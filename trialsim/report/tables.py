@@ -76,6 +76,9 @@ def _truth_table(characteristics: OperatingCharacteristics, truth: str, cells: S
     everything_null = all(characteristics.global_null(cell) for cell in cells)
     rejecting = "type I error (mcse)" if everything_null else "power (mcse)"
     headings = ["design", rejecting, "enrolled", "events", "months", "stopped early", "bias"]
+    costs = [row for cell in cells for row in _rows(characteristics, cell, "cost")]
+    if costs:
+        headings.append(f"cost, {costs[0].unit}")
     if any(row.n_failed for cell in cells for row in _rows(characteristics, cell, "reject_any")):
         headings.append("failed")
     rows = []
@@ -89,6 +92,8 @@ def _truth_table(characteristics: OperatingCharacteristics, truth: str, cells: S
             (with_error(_row(characteristics, cell, "stop_early")),),
             _bias(characteristics, cell),
         ]
+        if costs:
+            lines.append((with_error(_row(characteristics, cell, "cost")),))
         if "failed" in headings:
             any_row = _row(characteristics, cell, "reject_any")
             lines.append((f"{any_row.n_failed:,} of {any_row.n:,}" if any_row else "–",))

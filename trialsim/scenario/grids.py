@@ -10,7 +10,14 @@ from pydantic_core import PydanticCustomError
 
 from trialsim.errors import Problem
 from trialsim.scenario.truths import canonical_path
-from trialsim.scenario.units import is_duration, parse_duration, parse_rate, readable_duration, write_rate
+from trialsim.scenario.units import (
+    is_duration,
+    parse_duration,
+    parse_rate,
+    plain_rate,
+    readable_duration,
+    write_rate,
+)
 from trialsim.scenario.wording import shown
 
 MOST_CELLS = 10_000
@@ -100,7 +107,9 @@ def _value_label(value: Any) -> str:
     """Return a value as it stands in a cell's name, whatever the spelling of its unit."""
     if isinstance(value, str):
         days = is_duration(value)
-        return readable_duration(parse_duration(value)) if days else write_rate(parse_rate(value, zero=True))
+        if days:
+            return readable_duration(parse_duration(value))
+        return write_rate(parse_rate(plain_rate(value), zero=True))
     return repr(float(value))
 
 

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from trialsim.scenario.schema import Scenario
-from trialsim.scenario.units import DURATION_PATTERN, RATE_PATTERN
+from trialsim.scenario.units import DURATION_PATTERN, PERCENT_RATE_PATTERN, RATE_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PARTIAL = "Partial"
@@ -15,6 +15,7 @@ _NUMBER_OR_QUANTITY = {
         {"type": "number"},
         {"type": "string", "pattern": DURATION_PATTERN},
         {"type": "string", "pattern": RATE_PATTERN},
+        {"type": "string", "pattern": PERCENT_RATE_PATTERN},
     ]
 }
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialsim.scenario.accrual import Accrual
+from trialsim.scenario.costs import Costs
 from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, SurvivalEndpoint
 from trialsim.scenario.population import TRAITS, Population
+from trialsim.scenario.rules_costs import cost_findings
 from trialsim.scenario.screening import Screening
 from trialsim.scenario.sites import MOST_SITES
 from trialsim.scenario.table import MOST_LEVELS, Table
@@ -27,7 +29,7 @@ class WorldParts:
     ----------
     arms
         The arms, or None where they could not be read.
-    population, accrual, endpoints, dropout, screening
+    population, accrual, endpoints, dropout, screening, costs
         What could be read.
     table
         The resampled patients.
@@ -43,6 +45,7 @@ class WorldParts:
     table: Table | None
     horizon: float
     screening: Screening | None = None
+    costs: Costs | None = None
 
 
 def world_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -74,6 +77,7 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         yield from _effect(("dropout",), parts.dropout.effect, parts, whole=False)
         yield from _predictor(("dropout",), parts.dropout, parts)
     yield from recruitment_findings(parts)
+    yield from cost_findings(parts.costs, parts.accrual, parts.screening)
     if parts.screening is not None:
         for name in ("prescreen", "consent", "eligible"):
             if (chance := getattr(parts.screening, name)) is not None:

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from trialsim.errors import UsageError
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.completion import completed
+from trialsim.scenario.costs import Costs
 from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
@@ -35,6 +36,7 @@ class World(Model):
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1, max_length=50)]
     dropout: Dropout | None = None
     screening: Screening | None = None
+    costs: Costs | None = None
 
 
 class Scenario(Model):
@@ -51,6 +53,7 @@ class Scenario(Model):
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1, max_length=50)]
     dropout: Dropout | None = None
     screening: Screening | None = None
+    costs: Costs | None = None
     hypotheses: Annotated[dict[Name, Hypothesis], Field(min_length=1, max_length=50)]
     truths: Annotated[dict[TruthName, Overlay], Field(min_length=1, max_length=MOST_TRUTHS)]
     designs: Annotated[dict[Name, Design], Field(min_length=1, max_length=100)]

@@ -15,11 +15,13 @@ from trialsim.errors import Problem, ScenarioError, UsageError
 from trialsim.scenario.hazards import Ratio
 from trialsim.scenario.units import (
     DURATION_PATTERN,
+    PERCENT_RATE_PATTERN,
     RATE_PATTERN,
     is_duration,
     is_quantity,
     parse_duration,
     parse_rate,
+    plain_rate,
     write_duration,
     write_rate,
 )
@@ -27,7 +29,7 @@ from trialsim.scenario.values import NAME_PATTERN, NameAtom, NumberAtom
 from trialsim.scenario.wording import did_you_mean, listed, printable, refuse, shown
 
 ANY = "*"
-WORLD_PARTS = ("population", "accrual", "screening", "endpoints", "dropout")
+WORLD_PARTS = ("population", "accrual", "screening", "endpoints", "dropout", "costs")
 _TRUTH = re.compile(r"([a-z][a-z0-9_]*)(\[[^\[\]\n]{1,300}\])?\Z")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 _NUMBER = NumberAtom(least=-1e9, most=1e9)
@@ -91,6 +93,7 @@ class NewValueAtom:
 
     def parse(self, value: Any) -> Any:
         """Return the value in its canonical spelling, or refuse it."""
+        value = plain_rate(value)
         if isinstance(value, str) and is_quantity(value):
             if is_duration(value):
                 return write_duration(parse_duration(value))
@@ -118,6 +121,7 @@ class NewValueAtom:
                 {"type": "number"},
                 {"type": "string", "pattern": DURATION_PATTERN},
                 {"type": "string", "pattern": RATE_PATTERN},
+                {"type": "string", "pattern": PERCENT_RATE_PATTERN},
                 array,
             ]
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -33,9 +34,11 @@ _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _UNIT_CHOICE = "(?:" + "|".join(sorted(_UNITS)) + ")"
 _DURATION = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]+)\s*\Z")
 _RATE = re.compile(rf"\s*({_NUMBER})\s*(?:per\s+|/\s*)([A-Za-z]+)\s*\Z")
+_PERCENT_RATE = re.compile(rf"\s*({_NUMBER})\s*%\s*((?:per\s+|/\s*)[A-Za-z]+)\s*\Z")
 _UNSIGNED = _NUMBER.removeprefix("[+-]?")
 DURATION_PATTERN = rf"^\s*\+?{_UNSIGNED}\s*{_UNIT_CHOICE}\s*$"
 RATE_PATTERN = rf"^\s*\+?{_UNSIGNED}\s*(?:per\s+|/\s*){_UNIT_CHOICE}\s*$"
+PERCENT_RATE_PATTERN = rf"^\s*\+?{_UNSIGNED}\s*%\s*(?:per\s+|/\s*){_UNIT_CHOICE}\s*$"
 
 
 def is_quantity(value: object) -> bool:
@@ -100,6 +103,15 @@ def parse_rate(value: Any, *, zero: bool = False) -> float:
             f"{shown(value)} is not allowed; the rate must be {'zero or more' if zero else 'above zero'}"
         )
     return rate + 0.0
+
+
+def plain_rate(value: Any) -> Any:
+    """Return a rate that is written as a percentage without the sign: ``3% per year`` is ``0.03 per year``.
+
+    Anything else is returned as it is.
+    """
+    match = _PERCENT_RATE.match(value) if isinstance(value, str) and len(value) < 100 else None
+    return f"{Decimal(match[1]) / 100} {match[2]}" if match else value
 
 
 def _unit(word: str) -> float:

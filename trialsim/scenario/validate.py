@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.accrual import Accrual
+from trialsim.scenario.costs import Costs
 from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
@@ -38,6 +39,7 @@ _ACCRUAL = TypeAdapter(Accrual)
 _ENDPOINT: TypeAdapter[Any] = TypeAdapter(Endpoint)
 _DROPOUT = TypeAdapter(Dropout)
 _SCREENING = TypeAdapter(Screening)
+_COSTS = TypeAdapter(Costs)
 _HYPOTHESIS = TypeAdapter(Hypothesis)
 _DESIGN = TypeAdapter(Design)
 
@@ -73,6 +75,7 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         endpoints=_read_each(_ENDPOINT, tree.get("endpoints")),
         dropout=_read(_DROPOUT, tree.get("dropout")),
         screening=_read(_SCREENING, tree.get("screening")),
+        costs=_read(_COSTS, tree.get("costs")),
         table=table,
         horizon=_read(_HORIZON, tree.get("horizon")) or DEFAULT_HORIZON,
     )
@@ -108,6 +111,7 @@ def _world_parts(world: Scenario | World, scenario: Scenario) -> WorldParts:
         endpoints=world.endpoints,
         dropout=world.dropout,
         screening=world.screening,
+        costs=world.costs,
         table=scenario.table,
         horizon=scenario.horizon,
     )
