@@ -15,6 +15,7 @@ from trialsim.engines import fast_kernels as kernels
 from trialsim.engines import fast_minimisation
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
+from trialsim.engines.fast_site_kernels import count_randomised
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.world import OutcomeLaw
@@ -393,6 +394,12 @@ class FastChunk:
         """Return what happened at each site; None in a world without sites."""
         recruitment = self.patients.recruitment
         return None if recruitment is None else recruitment.tallies(self._end)
+
+    def randomised_by(self, ticks: Ints, group: Ints) -> Ints:
+        """Return how many patients of each group of sites were randomised by some times and by the trial's end."""
+        found = np.zeros((len(self.replicates), len(ticks), int(group.max()) + 1), dtype=np.int64)
+        count_randomised(self.entry, self.patients.keys, self._end, ticks, group, found)
+        return found
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""
