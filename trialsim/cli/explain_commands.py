@@ -87,7 +87,9 @@ def _check_one_part(candidate: str | None, site: str | None, against: str | None
         raise UsageError("--candidate and --site each tell a part of the story; give one of them.")
     if against is not None and (candidate is not None or site is not None):
         option = "--candidate" if candidate is not None else "--site"
-        raise UsageError(f"{option} tells a part of one design's story; leave out --against, or choose with --design.")
+        raise UsageError(
+            f"{option} tells a part of one design's story; leave out --against, or choose with --design."
+        )
 
 
 def _check_targets(targets: dict[str, Path | None], force: bool) -> None:

@@ -89,7 +89,7 @@ def _openings(sites: SitesLaw) -> Floats:
             kind, first, second = sites.activation[s]
             ticks = drawn_delay((place + 0.5) / len(members), int(kind), first, second, 1)
             opens[s] = ticks / TICKS_PER_DAY
-    return opens - opens.min()
+    return np.asarray(opens - opens.min())
 
 
 def _expected_arrivals(sites: SitesLaw, s: int, opening: float, time: Floats) -> Floats:

@@ -468,7 +468,7 @@ def record_strata(seed, replicates, keys, margin, strata, count, rate, out):
 
 
 @kernel
-def count_randomised(entry, keys, ends, ticks, group, out):  # type: ignore[no-untyped-def]
+def count_randomised(entry, keys, ends, ticks, group, out):
     """Add up the patients of each group of sites who were randomised by each time and by the end of their trial.
 
     Parameters

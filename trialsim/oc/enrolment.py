@@ -62,7 +62,12 @@ class EnrolmentTally:
             return None
         last = self._last_change()
         rows = [
-            {"design": self._cell.design, "truth": self._cell.truth, "group": group, **self._row((group, date))}
+            {
+                "design": self._cell.design,
+                "truth": self._cell.truth,
+                "group": group,
+                **self._row((group, date)),
+            }
             for group, date in self._counts
             if date <= last
         ]
@@ -153,11 +158,15 @@ def enrolment_curves(records: Records, cell: Cell) -> tuple[EnrolmentCurve, ...]
         return ()
     groups = records.categories("enrolment", "group", cell)
     names = ("time", "planned", "mean", "mcse", "p10", "median", "p90")
-    columns = [records.numbers("enrolment", name, cell).astype(np.float64) for name in names]
+    columns = {name: records.numbers("enrolment", name, cell).astype(np.float64) for name in names}
     trials = records.numbers("enrolment", "trials", cell)
     found = []
     # In the order of the rows, which is that of the scenario; codes of names may be in another.
     for name in dict.fromkeys(groups.names[int(code)] for code in groups.codes):
         here = np.flatnonzero(groups.equal(name))
-        found.append(EnrolmentCurve(name, *(column[here] for column in columns), int(trials[here[0]])))
+        days, *rest = (columns[each][here] for each in names)
+        planned, average, mcse, p10, median, p90 = rest
+        found.append(
+            EnrolmentCurve(name, days, planned, average, mcse, p10, median, p90, int(trials[here[0]]))
+        )
     return tuple(found)

@@ -108,7 +108,9 @@ def _candidate_part(replay: Replay, key: int) -> Part:
 def _patient_part(replay: Replay, number: int) -> Part:
     """Return a patient's way: from first contact where patients come as candidates."""
     if not 1 <= number <= len(replay.courses):
-        some = f"they are numbered 1 to {len(replay.courses):,}" if replay.courses else "nobody was randomised"
+        some = (
+            f"they are numbered 1 to {len(replay.courses):,}" if replay.courses else "nobody was randomised"
+        )
         raise UsageError(f"--candidate: there is no patient {number} in this trial; {some}.")
     if replay.with_sites:
         return _candidate_part(replay, replay.courses[number - 1].key)

@@ -77,9 +77,7 @@ def allocation_strata(replay: Replay, records: Floats) -> list[str]:
     return ["/".join(filter(None, labels)) for labels in zip(*margins, strict=True)]
 
 
-def _recorded(
-    replay: Replay, names: tuple[str, ...], margin: int, records: Floats, rate: float
-) -> list[int]:
+def _recorded(replay: Replay, names: tuple[str, ...], margin: int, records: Floats, rate: float) -> list[int]:
     """Return the number of the stratum recorded of each patient."""
     plan = replay.plan
     strata = plan.strata(names)

@@ -51,11 +51,15 @@ def recruitment_sentences(replay: Replay) -> list[str]:
         )
     )
     sentences += _counted({name: int(column.sum()) for name, column in table.items()}, failures)
-    full = [row for row in replay.log if row.kind == Kind.SITE_CLOSED and CLOSED_BECAUSE[int(row.value)] == "cap"]
+    full = [
+        row for row in replay.log if row.kind == Kind.SITE_CLOSED and CLOSED_BECAUSE[int(row.value)] == "cap"
+    ]
     if full:
         first = full[0]
         patients = count(int(table["randomised"][first.id]), "patient")
-        sentences.append(f"Site {sites.names[first.id]} filled first: it had its {patients} on {when(first.tick)}.")
+        sentences.append(
+            f"Site {sites.names[first.id]} filled first: it had its {patients} on {when(first.tick)}."
+        )
     elif sites.count > 1 and table["randomised"].max() > 0:
         most = int(table["randomised"].argmax())
         patients = count(int(table["randomised"][most]), "patient")
@@ -94,7 +98,11 @@ def site_sentences(replay: Replay, site: int) -> list[str]:
     rows = [row for row in replay.log if row.kind == Kind.SCREENING and site_of(row.id) == site]
     failures = _failures(replay, rows)
     numbers = {key: int(column[site]) for key, column in table.items() if key not in _TIMES}
-    return [f"{text}.", *_counted(numbers, failures), *_idle(replay, [site], "The places of its coordinators")]
+    return [
+        f"{text}.",
+        *_counted(numbers, failures),
+        *_idle(replay, [site], "The places of its coordinators"),
+    ]
 
 
 _TIMES = ("opened_time", "closed_time", "idle_days")
@@ -260,7 +268,9 @@ def _idle(replay: Replay, chosen: Iterable[int], what: str) -> list[str]:
     if available <= 0.0:
         return []
     share = 100.0 * idle / available
-    return [f"{what} were free for {plain(idle, 0)} days in all, {plain(share, 0)}% of the time they were there."]
+    return [
+        f"{what} were free for {plain(idle, 0)} days in all, {plain(share, 0)}% of the time they were there."
+    ]
 
 
 def _enrolment_closed(replay: Replay) -> int | None:

@@ -61,7 +61,9 @@ def _event_table(
     from rich.text import Text
 
     log = replay.log if entries is None else entries
-    title = Text(f"event log of {replay.plan.design}{whose}, {len(log):,} {'entry' if len(log) == 1 else 'entries'}")
+    title = Text(
+        f"event log of {replay.plan.design}{whose}, {len(log):,} {'entry' if len(log) == 1 else 'entries'}"
+    )
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading, side in (("day", "right"), ("month", "right"), ("event", "left"), ("what happened", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left")

@@ -10,7 +10,12 @@ from trialsim.contracts import Kind, LogRow, Status, Stop
 from trialsim.engines.plan import Trigger
 from trialsim.engines.records import STOP_REASONS
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
-from trialsim.report.story_candidates import RECRUITMENT_COLUMNS, of_patient, of_recruitment, recruitment_clause
+from trialsim.report.story_candidates import (
+    RECRUITMENT_COLUMNS,
+    of_patient,
+    of_recruitment,
+    recruitment_clause,
+)
 from trialsim.report.story_replay import Replay
 from trialsim.timegrid import TICKS_PER_DAY, to_days
 
