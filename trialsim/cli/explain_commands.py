@@ -11,6 +11,7 @@ from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
     from trialsim.report.story import Story
+    from trialsim.report.story_part import Part
 
 
 _CONTENTS = {"--csv": "Event log", "--picture": "Picture", "--patients": "Patients"}
@@ -30,6 +31,11 @@ def explain_command(
     against: Annotated[
         str | None, typer.Option(help="Another design: the same patients under it, and where the two part.")
     ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(help="One candidate's way: SITE:NUMBER, or the number of a patient.", metavar="WHO"),
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="One site's log.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Print every entry of a long event log.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write the event log to a CSV file.")] = None,
@@ -49,9 +55,16 @@ def explain_command(
     if picture is not None:
         check_picture_path(picture)
     _check_targets(targets, force)
+    _check_one_part(candidate, site, against)
     story = explain(load_scenario(scenario), design, truth, replicate, seed, against)
+    part = None
+    if candidate is not None:
+        part = story.candidate(candidate)
+    elif site is not None:
+        part = story.site(site)
+    events = story.events if part is None else story.events_of(part)
     contents = {
-        "--csv": lambda: story.events.to_csv(index=False, lineterminator="\n").encode(),
+        "--csv": lambda: events.to_csv(index=False, lineterminator="\n").encode(),
         "--picture": lambda: story.picture_bytes("" if picture is None else picture.suffix.lower()),
         "--patients": lambda: story.patients.to_csv(index=False, lineterminator="\n").encode(),
     }
@@ -61,11 +74,22 @@ def explain_command(
             _write(option, path, contents[option](), force)
             written.append(f"{_CONTENTS[option]}: {path}")
     if json:
-        typer.echo(json_text(story.document()), nl=False)
+        typer.echo(json_text(story.document(part)), nl=False)
     else:
-        _print(story, everything)
+        _print(story, part, everything)
     for line in written:
         typer.echo(line, err=json)
+
+
+def _check_one_part(candidate: str | None, site: str | None, against: str | None) -> None:
+    """Refuse options that ask for several parts of a story at once."""
+    if candidate is not None and site is not None:
+        raise UsageError("--candidate and --site each tell a part of the story; give one of them.")
+    if against is not None and (candidate is not None or site is not None):
+        option = "--candidate" if candidate is not None else "--site"
+        raise UsageError(
+            f"{option} tells a part of one design's story; leave out --against, or choose with --design."
+        )
 
 
 def _check_targets(targets: dict[str, Path | None], force: bool) -> None:
@@ -99,17 +123,20 @@ def _write(option: str, path: Path, content: bytes, force: bool) -> None:
         raise _exists(option, path) from None
 
 
-def _print(story: Story, everything: bool) -> None:
+def _print(story: Story, part: Part | None, everything: bool) -> None:
     from rich.console import Console
 
-    from trialsim.report.story_tables import event_tables, summary_table
+    from trialsim.report.story_tables import event_tables, part_table, summary_table
     from trialsim.report.tables import rich_table
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, 140), highlight=False)
-    for line in story.text().splitlines():
+    for line in (story if part is None else part).text().splitlines():
         console.print(line, soft_wrap=not console.is_terminal, highlight=False, markup=False)
+    if part is not None:
+        console.print(part_table(story, part, everything))
+        return
     summary = summary_table(story)
     if summary is not None:
         console.print(rich_table(summary))

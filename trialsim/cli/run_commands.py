@@ -177,12 +177,15 @@ def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple
     from trialsim.report.answer import type_one_error_sentences
     from trialsim.report.legend import legend
     from trialsim.report.more_tables import finished_sentences
+    from trialsim.report.recruitment_tables import recruitment_table
     from trialsim.report.tables import rich_table, summary_tables
 
     console = _console()
     tables = summary_tables(characteristics)
     for table in tables:
         console.print(rich_table(table))
+    if (recruitment := recruitment_table(characteristics)) is not None:
+        console.print(rich_table(recruitment))
     sentences = [*finished_sentences(characteristics), *legend(characteristics, tables)]
     for sentence in (*sentences, *type_one_error_sentences(characteristics, targets)):
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -15,6 +15,7 @@ from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_kernels as kernels
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
+from trialsim.engines.fast_site_kernels import count_randomised
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.world import OutcomeLaw
@@ -400,6 +401,12 @@ class FastChunk:
         """Return what has to be paid for in each trial, ``[replicate, item]``."""
         assert self.plan.world.costs is not None
         return fast_costs.amounts_of(self, self.plan.world.costs, self._end)
+
+    def randomised_by(self, ticks: Ints, group: Ints) -> Ints:
+        """Return how many patients of each group of sites were randomised by some times and by the trial's end."""
+        found = np.zeros((len(self.replicates), len(ticks), int(group.max()) + 1), dtype=np.int64)
+        count_randomised(self.entry, self.patients.keys, self._end, ticks, group, found)
+        return found
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""

@@ -521,3 +521,33 @@ def record_strata(seed, replicates, keys, margin, strata, count, rate, out):
         mine = strata[r if strata.shape[0] > 1 else 0]
         for i in range(out.shape[1]):
             out[r, i] = recorded_stratum(seed, replicates[r], keys[r, i], margin, mine[i], count, rate)
+
+
+@kernel
+def count_randomised(entry, keys, ends, ticks, group, out):
+    """Add up the patients of each group of sites who were randomised by each time and by the end of their trial.
+
+    Parameters
+    ----------
+    entry, keys
+        Tick of randomisation, NEVER for those who never come, and candidate's key, ``[replicate, patient]``.
+    ends
+        Tick at which each trial ended, ``[replicate]``.
+    ticks
+        The times, in order, ``[date]``.
+    group
+        Number of the group of each site, ``[site]``.
+    out
+        Zeros to be filled, ``[replicate, date, group]``.
+    """
+    dates = len(ticks)
+    for r in range(len(entry)):
+        for i in range(entry.shape[1]):
+            if entry[r, i] > ends[r]:
+                continue
+            date = np.searchsorted(ticks, entry[r, i])
+            if date < dates:
+                out[r, date, group[keys[r, i] >> SITE_BITS]] += 1
+        for date in range(1, dates):
+            for g in range(out.shape[2]):
+                out[r, date, g] += out[r, date - 1, g]

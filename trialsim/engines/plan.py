@@ -19,12 +19,13 @@ from trialsim.contracts import (
     TestPlan,
 )
 from trialsim.engines.balance import Balance, build_balance
+from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.schema import Scenario
-from trialsim.timegrid import NEVER, to_ticks
+from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
 
 Ints = NDArray[np.int64]
 
@@ -201,6 +202,16 @@ class Plan:
     def strata(self, names: tuple[str, ...]) -> Strata:
         """Return how records fall into the strata of some covariates."""
         return build_strata(self.world.source, names)
+
+    @cached_property
+    def enrolment_dates(self) -> Ints:
+        """Ticks at which a run with sites counts its patients, ``[date]``; see :func:`enrolment_dates`."""
+        return enrolment_dates(self.world.accrual.over or 0.0, self.horizon, self.grid)
+
+    @cached_property
+    def planned_enrolment(self) -> NDArray[np.float64]:
+        """Patients that a plan would expect by those times, ``[group of sites, date]``; see :func:`planned_enrolment`."""
+        return planned_enrolment(self.world, self.enrolment_dates / float(TICKS_PER_DAY))
 
     @cached_property
     def response_endpoint(self) -> int:

@@ -161,6 +161,25 @@ class Chunk(Protocol):
         """
         ...
 
+    def randomised_by(self, ticks: Ints, group: Ints) -> Ints:
+        """Return how many patients of each group of sites were randomised by some times and by the trial's end.
+
+        Only in a world with sites, and once the trials have ended.
+
+        Parameters
+        ----------
+        ticks
+            The times, in order, ``[date]``.
+        group
+            Number of the group of each site, ``[site]``.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 ``[replicate, date, group]``.
+        """
+        ...
+
     def log(self, row: int) -> list[LogRow]:
         """Return the event log of one replicate, in order."""
         ...

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.conduct import ChunkResult
 from trialsim.engines.cost_records import cost_columns
+from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.timegrid import TICKS_PER_DAY
@@ -176,6 +177,7 @@ def columns_of(result: ChunkResult) -> dict[str, Columns]:
     }
     if (tallies := result.tallies) is not None:
         tables |= recruitment_tables(result.chunk.plan, result.chunk.replicates, tallies)
+        tables["enrolment"] = enrolment_columns(result.chunk)
     return tables
 
 
@@ -183,10 +185,13 @@ def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
     """Return tables of several chunks one after the other."""
     if len(parts) == 1:
         return parts[0]
-    return {
+    whole = {
         table: {name: np.concatenate([part[table][name] for part in parts]) for name in columns}
         for table, columns in parts[0].items()
     }
+    if "enrolment" in whole:
+        whole["enrolment"] = added_up(whole["enrolment"])
+    return whole
 
 
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
@@ -211,7 +216,8 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
         "hypothesis": tuple(test.name for test in plan.tests),
         "arm": plan.arms,
         "stop_reason": STOP_REASONS,
-    } | recruitment_vocabulary(plan)
+    }
+    vocabulary |= recruitment_vocabulary(plan) | enrolment_vocabulary(plan)
     found: dict[str, pa.Table] = {}
     for table, columns in tables.items():
         size = len(next(iter(columns.values())))

@@ -33,6 +33,7 @@ from trialsim.operations.allocation import (
     recorded_stratum,
 )
 from trialsim.operations.minimisation import chances_of
+from trialsim.operations.sites import SITE_BITS
 from trialsim.population.endpoints.binary import responds
 from trialsim.population.endpoints.continuous import measured_value
 from trialsim.population.endpoints.survival import HazardLaw, event_ticks
@@ -550,6 +551,19 @@ class ReferenceTrial:
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in the trial, ``[1, item]``."""
         return amounts_of(self)
+
+    def randomised_by(self, ticks: Ints, group: Ints) -> Ints:
+        """Return how many patients of each group of sites were randomised by some times and by the trial's end."""
+        came = [(p.entry, int(group[p.key >> SITE_BITS])) for p in self.patients]
+        return np.array(
+            [
+                [
+                    [sum(entry <= tick and mine == g for entry, mine in came) for g in range(max(group) + 1)]
+                    for tick in ticks
+                ]
+            ],
+            dtype=np.int64,
+        )
 
     def log(self, row: int) -> list[LogRow]:
         """Return the event log, in the order in which it was written."""

@@ -31,7 +31,7 @@ def amounts_of(trial: ReferenceTrial) -> Ints:
 def _things(trial: ReferenceTrial) -> Iterator[tuple[str, int]]:
     """Yield each thing that is paid for once, and when."""
     screening = trial.plan.world.screening
-    asks = screening is not None and screening.asks
+    asks = screening is not None and screening.asks_for_consent
     for row in trial.rows:
         if row.kind == Kind.SITE:
             yield "site_activation", row.tick

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from trialsim.engines.runner import run
+from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 from trialsim.oc.run_writer import TABLES
 from trialsim.scenario.schema import Scenario
 
@@ -30,6 +31,8 @@ class Collected:
         A row per design, truth and hypothesis: estimand, true value, whether its null is true.
     sites, screening, subgroups
         In a world with sites a row per design, truth, replicate and site, reason of screening failure, or subgroup.
+    enrolment
+        In a world with sites a row per design, truth, group of sites and time: patients so far, over the trials.
     """
 
     trials: pa.Table
@@ -39,6 +42,7 @@ class Collected:
     sites: pa.Table | None = None
     screening: pa.Table | None = None
     subgroups: pa.Table | None = None
+    enrolment: pa.Table | None = None
 
 
 def collect(
@@ -77,12 +81,17 @@ def collect(
         If a name or a number cannot be used.
     """
     blocks: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    enrolment = EnrolmentTally()
 
     def keep(tables: Mapping[str, pa.Table]) -> None:
         for name, table in tables.items():
-            blocks[name].append(_with_wide_codes(table))
+            whole = enrolment.add(table) if name == ENROLMENT else table
+            if whole is not None:
+                blocks[name].append(_with_wide_codes(whole))
 
     cells = run(scenario, designs, truths, replicates, seed, engine, workers, keep, progress, chunk)
+    if (last := enrolment.finish()) is not None:
+        blocks[ENROLMENT].append(_with_wide_codes(last))
     whole = {name: pa.concat_tables(parts).unify_dictionaries() for name, parts in blocks.items() if parts}
     return Collected(**{name: table.combine_chunks() for name, table in whole.items()}, cells=cells)
 

@@ -249,6 +249,7 @@ RECRUITMENT_COUNTS = {
 }
 RECRUITMENT_TIMES = {
     "first_patient_in": "Mean time from the first site's opening to the first randomisation.",
+    "last_patient_in": "Mean time from the first site's opening to the last randomisation.",
     "days_to_consent": "Mean over trials of the mean time from contact to consent.",
     "days_to_randomisation": "Mean over trials of the mean time from contact to randomisation.",
     "idle_days": (

@@ -33,12 +33,20 @@ def recruitment_measures(records: Records, cell: Cell, failed: Flags | None) -> 
     for name, (unit, _) in RECRUITMENT_COUNTS.items():
         yield from _mean(cell, name, unit, succeeded(records.numbers("trials", name, cell), failed), failed)
     for name in RECRUITMENT_TIMES:
-        yield from _mean(cell, name, DAYS, succeeded(records.numbers("trials", name, cell), failed), failed)
+        yield from _mean(cell, name, DAYS, succeeded(_times(records, cell, name), failed), failed)
     yield from _failure_rates(records, cell, failed)
     for site, values in _by_name(records, cell, "sites", "site", ("randomised",)).items():
         found = succeeded(values["randomised"], failed)
         yield from _mean(cell, "site_randomised", PATIENTS, found, failed, site=site)
     yield from _subgroups(records, cell, failed)
+
+
+def _times(records: Records, cell: Cell, name: str) -> Values:
+    """Return a time of each trial, NaN where it has none."""
+    if name != "last_patient_in":
+        return records.numbers("trials", name, cell)
+    enrolled = records.numbers("trials", "enrolled", cell)
+    return np.where(enrolled > 0, records.numbers("trials", "enrolment_end_time", cell), np.nan)
 
 
 def _failure_rates(records: Records, cell: Cell, failed: Flags | None) -> Iterator[Measure]:

@@ -23,6 +23,7 @@ _COLUMNS = {
     "sites": _CELL | {"replicate", "site", "candidates", "screened", "screen_failures", "randomised"},
     "screening": _CELL | {"replicate", "reason", "failures"},
     "subgroups": _CELL | {"replicate", "subgroup", "candidates", "eligible", "randomised"},
+    "enrolment": _CELL | {"group", "time", "planned", "mean", "mcse", "p10", "median", "p90", "trials"},
     "cells": _CELL | {"hypothesis", "estimand", "estimator", "true_value", "null", "best_arm", "unit"},
     "effects": frozenset({"truth", "endpoint", "arm", "control", "measure", "conditional", "marginal"}),
 }

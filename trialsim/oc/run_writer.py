@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 
 from trialsim.errors import UsageError
 from trialsim.oc.columns import Cell, rows_by_cell
+from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
-TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups")
-"""Tables of a run; the last three in a world with sites only."""
+TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment")
+"""Tables of a run; the last four in a world with sites only."""
 
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"
@@ -44,6 +45,7 @@ class RunWriter:
         # Inside a folder that is there already: it may be a mount point, or lie where nothing can be added.
         self.partial = self._place / partial if self._place.is_dir() else self._place.with_name(partial)
         self._tables: dict[str, TableWriter] = {}
+        self._enrolment = EnrolmentTally()
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -86,9 +88,18 @@ class RunWriter:
         for name in TABLES:
             if name not in tables:
                 continue
-            if name not in self._tables:
-                self._tables[name] = TableWriter(self.partial / f"{name}.parquet", tables[name].schema)
-            self._tables[name].write(tables[name])
+            if name == ENROLMENT:
+                self._write(name, self._enrolment.add(tables[name]))
+            else:
+                self._write(name, tables[name])
+
+    def _write(self, name: str, table: pa.Table | None) -> None:
+        """Append rows to a table, which begins with its first ones."""
+        if table is None:
+            return
+        if name not in self._tables:
+            self._tables[name] = TableWriter(self.partial / f"{name}.parquet", table.schema)
+        self._tables[name].write(table)
 
     def close_tables(self, cells: pa.Table) -> Path:
         """Complete the tables, so that they can be read, and return the folder in which they lie for now.
@@ -98,6 +109,7 @@ class RunWriter:
         cells
             What is true in each cell.
         """
+        self._write(ENROLMENT, self._enrolment.finish())
         for table in self._tables.values():
             table.close()
         pq.write_table(cells, self.partial / "cells.parquet", compression="none")

@@ -73,9 +73,25 @@ class ScreeningLaw:
     attempts: int
 
     @property
-    def asks(self) -> bool:
-        """Whether candidates are asked for consent."""
+    def wrongly_randomised(self) -> float:
+        """Probability that an ineligible candidate passes all the same."""
+        return float(self.numbers[_WRONG])
+
+    @property
+    def asks_for_consent(self) -> bool:
+        """Whether candidates are asked; otherwise screening begins with the call."""
         return bool(self.numbers[_DELAYS + 3 * _CONSENT_AT] >= 0.0)
+
+    def median_ticks(self, grid: int) -> int:
+        """Return the ticks from a call to randomisation where the answer, screening and the lag take their median times.
+
+        Parameters
+        ----------
+        grid
+            Step of the time grid in ticks.
+        """
+        parts = [_DURATION_AT, _LAG_AT, *([_CONSENT_AT] if self.asks_for_consent else [])]
+        return sum(int(_delay_at(0.5, part, self.numbers, grid)) for part in parts)
 
 
 def screening_law(

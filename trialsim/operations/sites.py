@@ -60,6 +60,8 @@ class SitesLaw:
         ``[site, knot]``. The share is linear between knots and constant after the last.
     competing_tick, competing_share
         From when on other trials take which share of arrivals, ``[site, piece]``.
+    groups, group
+        Names of the groups, and which of them each site belongs to.
     """
 
     names: tuple[str, ...]
@@ -76,6 +78,8 @@ class SitesLaw:
     knot_amount: Floats
     competing_tick: Ints
     competing_share: Floats
+    groups: tuple[str, ...]
+    group: Ints
 
     @property
     def count(self) -> int:
@@ -183,6 +187,8 @@ def sites_law(groups: Mapping[str, SiteGroup], horizon: float, grid: int) -> Sit
         amount,
         competing_tick,
         competing_share,
+        tuple(groups),
+        whole([number for number, group in enumerate(groups.values()) for _ in range(group.count)]),
     )
 
 

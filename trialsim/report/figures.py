@@ -78,7 +78,7 @@ def power_picture(characteristics: OperatingCharacteristics) -> Picture:
 
     cells = _drawn(characteristics.cells(), MOST_TRUTHS_DRAWN)
     designs, truths = _designs(cells), list(dict.fromkeys(cell.truth for cell in cells))
-    with _figure(8.0, 1.3 + max(len(truths) * (0.25 + 0.2 * len(designs)), 1.2)) as figure:
+    with house_figure(8.0, 1.3 + max(len(truths) * (0.25 + 0.2 * len(designs)), 1.2)) as figure:
         axes = figure.add_subplot()
         words = []
         for cell in cells:
@@ -87,25 +87,25 @@ def power_picture(characteristics: OperatingCharacteristics) -> Picture:
                 continue
             which = designs.index(cell.design)
             height = truths.index(cell.truth) + (which - (len(designs) - 1) / 2) * 0.7 / len(designs)
-            colour, mark = _colour(which), _marker(which)
+            colour, mark = colour_of(which), _marker(which)
             axes.plot(
                 [row.lower, row.upper], [height, height], color=colour, linewidth=2, solid_capstyle="butt"
             )
             face = "white" if is_error else colour
             axes.plot(row.value, height, mark, color=colour, markerfacecolor=face, markersize=5)
             words.append(f"{cell.design} under {cell.truth} {percent(row)}{' (error)' if is_error else ''}")
-        axes.set_yticks(range(len(truths)), [_readable(truth) for truth in truths])
+        axes.set_yticks(range(len(truths)), [readable(truth) for truth in truths])
         axes.set_ylim(len(truths) - 0.5, -0.5)
         axes.set_xlim(-0.01, 1.01)
         axes.set_xlabel("probability of rejecting (filled: power; hollow: familywise error), 95% interval")
         axes.grid(axis="x", color="#DDDDDD", linewidth=0.8)
         axes.set_axisbelow(True)
         handles = [
-            Line2D([], [], color=_colour(which), marker=_marker(which), linewidth=2, label=name)
+            Line2D([], [], color=colour_of(which), marker=_marker(which), linewidth=2, label=name)
             for which, name in enumerate(designs)
         ]
-        _legend(figure, handles)
-        return _picture("Power by truth", figure, "Probability of rejecting: " + "; ".join(words) + ".")
+        house_legend(figure, handles)
+        return as_picture("Power by truth", figure, "Probability of rejecting: " + "; ".join(words) + ".")
 
 
 def stopping_picture(characteristics: OperatingCharacteristics) -> Picture:
@@ -120,7 +120,7 @@ def stopping_picture(characteristics: OperatingCharacteristics) -> Picture:
     with_look = {reason for reason, look in outcomes if look}
     outcomes = [outcome for outcome in outcomes if outcome[1] or outcome[0] not in with_look]
     last = max((look for _, look in outcomes), default=1)
-    with _figure(8.0, 1.6 + 0.32 * len(cells)) as figure:
+    with house_figure(8.0, 1.6 + 0.32 * len(cells)) as figure:
         axes = figure.add_subplot()
         words = []
         for place, cell in enumerate(cells):
@@ -143,7 +143,7 @@ def stopping_picture(characteristics: OperatingCharacteristics) -> Picture:
                 left += share
                 parts.append(f"{_ending(reason, look)} {100 * share:.1f}%")
             words.append(f"{cell.design} under {cell.truth}: {', '.join(parts)}")
-        axes.set_yticks(range(len(cells)), [f"{_readable(cell.truth)} · {cell.design}" for cell in cells])
+        axes.set_yticks(range(len(cells)), [f"{readable(cell.truth)} · {cell.design}" for cell in cells])
         axes.set_ylim(len(cells) - 0.4, -0.6)
         axes.set_xlim(0, 1)
         axes.set_xlabel("probability of ending")
@@ -153,7 +153,7 @@ def stopping_picture(characteristics: OperatingCharacteristics) -> Picture:
         figure.legend(
             handles=handles, loc="outside upper center", ncols=min(4, max(1, len(handles))), frameon=False
         )
-        return _picture("When and why trials stop", figure, "Endings. " + ". ".join(words) + ".")
+        return as_picture("When and why trials stop", figure, "Endings. " + ". ".join(words) + ".")
 
 
 def duration_picture(records: Records, characteristics: OperatingCharacteristics) -> Picture:
@@ -165,12 +165,12 @@ def duration_picture(records: Records, characteristics: OperatingCharacteristics
     truths = list(dict.fromkeys(cell.truth for cell in cells))[:MOST_TRUTHS_OF_DURATIONS]
     columns = min(2, len(truths))
     rows = -(-len(truths) // columns)
-    with _figure(8.0, 0.9 + 2.3 * rows) as figure:
+    with house_figure(8.0, 0.9 + 2.3 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         words = []
         for place, truth in enumerate(truths):
             axes = panels[place // columns][place % columns]
-            axes.set_title(_readable(truth), loc="left")
+            axes.set_title(readable(truth), loc="left")
             axes.grid(color="#DDDDDD", linewidth=0.8)
             for which, design in enumerate(designs):
                 if (design, truth) in cells:
@@ -181,11 +181,11 @@ def duration_picture(records: Records, characteristics: OperatingCharacteristics
         figure.supxlabel("months from the start of accrual to data lock", fontsize=10)
         figure.supylabel("share of trials finished", fontsize=10)
         handles = [
-            Line2D([], [], color=_colour(which), linestyle=_line(which), linewidth=1.8, label=name)
+            Line2D([], [], color=colour_of(which), linestyle=_line(which), linewidth=1.8, label=name)
             for which, name in enumerate(designs)
         ]
-        _legend(figure, handles)
-        return _picture("How long trials take", figure, "Duration. " + "; ".join(filter(None, words)) + ".")
+        house_legend(figure, handles)
+        return as_picture("How long trials take", figure, "Duration. " + "; ".join(filter(None, words)) + ".")
 
 
 def _drawn(cells: Sequence[Cell], most: int) -> list[Cell]:
@@ -206,7 +206,7 @@ def _draw_distribution(axes: Axes, records: Records, cell: Cell, which: int) -> 
         np.concatenate(([points[0]], points)),
         np.concatenate(([0.0], shares)),
         where="post",
-        color=_colour(which),
+        color=colour_of(which),
         linestyle=_line(which),
         linewidth=1.8,
     )
@@ -238,7 +238,8 @@ def _designs(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.design for cell in cells))
 
 
-def _colour(which: int) -> str:
+def colour_of(which: int) -> str:
+    """Return the colour of a design."""
     return PALETTE[which % len(PALETTE)]
 
 
@@ -251,7 +252,7 @@ def _line(which: int) -> Any:
 
 
 def _ending(reason: str, look: int) -> str:
-    return f"{_readable(reason)}, look {look}" if look else _readable(reason)
+    return f"{readable(reason)}, look {look}" if look else readable(reason)
 
 
 def _reason_order(reason: str) -> tuple[int, str]:
@@ -267,13 +268,13 @@ def _shade(reason: str, look: int, last: int) -> str:
     return "#" + "".join(f"{round(part + (255 - part) * paler):02x}" for part in parts)
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """Return a name safe to draw: a dollar sign would otherwise begin a formula."""
     return name.replace("$", r"\$")
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def house_figure(width: float, height: float) -> Iterator[Figure]:
     """Offer a figure; what is drawn on it while the context lasts follows the house style."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -282,12 +283,14 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def _legend(figure: Figure, handles: list[Line2D] | list[Patch]) -> None:
+def house_legend(figure: Figure, handles: list[Line2D] | list[Patch]) -> None:
+    """Put a legend above the panels."""
     columns = min(4, max(1, len(handles)))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def _picture(title: str, figure: Figure, alternative: str) -> Picture:
+def as_picture(title: str, figure: Figure, alternative: str) -> Picture:
+    """Return a figure as SVG with what it shows in words."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     target = io.StringIO()

@@ -25,6 +25,8 @@ from trialsim.report.figures import (
 from trialsim.report.legend import legend
 from trialsim.report.more_tables import MOST_CELLS, cost_table, more_measures, stopping_table
 from trialsim.report.page_style import STYLE
+from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
+from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
 from trialsim.report.tables import TextTable, summary_tables
 
 _PROVENANCE = {
@@ -76,6 +78,7 @@ def page(
         *(_text_table(table) for table in tables),
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
+        *_recruitment(scenario, characteristics, records),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
         *_more(characteristics),
@@ -185,6 +188,25 @@ def _effects(effects: Sequence[Effect]) -> list[str]:
         return []
     tables = [_text_table(table) for table in effects_tables(effects)]
     return ["<h2>Effects</h2>", f"<p>{escape(EXPLANATION)}</p>", *tables]
+
+
+def _recruitment(
+    scenario: Mapping[str, Any], characteristics: OperatingCharacteristics, records: Records
+) -> list[str]:
+    """Return the section on recruitment; nothing in a world without sites."""
+    table = recruitment_table(characteristics)
+    if table is None:
+        return []
+    screening = scenario.get("screening")
+    again = isinstance(screening, Mapping) and bool(screening.get("rescreening"))
+    pictures = [enrolment_picture(records), *funnel_pictures(records, again)]
+    return [
+        "<h2>Recruitment</h2>",
+        *(f"<p>{escape(text)}</p>" for text in ABOUT_RECRUITMENT),
+        _text_table(table),
+        *(_figure(picture) for picture in pictures if picture is not None),
+        *(f"<p>{escape(text)}</p>" for text in left_out_sentences(records)),
+    ]
 
 
 def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:

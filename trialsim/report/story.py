@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,18 +10,21 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.contracts import LogRow
 from trialsim.engines.runner import MOST_REPLICATES
 from trialsim.errors import UsageError, require_whole
+from trialsim.report.story_part import Part, candidate_part, site_part
 from trialsim.report.story_parting import Parting, Split, parting
 from trialsim.report.story_patients import analysis_data_set
 from trialsim.report.story_replay import Replay, replay
 from trialsim.report.story_sentences import story_sentences
-from trialsim.report.story_words import EVENT_COLUMNS, happening, named
+from trialsim.report.story_words import event_columns, happening, named
 from trialsim.report.whole_file import write_whole
 from trialsim.scenario.schema import Scenario
 
 LARGEST_SEED = (1 << 63) - 1
 _WHOLE = ("patient", "look", "review")
+_WHOLE_WITH_SITES = ("candidate", "attempt")
 PICTURE_KINDS = (".png", ".svg")
 
 
@@ -57,17 +61,46 @@ class Story:
         The column ``what`` says the entry in words. With another design beside it, the other's log follows;
         the column ``design`` tells them apart.
         """
-        own = [
-            {"design": self.design, **entry, "what": happening(entry)}
-            for entry in (named(self.replay, row) for row in self.replay.log)
-        ]
-        frame = pd.DataFrame(own, columns=["design", *EVENT_COLUMNS, "what"])
-        for column in _WHOLE:
-            frame[column] = frame[column].astype("Int64")
-        frame["value"] = frame["value"].astype("Float64")
+        frame = self._frame(self.replay.log)
         if self.against is None:
             return frame
         return pd.concat([frame, self.against.events], ignore_index=True)
+
+    def candidate(self, who: str) -> Part:
+        """Return the way of one candidate, ``SITE:NUMBER``, or of one patient, a number; both are counted from 1.
+
+        Raises
+        ------
+        UsageError
+            If there is nobody of that name or number.
+        """
+        return candidate_part(self.replay, who)
+
+    def site(self, name: str) -> Part:
+        """Return what happened at one site.
+
+        Raises
+        ------
+        UsageError
+            If there is no site of that name.
+        """
+        return site_part(self.replay, name)
+
+    def events_of(self, part: Part) -> pd.DataFrame:
+        """Return the entries of the event log that a part of the story is about, as :attr:`events` has them."""
+        return self._frame(part.log)
+
+    def _frame(self, log: Sequence[LogRow]) -> pd.DataFrame:
+        """Return entries of the event log of this design as a table."""
+        own = [
+            {"design": self.design, **entry, "what": happening(entry)}
+            for entry in (named(self.replay, row) for row in log)
+        ]
+        frame = pd.DataFrame(own, columns=["design", *event_columns(self.replay), "what"])
+        for column in (*_WHOLE, *(_WHOLE_WITH_SITES if self.replay.with_sites else ())):
+            frame[column] = frame[column].astype("Int64")
+        frame["value"] = frame["value"].astype("Float64")
+        return frame
 
     @cached_property
     def patients(self) -> pd.DataFrame:
@@ -111,8 +144,14 @@ class Story:
             self.replay, None if self.against is None else self.against.replay, kind.removeprefix(".")
         )
 
-    def document(self) -> dict[str, Any]:
-        """Return the story as plain data for JSON: see ``schemas/explain.json``."""
+    def document(self, part: Part | None = None) -> dict[str, Any]:
+        """Return the story as plain data for JSON: see ``schemas/explain.json``.
+
+        Parameters
+        ----------
+        part
+            Story and events are then of this part alone, and ``about`` says whom they are about.
+        """
         plan = self.replay.plan
         document: dict[str, Any] = {
             "scenario": plan.scenario,
@@ -121,10 +160,12 @@ class Story:
             "design": plan.design,
             "truth": plan.truth,
             "replicate": self.replay.replicate,
-            "story": list(self.sentences),
-            "events": [named(self.replay, row) for row in self.replay.log],
+            "story": list((self if part is None else part).sentences),
+            "events": [named(self.replay, row) for row in (self.replay if part is None else part).log],
             "against": None,
         }
+        if part is not None:
+            document["about"] = part.about
         if self.against is not None and self.parting is not None:
             document["against"] = {
                 "design": self.against.design,

@@ -17,6 +17,16 @@ _WATCHING = ("look", "review", "decision", "rejected", "futile")
 """Entries that say that somebody looked or concluded: by themselves they change nothing for the patients."""
 
 
+_RECRUITMENT = (
+    ("first_patient_in", "days"),
+    ("enrolment_end_time", "days"),
+    ("candidates", "candidates"),
+    ("screened", "screenings"),
+    ("screen_failures", "screenings"),
+    ("sites_opened", "sites"),
+)
+
+
 @dataclass(frozen=True)
 class Split:
     """Where two event logs first differ: how many entries are equal, and the next of each (None: no more)."""
@@ -128,7 +138,8 @@ def _difference(split: Split, names: tuple[str, str]) -> str:
         return f"On {when(entry['tick'])} {_told(entry, name)} while {other_name} went on."
     if _ends(other) and other["tick"] == entry["tick"] and not _ends(entry):
         return f"On {when(entry['tick'])} {_told(other, other_name)} while {name} went on."
-    if entry["kind"] == other["kind"] == "randomisation" and entry["patient"] == other["patient"]:
+    same = all(entry.get(name) == other.get(name) for name in ("patient", "site", "candidate"))
+    if entry["kind"] == other["kind"] == "randomisation" and same:
         return _otherwise_randomised(entry, name, other, other_name)
     if entry["tick"] == other["tick"]:
         return f"On {when(entry['tick'])}, {_told(entry, name)}; {_told(other, other_name)}."
@@ -168,6 +179,7 @@ def _told(entry: Entry, design: str) -> str:
 def _summary(first: Replay, second: Replay) -> tuple[Row, ...]:
     """Return both trials side by side: the columns of the records that tell them apart."""
     rows = []
+    recruitment = _RECRUITMENT if first.with_sites else ()
     for name, unit in (
         ("decision_time", "days"),
         ("stop_reason", "word"),
@@ -178,6 +190,7 @@ def _summary(first: Replay, second: Replay) -> tuple[Row, ...]:
         ("pipeline", "patients"),
         ("overrun", "patients"),
         ("events", "events"),
+        *recruitment,
     ):
         values = [_plain(replay.trial[name]) for replay in (first, second)]
         if name == "stop_reason":

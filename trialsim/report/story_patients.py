@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from trialsim.report.story_patient_origin import RECRUITED, SCREENING_DAYS, allocation_strata, recruited
 from trialsim.report.story_replay import Course, Replay
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -32,18 +34,22 @@ def analysis_data_set(replay: Replay) -> pd.DataFrame:
         A row a patient, in order of randomisation.
     """
     plan = replay.plan
-    records = plan.world.source.records(plan.seed, replay.replicate, plan.n)
-    strata = _stratum_labels(replay, records)
+    keys = np.array([course.key for course in replay.courses], dtype=np.int64)
+    owners = np.full(len(keys), replay.replicate, dtype=np.int64)
+    records = plan.world.source.records_at(plan.seed, owners, keys)
+    strata = allocation_strata(replay, records)
+    came = recruited(replay) if replay.with_sites else [{}] * len(keys)
     rows = []
     for number, course in enumerate(replay.courses):
-        row = _who(replay, number, course, strata[number])
+        row = _who(replay, number, course, strata[number]) | came[number]
         row.update(_covariates(replay, records[number]))
         for endpoint, law in enumerate(plan.world.outcomes):
             made = _time_to_event if law.kind == "survival" else _read_out
             row.update(made(replay, course, endpoint))
         rows.append(row)
     frame = pd.DataFrame(rows, columns=None if rows else _empty_columns(replay))
-    frame["DROPOUT"] = frame["DROPOUT"].astype("Float64")
+    for column in ("DROPOUT", *(SCREENING_DAYS if replay.with_sites else ())):
+        frame[column] = frame[column].astype("Float64")
     for law in plan.world.outcomes:
         whole = {"survival": f"{law.name.upper()}_CNSR", "binary": f"{law.name.upper()}_VALUE"}
         if law.kind in whole:
@@ -117,23 +123,11 @@ def _read_out(replay: Replay, course: Course, endpoint: int) -> dict[str, Any]:
     return {f"{name}_VALUE": value, f"{name}_ANLFL": "Y"}
 
 
-def _stratum_labels(replay: Replay, records: Any) -> list[str]:
-    """Return the allocation stratum of each patient in words; empty where allocation is not stratified."""
-    source, names = replay.plan.world.source, replay.plan.allocation.strata
-    labels = []
-    for record in records:
-        parts = []
-        for name in names:
-            value, levels = record[source.columns.index(name)], source.categories.get(name)
-            parts.append(f"{name}={levels[int(value)] if levels else format(float(value), 'g')}")
-        labels.append("/".join(parts))
-    return labels
-
-
 def _empty_columns(replay: Replay) -> list[str]:
     """Return the columns of a data set without patients."""
     nobody = Course(replay.cut + 1, 0)
     row = _who(replay, 0, nobody, "")
+    row.update(dict.fromkeys(RECRUITED) if replay.with_sites else {})
     latent = replay.scenario.population.traits
     row.update({name: None for name in replay.plan.world.source.columns if name not in latent})
     for endpoint, law in enumerate(replay.plan.world.outcomes):

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.report.figures import PALETTE
+from trialsim.engines.enrolment_plan import planned_enrolment as planned_at_sites
+from trialsim.report.figures import LINES, PALETTE
 from trialsim.report.numbers import DAYS_PER_MONTH
+from trialsim.report.story_candidates import site_of
 from trialsim.report.story_labels import full_label, short_label, spread, width_inches
 from trialsim.report.story_marks import DARK, Mark, Swimmers, swimmers
 from trialsim.report.story_replay import Replay
@@ -40,6 +42,8 @@ _LABEL_POINTS, _SHORT_POINTS, _LINE = 8.0, 7.0, 1.3
 _SHORT_DAYS = 120.0
 _CURVE_POINTS = 400
 _LOOK_COLOUR, _PLAN_COLOUR, _PLAN_WIDTH = "#555555", "#C4C4C4", 4.5
+_GROUP_COLOUR = "#4D4D4D"
+_GROUP_LINES: tuple[Any, ...] = (LINES[3], LINES[2], LINES[0])
 _POINTS_PER_INCH = 72.0
 
 
@@ -247,6 +251,18 @@ def _draw_enrolment(axes: Axes, replay: Replay, scale: Scale) -> None:
     x = np.concatenate([[0.0], entries, [float(replay.end)]])
     y = np.concatenate([[0.0], np.arange(1, len(entries) + 1), [float(len(entries))]])
     axes.step(scale.of(1) * x, y, where="post", color=PALETTE[0], linewidth=1.6, zorder=3)
+    for place, (_, ticks_of_group) in enumerate(entries_by_group(replay).items()):
+        x = np.concatenate([[0.0], ticks_of_group, [float(replay.end)]])
+        y = np.concatenate([[0.0], np.arange(1, len(ticks_of_group) + 1), [float(len(ticks_of_group))]])
+        axes.step(
+            scale.of(1) * x,
+            y,
+            where="post",
+            color=_GROUP_COLOUR,
+            linewidth=1.1,
+            linestyle=_GROUP_LINES[place],
+            zorder=3,
+        )
     _draw_looks(axes, replay, scale)
     axes.set(xlim=(0, scale.last), ylim=(0, n * 1.06), xlabel=f"{scale.unit} from the start of accrual")
     axes.set_ylabel("patients\nrandomised")
@@ -254,6 +270,16 @@ def _draw_enrolment(axes: Axes, replay: Replay, scale: Scale) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.7)
     axes.set_axisbelow(True)
+
+
+def entries_by_group(replay: Replay) -> dict[str, NDArray[np.float64]]:
+    """Return the ticks of randomisation by group of sites, where there are groups and few enough to be told apart."""
+    sites = replay.plan.world.sites
+    if sites is None or not 2 <= len(sites.groups) <= len(_GROUP_LINES):
+        return {}
+    group = [int(sites.group[site_of(course.key)]) for course in replay.courses]
+    entry = np.array([course.entry for course in replay.courses], dtype=np.float64)
+    return {name: entry[np.array(group, dtype=np.int64) == g] for g, name in enumerate(sites.groups)}
 
 
 def planned_enrolment(replay: Replay, days: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -269,6 +295,8 @@ def planned_enrolment(replay: Replay, days: NDArray[np.float64]) -> NDArray[np.f
     from scipy.special import pdtr
 
     law, n = replay.plan.world.accrual, replay.plan.n
+    if replay.with_sites:
+        return np.asarray(planned_at_sites(replay.plan.world, days).sum(axis=0))
     if law.over is not None:
         return np.asarray(n * np.clip(days / law.over, 0.0, 1.0))
     assert law.pieces is not None
@@ -300,6 +328,11 @@ def _legend(figure: Figure, replays: Sequence[Replay], swims: Sequence[Swimmers]
     if any(look.decided > look.cut for replay in replays for look in replay.looks):
         handles.append(Patch(color="#DDDDDD", label="cut to decision"))
     handles.append(Line2D([], [], color=PALETTE[0], linewidth=1.6, label="randomised"))
+    for place, name in enumerate(entries_by_group(replays[0])):
+        label = f"at sites of {_short(name)}"
+        handles.append(
+            Line2D([], [], color=_GROUP_COLOUR, linewidth=1.1, linestyle=_GROUP_LINES[place], label=label)
+        )
     handles.append(Line2D([], [], color=_PLAN_COLOUR, linewidth=_PLAN_WIDTH, label="planned"))
     columns = min(len(handles), 4 * len(replays))
     figure.legend(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Decision, Kind, LogRow, Status, Stop
 from trialsim.engines.conduct import ChunkResult, conduct
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.records import columns_of
+from trialsim.engines.records import Columns, columns_of
 from trialsim.engines.runner import chunk_of
 from trialsim.scenario.schema import Scenario
 
@@ -35,6 +35,8 @@ class Course:
         Time and value of the readout by binary or continuous endpoint.
     lost
         Time of loss to follow-up, or None.
+    key
+        Where the patient's draws are found: the number as a candidate in a world with sites, otherwise the patient's own.
     """
 
     entry: int
@@ -42,6 +44,7 @@ class Course:
     events: dict[int, int] = field(default_factory=dict)
     readouts: dict[int, tuple[int, float]] = field(default_factory=dict)
     lost: int | None = None
+    key: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,8 @@ class Replay:
         Every look taken.
     trial
         The replicate's row of the records, codes as they are.
+    tables
+        The records of the replicate by table, codes as they are.
     """
 
     scenario: Scenario
@@ -113,6 +118,12 @@ class Replay:
     courses: tuple[Course, ...]
     looks: tuple[Look, ...]
     trial: Mapping[str, Any]
+    tables: Mapping[str, Columns] = field(default_factory=dict)
+
+    @property
+    def with_sites(self) -> bool:
+        """Whether patients come as candidates to sites."""
+        return self.plan.world.sites is not None
 
     @property
     def end(self) -> int:
@@ -214,8 +225,9 @@ def replay(scenario: Scenario, design: str, truth: str, replicate: int, seed: in
     """
     result = conduct(chunk_of(scenario, design, truth, [replicate], seed, "reference"))
     plan, log = result.chunk.plan, tuple(result.chunk.log(0))
-    trial = {name: column[0] for name, column in columns_of(result)["trials"].items()}
-    return Replay(scenario, plan, replicate, log, _courses(plan, log), _looks(result), trial)
+    tables = columns_of(result)
+    trial = {name: column[0] for name, column in tables["trials"].items()}
+    return Replay(scenario, plan, replicate, log, _courses(plan, log), _looks(result), trial, tables)
 
 
 def _courses(plan: Plan, log: tuple[LogRow, ...]) -> tuple[Course, ...]:
@@ -223,7 +235,9 @@ def _courses(plan: Plan, log: tuple[LogRow, ...]) -> tuple[Course, ...]:
     courses: list[Course] = []
     for row in log:
         if row.kind == Kind.RANDOMISATION:
-            courses.append(Course(row.tick, int(row.value)))
+            courses.append(Course(row.tick, int(row.value), key=len(courses)))
+        elif row.kind == Kind.CANDIDATE:
+            courses[row.id].key = int(row.value)
         elif row.kind == Kind.EVENT:
             courses[row.id].events[row.part] = row.tick
         elif row.kind == Kind.READOUT and plan.world.outcomes[row.part].kind != "survival":

@@ -8,6 +8,7 @@ import numpy as np
 
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.report.numbers import plain
+from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_words import (
     against_bounds,
@@ -31,7 +32,7 @@ def story_sentences(replay: Replay) -> tuple[str, ...]:
     replay
         The replicate.
     """
-    sentences = [_opening(replay), *_truths(replay), *_enrolment(replay)]
+    sentences = [_opening(replay), *_truths(replay), *recruitment_sentences(replay), *_enrolment(replay)]
     for look in replay.looks:
         sentences.extend(_look(replay, look))
     sentences += [*_reviews(replay), *_ending(replay)]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from trialsim.contracts import Kind, LogRow
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
 from trialsim.report.story import Story
+from trialsim.report.story_candidates import OF_CANDIDATES, OF_SITES
+from trialsim.report.story_part import Part
 from trialsim.report.story_parting import shown
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import happening, named
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ENDS_SHOWN = 12
-_OF_PATIENTS = (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.RANDOMISATION)
+_OF_PATIENTS = (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.RANDOMISATION, *OF_CANDIDATES, *OF_SITES)
 _SHORT = 4 * ENDS_SHOWN
 
 
@@ -31,20 +33,37 @@ def event_tables(story: Story, everything: bool) -> list[Table]:
         The story.
     everything
         Whether a long log is shown in full; otherwise its first and last entries and all that is no patient's
-        own: looks, decisions, reviews, arms closed, the end.
+        own, candidate's or site's: looks, decisions, reviews, arms closed, the end.
     """
     stories = [story] if story.against is None else [story, story.against]
     return [_event_table(each.replay, everything) for each in stories]
 
 
-def _event_table(replay: Replay, everything: bool) -> Table:
+def part_table(story: Story, part: Part, everything: bool) -> Table:
+    """Return the event log of a part of a story.
+
+    Parameters
+    ----------
+    story, part
+        The story and the part.
+    everything
+        Whether a long log is shown in full.
+    """
+    return _event_table(story.replay, everything, part.log, f" for {part.title}")
+
+
+def _event_table(
+    replay: Replay, everything: bool, entries: Sequence[LogRow] | None = None, whose: str = ""
+) -> Table:
     """Return one event log; names are shown as they are, never as markup."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    log = replay.log
-    title = Text(f"event log of {replay.plan.design}, {len(log):,} entries")
+    log = replay.log if entries is None else entries
+    title = Text(
+        f"event log of {replay.plan.design}{whose}, {len(log):,} {'entry' if len(log) == 1 else 'entries'}"
+    )
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading, side in (("day", "right"), ("month", "right"), ("event", "left"), ("what happened", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left")

@@ -10,6 +10,12 @@ from trialsim.contracts import Kind, LogRow, Status, Stop
 from trialsim.engines.plan import Trigger
 from trialsim.engines.records import STOP_REASONS
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
+from trialsim.report.story_candidates import (
+    RECRUITMENT_COLUMNS,
+    of_patient,
+    of_recruitment,
+    recruitment_clause,
+)
 from trialsim.report.story_replay import Replay
 from trialsim.timegrid import TICKS_PER_DAY, to_days
 
@@ -19,6 +25,11 @@ EVENT_COLUMNS = (
     "time", "tick", "kind", "patient", "arm", "look", "review", "endpoint", "hypothesis", "reason", "status",
     "value",
 )  # fmt: skip
+
+
+def event_columns(replay: Replay) -> tuple[str, ...]:
+    """Return what is said of each entry of an event log; with sites also of recruitment."""
+    return (*EVENT_COLUMNS, *RECRUITMENT_COLUMNS) if replay.with_sites else EVENT_COLUMNS
 
 
 def when(tick: int) -> str:
@@ -79,7 +90,7 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
     ``value`` is an outcome, a z statistic, an allocation weight or a number of patients.
     """
     plan, kind = replay.plan, row.kind
-    found: dict[str, Any] = dict.fromkeys(EVENT_COLUMNS)
+    found: dict[str, Any] = dict.fromkeys(event_columns(replay))
     found.update(time=row.tick / TICKS_PER_DAY, tick=row.tick, kind=kind.name.lower())
     if kind in (Kind.RANDOMISATION, Kind.EVENT, Kind.READOUT, Kind.DROPOUT):
         found.update(patient=row.id + 1, arm=plan.arms[replay.courses[row.id].arm])
@@ -103,12 +114,18 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
         found["arm"] = plan.arms[row.id]
     if kind in (Kind.REJECTED, Kind.FUTILE):
         found["hypothesis"] = plan.tests[row.id].name
+    if replay.with_sites:
+        found.update(of_recruitment(replay, row))
+        if found["patient"] is not None:
+            found.update(of_patient(replay, found["patient"]))
     return found
 
 
 def happening(entry: dict[str, Any]) -> str:
     """Return a clause that says what an entry of the event log, as :func:`named` gives it, records."""
     kind, value = entry["kind"], entry["value"]
+    if (clause := recruitment_clause(entry)) is not None:
+        return clause
     who = f"patient {entry['patient']} on {entry['arm']}"
     clauses = {
         "randomisation": f"patient {entry['patient']} was randomised to {entry['arm']}",
