@@ -88,11 +88,12 @@ def test_the_largest_losses_are_named_and_the_rest_summed() -> None:
 def test_the_curve_that_is_drawn_is_that_of_the_table(found: Found) -> None:
     curve = enrolment_curves(found[0], Cell("one", "base"))[0]
     axes = Figure().add_subplot()
-    draw_curve(axes, curve, 0)
+    draw_curve(axes, curve, 0, until=90.0)
     planned, median = axes.get_lines()
-    np.testing.assert_array_equal(planned.get_ydata()[1:], curve.planned)
-    np.testing.assert_array_equal(median.get_ydata()[1:], curve.median)
-    np.testing.assert_allclose(median.get_xdata()[1:], curve.days / DAYS_PER_MONTH)
+    np.testing.assert_array_equal(planned.get_ydata()[1:-1], curve.planned)
+    np.testing.assert_array_equal(median.get_ydata()[1:-1], curve.median)
+    np.testing.assert_allclose(median.get_xdata(), [0.0, *(curve.days / DAYS_PER_MONTH), 90.0])
+    assert median.get_ydata()[-1] == curve.median[-1]
     (band,) = axes.collections
     corners = band.get_paths()[0].vertices[:, 1]
     assert set(np.unique(corners)) == {0.0, *curve.p10.tolist(), *curve.p90.tolist()}
