@@ -110,7 +110,14 @@ class Simulation:
 
     def sites(self) -> pd.DataFrame:
         """Return a row per design, truth, replicate and site; empty where the scenario has no sites."""
-        return pd.DataFrame() if self.records.sites is None else _frame(self.records.sites)
+        return _frame(self.records.sites)
+
+    def enrolment(self) -> pd.DataFrame:
+        """Return patients over time, a row per design, truth, group of sites and time; empty where there are no sites.
+
+        The group is empty for all sites together; times are in days.
+        """
+        return _frame(self.records.enrolment)
 
     def cells(self) -> pd.DataFrame:
         """Return what is true: a row per design, truth and hypothesis, with estimand and true value."""
@@ -221,8 +228,10 @@ def simulate(
     return Simulation(loaded, chosen, worlds, replicates, seed, engine, records)
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table for pandas, its names as categories."""
+def _frame(table: pa.Table | None) -> pd.DataFrame:
+    """Return a table for pandas, its names as categories; an empty one where the records have none."""
+    if table is None:
+        table = pa.table({})
     names = [field.name for field in table.schema if pa.types.is_string(field.type)]
     frame: pd.DataFrame = table.to_pandas(categories=names)
     return frame

@@ -76,7 +76,9 @@ def planned_enrolment(world: World, days: Floats) -> Floats:
     total = found.sum(axis=0)
     full = int(np.argmax(total >= world.n)) if total[-1] >= world.n else len(time)
     if full < len(time):
-        found[:, full:] = (found[:, full] * world.n / total[full])[:, None]
+        before, at = found[:, max(full - 1, 0)] * (full > 0), found[:, full]
+        share = (world.n - before.sum()) / (total[full] - before.sum())
+        found[:, full:] = (before + share * (at - before))[:, None]
     return np.array([np.interp(days, time, row) for row in found])
 
 

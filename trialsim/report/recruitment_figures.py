@@ -43,6 +43,7 @@ def enrolment_picture(records: Records) -> Picture | None:
         return None
     columns = min(_COLUMNS, max(len(groups) for groups in panels.values()))
     rows = sum(-(-len(groups) // columns) for groups in panels.values())
+    until = max(_settled(curve) for curves in shown.values() for curve in curves)
     with house_figure(8.0, 0.9 + 2.2 * rows) as figure:
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
         row, words = 0, []
@@ -53,7 +54,7 @@ def enrolment_picture(records: Records) -> Picture | None:
                 for which, design in enumerate(designs):
                     for curve in shown.get(Cell(design, truth), ()):
                         if curve.group == group:
-                            draw_curve(axes, curve, which)
+                            draw_curve(axes, curve, which, until)
                             words.append(f"{design} under {truth}, {_curve_words(curve)}")
                 axes.set_ylim(bottom=0)
                 axes.grid(color="#DDDDDD", linewidth=0.8)
@@ -62,7 +63,7 @@ def enrolment_picture(records: Records) -> Picture | None:
             for spare in range(len(groups), used * columns):
                 grid[row + spare // columns][spare % columns].set_visible(False)
             row += used
-        grid[0][0].set_xlim(0, max(_settled(curve) for curves in shown.values() for curve in curves))
+        grid[0][0].set_xlim(0, until)
         for axes in grid.flat:
             axes.tick_params(labelbottom=True)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 1.2, 2, 2.4, 3, 6, 10], integer=True))
@@ -79,12 +80,25 @@ def enrolment_picture(records: Records) -> Picture | None:
         return as_picture("Patients over time", figure, "Patients over time. " + "; ".join(words) + ".")
 
 
-def draw_curve(axes: Axes, curve: EnrolmentCurve, which: int) -> None:
-    """Draw one curve: planned, 10th to 90th percentile, and median on top."""
-    months = np.concatenate([[0.0], curve.days]) / DAYS_PER_MONTH
+def draw_curve(axes: Axes, curve: EnrolmentCurve, which: int, until: float = 0.0) -> None:
+    """Draw one curve: planned, 10th to 90th percentile, and median on top.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    curve
+        What; its numbers stay as they are after the last of its times.
+    which
+        Number of the design, for its colour.
+    until
+        Months to which it is drawn at least.
+    """
+    last = max(until, float(curve.days[-1]) / DAYS_PER_MONTH)
+    months = np.concatenate([[0.0], curve.days / DAYS_PER_MONTH, [last]])
 
     def from_zero(values: Any) -> Any:
-        return np.concatenate([[0.0], values])
+        return np.concatenate([[0.0], values, values[-1:]])
 
     axes.plot(months, from_zero(curve.planned), color=_PLAN_COLOUR, linewidth=4, zorder=1)
     colour = colour_of(which)

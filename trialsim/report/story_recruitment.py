@@ -28,6 +28,8 @@ _STOOD = {
     "before_randomisation": "before randomisation",
 }
 
+_TIMES = ("opened_time", "closed_time", "idle_days")
+
 
 def recruitment_sentences(replay: Replay) -> list[str]:
     """Return how recruitment went; nothing in a world without sites."""
@@ -50,7 +52,8 @@ def recruitment_sentences(replay: Replay) -> list[str]:
             strict=True,
         )
     )
-    sentences += _counted({name: int(column.sum()) for name, column in table.items()}, failures)
+    whole = {name: int(column.sum()) for name, column in table.items() if name not in _TIMES}
+    sentences += _counted(whole, failures)
     full = [
         row for row in replay.log if row.kind == Kind.SITE_CLOSED and CLOSED_BECAUSE[int(row.value)] == "cap"
     ]
@@ -103,9 +106,6 @@ def site_sentences(replay: Replay, site: int) -> list[str]:
         *_counted(numbers, failures),
         *_idle(replay, [site], "The places of its coordinators"),
     ]
-
-
-_TIMES = ("opened_time", "closed_time", "idle_days")
 
 
 def candidate_sentences(replay: Replay, key: int) -> list[str]:
