@@ -291,8 +291,8 @@ def _costs() -> Iterator[Definition]:
     yield Definition(
         "cost",
         MONEY,
-        "Mean cost of the trial up to the decision, discounted to the start of accrual where the scenario says so; reported where the "
-        f"scenario has costs. {_FAILED_MEAN}",
+        "Mean cost of the trial up to the decision, discounted to the start of accrual where the scenario says so; "
+        f"reported where the scenario has costs. {_FAILED_MEAN}",
     )
     for suffix, word in _QUANTILE_WORDS.items():
         yield Definition(f"cost_{suffix}", MONEY, f"{word} of what `cost` is the mean of. {_FAILED_MEAN}")
