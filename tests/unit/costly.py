@@ -55,7 +55,7 @@ WITH_SITES: Tree = {
     "screening": {
         "prescreen": {"probability": 0.8},
         "patience": {"exponential": {"mean": "20 days"}},
-        "consent": {"probability": 0.7, "duration": "3 days"},
+        "consent": {"probability": 0.7, "duration": {"uniform": {"from": "1 day", "to": "18 days"}}},
         "eligible": {"probability": 0.7},
         "duration": "10 days",
         "rescreening": {"probability": 0.5, "after": "20 days", "eligible": 0.6},
