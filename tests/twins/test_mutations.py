@@ -17,7 +17,7 @@ import pytest
 import trialsim.engines
 from tests.twins.tie_rich import FOLDER, SCENARIOS
 from trialsim.conformance import check_twins
-from trialsim.engines import fast_kernels, fast_minimisation, runner
+from trialsim.engines import fast_costs, fast_kernels, fast_minimisation, reference, runner
 from trialsim.scenario.load import scenario_from
 
 ENGINES = Path(trialsim.engines.__file__).parent
@@ -118,6 +118,25 @@ MUTATIONS = [
         "for counts in self._counts_of(patient):",
         "for counts in self._counts_of(patient)[:1]:",
     ),
+    Mutation(
+        "those lost are paid for to the end",
+        "reference_costs",
+        "if patient.lost is not None:",
+        "if patient.lost is not None and end < 0:",
+    ),
+    Mutation(
+        "whoever has given all is paid for to the end",
+        "reference_costs",
+        "return max(given) if len(given) == endpoints else end",
+        "return end",
+    ),
+    Mutation("a site that has closed is paid for", "reference_costs", "closed.get(row.id, end)", "end"),
+    Mutation(
+        "records are looked at once more",
+        "reference_costs",
+        "Kind.ARRIVAL and row.part == 0",
+        "Kind.ARRIVAL",
+    ),
     # Slips of the array engine.
     Mutation(
         "an event counts before its report", "fast", "np.where(dates < NEVER, dates + delay, dates)", "dates"
@@ -217,6 +236,48 @@ MUTATIONS = [
         "if wait < d[i] else",
         ("readout_times",),
     ),
+    Mutation(
+        "those lost are paid for until their last endpoint",
+        "fast_costs",
+        "begin + min(lost[i], done[i])",
+        "begin + done[i]",
+        ("pay_for_patients",),
+    ),
+    Mutation(
+        "a patient of the last instant is not paid for",
+        "fast_costs",
+        "if begin > end:",
+        "if begin >= end:",
+        ("pay_for_patients",),
+    ),
+    Mutation(
+        "a look is paid for at the start",
+        "fast_costs",
+        "present_count(cuts[k], discount)",
+        "present_count(0, discount)",
+        ("pay_for_looks",),
+    ),
+    Mutation(
+        "a site is open to the end",
+        "fast_costs",
+        "stop = min(closed[r, s], ends[r])",
+        "stop = ends[r]",
+        ("pay_for_sites",),
+    ),
+    Mutation(
+        "answers after the closing are paid for",
+        "fast_costs",
+        "if answer > end or (answer > shut and not stays):",
+        "if answer > end:",
+        ("pay_for_candidates",),
+    ),
+    Mutation(
+        "refusals are screened",
+        "fast_costs",
+        "if contact[c, OUTCOME] != REFUSES:",
+        "if True:",
+        ("pay_for_candidates",),
+    ),
 ]
 
 
@@ -252,9 +313,15 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
     if mutation.file == "fast":
         monkeypatch.setattr(runner, "FastEngine", module.FastEngine)
     elif mutation.kernels:
-        own = {"fast_kernels": fast_kernels, "fast_minimisation": fast_minimisation}[mutation.file]
+        own = {
+            "fast_costs": fast_costs,
+            "fast_kernels": fast_kernels,
+            "fast_minimisation": fast_minimisation,
+        }[mutation.file]
         for name in mutation.kernels:
             monkeypatch.setattr(own, name, getattr(module, name))
+    elif mutation.file == "reference_costs":
+        monkeypatch.setattr(reference, "amounts_of", module.amounts_of)
     else:
         monkeypatch.setitem(sys.modules, f"trialsim.engines.{mutation.file}", module)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.unit.costly import with_sites
 from trialsim.timegrid import TICKS_PER_DAY
 
 FOLDER = Path(__file__).resolve().parent
@@ -237,6 +238,13 @@ def _too_few_events() -> dict[str, Any]:
     return _tree(
         arms,
         horizon="13 weeks",
+        costs={
+            "patient": 3,
+            "patient_month": 7,
+            "look": 11,
+            "trial_month": 13,
+            "discount": "1% per week",
+        },
         accrual={
             "piecewise": {
                 "rates": [{"from": "0 weeks", "rate": "0 per week"}, {"from": "1 week", "rate": "6 per week"}]
@@ -319,4 +327,5 @@ SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "nobody_lost": (_nobody_lost(), _WEEK),
     "too_few_events": (_too_few_events(), _WEEK),
     "both_ways": (_both_ways(), _DAY),
+    "costly_sites": (with_sites(), _WEEK),
 }

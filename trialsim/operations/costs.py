@@ -92,7 +92,7 @@ def cost_law(stated: Costs, with_sites: bool) -> CostLaw:
     return CostLaw(
         stated.currency,
         tuple(getattr(stated, item.price) for item in ITEMS),
-        stated.discount,
+        stated.discount or 0.0,
         tuple(name for name in COMPONENTS if with_sites or name not in _OF_SITES),
     )
 

@@ -105,7 +105,7 @@ class Costs(Model):
     patient_month: NotNegative = 0.0
     look: NotNegative = 0.0
     trial_month: NotNegative = 0.0
-    discount: Annotated[float, DiscountAtom()] = 0.0
+    discount: Annotated[float, DiscountAtom()] | None = None
 
     @classmethod
     def prices(cls) -> tuple[str, ...]:
