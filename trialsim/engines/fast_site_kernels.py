@@ -25,7 +25,7 @@ from trialsim.operations.screening import (
     patience_ticks,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
-from trialsim.timegrid import NEVER
+from trialsim.timegrid import LAST_TICK, NEVER
 
 # Columns of ``contact``, all int64: first ticks, then the outcome of the attempt.
 CONTACT, PATIENCE, DISPATCH, ANSWER, SCREENED, FINAL, OUTCOME = range(7)
@@ -42,29 +42,33 @@ CAME, PRESCREEN_FAILURES, CONSENTED, REFUSED, FAILED, WITHDREW, RELEASED, RANDOM
 TO_RANDOMISATION = 9
 TALLIES = 10
 
+# Ticks up to the longest horizon leave so many bits of an int64 for a place in ``contact``.
 _PLACE_BITS = 23
 _PLACE_MASK = (1 << _PLACE_BITS) - 1
+MOST_PLACES = 1 << _PLACE_BITS
+"""Attempts of candidates that one trial can hold."""
 
 
 @kernel
 def list_candidates(
-    seed, replicates, rates, openings, closes, backlog, days, factor, integral, from_tick, share, until, grid,
+    seed, replicates, rates, openings, closes, backlog, days, factor, integral, from_tick, share, until, grid, most,
     offsets, keys, ticks,
 ):  # fmt: skip
-    """List the candidates who come to each site by ``until`` and whom no other trial takes.
+    """List the candidates who come to each site by ``until[replicate]`` and whom no other trial takes.
 
     Fills ``offsets[replicate, site]`` (candidates of a site end where those of the next begin), ``keys`` and ``ticks`` as
-    far as they reach, and returns how many candidates there are.
+    far as they reach, and returns how many candidates there are; or -1 - r where more than ``most`` come to trial r.
     """
     found = 0
     sites = rates.shape[1]
     for r in range(len(replicates)):
+        begin = found
         for s in range(sites):
             offsets[r * sites + s] = found
             opening = openings[r, s]
-            if opening > until or opening >= closes[s]:
+            if opening > until[r] or opening >= closes[s]:
                 continue
-            last = min(until, closes[s] - 1)
+            last = min(until[r], closes[s] - 1)
             first = s << SITE_BITS
             for k in range(backlog[s]):
                 if found < len(keys):
@@ -84,7 +88,11 @@ def list_candidates(
                         keys[found] = key
                         ticks[found] = tick
                     found += 1
+                    if found - begin > most:
+                        return -1 - r
                 k += 1
+            if found - begin > most:
+                return -1 - r
     offsets[len(replicates) * sites] = found
     return found
 
@@ -174,7 +182,7 @@ def run_sites(
     seed, replicates, offsets, keys, ticks, chances, chance_rows, scores, numbers, reason_bounds, closes, coordinators,
     cap, until, grid, attempts, contact, closed_at, closed_why,
 ):  # fmt: skip
-    """Run every site of every replicate until ``until`` as if enrolment never closed.
+    """Run every site of every replicate until ``until[replicate]`` as if enrolment never closed.
 
     ``scores`` is empty where candidates are served as they come. Fills ``contact``, and when and why each site closes.
     """
@@ -205,7 +213,7 @@ def run_sites(
                     now = ticks[arriving]
                 if agenda > 0 and when[0] < now:
                     now = when[0]
-                if now > until:
+                if now > until[r]:
                     break
                 while agenda > 0 and when[0] == now:
                     item = what[0]
@@ -296,8 +304,8 @@ def find_closing(
 ):
     """Find when enrolment closes in each replicate, and how many are randomised in all.
 
-    ``closing`` is NEVER where fewer than ``target`` are randomised by ``until``; ``closing_place`` the row of ``contact``
-    of the target-th. With ``keep`` those are counted too who were in screening at the closing and pass later;
+    ``closing`` is NEVER where fewer than ``target`` are randomised by ``until[replicate]``; ``closing_place`` the row of
+    ``contact`` of the target-th. With ``keep`` those are counted too who were in screening at the closing and pass later;
     ``pipeline_end`` is when the last of these, whatever comes of them, has reached an end.
     """
     largest = 0
@@ -309,7 +317,11 @@ def find_closing(
         last = offsets[(r + 1) * sites] * attempts
         count = 0
         for c in range(first, last):
-            if contact[c, DISPATCH] < NEVER and -1 <= contact[c, OUTCOME] <= 0 and contact[c, FINAL] <= until:
+            if (
+                contact[c, DISPATCH] < NEVER
+                and -1 <= contact[c, OUTCOME] <= 0
+                and contact[c, FINAL] <= until[r]
+            ):
                 found[count] = contact[c, FINAL] << _PLACE_BITS | (c - first)
                 count += 1
         closing[r] = NEVER
@@ -348,8 +360,9 @@ def list_enrolled(
             if not (contact[c, DISPATCH] < NEVER and -1 <= contact[c, OUTCOME] <= 0):
                 continue
             at = contact[c, FINAL]
-            before = at <= until and (at < closing[r] or (at == closing[r] and c <= closing_place[r]))
-            if before or (keep and contact[c, DISPATCH] < closing[r] < NEVER):
+            before = at <= until[r] and (at < closing[r] or (at == closing[r] and c <= closing_place[r]))
+            # Who would be randomised after the longest horizon never is, and would not fit beside a place.
+            if before or (keep and contact[c, DISPATCH] < closing[r] < NEVER and at < LAST_TICK):
                 found[count] = at << _PLACE_BITS | (c - first)
                 count += 1
         found[:count].sort()
