@@ -72,12 +72,13 @@ import sys
 from trialsim.conformance import check_twins
 from trialsim.scenario.load import load_scenario, scenario_from
 from tests.twins.tie_rich import SCENARIOS, FOLDER
+from tests.twins.tie_rich_sites import SITE_SCENARIOS
 for path in sys.argv[1:]:
     scenario = load_scenario(path)
     large = sum(design.n for design in scenario.designs.values()) > 1000
     found = check_twins(scenario, None, list(scenario.truths)[:1], range(1 if large else 5), grid=7 << 20)
     assert not found, found
-for name, (tree, grid) in SCENARIOS.items():
+for name, (tree, grid) in (SCENARIOS | SITE_SCENARIOS).items():
     found = check_twins(scenario_from(tree, FOLDER), None, None, range(12), grid=grid)
     assert not found, found
 print("within bounds")

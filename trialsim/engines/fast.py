@@ -35,6 +35,11 @@ class FastEngine:
         self.plan = plan
         self._prepared = prepare(plan)
 
+    def fitting(self, replicates: int) -> int:
+        """Return how many of some replicates to run at a time, as far as memory is concerned."""
+        window = self._prepared.window
+        return replicates if window is None else window.fitting(replicates)
+
     def start(self, replicates: Ints) -> FastChunk:
         """Return a chunk of replicates (global numbers) at the start of accrual."""
         return FastChunk(self.plan, self._prepared, np.asarray(replicates, dtype=np.int64))

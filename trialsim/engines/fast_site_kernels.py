@@ -29,7 +29,7 @@ from trialsim.operations.screening import (
     way_of,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
-from trialsim.timegrid import NEVER
+from trialsim.timegrid import LAST_TICK, NEVER
 
 # Columns of ``contact``, all int64: first ticks, then the outcome of the attempt.
 CONTACT, PATIENCE, DISPATCH, ANSWER, SCREENED, FINAL, OUTCOME = range(7)
@@ -47,30 +47,34 @@ TO_RANDOMISATION = 9
 TALLIES = 10
 
 _ARRIVAL = int(Purpose.ARRIVAL)
+# Ticks up to the longest horizon leave so many bits of an int64 for a place in ``contact``.
 _PLACE_BITS = 23
 _PLACE_MASK = (1 << _PLACE_BITS) - 1
+MOST_PLACES = 1 << _PLACE_BITS
+"""Attempts of candidates that one trial can hold."""
 
 
 @kernel
 def list_candidates(
-    seed, replicates, rates, openings, closes, backlog, days, factor, integral, from_tick, share, until, grid,
+    seed, replicates, rates, openings, closes, backlog, days, factor, integral, from_tick, share, until, grid, most,
     offsets, keys, ticks,
 ):  # fmt: skip
-    """List the candidates who come to each site by ``until`` and whom no other trial takes.
+    """List the candidates who come to each site by ``until[replicate]`` and whom no other trial takes.
 
     Fills ``offsets[replicate, site]`` (candidates of a site end where those of the next begin), ``keys`` and ``ticks`` as
-    far as they reach, and returns how many candidates there are.
+    far as they reach, and returns how many candidates there are; or -1 - r where more than ``most`` come to trial r.
     """
     found = 0
     sites = rates.shape[1]
     four, words = np.empty(4, np.int64), np.empty(4, np.uint64)
     for r in range(len(replicates)):
+        begin = found
         for s in range(sites):
             offsets[r * sites + s] = found
             opening = openings[r, s]
-            if opening > until or opening >= closes[s]:
+            if opening > until[r] or opening >= closes[s]:
                 continue
-            last = min(until, closes[s] - 1)
+            last = min(until[r], closes[s] - 1)
             first = s << SITE_BITS
             for k in range(backlog[s]):
                 if found < len(keys):
@@ -97,7 +101,11 @@ def list_candidates(
                         keys[found] = key
                         ticks[found] = tick
                     found += 1
+                    if found - begin > most:
+                        return -1 - r
                 k += 1
+            if found - begin > most:
+                return -1 - r
     offsets[len(replicates) * sites] = found
     return found
 
@@ -232,7 +240,7 @@ def run_sites(
     seed, replicates, offsets, keys, ticks, chances, chance_rows, scores, numbers, reason_bounds, closes, coordinators,
     cap, until, grid, attempts, contact, closed_at, closed_why,
 ):  # fmt: skip
-    """Run every site of every replicate until ``until`` as if enrolment never closed.
+    """Run every site of every replicate until ``until[replicate]`` as if enrolment never closed.
 
     ``contact`` holds what :func:`draw_ways` drew, durations still; whoever is called has them counted from the call.
     ``scores`` is empty where candidates are served as they come. Also fills when and why each site closes.
@@ -265,7 +273,7 @@ def run_sites(
                     now = ticks[arriving]
                 if agenda > 0 and when[0] < now:
                     now = when[0]
-                if now > until:
+                if now > until[r]:
                     break
                 while agenda > 0 and when[0] == now:
                     item = what[0]
@@ -351,8 +359,8 @@ def find_closing(
 ):
     """Find when enrolment closes in each replicate, and how many are randomised in all.
 
-    ``closing`` is NEVER where fewer than ``target`` are randomised by ``until``; ``closing_place`` the row of ``contact``
-    of the target-th. With ``keep`` those are counted too who were in screening at the closing and pass later;
+    ``closing`` is NEVER where fewer than ``target`` are randomised by ``until[replicate]``; ``closing_place`` the row of
+    ``contact`` of the target-th. With ``keep`` those are counted too who were in screening at the closing and pass later;
     ``pipeline_end`` is when the last of these, whatever comes of them, has reached an end.
     """
     largest = 0
@@ -364,7 +372,11 @@ def find_closing(
         last = offsets[(r + 1) * sites] * attempts
         count = 0
         for c in range(first, last):
-            if contact[c, DISPATCH] < NEVER and -1 <= contact[c, OUTCOME] <= 0 and contact[c, FINAL] <= until:
+            if (
+                contact[c, DISPATCH] < NEVER
+                and -1 <= contact[c, OUTCOME] <= 0
+                and contact[c, FINAL] <= until[r]
+            ):
                 found[count] = contact[c, FINAL] << _PLACE_BITS | (c - first)
                 count += 1
         closing[r] = NEVER
@@ -403,8 +415,9 @@ def list_enrolled(
             if not (contact[c, DISPATCH] < NEVER and -1 <= contact[c, OUTCOME] <= 0):
                 continue
             at = contact[c, FINAL]
-            before = at <= until and (at < closing[r] or (at == closing[r] and c <= closing_place[r]))
-            if before or (keep and contact[c, DISPATCH] < closing[r] < NEVER):
+            before = at <= until[r] and (at < closing[r] or (at == closing[r] and c <= closing_place[r]))
+            # Who would be randomised after the longest horizon never is, and would not fit beside a place.
+            if before or (keep and contact[c, DISPATCH] < closing[r] < NEVER and at < LAST_TICK):
                 found[count] = at << _PLACE_BITS | (c - first)
                 count += 1
         found[:count].sort()

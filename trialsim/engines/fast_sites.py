@@ -9,6 +9,7 @@ import numpy as np
 from trialsim.contracts import CandidateView, Ints
 from trialsim.engines import fast_site_kernels as kernels
 from trialsim.engines.points import SiteTallies
+from trialsim.errors import UsageError
 from trialsim.operations.sites import SITE_BITS
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
     from trialsim.engines.plan import Plan
 
 
+MOST_ROWS = 1 << 20
+"""Attempts of candidates that a chunk of trials is meant to hold at a time, about 100 MB."""
+
+_FIRST_CHUNK = 4
+
+
 class Window:
-    """How far sites are run before anybody knows when enrolment closes; widened on the way, no number depends on it."""
+    """How far sites are run before anybody knows when enrolment closes, and how much room that takes.
+
+    Widened on the way, as chunks show how long enrolment takes; no number depends on it.
+    """
 
     def __init__(self, plan: Plan) -> None:
         assert plan.world.sites is not None
@@ -29,8 +39,9 @@ class Window:
         first = days[int(np.argmax(enough))] if enough.any() else horizon
         self._horizon, self._latest = plan.horizon, 0
         self.ticks = min(int(first * TICKS_PER_DAY) + 60 * TICKS_PER_DAY, plan.horizon)
+        self._rows_of_a_trial = 0
 
-    def learn(self, closing: Ints, until: int) -> None:
+    def learn(self, closing: Ints, until: Ints, rows: int) -> None:
         """Set the window for the next chunk a little beyond the latest closing seen so far.
 
         Parameters
@@ -38,11 +49,19 @@ class Window:
         closing
             When enrolment closed in each replicate, NEVER where it did not.
         until
-            How far the sites had to be run to see it.
+            How far its sites had to be run to see it.
+        rows
+            Rows of ``contact`` that the chunk took.
         """
-        seen = int(closing.max()) if (closing < NEVER).all() else until
-        self._latest = max(self._latest, seen)
+        self._latest = max(self._latest, int(np.minimum(closing, until).max()))
         self.ticks = min(self._latest + self._latest // 32, self._horizon)
+        self._rows_of_a_trial = max(self._rows_of_a_trial, -(-rows // len(closing)))
+
+    def fitting(self, replicates: int) -> int:
+        """Return how many of some replicates to run at a time; few before it is known what one takes."""
+        if not self._rows_of_a_trial:
+            return min(replicates, _FIRST_CHUNK)
+        return min(replicates, max(1, MOST_ROWS // self._rows_of_a_trial))
 
 
 class Recruitment:
@@ -74,15 +93,22 @@ class Recruitment:
         self.plan, self.replicates = plan, replicates
         self.sites, self.law, self.traits_say = world.sites, world.screening, world.chances
         size = len(replicates)
-        self.rates = self.sites.rates(plan.seed, replicates)
+        self._rates = self.sites.rates(plan.seed, replicates)
         opening = self.sites.activations(plan.seed, replicates, plan.grid)
         self.openings = np.where(opening < self.sites.closes, opening, NEVER)
-        until = window.ticks
-        self._run(until)
-        while until < plan.horizon and not (self.closing < NEVER).all():
-            until = min(until + until // 3 + plan.grid, plan.horizon)
-            self._run(until)
-        window.learn(self.closing, until)
+        # Trials that are not full by the end of the window are run further; then all are laid out together.
+        until = np.full(size, window.ticks)
+        rows = np.arange(size)
+        while True:
+            self._run(rows, until[rows])
+            late = rows[(self.closing >= NEVER) & (until[rows] < plan.horizon)]
+            if not len(late):
+                break
+            rows = late
+            until[rows] = np.minimum(until[rows] + until[rows] // 3 + plan.grid, plan.horizon)
+        if len(rows) < size:
+            self._run(np.arange(size), until)
+        window.learn(self.closing, until, len(self.contact))
         width = max(int(self.enrolled.max(initial=0)), plan.n)
         self.entry = np.full((size, width), NEVER, dtype=np.int64)
         self.keys = np.zeros((size, width), dtype=np.int64)
@@ -92,22 +118,25 @@ class Recruitment:
             self.closing, self.closing_place, self.entry, self.keys, self.places,
         )  # fmt: skip
 
-    def _run(self, until: int) -> None:
-        """Run all sites until a tick and find when enrolment closes."""
+    def _run(self, rows: Ints, until: Ints) -> None:
+        """Run all sites of some replicates, each until a tick of its own, and find when enrolment closes."""
         plan, sites, law = self.plan, self.sites, self.law
-        size = len(self.replicates)
+        size, replicates, rates = len(rows), self.replicates[rows], self._rates[rows]
+        self._running = replicates
         self.offsets = np.zeros(size * sites.count + 1, dtype=np.int64)
-        room = (
-            int(2.0 * float(self.rates.sum()) * until / TICKS_PER_DAY) + int(sites.backlog.sum()) * size + 64
+        days = until / TICKS_PER_DAY
+        room = int(
+            min(1.1 * float(rates.sum(axis=1) @ days) + float(sites.backlog.sum()) * size + 64, 1 << 22)
         )
-        room = min(room, 1 << 22)
         while True:
             self.candidates, ticks = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
             found = kernels.list_candidates(
-                plan.seed, self.replicates, self.rates, self.openings, sites.closes, sites.backlog, sites.knot_days,
+                plan.seed, replicates, rates, self.openings[rows], sites.closes, sites.backlog, sites.knot_days,
                 sites.knot_factor, sites.knot_amount, sites.competing_tick, sites.competing_share, until, plan.grid,
-                self.offsets, self.candidates, ticks,
+                kernels.MOST_PLACES // law.attempts, self.offsets, self.candidates, ticks,
             )  # fmt: skip
+            if found < 0:
+                raise UsageError(_too_many(int(replicates[-1 - found]), law.attempts))
             if found <= room:
                 break
             room = found
@@ -116,13 +145,13 @@ class Recruitment:
         self.scores = self._scores(self.ticks)
         self.contact = np.full((found * law.attempts, kernels.COLUMNS), NEVER, dtype=np.int64)
         kernels.draw_ways(
-            plan.seed, self.replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
+            plan.seed, replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
             law.numbers, law.reason_bounds, plan.grid, law.attempts, self.contact,
         )  # fmt: skip
         self.closed_at = np.empty((size, sites.count), dtype=np.int64)
         self.closed_why = np.zeros((size, sites.count), dtype=np.int64)
         kernels.run_sites(
-            plan.seed, self.replicates, self.offsets, self.candidates, self.ticks, self.chances, self.chance_rows,
+            plan.seed, replicates, self.offsets, self.candidates, self.ticks, self.chances, self.chance_rows,
             self.scores, law.numbers, law.reason_bounds, sites.closes, sites.coordinators, sites.cap, until, plan.grid,
             law.attempts, self.contact, self.closed_at, self.closed_why,
         )  # fmt: skip
@@ -135,9 +164,9 @@ class Recruitment:
 
     @property
     def _owner(self) -> Ints:
-        """The replicate (position in the chunk) of each candidate."""
+        """The replicate (position among those that are run) of each candidate."""
         counts = np.diff(self.offsets[:: self.sites.count])
-        return np.repeat(np.arange(len(self.replicates)), counts)
+        return np.repeat(np.arange(len(self._running)), counts)
 
     def _describe(self) -> None:
         """Find the chances and the subgroup of every candidate: once for each row where they are rows of a table."""
@@ -145,9 +174,9 @@ class Recruitment:
         owner = self._owner
         if source.finite:
             records = source.rows
-            self.chance_rows = source.row_numbers(self.plan.seed, self.replicates[owner], self.candidates)
+            self.chance_rows = source.row_numbers(self.plan.seed, self._running[owner], self.candidates)
         else:
-            records = source.records_at(self.plan.seed, self.replicates[owner], self.candidates)
+            records = source.records_at(self.plan.seed, self._running[owner], self.candidates)
             self.chance_rows = np.arange(len(self.candidates))
         self.records = records
         self.chances = self.traits_say.of(records)
@@ -162,7 +191,7 @@ class Recruitment:
             return np.zeros(0, dtype=np.int64)
         visible = self.plan.world.source.covariate_count
         view = CandidateView(
-            replicate=self.replicates[self._owner],
+            replicate=self._running[self._owner],
             candidate=self.candidates,
             site=self.candidates >> SITE_BITS,
             contact_days=ticks / float(TICKS_PER_DAY),
@@ -204,3 +233,12 @@ class Recruitment:
         return range(
             int(self.offsets[row * self.sites.count]), int(self.offsets[(row + 1) * self.sites.count])
         )
+
+
+def _too_many(replicate: int, attempts: int) -> str:
+    """Return what is wrong where more candidates come than a trial can hold."""
+    most = kernels.MOST_PLACES // attempts
+    return (
+        f"in replicate {replicate} more than {most:,} candidates come before enrolment closes or the horizon is reached; "
+        f"lower the rates of sites, state when they close, or shorten the horizon."
+    )

@@ -107,17 +107,17 @@ class _Workshop:
     def run(self, design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
         """Return the records of replicates ``first`` to ``last - 1`` of a cell."""
         engine = self.engine(design, truth)
-        step = (
+        wanted = (
             1
             if self.job.engine == "reference"
             else self.job.chunk or chunk_size(engine.plan, self.job.engine)
         )
-        return joined(
-            [
-                columns_of(conduct(engine.start(np.arange(at, min(at + step, last)))))
-                for at in range(first, last, step)
-            ]
-        )
+        parts = []
+        while first < last:
+            step = min(wanted if self.job.engine == "reference" else engine.fitting(wanted), last - first)
+            parts.append(columns_of(conduct(engine.start(np.arange(first, first + step)))))
+            first += step
+        return joined(parts)
 
 
 _workshop: _Workshop | None = None
