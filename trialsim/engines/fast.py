@@ -12,8 +12,10 @@ import numpy as np
 
 from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
 from trialsim.engines import fast_kernels as kernels
+from trialsim.engines.fast_lives import FastLives
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
+from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.world import OutcomeLaw
@@ -57,6 +59,9 @@ class FastChunk:
             np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
         )
         self._complete = self._room_for_completion(size, n)
+        self.lives = None if plan.world.life is None else FastLives(self, plan.world.life)
+        if self.lives is not None:
+            self._dropout, self._complete = self.lives.dropout, self.lives.complete
         self._alive = np.ones(size, dtype=bool)
         self._look = np.zeros(size, dtype=np.int64)
         self._ready = np.full(size, plan.grid)
@@ -97,6 +102,9 @@ class FastChunk:
             self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
             self.arm,
         )  # fmt: skip
+        if self.lives is not None:
+            self.lives.lay_out(self, rows, first)
+            return
         if plan.world.dropout is not None:
             self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
         for index, outcome in enumerate(self._outcomes):
@@ -331,7 +339,7 @@ class FastChunk:
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
         out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
-        if self.plan.world.dropout is not None:
+        if self.plan.world.dropout is not None or self.lives is not None:
             kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
@@ -359,7 +367,11 @@ class FastChunk:
         last = self._end_cut.copy()
         waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
         if waits:
-            if self.plan.world.dropout is None:
+            if self.lives is not None:
+                kernels.last_readout(
+                    rows, enrolled, self.entry, self.lives.left_by(self._end, self.entry), max(waits), last
+                )
+            elif self.plan.world.dropout is None:
                 last = np.maximum(last, np.where(enrolled > 0, closed + max(waits), 0))
             else:
                 kernels.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
@@ -374,6 +386,10 @@ class FastChunk:
             by_arm,
             self._dropped,
         )
+
+    def tally(self, ticks: Ints) -> LifeTally | None:
+        """Return what has become of the patients of each replicate by a time, where the scenario says."""
+        return None if self.lives is None else self.lives.tally(self, ticks)
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""

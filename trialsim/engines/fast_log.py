@@ -12,7 +12,7 @@ from trialsim.timegrid import NEVER
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
 
-Keyed = tuple[tuple[int, int, int, int], LogRow]
+Keyed = tuple[tuple[int, int, int, int, int], LogRow]
 
 
 def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
@@ -38,19 +38,20 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
         cause: Kind | None = None,
         of: int = 0,
     ) -> None:
-        cause_kind, cause_id = (kind, ident) if cause is None else (cause, of)
-        place = len(keyed) if cause is not None else 0
-        keyed.append(
-            (
-                (tick, int(cause_kind), cause_id, 0 if cause is None else 1 + place),
-                LogRow(tick, kind, ident, part, value),
-            )
-        )
+        row = LogRow(tick, kind, ident, part, value)
+        if cause is None:
+            keyed.append(((tick, int(kind), ident, part, 0), row))
+        else:
+            keyed.append(((tick, int(cause), of, 0, 1 + len(keyed)), row))
 
     entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
     dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
+    if chunk.lives is not None:
+        keyed += [item for item in chunk.lives.log_rows(chunk, row) if item[1].tick <= end]
     for i in range(int(ends.enrolled[row])):
         add(int(entry[i]), Kind.RANDOMISATION, i, 0, float(arm[i]))
+        if chunk.lives is not None:
+            continue
         lost = int(entry[i] + dropout[i])
         if dropout[i] < complete[i] and lost <= end:
             add(lost, Kind.DROPOUT, i, 0, float(arm[i]))
@@ -67,9 +68,8 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
 
 
 def _order(item: Keyed) -> tuple[int, int, int, int, int]:
-    """Return the key of a log row: that of its cause, then the order in which consequences follow."""
-    (tick, kind, ident, step), log_row = item
-    return (tick, kind, ident, step, log_row.part if step == 0 else 0)
+    """Return the key of a log row: tick, kind, id and part of its cause, then the order in which consequences follow."""
+    return item[0]
 
 
 def _row(array: Any, row: int) -> Any:

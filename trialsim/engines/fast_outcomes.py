@@ -28,7 +28,8 @@ class Outcome:
             self._sizes = np.zeros(size, dtype=np.int64)
             self._seen = np.full(size, -1)
             return
-        shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
+        world = chunk.plan.world
+        shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
 
@@ -47,6 +48,11 @@ class Outcome:
             law.readout_ticks,
             self.readout_at,
         )
+        self.lay_out_values(chunk, index, rows, first)
+
+    def lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
+        """Lay out what will be read out of patients ``first[row]`` onwards of some replicates."""
+        law = self.law
         parameters, parameter_rows = chunk.patients.parameters[index]
         shared = (
             chunk.plan.seed,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
+from trialsim.engines.life_laws import build_life, life_clocks
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import accrual_law
@@ -272,12 +273,17 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
     rates = [(start, rate) for start, rate in accrual.rates] if accrual.kind == "piecewise" else []
     if accrual.rate is not None and not rates:
         rates = [(0.0, accrual.rate)]
+    outcomes = tuple(builder.law(name, part) for name, part in scenario.endpoints.items())
+    dropout, clocks = builder.dropout(), life_clocks(builder)
+    laws = (*outcomes, *(() if dropout is None else (dropout,)), *clocks)
     return World(
         source,
         accrual_law(accrual.kind, accrual.over, rates, accrual.arrivals or ""),
-        tuple(builder.law(name, part) for name, part in scenario.endpoints.items()),
-        builder.dropout(),
+        outcomes,
+        dropout,
         chosen.n,
         chosen.arms,
         builder.sample,
+        build_life(builder, laws, len(outcomes)),
+        clocks,
     )

@@ -16,9 +16,11 @@ import simpy
 from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
+from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.reference_cut import Patient, ReferenceCut
+from trialsim.engines.reference_life import Life, tally_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
 from trialsim.population.endpoints.binary import responds
@@ -105,7 +107,7 @@ class ReferenceTrial:
 
     # ---- conduct --------------------------------------------------------------------------------------------------
 
-    def _write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
+    def write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
         """Write a row of the event log."""
         self.rows.append(LogRow(int(self.clock.now), kind, ident, part, float(value)))
 
@@ -126,19 +128,23 @@ class ReferenceTrial:
         """Allocate patient ``i`` and begin to follow them."""
         plan, now = self.plan, int(self.clock.now)
         arm = self._allocate(i)
-        self._write(Kind.RANDOMISATION, i, 0, arm)
-        patient = Patient(now, arm, int(self._stratum[i]), None)
+        self.write(Kind.RANDOMISATION, i, 0, arm)
+        patient = Patient(now, arm, int(self._stratum[i]), None, key=i)
         self.patients.append(patient)
         if len(self.patients) == plan.n:
-            self._write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
         self._following += 1
+        if plan.world.life is not None:
+            Life(self, i, patient).begin()
+            self._consider_look()
+            return
         for e, law in enumerate(plan.world.outcomes):
             if law.hazard is not None:
                 patient.natural[e] = self._delay(law.hazard, law, e, i, arm)
                 patient.running[e] = self.clock.process(self._until_event(i, e))
                 continue
             patient.natural[e] = law.readout_ticks
-            patient.outcome[e] = self._read(law, e, i, arm)
+            patient.outcome[e] = self.read(law, e, i, arm)
             patient.running[e] = self.clock.process(self._until_readout(i, e))
         loss = plan.world.dropout
         if loss is not None and loss.hazard is not None:
@@ -154,7 +160,11 @@ class ReferenceTrial:
         factor = self._parameters[index][i, arm]
         return int(event_ticks(bits, factor, arm, *steps, hazard.exponent, hazard.scale, self.plan.grid))
 
-    def _read(self, law: OutcomeLaw, index: int, i: int, arm: int) -> float:
+    def parameter(self, index: int, i: int, arm: int) -> Any:
+        """Return what a law needs of patient ``i`` in an arm."""
+        return self._parameters[index][i, arm]
+
+    def read(self, law: OutcomeLaw, index: int, i: int, arm: int) -> float:
         """Return what the read-out of patient ``i`` will show."""
         parameter = self._parameters[index][i, arm]
         if law.kind == "binary":
@@ -200,13 +210,22 @@ class ReferenceTrial:
         except simpy.Interrupt:
             return
         now = int(self.clock.now)
-        self._write(Kind.EVENT, i, e, patient.arm)
+        self.write(Kind.EVENT, i, e, patient.arm)
         patient.event[e] = now
         self._endpoint_done(i, e)
         if law.readout_ticks:
             yield self.clock.at(now + law.readout_ticks, Kind.READOUT, i, e)
-            self._write(Kind.READOUT, i, e, 1.0)
-        self._events[e][patient.arm] += 1
+            self.write(Kind.READOUT, i, e, 1.0)
+        self.count_event(e, patient.arm)
+
+    def count_event(self, e: int, arm: int) -> None:
+        """Count an event that has become known."""
+        self._events[e][arm] += 1
+        self._consider_look()
+
+    def count_readout(self, e: int, arm: int) -> None:
+        """Count a read-out."""
+        self._readouts[e][arm] += 1
         self._consider_look()
 
     def _until_readout(self, i: int, e: int) -> Process:
@@ -216,7 +235,7 @@ class ReferenceTrial:
             yield self.clock.at(patient.entry + patient.natural[e], Kind.READOUT, i, e)
         except simpy.Interrupt:
             return
-        self._write(Kind.READOUT, i, e, patient.outcome[e])
+        self.write(Kind.READOUT, i, e, patient.outcome[e])
         patient.readout[e] = int(self.clock.now)
         self._readouts[e][patient.arm] += 1
         self._endpoint_done(i, e)
@@ -230,13 +249,13 @@ class ReferenceTrial:
             yield self.clock.at(patient.entry + patient.dropout, Kind.DROPOUT, i)
         except simpy.Interrupt:
             return
-        self._write(Kind.DROPOUT, i, 0, patient.arm)
+        self.write(Kind.DROPOUT, i, 0, patient.arm)
         patient.lost = int(self.clock.now)
         patient.leaving = None
         for process in patient.running.values():
             process.interrupt()
         patient.running.clear()
-        self._leaves()
+        self.patient_leaves()
 
     def _endpoint_done(self, i: int, e: int) -> None:
         """Note that an endpoint has nothing more to give; after the last one the patient cannot be lost."""
@@ -246,9 +265,9 @@ class ReferenceTrial:
             if patient.leaving is not None:
                 patient.leaving.interrupt()
                 patient.leaving = None
-            self._leaves()
+            self.patient_leaves()
 
-    def _leaves(self) -> None:
+    def patient_leaves(self) -> None:
         """Count a patient out; after the last one no count can grow but by reports on their way."""
         self._following -= 1
         if self._following == 0 and len(self.patients) == self.plan.n:
@@ -341,7 +360,7 @@ class ReferenceTrial:
         """End the trial."""
         self._ended = True
         self._end_reason, self._end_cut = reason, cut
-        self._write(Kind.END, 0, 0, int(reason))
+        self.write(Kind.END, 0, 0, int(reason))
         self._ask.succeed()
 
     def advance(self) -> Point | None:
@@ -358,13 +377,13 @@ class ReferenceTrial:
         now = int(self.clock.now)
         number = int(point.number[0])
         if point.kind == "review":
-            self._write(Kind.REVIEW, number, 0, len(self.patients))
+            self.write(Kind.REVIEW, number, 0, len(self.patients))
             self._review += 1
             if decision.weights is not None:
                 self._reweight(decision.weights[0])
             return
         for test, mark in enumerate(marks[0]):
-            self._write(Kind.LOOK, number, test, mark)
+            self.write(Kind.LOOK, number, test, mark)
         look = self.plan.looks[number]
         self._previous_cut = now
         self._deciding = True
@@ -379,11 +398,11 @@ class ReferenceTrial:
         assert decision.reject is not None and decision.futile is not None and decision.open_arms is not None
         self._deciding = False
         reason = Stop(int(decision.reason[0]))
-        self._write(Kind.DECISION, self._look, 0, int(reason))
+        self.write(Kind.DECISION, self._look, 0, int(reason))
         for kind, decided in ((Kind.REJECTED, decision.reject), (Kind.FUTILE, decision.futile)):
             for test, holds in enumerate(decided[0]):
                 if holds:
-                    self._write(kind, test)
+                    self.write(kind, test)
         if decision.stop[0]:
             self._end_look = self._look
             self._end(reason, self._previous_cut)
@@ -392,7 +411,7 @@ class ReferenceTrial:
             if self._open[arm] and not stays:
                 self._open[arm] = False
                 self._dropped[arm] = self._look + 1
-                self._write(Kind.ARM_CLOSED, arm)
+                self.write(Kind.ARM_CLOSED, arm)
                 self._blocks.clear()
                 self._turn = 0
                 if self._weights is not None:
@@ -408,7 +427,7 @@ class ReferenceTrial:
         """Allocate by these weights from now on."""
         self._weights = np.array(weights)
         for arm, weight in enumerate(weights):
-            self._write(Kind.WEIGHT, arm, 0, weight)
+            self.write(Kind.WEIGHT, arm, 0, weight)
 
     # ---- what is known --------------------------------------------------------------------------------------------
 
@@ -459,7 +478,8 @@ class ReferenceTrial:
         last = self._end_cut
         for p in self.patients:
             for wait in waits:
-                last = max(last, p.entry + (wait if p.dropout is None else min(wait, p.dropout)))
+                left = p.dropout if p.ended is None else p.ended - p.entry
+                last = max(last, p.entry + (wait if left is None else min(wait, left)))
         return Ends(
             np.array([int(self._end_reason)], dtype=np.int8),
             np.array([end]),
@@ -471,6 +491,11 @@ class ReferenceTrial:
             np.array([[sum(p.arm == a for p in self.patients) for a in range(arms)]]),
             np.array([self._dropped]),
         )
+
+    def tally(self, ticks: Ints) -> LifeTally | None:
+        """Return what has become of the patients by a time, where the scenario says."""
+        life = self.plan.world.life
+        return None if life is None else tally_of(self, life, int(ticks[0]))
 
     def log(self, row: int) -> list[LogRow]:
         """Return the event log, in the order in which it was written."""

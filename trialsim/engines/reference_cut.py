@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trialsim.contracts import Moments, RiskTables
+from trialsim.contracts import LogRow, Moments, RiskTables
 from trialsim.stats.moments import binary_moments, mean_and_squares
 
 if TYPE_CHECKING:
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Patient:
-    """One randomised patient: what is known so far, and what nature has in store."""
+    """One randomised patient: what is known so far, and what nature has in store.
+
+    ``key`` is the number at which their draws are found. Where the scenario tells patients' lives, ``course`` is what has
+    become of them, ``ended`` when they left, ``off`` when they had the last dose, ``log`` what happened.
+    """
 
     entry: int
     arm: int
     stratum: int
     dropout: int | None
+    key: int = 0
     natural: dict[int, int] = field(default_factory=dict)
     outcome: dict[int, float] = field(default_factory=dict)
     event: dict[int, int] = field(default_factory=dict)
@@ -29,6 +34,16 @@ class Patient:
     lost: int | None = None
     running: dict[int, Any] = field(default_factory=dict)
     leaving: Any | None = None
+    course: Any | None = None
+    ended: int | None = None
+    off: int | None = None
+    log: list[LogRow] = field(default_factory=list)
+
+    def stays_until(self, tick: int) -> int:
+        """Return when follow-up without an event ends: when the patient left, or at a cut."""
+        if self.lost is not None:
+            return self.lost
+        return tick if self.ended is None else self.ended
 
 
 class ReferenceCut:
@@ -58,7 +73,7 @@ class ReferenceCut:
         for stratum in range(count):
             group = [p for s, p in known if s == stratum]
             had = np.array([e in p.event and p.event[e] <= until for p in group], dtype=bool)
-            stops = [p.event.get(e, p.lost if p.lost is not None else until) for p in group]
+            stops = [p.event.get(e, p.stays_until(until)) for p in group]
             followed = np.array(
                 [min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64
             )

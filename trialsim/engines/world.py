@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED
+from trialsim.engines.life import LifeLaw
 from trialsim.operations.accrual import AccrualLaw
 from trialsim.population.endpoints.binary import response_thresholds
 from trialsim.population.endpoints.continuous import expected_values
@@ -142,6 +143,10 @@ class World:
         Names of the design's arms.
     sample
         Records over which true values are averaged, ``[patient, column]``.
+    life
+        What happens to patients from randomisation on beyond endpoints and loss, or None.
+    clocks
+        Laws of what :attr:`life` adds: withdrawal, adverse events, reasons to discontinue.
     """
 
     source: PatientSource
@@ -151,11 +156,14 @@ class World:
     n: int
     arms: tuple[str, ...]
     sample: Floats
+    life: LifeLaw | None = None
+    clocks: tuple[OutcomeLaw, ...] = ()
 
     @property
     def laws(self) -> tuple[OutcomeLaw, ...]:
-        """Endpoints and, last, dropout where there is any."""
-        return self.outcomes if self.dropout is None else (*self.outcomes, self.dropout)
+        """Endpoints, dropout where there is any, and what else happens to patients."""
+        lost = () if self.dropout is None else (self.dropout,)
+        return (*self.outcomes, *lost, *self.clocks)
 
     @cached_property
     def truth_entry_days(self) -> Floats:

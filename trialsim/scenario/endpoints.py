@@ -10,10 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from trialsim.scenario.accrual import MOST_PIECES
 from trialsim.scenario.hazards import Baseline, HazardRatio, Ratio
 from trialsim.scenario.population import TraitName
+from trialsim.scenario.severity import Level, by_level
 from trialsim.scenario.units import Duration, PositiveDuration
 from trialsim.scenario.values import (
     Coefficient,
     Finite,
+    Flag,
     Label,
     Model,
     Name,
@@ -67,6 +69,10 @@ Coefficients = Annotated[dict[Label, Coefficient], Field(max_length=MOST_TERMS),
 Values = Annotated[dict[Label, Finite], Field(max_length=MOST_TERMS), AfterValidator(_sorted)]
 LatentCoefficients = Annotated[dict[TraitName, Coefficient], AfterValidator(_sorted)]
 LatentValues = Annotated[dict[TraitName, Finite], AfterValidator(_sorted)]
+OutcomeCoefficients = Annotated[
+    dict[Name, Coefficient], Field(max_length=MOST_EFFECTS), AfterValidator(_sorted)
+]
+After = Annotated[dict[Level, HazardRatio], AfterValidator(by_level)]
 
 
 class SurvivalEndpoint(Model):
@@ -82,6 +88,7 @@ class SurvivalEndpoint(Model):
     modifiers: Coefficients = {}
     drift: Drift | None = None
     readout: Duration = 0.0
+    terminal: Flag | None = None
 
 
 class BinaryEndpoint(Model):
@@ -155,3 +162,5 @@ class Dropout(Model):
     covariates: Coefficients = {}
     centre: Values = {}
     latent: LatentCoefficients = {}
+    after: After | None = None
+    outcome: OutcomeCoefficients | None = None

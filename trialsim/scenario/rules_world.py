@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, SurvivalEndpoint
+from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import TRAITS, Population
 from trialsim.scenario.table import MOST_LEVELS, Table
 from trialsim.scenario.wording import did_you_mean, listed, shown, unknown
@@ -31,6 +32,8 @@ class WorldParts:
         The resampled patients.
     horizon
         In days.
+    treatment, discontinuation, withdrawal, adverse_events
+        What could be read.
     """
 
     arms: tuple[str, ...] | None
@@ -40,6 +43,10 @@ class WorldParts:
     dropout: Dropout | None
     table: Table | None
     horizon: float
+    treatment: Treatment | None = None
+    discontinuation: Mapping[str, Departure] = field(default_factory=dict)
+    withdrawal: Departure | None = None
+    adverse_events: Mapping[str, AdverseEvent] = field(default_factory=dict)
 
 
 def world_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -57,8 +64,8 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         )
     for name, endpoint in parts.endpoints.items():
         at = ("endpoints", name)
-        yield from _effect(at, endpoint.effect, parts, whole=True)
-        yield from _predictor(at, endpoint, parts)
+        yield from effect_findings(at, endpoint.effect, parts, whole=True)
+        yield from predictor_findings(at, endpoint, parts)
         if endpoint.readout > parts.horizon:
             yield (
                 (*at, "readout"),
@@ -68,8 +75,8 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         if isinstance(endpoint, BinaryEndpoint):
             yield from _probabilities(at, endpoint)
     if parts.dropout is not None:
-        yield from _effect(("dropout",), parts.dropout.effect, parts, whole=False)
-        yield from _predictor(("dropout",), parts.dropout, parts)
+        yield from effect_findings(("dropout",), parts.dropout.effect, parts, whole=False)
+        yield from predictor_findings(("dropout",), parts.dropout, parts)
 
 
 def _copula(population: Population) -> Iterator[Finding]:
@@ -115,7 +122,7 @@ def _positive_definite(matrix: list[list[float]]) -> bool:
     return True
 
 
-def _effect(
+def effect_findings(
     at: tuple[str | int, ...], effect: Mapping[str, Any], parts: WorldParts, *, whole: bool
 ) -> Iterator[Finding]:
     """Yield arms of an effect that do not exist, and arms that are left out."""
@@ -167,7 +174,7 @@ def _covariate(name: str, levels: Mapping[str, tuple[str, ...] | None]) -> str |
     return None
 
 
-def _predictor(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iterator[Finding]:
+def predictor_findings(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iterator[Finding]:
     """Yield names of a linear predictor that do not exist."""
     if parts.population is None:
         return

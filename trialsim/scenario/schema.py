@@ -15,6 +15,7 @@ from trialsim.scenario.completion import completed
 from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.life import Departure, Reasons, Terms, Treatment
 from trialsim.scenario.population import Population
 from trialsim.scenario.table import Table
 from trialsim.scenario.truths import Overlay, TruthName, apply_overlay, select
@@ -33,6 +34,10 @@ class World(Model):
     accrual: Accrual
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1, max_length=50)]
     dropout: Dropout | None = None
+    treatment: Treatment | None = None
+    discontinuation: Reasons | None = None
+    withdrawal: Departure | None = None
+    adverse_events: Terms | None = None
 
 
 class Scenario(Model):
@@ -48,6 +53,10 @@ class Scenario(Model):
     arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_ARMS)]
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1, max_length=50)]
     dropout: Dropout | None = None
+    treatment: Treatment | None = None
+    discontinuation: Reasons | None = None
+    withdrawal: Departure | None = None
+    adverse_events: Terms | None = None
     hypotheses: Annotated[dict[Name, Hypothesis], Field(min_length=1, max_length=50)]
     truths: Annotated[dict[TruthName, Overlay], Field(min_length=1, max_length=MOST_TRUTHS)]
     designs: Annotated[dict[Name, Design], Field(min_length=1, max_length=100)]

@@ -13,8 +13,10 @@ from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import Population
 from trialsim.scenario.rules_designs import trial_findings
+from trialsim.scenario.rules_life import life_findings
 from trialsim.scenario.rules_world import Finding, WorldParts, world_findings
 from trialsim.scenario.schema import DEFAULT_HORIZON, MOST_ARMS, Scenario, World
 from trialsim.scenario.sentences import problems_from, written_path
@@ -36,6 +38,9 @@ _POPULATION = TypeAdapter(Population)
 _ACCRUAL = TypeAdapter(Accrual)
 _ENDPOINT: TypeAdapter[Any] = TypeAdapter(Endpoint)
 _DROPOUT = TypeAdapter(Dropout)
+_TREATMENT = TypeAdapter(Treatment)
+_DEPARTURE = TypeAdapter(Departure)
+_ADVERSE_EVENT = TypeAdapter(AdverseEvent)
 _HYPOTHESIS = TypeAdapter(Hypothesis)
 _DESIGN = TypeAdapter(Design)
 
@@ -72,6 +77,10 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         dropout=_read(_DROPOUT, tree.get("dropout")),
         table=table,
         horizon=_read(_HORIZON, tree.get("horizon")) or DEFAULT_HORIZON,
+        treatment=_read(_TREATMENT, tree.get("treatment")),
+        discontinuation=_read_each(_DEPARTURE, tree.get("discontinuation")),
+        withdrawal=_read(_DEPARTURE, tree.get("withdrawal")),
+        adverse_events=_read_each(_ADVERSE_EVENT, tree.get("adverse_events")),
     )
     names = {
         key: list(tree[key]) if isinstance(tree.get(key), dict) else [] for key in ("endpoints", "hypotheses")
@@ -106,6 +115,10 @@ def _world_parts(world: Scenario | World, scenario: Scenario) -> WorldParts:
         dropout=world.dropout,
         table=scenario.table,
         horizon=scenario.horizon,
+        treatment=world.treatment,
+        discontinuation=world.discontinuation or {},
+        withdrawal=world.withdrawal,
+        adverse_events=world.adverse_events or {},
     )
 
 
@@ -119,7 +132,7 @@ def rule_problems(parts: TrialParts, tree: Mapping[str, Any]) -> list[Problem]:
     tree
         The scenario as it is written.
     """
-    findings = [*world_findings(parts.world), *trial_findings(parts)]
+    findings = [*world_findings(parts.world), *life_findings(parts.world), *trial_findings(parts)]
     return [_problem(finding, lambda location: written_path(tree, location)) for finding in findings]
 
 
@@ -155,5 +168,6 @@ def _world_problems(scenario: Scenario, written: dict[str, Any], overlay: dict[s
         world = World.model_validate(changed, context=keys)
     except ValidationError as error:
         return problems_from(error, changed, keys)
-    findings = world_findings(_world_parts(world, scenario))
+    parts = _world_parts(world, scenario)
+    findings = [*world_findings(parts), *life_findings(parts)]
     return [_problem(finding, lambda location: written_path(changed, location)) for finding in findings]

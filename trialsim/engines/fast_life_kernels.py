@@ -1,0 +1,576 @@
+"""Lives of patients as compiled loops: each patient's clocks run against one another until follow-up ends.
+
+A patient has slots in the order of one instant; the soonest comes next, the first of them among ties. What comes is
+written to a journal: tick, a packed code (see :func:`pack`) and a value, patient after patient.
+"""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import inline, kernel
+from trialsim.contracts import Kind
+from trialsim.draws import Purpose, fill_words, uniform, unit, unit_exponential, words_at
+from trialsim.engines.fast_kernels import row_of
+from trialsim.engines.life import (
+    CROSSOVER_PART,
+    END_PART,
+    REASON_PART,
+    RESCUE_PART,
+    RESUME_PART,
+)
+from trialsim.operations.adverse_events import (
+    ACTION,
+    DISCONTINUE,
+    FATAL,
+    GAP,
+    INTERRUPT,
+    INTERRUPTION,
+    LENGTH,
+    REDUCE,
+    SERIOUS,
+    SEVERITY,
+    action_of,
+    level_of,
+    occurrence_draw,
+)
+from trialsim.operations.delays import drawn_delay
+from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
+
+_EVENT, _READOUT, _DROPOUT, _ADVERSE = (
+    int(kind) for kind in (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.ADVERSE_EVENT)
+)
+_SERIOUS, _RESOLVES, _DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _ENDED, _RESCUE, _CROSSOVER = (
+    int(kind)
+    for kind in (
+        Kind.SERIOUS, Kind.RESOLVES, Kind.DEATH, Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED, Kind.RESUMED,
+        Kind.TREATMENT_ENDED, Kind.RESCUE, Kind.CROSSOVER,
+    )
+)  # fmt: skip
+_OF_EVENT, _OF_DOSE, _OF_RESCUE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE), int(Purpose.RESCUE)
+
+FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
+"""How a patient left: not before the horizon, with all endpoints known, lost, withdrawn, dead."""
+
+MOST_ROWS_AT_ONCE = 12
+"""Rows that one event writes to the journal, at most."""
+
+
+@inline
+def pack(place, place_part, kind, part):
+    """Return a row's code: kind and part of the keyed event at whose place it stands, its own kind and part."""
+    return (np.int64(place) << 32) | (np.int64(place_part) << 24) | (np.int64(kind) << 16) | np.int64(part)
+
+
+@kernel
+def fill_first_words(seed, replicate, first, tables, keys, numbers, words):
+    """Fill the word of each clock's first amount of hazard, ``words[clock, patient]``."""
+    for c in range(len(numbers.purpose)):
+        if not numbers.present[c]:
+            continue
+        if len(keys):
+            words_at(words[c], keys, first, replicate, numbers.purpose[c], numbers.draw[c], seed)
+        else:
+            fill_words(
+                words[c], tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
+            )
+
+
+@kernel
+def _retime(c, slot, now, new_pace, new_group, state, amount, group, next_at, clocks, grid):
+    """Spend what has passed of a clock and set it anew, where its pace or group changes."""
+    pace, since = state[0], state[1]
+    if new_pace == pace[c] and new_group == group[c]:
+        return
+    amount[c] = still_to_spend(amount[c], pace[c], np.int64(since[c]), now, c, group[c], clocks)
+    since[c] = now
+    pace[c] = new_pace
+    group[c] = new_group
+    next_at[slot] = spent_at(amount[c], new_pace, now, c, new_group, clocks, grid)
+
+
+@kernel
+def live(
+    seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, factors, rows, entry, arms, heard_values,
+    event_at, exit_at, readout_at, dropout, complete, off_at, left, ticks, codes, values, offsets, full,
+):  # fmt: skip
+    """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or the horizon.
+
+    Parameters
+    ----------
+    seed, replicates, chosen, first, keys, entry, arms
+        As in the other kernels.
+    horizon
+        Tick after which nothing happens.
+    tables
+        Of the words of each clock, ``[clock, 4, block]``.
+    numbers, clocks
+        The laws.
+    factors, rows
+        exp(-linear predictor) of each clock, ``[clock, row, arm]``, and which row each patient is.
+    heard_values
+        Outcomes that hazards depend on, ``[readout, replicate, patient]``, empty where none does.
+    event_at, exit_at
+        To fill: event of each survival endpoint, and its end of follow-up, ``[endpoint, replicate, patient]``.
+    readout_at
+        To fill: read-out of each other endpoint.
+    dropout, complete
+        To fill: delay to loss or withdrawal, and to having nothing more to give, NEVER where it was the other.
+    off_at, left
+        To fill: tick of the last dose, and how the patient left.
+    ticks, codes, values, offsets
+        The journal ``[replicate, row]``, and where each patient's rows begin, ``[replicate, patient + 1]``.
+    full
+        Set where the journal of a replicate is too short, ``[replicate]``.
+    """
+    n = entry.shape[1]
+    ends = len(numbers.endpoints)
+    reads = len(numbers.readouts)
+    terms = len(numbers.address)
+    reasons = len(numbers.reason)
+    clock_count = len(numbers.purpose)
+    term0 = ends + 2  # after loss and withdrawal
+    reason0 = term0 + terms
+    # Slots in the order of one instant.
+    slot_read = ends
+    slot_term = ends + reads + 2
+    slot_resume = slot_term + terms
+    slot_end = slot_resume + 1
+    slot_reason = slot_end + 1
+    slot_fade = slot_reason + reasons
+    slot_rescue = slot_fade + 1
+    slot_cross = slot_rescue + 1
+    slots = slot_cross + 1
+    slot = np.empty(clock_count, np.int64)
+    for c in range(clock_count):
+        if c < ends:
+            slot[c] = c
+        elif c < term0:
+            slot[c] = c + reads
+        elif c < reason0:
+            slot[c] = slot_term + c - term0
+        else:
+            slot[c] = slot_reason + c - reason0
+    amount = np.empty(clock_count)
+    state = np.empty((2, clock_count))  # pace, and since when
+    group = np.empty(clock_count, np.int64)
+    heard = np.empty(clock_count)
+    occurrence = np.empty(terms, np.int64)
+    next_at = np.empty(slots, np.int64)
+    open_end = np.empty(ends + reads, np.bool_)
+    words = np.empty((clock_count, max(4 * tables.shape[2], n)), np.uint64)
+    room = ticks.shape[1]
+    grid = numbers.grid
+    weights = numbers.weights
+    listens = len(heard_values) > 0
+    nobody = np.empty(0, np.int64)
+    for r in chosen:
+        replicate = replicates[r]
+        mine = keys[r] if len(keys) else nobody
+        fill_first_words(seed, replicate, first[r], tables, mine, numbers, words)
+        row = rows[row_of(rows, r)]
+        arm_of = arms[row_of(arms, r)]
+        begun = entry[row_of(entry, r)]
+        at = offsets[r, first[r]]
+        full[r] = False
+        for i in range(first[r], n):
+            key = mine[i] if len(keys) else np.int64(i)
+            start = begun[i]
+            latest = horizon - start
+            arm = np.int64(arm_of[i])
+            who = row[i]
+            for e in range(ends):
+                event_at[e, r, i] = NEVER
+                exit_at[e, r, i] = NEVER
+                open_end[e] = True
+            for k in range(reads):
+                readout_at[k, r, i] = NEVER
+                open_end[ends + k] = True
+            dropout[r, i] = NEVER
+            complete[r, i] = NEVER
+            off_at[r, i] = NEVER
+            left[r, i] = FOLLOWED
+            offsets[r, i + 1] = at
+            if latest < 0:
+                continue
+            for c in range(clock_count):
+                group[c] = arm * weights
+                state[0, c] = 1.0 if numbers.present[c] else 0.0
+                if term0 <= c < reason0:
+                    occurrence[c - term0] = 0
+                    state[0, c] = numbers.dose_factor[c - term0, 0]
+                state[1, c] = 0.0
+                heard[c] = 0.0
+                next_at[slot[c]] = NEVER
+                if numbers.present[c]:
+                    amount[c] = unit_exponential(unit(words[c, i])) * factors[c, who, arm]
+                    next_at[slot[c]] = spent_at(amount[c], state[0, c], 0, c, group[c], clocks, grid)
+            for k in range(reads):
+                next_at[slot_read + k] = numbers.readout[k]
+            next_at[slot_resume] = NEVER
+            next_at[slot_end] = numbers.duration
+            next_at[slot_fade] = NEVER
+            next_at[slot_rescue] = NEVER
+            next_at[slot_cross] = NEVER
+            still_open = ends + reads
+            dose = 0
+            paused = False
+            off = False
+            last_dose = np.int64(NEVER)
+            fading = 0
+            rescued = False
+            crossed = False
+            worst = 0
+            living_arm = arm
+            going = True
+            while going:
+                if at + MOST_ROWS_AT_ONCE > room:
+                    full[r] = True
+                    break
+                chosen_slot = 0
+                now = next_at[0]
+                for s in range(1, slots):
+                    if next_at[s] < now:
+                        now = next_at[s]
+                        chosen_slot = s
+                if now > latest:
+                    break
+                tick = start + now
+                stops = False  # treatment is discontinued in this instant
+                reason = -1
+                place = _ADVERSE
+                place_part = 0
+                died_of = -1
+                was_worst = worst
+                leaves = FOLLOWED
+                crossing = False
+                if chosen_slot < ends:
+                    e = chosen_slot
+                    outcome = numbers.endpoints[e]
+                    next_at[e] = NEVER
+                    event_at[e, r, i] = tick
+                    exit_at[e, r, i] = tick
+                    open_end[e] = False
+                    still_open -= 1
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_EVENT, outcome, _EVENT, outcome)
+                    values[r, at] = arm
+                    at += 1
+                    if numbers.report[e] > 0:
+                        ticks[r, at] = tick + numbers.report[e]
+                        codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
+                        values[r, at] = 1.0
+                        at += 1
+                    if e == numbers.terminal:
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(_EVENT, outcome, _DEATH, 0)
+                        values[r, at] = arm
+                        at += 1
+                        leaves = DEAD
+                    elif still_open == 0:
+                        leaves = COMPLETED
+                    elif e == numbers.crossover_on and numbers.crosses[arm]:
+                        crossing = True
+                elif chosen_slot < ends + reads:
+                    k = chosen_slot - slot_read
+                    outcome = numbers.readouts[k]
+                    next_at[chosen_slot] = NEVER
+                    readout_at[k, r, i] = tick
+                    open_end[ends + k] = False
+                    still_open -= 1
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
+                    values[r, at] = 0.0  # the log takes it from the outcomes themselves
+                    at += 1
+                    if still_open == 0:
+                        leaves = COMPLETED
+                    elif listens:
+                        for c in range(ends, clock_count):
+                            if numbers.hear[c, k] != 0.0:
+                                heard[c] += numbers.hear[c, k] * heard_values[k, r, i]
+                                if not (off and c >= reason0):
+                                    _retime(
+                                        c, slot[c], now, departure_pace(numbers.after[c, worst], heard[c]),
+                                        group[c], state, amount, group, next_at, clocks, grid,
+                                    )  # fmt: skip
+                elif chosen_slot < slot_term:
+                    part = chosen_slot - ends - reads
+                    leaves = LOST if part == 0 else WITHDRAWN
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_DROPOUT, part, _DROPOUT, part)
+                    values[r, at] = arm
+                    at += 1
+                elif chosen_slot < slot_resume:
+                    a = chosen_slot - slot_term
+                    c = term0 + a
+                    o = occurrence[a]
+                    occurrence[a] += 1
+                    place_part = a
+                    draw = numbers.address[a]
+                    level = level_of(
+                        uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SEVERITY)),
+                        numbers.cumulative[a],
+                    )
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, a, _ADVERSE, a)
+                    values[r, at] = level + 1
+                    at += 1
+                    if numbers.serious[a, level] > 0.0:
+                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SERIOUS))
+                        if u < numbers.serious[a, level]:
+                            ticks[r, at] = tick
+                            codes[r, at] = pack(_ADVERSE, a, _SERIOUS, a)
+                            values[r, at] = level + 1
+                            at += 1
+                    if numbers.fatal[a, level] > 0.0:
+                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, FATAL))
+                        if u < numbers.fatal[a, level]:
+                            died_of = 1 + a
+                    if died_of >= 0:
+                        outcome = numbers.endpoints[numbers.terminal]
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(_ADVERSE, a, _EVENT, outcome)
+                        values[r, at] = arm
+                        at += 1
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(_ADVERSE, a, _DEATH, died_of)
+                        values[r, at] = arm
+                        at += 1
+                        if numbers.report[numbers.terminal] > 0:
+                            ticks[r, at] = tick + numbers.report[numbers.terminal]
+                            codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
+                            values[r, at] = 1.0
+                            at += 1
+                        event_at[numbers.terminal, r, i] = tick
+                        leaves = DEAD
+                    else:
+                        if numbers.length[a, 0] >= 0:
+                            u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, LENGTH))
+                            lasts = drawn_delay(
+                                u, numbers.length[a, 0], numbers.length[a, 1], numbers.length[a, 2], grid
+                            )
+                            ticks[r, at] = tick
+                            codes[r, at] = pack(_ADVERSE, a, _RESOLVES, a)
+                            values[r, at] = lasts / TICKS_PER_DAY
+                            at += 1
+                        worst = max(worst, level + 1)
+                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o + 1, GAP))
+                        amount[c] = unit_exponential(u) * factors[c, who, arm]
+                        state[1, c] = now
+                        next_at[chosen_slot] = spent_at(
+                            amount[c], state[0, c], now, c, group[c], clocks, grid
+                        )
+                        discontinue = numbers.discontinue[a, level]
+                        reduce = numbers.reduce[a, level]
+                        interrupt = numbers.interrupt[a, level]
+                        if not off and discontinue + reduce + interrupt > 0.0:
+                            u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, ACTION))
+                            done = action_of(u, discontinue, reduce, interrupt)
+                            if done == DISCONTINUE or (done == REDUCE and dose + 1 == numbers.doses):
+                                stops = True
+                                reason = numbers.reason_of_action
+                            elif done == REDUCE:
+                                dose += 1
+                                ticks[r, at] = tick
+                                codes[r, at] = pack(_ADVERSE, a, _REDUCED, a)
+                                values[r, at] = dose
+                                at += 1
+                            elif done == INTERRUPT:
+                                u = uniform(
+                                    seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, INTERRUPTION)
+                                )
+                                lasts = drawn_delay(
+                                    u, numbers.interruption[a, 0], numbers.interruption[a, 1],
+                                    numbers.interruption[a, 2], grid,
+                                )  # fmt: skip
+                                resumes = now + lasts
+                                if paused:
+                                    resumes = max(resumes, next_at[slot_resume])
+                                next_at[slot_resume] = resumes
+                                paused = True
+                                ticks[r, at] = tick
+                                codes[r, at] = pack(_ADVERSE, a, _INTERRUPTED, a)
+                                values[r, at] = lasts / TICKS_PER_DAY
+                                at += 1
+                elif chosen_slot == slot_resume:
+                    next_at[slot_resume] = NEVER
+                    paused = False
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0)
+                    values[r, at] = dose
+                    at += 1
+                elif chosen_slot == slot_end:
+                    place_part = END_PART
+                    stops = True
+                elif chosen_slot < slot_fade:
+                    place_part = REASON_PART + chosen_slot - slot_reason
+                    stops = True
+                    reason = numbers.reason[chosen_slot - slot_reason]
+                elif chosen_slot == slot_fade:
+                    fading += 1
+                    next_at[slot_fade] = now + numbers.step if fading + 1 < weights else np.int64(NEVER)
+                elif chosen_slot == slot_rescue:
+                    next_at[slot_rescue] = NEVER
+                    rescued = True
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0)
+                    values[r, at] = arm
+                    at += 1
+                else:
+                    next_at[slot_cross] = NEVER
+                    place_part = CROSSOVER_PART
+                    crossed = True
+                    living_arm = np.int64(numbers.crossover_to)
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0)
+                    values[r, at] = living_arm
+                    at += 1
+                    stops = not off
+                    next_at[slot_fade] = NEVER
+                if stops:
+                    off = True
+                    last_dose = now
+                    off_at[r, i] = tick
+                    ticks[r, at] = tick
+                    if reason >= 0:
+                        codes[r, at] = pack(place, place_part, _DISCONTINUED, reason)
+                    else:
+                        codes[r, at] = pack(place, place_part, _ENDED, 0)
+                    values[r, at] = dose
+                    at += 1
+                    next_at[slot_resume] = NEVER
+                    next_at[slot_end] = NEVER
+                    for d in range(reasons):
+                        next_at[slot_reason + d] = NEVER
+                    for a in range(terms):
+                        if next_at[slot_term + a] > now + numbers.window[a]:
+                            next_at[slot_term + a] = NEVER
+                    if weights > 1 and not crossed:
+                        fading = 1
+                        next_at[slot_fade] = now + numbers.step if weights > 2 else np.int64(NEVER)
+                    if reason >= 0 and not crossed:
+                        odds = numbers.rescue[0]
+                        if odds > 0.0 and uniform(seed, replicate, key, _OF_RESCUE, 0) < odds:
+                            u = uniform(seed, replicate, key, _OF_RESCUE, 1)
+                            next_at[slot_rescue] = now + drawn_delay(
+                                u, numbers.rescue[1], numbers.rescue[2], numbers.rescue[3], grid
+                            )
+                        if numbers.crossover_on == -1 and numbers.crosses[arm]:
+                            crossing = True
+                if crossing and uniform(seed, replicate, key, _OF_RESCUE, 2) < numbers.crossover[0]:
+                    u = uniform(seed, replicate, key, _OF_RESCUE, 3)
+                    next_at[slot_cross] = now + drawn_delay(
+                        u, numbers.crossover[1], numbers.crossover[2], numbers.crossover[3], grid
+                    )
+                if leaves != FOLLOWED:
+                    for e in range(ends):
+                        if open_end[e]:
+                            exit_at[e, r, i] = tick
+                    left[r, i] = leaves
+                    if leaves in (LOST, WITHDRAWN):
+                        dropout[r, i] = now
+                    else:
+                        complete[r, i] = now
+                    going = False
+                    continue
+                # What has changed reaches the clocks that are still running.
+                if chosen_slot >= slot_term:
+                    for e in range(ends):
+                        if open_end[e]:
+                            share = 0 if crossed else fading
+                            pace = numbers.rescue_ratio[e] if rescued else 1.0
+                            _retime(
+                                e, e, now, pace, living_arm * weights + share, state, amount, group, next_at, clocks,
+                                grid,
+                            )  # fmt: skip
+                    if worst != was_worst:
+                        for c in range(ends, term0):
+                            if numbers.present[c]:
+                                _retime(
+                                    c, slot[c], now, departure_pace(numbers.after[c, worst], heard[c]), group[c],
+                                    state, amount, group, next_at, clocks, grid,
+                                )  # fmt: skip
+                        if not off:
+                            for c in range(reason0, clock_count):
+                                _retime(
+                                    c, slot[c], now, departure_pace(numbers.after[c, worst], heard[c]), group[c],
+                                    state, amount, group, next_at, clocks, grid,
+                                )  # fmt: skip
+                    if not off:
+                        for a in range(terms):
+                            level = numbers.doses if paused else dose
+                            _retime(
+                                term0 + a, slot_term + a, now, numbers.dose_factor[a, level], group[term0 + a],
+                                state, amount, group, next_at, clocks, grid,
+                            )  # fmt: skip
+                    elif chosen_slot < slot_resume and chosen_slot >= slot_term:
+                        a = chosen_slot - slot_term
+                        if next_at[chosen_slot] > last_dose + numbers.window[a]:
+                            next_at[chosen_slot] = NEVER
+            offsets[r, i + 1] = at
+            if full[r]:
+                break
+
+
+@kernel
+def tally_journal(
+    chosen, cut, entry, arms, window, base, width, dropout, complete, off_at, ticks, codes, values, offsets, counts,
+    persons, exposure,
+):  # fmt: skip
+    """Count the rows of journals up to a cut, and add up time at risk.
+
+    Parameters
+    ----------
+    base, width
+        Column at which each kind of row begins, -1 for one that is not counted, and how many columns each of its parts
+        has: one for every value from 1, or 0 where the part does not matter, ``[kind]``.
+    window
+        Time at risk after the last dose, ``[term]``.
+    counts
+        To fill, ``[k, arm, column]``.
+    persons
+        To fill: patients with an adverse event, and with a serious one, ``[k, arm, 2]``.
+    exposure
+        To fill, in ticks: followed, on treatment, at risk of each term, ``[k, arm, 2 + term]``.
+    """
+    counts[:] = 0
+    persons[:] = 0
+    exposure[:] = 0
+    n = offsets.shape[1] - 1
+    for k in range(len(chosen)):
+        r = chosen[k]
+        begun = entry[row_of(entry, r)]
+        arm_of = arms[row_of(arms, r)]
+        for i in range(n):
+            start = begun[i]
+            if start > cut[k]:
+                continue
+            arm = arm_of[i]
+            had = 0
+            had_serious = 0
+            for j in range(offsets[r, i], offsets[r, i + 1]):
+                if ticks[r, j] > cut[k]:
+                    continue
+                kind = (codes[r, j] >> 16) & 255
+                if base[kind] < 0:
+                    continue
+                column = base[kind]
+                if width[kind] == 1:
+                    column += codes[r, j] & 65535
+                elif width[kind] > 1:
+                    column += (codes[r, j] & 65535) * width[kind] + np.int64(values[r, j]) - 1
+                counts[k, arm, column] += 1
+                had |= np.int64(kind == _ADVERSE)
+                had_serious |= np.int64(kind == _SERIOUS)
+            persons[k, arm, 0] += had
+            persons[k, arm, 1] += had_serious
+            stay = min(cut[k], start + min(dropout[r, i], complete[r, i])) - start
+            dosed = off_at[r, i] - start
+            exposure[k, arm, 0] += stay
+            exposure[k, arm, 1] += min(stay, dosed)
+            for a in range(len(window)):
+                exposure[k, arm, 2 + a] += min(stay, dosed + window[a])
