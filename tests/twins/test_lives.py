@@ -89,7 +89,7 @@ MUTATIONS = [
         ("live",),
     ),
     Mutation(
-        "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    ticks", "ticks", ("live",)
+        "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    touched", "touched", ("live",)
     ),
 ]  # fmt: skip
 

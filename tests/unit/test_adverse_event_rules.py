@@ -93,7 +93,7 @@ def test_draws_of_an_occurrence_do_not_collide() -> None:
 def test_severity(u: float, level: int) -> None:
     import numpy as np
 
-    assert level_of(u, np.array([0.5, 0.8, 1.0])) == level
+    assert level_of(u, np.array([[1.0, 1.0, 1.0], [0.5, 0.8, 1.0]]), 1) == level
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 
 from trialsim.compiled import inline, kernel
 from trialsim.contracts import Kind
-from trialsim.draws import Purpose, fill_words, uniform, unit, unit_exponential, words_at
+from trialsim.draws import Purpose, fill_words, uniform, unit_exponential, words_at
 from trialsim.engines.fast_kernels import row_of
 from trialsim.engines.life import (
     CROSSOVER_PART,
@@ -39,6 +39,7 @@ from trialsim.operations.adverse_events import (
 )
 from trialsim.operations.delays import drawn_delay
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.population.endpoints.survival import fill_event_ticks
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 _EVENT, _READOUT, _DROPOUT, _ADVERSE = (
@@ -67,35 +68,35 @@ def pack(place, place_part, kind, part):
 
 
 @kernel
-def fill_first_words(seed, replicate, first, tables, keys, numbers, words):
-    """Fill the word of each clock's first amount of hazard, ``words[clock, patient]``."""
+def first_times(
+    seed, replicate, first, tables, keys, numbers, clocks, starts, factors, row, arm_of, words, days, amount, first_at
+):  # fmt: skip
+    """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
+
+    ``starts`` holds begin, width, slope and jump of the clocks with the whole effect, ``[4, clock, arm, segment]``.
+    """
+    n = first_at.shape[1]
     for c in range(len(numbers.purpose)):
         if not numbers.present[c]:
+            first_at[c, first:] = NEVER
             continue
         if len(keys):
-            words_at(words[c], keys, first, replicate, numbers.purpose[c], numbers.draw[c], seed)
+            words_at(words, keys, first, replicate, numbers.purpose[c], numbers.draw[c], seed)
         else:
             fill_words(
-                words[c], tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
+                words, tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
             )
-
-
-@kernel
-def _retime(c, slot, now, new_pace, new_group, state, amount, group, next_at, clocks, grid):
-    """Spend what has passed of a clock and set it anew, where its pace or group changes."""
-    pace, since = state[0], state[1]
-    if new_pace == pace[c] and new_group == group[c]:
-        return
-    amount[c] = still_to_spend(amount[c], pace[c], np.int64(since[c]), now, c, group[c], clocks)
-    since[c] = now
-    pace[c] = new_pace
-    group[c] = new_group
-    next_at[slot] = spent_at(amount[c], new_pace, now, c, new_group, clocks, grid)
+        # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
+        fill_event_ticks(
+            words, factors[c], row, arm_of, starts[0, c], starts[1, c], starts[2, c], starts[3, c], clocks.exponent[c],
+            clocks.scale[c], numbers.grid, first, n, amount[c], days, first_at[c],
+        )  # fmt: skip
 
 
 @kernel
 def live(
-    seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, factors, rows, entry, arms, heard_values,
+    seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
+    heard_values,
     event_at, exit_at, readout_at, dropout, complete, off_at, left, ticks, codes, values, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or the horizon.
@@ -108,8 +109,8 @@ def live(
         Tick after which nothing happens.
     tables
         Of the words of each clock, ``[clock, 4, block]``.
-    numbers, clocks
-        The laws.
+    numbers, clocks, starts
+        The laws; see :func:`first_times`.
     factors, rows
         exp(-linear predictor) of each clock, ``[clock, row, arm]``, and which row each patient is.
     heard_values
@@ -156,13 +157,17 @@ def live(
         else:
             slot[c] = slot_reason + c - reason0
     amount = np.empty(clock_count)
-    state = np.empty((2, clock_count))  # pace, and since when
+    pace = np.empty(clock_count)
+    since = np.empty(clock_count, np.int64)
     group = np.empty(clock_count, np.int64)
     heard = np.empty(clock_count)
     occurrence = np.empty(terms, np.int64)
     next_at = np.empty(slots, np.int64)
     open_end = np.empty(ends + reads, np.bool_)
-    words = np.empty((clock_count, max(4 * tables.shape[2], n)), np.uint64)
+    words = np.empty(max(4 * tables.shape[2], n), np.uint64)
+    days = np.empty(n)
+    first_amount = np.empty((clock_count, n))
+    first_at = np.empty((clock_count, n), np.int64)
     room = ticks.shape[1]
     grid = numbers.grid
     weights = numbers.weights
@@ -171,9 +176,12 @@ def live(
     for r in chosen:
         replicate = replicates[r]
         mine = keys[r] if len(keys) else nobody
-        fill_first_words(seed, replicate, first[r], tables, mine, numbers, words)
         row = rows[row_of(rows, r)]
         arm_of = arms[row_of(arms, r)]
+        first_times(
+            seed, replicate, first[r], tables, mine, numbers, clocks, starts, factors, row, arm_of, words, days,
+            first_amount, first_at,
+        )  # fmt: skip
         begun = entry[row_of(entry, r)]
         at = offsets[r, first[r]]
         full[r] = False
@@ -199,16 +207,14 @@ def live(
                 continue
             for c in range(clock_count):
                 group[c] = arm * weights
-                state[0, c] = 1.0 if numbers.present[c] else 0.0
-                if term0 <= c < reason0:
-                    occurrence[c - term0] = 0
-                    state[0, c] = numbers.dose_factor[c - term0, 0]
-                state[1, c] = 0.0
+                pace[c] = 1.0
+                since[c] = 0
                 heard[c] = 0.0
-                next_at[slot[c]] = NEVER
-                if numbers.present[c]:
-                    amount[c] = unit_exponential(unit(words[c, i])) * factors[c, who, arm]
-                    next_at[slot[c]] = spent_at(amount[c], state[0, c], 0, c, group[c], clocks, grid)
+                # Scratch of the vectorised loop begins at the first patient that it lays out.
+                amount[c] = first_amount[c, i - first[r]]
+                next_at[slot[c]] = first_at[c, i]
+            for a in range(terms):
+                occurrence[a] = 0
             for k in range(reads):
                 next_at[slot_read + k] = numbers.readout[k]
             next_at[slot_resume] = NEVER
@@ -245,7 +251,7 @@ def live(
                 place = _ADVERSE
                 place_part = 0
                 died_of = -1
-                was_worst = worst
+                touched = False  # what hazards depend on has changed
                 leaves = FOLLOWED
                 crossing = False
                 if chosen_slot < ends:
@@ -289,14 +295,10 @@ def live(
                     if still_open == 0:
                         leaves = COMPLETED
                     elif listens:
+                        touched = True
                         for c in range(ends, clock_count):
                             if numbers.hear[c, k] != 0.0:
                                 heard[c] += numbers.hear[c, k] * heard_values[k, r, i]
-                                if not (off and c >= reason0):
-                                    _retime(
-                                        c, slot[c], now, departure_pace(numbers.after[c, worst], heard[c]),
-                                        group[c], state, amount, group, next_at, clocks, grid,
-                                    )  # fmt: skip
                 elif chosen_slot < slot_term:
                     part = chosen_slot - ends - reads
                     leaves = LOST if part == 0 else WITHDRAWN
@@ -313,7 +315,8 @@ def live(
                     draw = numbers.address[a]
                     level = level_of(
                         uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SEVERITY)),
-                        numbers.cumulative[a],
+                        numbers.cumulative,
+                        a,
                     )
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, a, _ADVERSE, a)
@@ -357,13 +360,15 @@ def live(
                             codes[r, at] = pack(_ADVERSE, a, _RESOLVES, a)
                             values[r, at] = lasts / TICKS_PER_DAY
                             at += 1
-                        worst = max(worst, level + 1)
+                        if level + 1 > worst:
+                            worst = level + 1
+                            touched = True
                         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o + 1, GAP))
                         amount[c] = unit_exponential(u) * factors[c, who, arm]
-                        state[1, c] = now
-                        next_at[chosen_slot] = spent_at(
-                            amount[c], state[0, c], now, c, group[c], clocks, grid
-                        )
+                        since[c] = now
+                        next_at[chosen_slot] = spent_at(amount[c], pace[c], now, c, group[c], clocks, grid)
+                        if off and next_at[chosen_slot] > last_dose + numbers.window[a]:
+                            next_at[chosen_slot] = NEVER
                         discontinue = numbers.discontinue[a, level]
                         reduce = numbers.reduce[a, level]
                         interrupt = numbers.interrupt[a, level]
@@ -375,6 +380,7 @@ def live(
                                 reason = numbers.reason_of_action
                             elif done == REDUCE:
                                 dose += 1
+                                touched = True
                                 ticks[r, at] = tick
                                 codes[r, at] = pack(_ADVERSE, a, _REDUCED, a)
                                 values[r, at] = dose
@@ -392,6 +398,7 @@ def live(
                                     resumes = max(resumes, next_at[slot_resume])
                                 next_at[slot_resume] = resumes
                                 paused = True
+                                touched = True
                                 ticks[r, at] = tick
                                 codes[r, at] = pack(_ADVERSE, a, _INTERRUPTED, a)
                                 values[r, at] = lasts / TICKS_PER_DAY
@@ -399,6 +406,7 @@ def live(
                 elif chosen_slot == slot_resume:
                     next_at[slot_resume] = NEVER
                     paused = False
+                    touched = True
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0)
                     values[r, at] = dose
@@ -412,10 +420,12 @@ def live(
                     reason = numbers.reason[chosen_slot - slot_reason]
                 elif chosen_slot == slot_fade:
                     fading += 1
+                    touched = True
                     next_at[slot_fade] = now + numbers.step if fading + 1 < weights else np.int64(NEVER)
                 elif chosen_slot == slot_rescue:
                     next_at[slot_rescue] = NEVER
                     rescued = True
+                    touched = True
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0)
                     values[r, at] = arm
@@ -424,6 +434,7 @@ def live(
                     next_at[slot_cross] = NEVER
                     place_part = CROSSOVER_PART
                     crossed = True
+                    touched = True
                     living_arm = np.int64(numbers.crossover_to)
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0)
@@ -451,6 +462,7 @@ def live(
                             next_at[slot_term + a] = NEVER
                     if weights > 1 and not crossed:
                         fading = 1
+                        touched = True
                         next_at[slot_fade] = now + numbers.step if weights > 2 else np.int64(NEVER)
                     if reason >= 0 and not crossed:
                         odds = numbers.rescue[0]
@@ -477,40 +489,32 @@ def live(
                         complete[r, i] = now
                     going = False
                     continue
-                # What has changed reaches the clocks that are still running.
-                if chosen_slot >= slot_term:
-                    for e in range(ends):
-                        if open_end[e]:
-                            share = 0 if crossed else fading
-                            pace = numbers.rescue_ratio[e] if rescued else 1.0
-                            _retime(
-                                e, e, now, pace, living_arm * weights + share, state, amount, group, next_at, clocks,
-                                grid,
-                            )  # fmt: skip
-                    if worst != was_worst:
-                        for c in range(ends, term0):
-                            if numbers.present[c]:
-                                _retime(
-                                    c, slot[c], now, departure_pace(numbers.after[c, worst], heard[c]), group[c],
-                                    state, amount, group, next_at, clocks, grid,
-                                )  # fmt: skip
-                        if not off:
-                            for c in range(reason0, clock_count):
-                                _retime(
-                                    c, slot[c], now, departure_pace(numbers.after[c, worst], heard[c]), group[c],
-                                    state, amount, group, next_at, clocks, grid,
-                                )  # fmt: skip
-                    if not off:
-                        for a in range(terms):
-                            level = numbers.doses if paused else dose
-                            _retime(
-                                term0 + a, slot_term + a, now, numbers.dose_factor[a, level], group[term0 + a],
-                                state, amount, group, next_at, clocks, grid,
-                            )  # fmt: skip
-                    elif chosen_slot < slot_resume and chosen_slot >= slot_term:
-                        a = chosen_slot - slot_term
-                        if next_at[chosen_slot] > last_dose + numbers.window[a]:
-                            next_at[chosen_slot] = NEVER
+                if not touched:
+                    continue
+                # Clocks that still run spend what has passed, and are set anew where their hazard has changed.
+                for c in range(clock_count):
+                    new_group = arm * weights
+                    if c < ends:
+                        if not open_end[c]:
+                            continue
+                        new_pace = numbers.rescue_ratio[c] if rescued else 1.0
+                        new_group = living_arm * weights + (0 if crossed else fading)
+                    elif c < term0:
+                        if not numbers.present[c]:
+                            continue
+                        new_pace = departure_pace(numbers.after[c, worst], heard[c])
+                    elif off:
+                        break
+                    elif c < reason0:
+                        new_pace = numbers.dose_factor[c - term0, numbers.doses if paused else dose]
+                    else:
+                        new_pace = departure_pace(numbers.after[c, worst], heard[c])
+                    if new_pace != pace[c] or new_group != group[c]:
+                        amount[c] = still_to_spend(amount[c], pace[c], since[c], now, c, group[c], clocks)
+                        since[c] = now
+                        pace[c] = new_pace
+                        group[c] = new_group
+                        next_at[slot[c]] = spent_at(amount[c], new_pace, now, c, new_group, clocks, grid)
             offsets[r, i + 1] = at
             if full[r]:
                 break

@@ -55,6 +55,9 @@ class FastLives:
         nothing = np.zeros((4, blocks), dtype=np.uint64)
         self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
         self._factors, self._rows = self._all_factors(chunk)
+        whole = slice(None, None, law.numbers.weights)
+        pieces = (law.clocks.begin, law.clocks.width, law.clocks.slope, law.clocks.jump)
+        self._starts = np.stack([piece[:, whole] for piece in pieces])
 
     def _make_room(self, size: int, room: int) -> None:
         """Make room for so many rows a replicate."""
@@ -88,9 +91,9 @@ class FastLives:
         while True:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, chunk.plan.horizon, self._tables,
-                chunk.patients.keys, self.law.numbers, self.law.clocks, self._factors, self._rows, chunk.entry,
-                chunk.arm, self._heard, self._event_at, self._exit_at, self._readout_at, self.dropout, self.complete,
-                self.off_at, self._left, self._ticks, self._codes, self._values, self._offsets, self._full,
+                chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
+                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._readout_at, self.dropout,
+                self.complete, self.off_at, self._left, self._ticks, self._codes, self._values, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):

@@ -317,7 +317,7 @@ class Life:
         """Have an adverse event, and whatever follows from it at once."""
         numbers = self.law.numbers
         draw = (Purpose.ADVERSE_EVENT, a, occurrence)
-        level = int(events.level_of(self._draw(*draw, events.SEVERITY), numbers.cumulative[a]))
+        level = int(events.level_of(self._draw(*draw, events.SEVERITY), numbers.cumulative, a))
         self._write(Kind.ADVERSE_EVENT, a, level + 1)
         if self._chance(numbers.serious[a, level], *draw, events.SERIOUS):
             self._write(Kind.SERIOUS, a, level + 1)

@@ -37,10 +37,10 @@ def occurrence_draw(address, occurrence, field):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def level_of(u, cumulative):  # type: ignore[no-untyped-def]
-    """Return the level of severity, from 0, at which the cumulative shares first exceed ``u``."""
+def level_of(u, cumulative, term):  # type: ignore[no-untyped-def]
+    """Return the level of severity, from 0, at which a term's cumulative shares ``[term, level]`` first exceed ``u``."""
     level = 0
-    while level + 1 < len(cumulative) and u >= cumulative[level]:
+    while level + 1 < cumulative.shape[1] and u >= cumulative[term, level]:
         level += 1
     return level
 

@@ -117,11 +117,10 @@ def cumulative_at(ticks, c, g, tables):  # type: ignore[no-untyped-def]
     at = ticks / TICKS_PER_DAY
     if tables.exponent[c] != 1.0:
         at = power(at / tables.scale[c], 1.0 / tables.exponent[c])
-    starts = tables.starts[c, g]
     j = 0
-    while j + 1 < len(starts) and starts[j + 1] <= at:
+    while j + 1 < tables.starts.shape[2] and tables.starts[c, g, j + 1] <= at:
         j += 1
-    return tables.begin[c, g, j] + tables.rates[c, g, j] * (at - starts[j])
+    return tables.begin[c, g, j] + tables.rates[c, g, j] * (at - tables.starts[c, g, j])
 
 
 @kernel
