@@ -203,7 +203,114 @@ def graded() -> dict[str, Any]:
     )
 
 
+def visited() -> dict[str, Any]:
+    """Return a scenario whose progression is seen at visits, reported late and adjudicated."""
+    return _tree(
+        horizon="100 days",
+        accrual={"uniform": {"over": "20 days"}},
+        endpoints={
+            "death": {
+                "kind": "survival",
+                "baseline": {"median": "80 days"},
+                "effect": {"treatment": 0.6, "high": 0.5},
+                "terminal": True,
+                "report_delay": {"uniform": {"from": "1 days", "to": "6 days"}},
+            },
+            "marker": {
+                "kind": "binary",
+                "readout": "12 days",
+                "rate": 0.4,
+                "effect": {"treatment": 0.6, "high": 0.7},
+                "effect_measure": "rate",
+                "detected": "visits",
+            },
+            "progression": {
+                "kind": "survival",
+                "baseline": {"median": "25 days"},
+                "effect": {"treatment": 0.6, "high": 0.5},
+                "detected": "visits",
+                "report_delay": "3 days",
+                "adjudication": {"delay": {"exponential": {"mean": "8 days"}}, "confirmed": 0.7},
+            },
+        },
+        dropout={"baseline": {"median": "120 days"}, "outcome": {"marker": -1.0}},
+        visits={
+            "every": "6 days",
+            "until": "60 days",
+            "jitter": {"sd": "2 days"},
+            "missed": 0.15,
+            "late": {"probability": 0.2, "delay": {"exponential": {"mean": "5 days"}}},
+        },
+        treatment={
+            "crossover": {
+                "from": ["control"],
+                "to": "treatment",
+                "probability": 0.5,
+                "on": "progression",
+                "delay": "2 days",
+            }
+        },
+        designs={
+            "reported": {
+                "looks": [
+                    {"when": {"events": {"count": 9, "endpoint": "progression"}}},
+                    {"when": {"events": {"count": 34, "endpoint": "progression"}}, "cleaning_lag": "1 days"},
+                ],
+                "bounds": {"efficacy_z": [1.5, 1.0], "futility_z": [-0.5, None]},
+            },
+            "dead": {
+                "looks": [
+                    {"when": {"events": {"count": 6, "endpoint": "death"}}},
+                    {"when": {"readouts": 30}},
+                    {"when": {"events": {"count": 35, "endpoint": "death"}}},
+                ],
+                "bounds": {"efficacy_z": [2.5, 2.0, 1.5]},
+            },
+        },
+    )
+
+
+def told_late() -> dict[str, Any]:
+    """Return a scenario of one endpoint that is seen at once and adjudicated, and whose patients are all told apart."""
+    return _tree(
+        horizon="400 days",
+        accrual={"evenly_spaced": {"over": "10 days"}},
+        endpoints={
+            "relapse": {
+                "kind": "survival",
+                "baseline": {"median": "15 days"},
+                "effect": {"treatment": 0.6, "high": 0.5},
+                "report_delay": {"uniform": {"from": "1 days", "to": "9 days"}},
+                "adjudication": {"delay": {"uniform": {"from": "1 days", "to": "30 days"}}, "confirmed": 0.6},
+            },
+            "cure": {
+                "kind": "survival",
+                "baseline": {"median": "25 days"},
+                "effect": {"treatment": 1.5, "high": 2},
+                "detected": "visits",
+            },
+        },
+        withdrawal={"baseline": {"median": "30 days"}},
+        visits={"at": ["5 days", "6 days", "20 days", "41 days"], "jitter": {"uniform": "3 days"}},
+        designs={
+            "relapses": {
+                "looks": [
+                    {"when": {"events": {"count": 12, "endpoint": "relapse"}}},
+                    {"when": {"events": {"count": 36, "endpoint": "relapse"}}},
+                ],
+                "bounds": {"efficacy_z": [1.5, 1.0]},
+            },
+            "cures": {
+                "looks": [{"when": {"events": {"count": 36, "endpoint": "cure"}}}],
+                "bounds": {"efficacy_z": [1.0]},
+            },
+        },
+    )
+
+
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
+    "visited": (visited(), _DAY),
+    "told_late": (told_late(), _DAY),
     "everything": (everything(), _DAY),
     "graded": (graded(), _DAY),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.twins.lives import SCENARIOS
-from tests.twins.test_mutations import Mutation, load
+from tests.twins.test_mutations import Mutation, load, put_in_place
 from trialsim.conformance import check_twins
 from trialsim.contracts import Kind
 from trialsim.engines import fast_life_kernels, reference
@@ -74,6 +74,23 @@ MUTATIONS = [
     Mutation(
         "withdrawal comes before loss", "reference_life", "return Kind.DROPOUT, WITHDRAWAL_PART", "return Kind.READOUT, 255"
     ),
+    Mutation("a missed visit is held", "reference_life", "if how != WAS_MISSED:", "if True:"),
+    Mutation(
+        "visits go on as scheduled after a late one", "reference_life", "self._expect_visit(visit + 1, now)",
+        "self._expect_visit(visit + 1, 0)",
+    ),
+    Mutation(
+        "an event that is not confirmed is analysed", "reference_life",
+        "self.patient.refused[e] = int(self.trial.clock.now)\n                return",
+        "self.patient.refused[e] = int(self.trial.clock.now)",
+    ),
+    Mutation(
+        "reports on their way are not waited for", "reference",
+        'if trigger.kind == "events" and self.pending[trigger.endpoint]:', "if False:",
+    ),
+    Mutation(
+        "a refused event is known before the verdict", "fast_life_kernels", "max(tick, refused_until[e])", "tick", ("live",)
+    ),
     Mutation(
         "an event later than the window is told",
         "fast_life_kernels",
@@ -121,8 +138,10 @@ def test_everything_happens_in_the_small_scenarios() -> None:
     assert kinds >= {
         Kind.ADVERSE_EVENT, Kind.SERIOUS, Kind.RESOLVES, Kind.DEATH, Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED,
         Kind.RESUMED, Kind.TREATMENT_ENDED, Kind.RESCUE, Kind.CROSSOVER,
+        Kind.ONSET, Kind.VISIT, Kind.ADJUDICATED,
     }  # fmt: skip
     assert {(Kind.DROPOUT, 0), (Kind.DROPOUT, 1), (Kind.DEATH, 0), (Kind.DEATH, 2)} <= seen
+    assert {(Kind.VISIT, 0), (Kind.VISIT, 1), (Kind.VISIT, 2)} <= seen
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.file}: {m.slip}")
@@ -131,6 +150,8 @@ def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest
     module = load(mutation, tmp_path)
     if mutation.file == "reference_life":
         monkeypatch.setattr(reference, "Life", module.Life)
+    elif mutation.file == "reference":
+        put_in_place(mutation, module, monkeypatch)
     else:
         for name in mutation.kernels:
             monkeypatch.setattr(fast_life_kernels, name, getattr(module, name))

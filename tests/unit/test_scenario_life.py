@@ -138,6 +138,39 @@ CASES = [
 ]  # fmt: skip
 
 
+CASES += [
+    (
+        {"endpoints__progression__detected": "visits"},
+        "endpoints.progression.detected: needs a schedule of visits",
+    ),
+    (
+        {"endpoints__death__detected": "visits", "visits": {"every": "8 weeks", "until": "2 years"}},
+        "endpoints.death.detected: death is known when it happens, not at a visit",
+    ),
+    (
+        {"endpoints__cd4__detected": "visits", "visits": {"at": ["8 weeks", "19 weeks"]}},
+        "endpoints.cd4.detected: no visit comes at or after the read-out at 140 days",
+    ),
+    (
+        {"endpoints__progression__readout": "2 weeks", "endpoints__progression__report_delay": "1 week"},
+        "endpoints.progression.report_delay: readout is a fixed delay of the report already",
+    ),
+    ({"visits": {"every": "8 weeks"}}, "visits: until is required with every"),
+    (
+        {"visits": {"every": "8 weeks", "until": "1 week"}},
+        "visits: until (7 days) comes before the first visit (56 days)",
+    ),
+    ({"visits": {"every": "1 day", "until": "2 years"}}, "visits: these are more than 500 visits"),
+    ({"visits": {"at": ["2 weeks", "1 week"]}}, "visits: the times of at must be in order"),
+    ({"visits": {"at": ["2 weeks"], "until": "1 year"}}, "visits: until goes with every"),
+    (
+        {"visits": {"at": ["2 weeks"], "jitter": {}}},
+        "visits.jitter: a jitter is expected as exactly one of sd",
+    ),
+    ({"visits": {"at": ["2 weeks"], "missed": 1.5}}, "visits.missed: 1.5 is out of range"),
+]
+
+
 @pytest.mark.parametrize(("changes", "sentence"), CASES, ids=lambda value: str(value)[:60])
 def test_a_sentence_for_each(changes: dict[str, Any], sentence: str) -> None:
     found = problems(**changes)

@@ -144,7 +144,7 @@ class FastChunk:
             entry = np.broadcast_to(self.entry, (len(self.replicates), self.plan.n))
             return np.asarray(entry[rows, trigger.count - 1])
         outcome = self._outcomes[trigger.endpoint]
-        times = outcome.event_at if trigger.kind == "events" else outcome.readout_at
+        times = outcome.reported_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
         counted = np.ones(len(self.plan.arms), dtype=bool)
         if trigger.arms is not None:
@@ -160,6 +160,9 @@ class FastChunk:
             # As many as there will ever be: the look is taken when nobody is left who could add one.
             last = np.empty(int(missing.sum()), dtype=np.int64)
             kernels.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
+            if trigger.kind == "events" and outcome.told_at is not None:
+                reports = np.where(times < NEVER, times, 0)[rows[missing]]
+                last = np.maximum(last, reports.max(axis=1))
             dates = dates.copy()
             dates[missing] = last + delay
         return dates
@@ -332,7 +335,7 @@ class FastChunk:
         survival = outcome.law.kind == "survival"
         return CutCounts(
             count(self.entry, ticks),
-            count(outcome.event_at, ticks - outcome.law.readout_ticks) if survival else nothing,
+            count(outcome.analysed_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
         )
 

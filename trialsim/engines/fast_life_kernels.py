@@ -18,9 +18,13 @@ from trialsim.engines.fast_kernels import row_of
 from trialsim.engines.life import (
     CROSSOVER_PART,
     END_PART,
+    HELD,
+    HELD_LATE,
     REASON_PART,
     RESCUE_PART,
     RESUME_PART,
+    VERDICT_PART,
+    WAS_MISSED,
 )
 from trialsim.operations.adverse_events import (
     ACTION,
@@ -38,13 +42,17 @@ from trialsim.operations.adverse_events import (
     occurrence_draw,
 )
 from trialsim.operations.delays import drawn_delay
+from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
 from trialsim.population.endpoints.survival import fill_event_ticks
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
-_EVENT, _READOUT, _DROPOUT, _ADVERSE = (
-    int(kind) for kind in (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.ADVERSE_EVENT)
-)
+_EVENT, _READOUT, _DROPOUT, _ADVERSE, _VISIT, _ONSET, _ADJUDICATED = (
+    int(kind)
+    for kind in (
+        Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.ADVERSE_EVENT, Kind.VISIT, Kind.ONSET, Kind.ADJUDICATED,
+    )
+)  # fmt: skip
 _SERIOUS, _RESOLVES, _DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _ENDED, _RESCUE, _CROSSOVER = (
     int(kind)
     for kind in (
@@ -53,12 +61,14 @@ _SERIOUS, _RESOLVES, _DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _E
     )
 )  # fmt: skip
 _OF_EVENT, _OF_DOSE, _OF_RESCUE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE), int(Purpose.RESCUE)
+_OF_VISIT, _OF_REPORT, _OF_VERDICT = int(Purpose.VISIT), int(Purpose.REPORT), int(Purpose.ADJUDICATION)
 
 FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
 """How a patient left: not before the horizon, with all endpoints known, lost, withdrawn, dead."""
 
 MOST_ROWS_AT_ONCE = 12
-"""Rows that one event writes to the journal, at most."""
+"""Rows that one event writes to the journal at most, apart from those of endpoints."""
+ROWS_OF_AN_ENDPOINT = 4
 
 
 @inline
@@ -94,10 +104,25 @@ def first_times(
 
 
 @kernel
+def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter, late, grid):
+    """Return when a visit takes place or is missed, in ticks since entry, and which of the two, or late."""
+    if missed > 0.0 and uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, MISSED)) < missed:
+        return max(scheduled, previous + grid), WAS_MISSED
+    u = 0.5
+    if jitter[0] > 0.0:
+        u = uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, JITTER))
+    at = visit_time(scheduled, previous, u, np.int64(jitter[0]), jitter[1], grid)
+    if late[0] > 0.0 and uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, LATE)) < late[0]:
+        u = uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, LATENESS))
+        return at + drawn_delay(u, late[1], late[2], late[3], grid), HELD_LATE
+    return at, HELD
+
+
+@kernel
 def live(
     seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
     heard_values,
-    event_at, exit_at, readout_at, dropout, complete, off_at, left, ticks, codes, values, offsets, full,
+    event_at, exit_at, told_at, readout_at, dropout, complete, off_at, left, ticks, codes, values, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or the horizon.
 
@@ -117,6 +142,9 @@ def live(
         Outcomes that hazards depend on, ``[readout, replicate, patient]``, empty where none does.
     event_at, exit_at
         To fill: event of each survival endpoint, and its end of follow-up, ``[endpoint, replicate, patient]``.
+    told_at
+        To fill for endpoints whose events take time to be told: when their exit is known to an analysis, when an event
+        is, and when it is reported, ``[3, endpoint, replicate, patient]``; empty where there are none.
     readout_at
         To fill: read-out of each other endpoint.
     dropout, complete
@@ -145,7 +173,8 @@ def live(
     slot_fade = slot_reason + reasons
     slot_rescue = slot_fade + 1
     slot_cross = slot_rescue + 1
-    slots = slot_cross + 1
+    slot_visit = slot_cross + 1
+    slots = slot_visit + 1
     slot = np.empty(clock_count, np.int64)
     for c in range(clock_count):
         if c < ends:
@@ -164,6 +193,11 @@ def live(
     occurrence = np.empty(terms, np.int64)
     next_at = np.empty(slots, np.int64)
     open_end = np.empty(ends + reads, np.bool_)
+    occurred = np.empty(ends, np.bool_)
+    refused_until = np.empty(ends, np.int64)
+    told = told_at.shape[1] > 0
+    most_rows = MOST_ROWS_AT_ONCE + ROWS_OF_AN_ENDPOINT * (ends + reads)
+    visits = len(numbers.visits)
     words = np.empty(max(4 * tables.shape[2], n), np.uint64)
     days = np.empty(n)
     first_amount = np.empty((clock_count, n))
@@ -195,6 +229,11 @@ def live(
                 event_at[e, r, i] = NEVER
                 exit_at[e, r, i] = NEVER
                 open_end[e] = True
+                occurred[e] = False
+                refused_until[e] = -1
+                if told:
+                    for kept in range(3):
+                        told_at[kept, e, r, i] = NEVER
             for k in range(reads):
                 readout_at[k, r, i] = NEVER
                 open_end[ends + k] = True
@@ -216,12 +255,28 @@ def live(
             for a in range(terms):
                 occurrence[a] = 0
             for k in range(reads):
-                next_at[slot_read + k] = numbers.readout[k]
+                next_at[slot_read + k] = np.int64(NEVER) if numbers.at_visit[k] else numbers.readout[k]
             next_at[slot_resume] = NEVER
             next_at[slot_end] = numbers.duration
             next_at[slot_fade] = NEVER
             next_at[slot_rescue] = NEVER
             next_at[slot_cross] = NEVER
+            next_at[slot_visit] = NEVER
+            visit = 0
+            how = 0
+            if visits > 0:
+                next_at[slot_visit], how = plan_visit(
+                    seed,
+                    replicate,
+                    key,
+                    0,
+                    0,
+                    numbers.visits[0],
+                    numbers.missed,
+                    numbers.jitter,
+                    numbers.late,
+                    grid,
+                )
             still_open = ends + reads
             dose = 0
             paused = False
@@ -234,7 +289,7 @@ def live(
             living_arm = arm
             going = True
             while going:
-                if at + MOST_ROWS_AT_ONCE > room:
+                if at + most_rows > room:
                     full[r] = True
                     break
                 chosen_slot = 0
@@ -254,51 +309,25 @@ def live(
                 touched = False  # what hazards depend on has changed
                 leaves = FOLLOWED
                 crossing = False
+                see_from, see_to, read_from, read_to = 0, 0, 0, 0  # endpoints that may become known now
+                at_visit = False
+                last_visit = False
                 if chosen_slot < ends:
-                    e = chosen_slot
-                    outcome = numbers.endpoints[e]
-                    next_at[e] = NEVER
-                    event_at[e, r, i] = tick
-                    exit_at[e, r, i] = tick
-                    open_end[e] = False
-                    still_open -= 1
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_EVENT, outcome, _EVENT, outcome)
-                    values[r, at] = arm
-                    at += 1
-                    if numbers.report[e] > 0:
-                        ticks[r, at] = tick + numbers.report[e]
-                        codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
-                        values[r, at] = 1.0
-                        at += 1
-                    if e == numbers.terminal:
+                    outcome = numbers.endpoints[chosen_slot]
+                    next_at[chosen_slot] = NEVER
+                    if numbers.detected[chosen_slot]:
+                        occurred[chosen_slot] = True
                         ticks[r, at] = tick
-                        codes[r, at] = pack(_EVENT, outcome, _DEATH, 0)
+                        codes[r, at] = pack(_EVENT, outcome, _ONSET, outcome)
                         values[r, at] = arm
                         at += 1
-                        leaves = DEAD
-                    elif still_open == 0:
-                        leaves = COMPLETED
-                    elif e == numbers.crossover_on and numbers.crosses[arm]:
-                        crossing = True
+                    else:
+                        place, place_part = _EVENT, outcome
+                        see_from, see_to = chosen_slot, chosen_slot + 1
                 elif chosen_slot < ends + reads:
-                    k = chosen_slot - slot_read
-                    outcome = numbers.readouts[k]
                     next_at[chosen_slot] = NEVER
-                    readout_at[k, r, i] = tick
-                    open_end[ends + k] = False
-                    still_open -= 1
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
-                    values[r, at] = 0.0  # the log takes it from the outcomes themselves
-                    at += 1
-                    if still_open == 0:
-                        leaves = COMPLETED
-                    elif listens:
-                        touched = True
-                        for c in range(ends, clock_count):
-                            if numbers.hear[c, k] != 0.0:
-                                heard[c] += numbers.hear[c, k] * heard_values[k, r, i]
+                    place, place_part = _READOUT, numbers.readouts[chosen_slot - slot_read]
+                    read_from, read_to = chosen_slot - slot_read, chosen_slot - slot_read + 1
                 elif chosen_slot < slot_term:
                     part = chosen_slot - ends - reads
                     leaves = LOST if part == 0 else WITHDRAWN
@@ -334,22 +363,7 @@ def live(
                         if u < numbers.fatal[a, level]:
                             died_of = 1 + a
                     if died_of >= 0:
-                        outcome = numbers.endpoints[numbers.terminal]
-                        ticks[r, at] = tick
-                        codes[r, at] = pack(_ADVERSE, a, _EVENT, outcome)
-                        values[r, at] = arm
-                        at += 1
-                        ticks[r, at] = tick
-                        codes[r, at] = pack(_ADVERSE, a, _DEATH, died_of)
-                        values[r, at] = arm
-                        at += 1
-                        if numbers.report[numbers.terminal] > 0:
-                            ticks[r, at] = tick + numbers.report[numbers.terminal]
-                            codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
-                            values[r, at] = 1.0
-                            at += 1
-                        event_at[numbers.terminal, r, i] = tick
-                        leaves = DEAD
+                        see_from, see_to = numbers.terminal, numbers.terminal + 1
                     else:
                         if numbers.length[a, 0] >= 0:
                             u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, LENGTH))
@@ -430,7 +444,7 @@ def live(
                     codes[r, at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0)
                     values[r, at] = arm
                     at += 1
-                else:
+                elif chosen_slot == slot_cross:
                     next_at[slot_cross] = NEVER
                     place_part = CROSSOVER_PART
                     crossed = True
@@ -442,6 +456,115 @@ def live(
                     at += 1
                     stops = not off
                     next_at[slot_fade] = NEVER
+                else:
+                    place = _VISIT
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_VISIT, 0, _VISIT, how)
+                    values[r, at] = visit + 1
+                    at += 1
+                    if how != WAS_MISSED:
+                        at_visit = True
+                        see_to, read_to = ends, reads
+                    visit += 1
+                    last_visit = visit == visits
+                    next_at[slot_visit] = NEVER
+                    if not last_visit:
+                        next_at[slot_visit], how = plan_visit(
+                            seed, replicate, key, visit, now, numbers.visits[visit], numbers.missed, numbers.jitter,
+                            numbers.late, grid,
+                        )  # fmt: skip
+                for e in range(see_from, see_to):
+                    if at_visit and not (occurred[e] and open_end[e]):
+                        continue
+                    outcome = numbers.endpoints[e]
+                    open_end[e] = False
+                    still_open -= 1
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(place, place_part, _EVENT, outcome)
+                    values[r, at] = arm
+                    at += 1
+                    if e == numbers.terminal:
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(place, place_part, _DEATH, max(died_of, 0))
+                        values[r, at] = arm
+                        at += 1
+                        leaves = DEAD
+                    elif e == numbers.crossover_on and numbers.crosses[arm]:
+                        crossing = True
+                    reported = tick + numbers.report[e]
+                    if numbers.report_law[e, 0] >= 0:
+                        u = uniform(seed, replicate, key, _OF_REPORT, numbers.name[e])
+                        reported = tick + drawn_delay(
+                            u,
+                            numbers.report_law[e, 0],
+                            numbers.report_law[e, 1],
+                            numbers.report_law[e, 2],
+                            grid,
+                        )
+                    if reported > tick:
+                        ticks[r, at] = reported
+                        codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
+                        values[r, at] = 1.0
+                        at += 1
+                    verdict = reported
+                    confirmed = True
+                    if numbers.verdict_law[e, 0] >= 0:
+                        u = uniform(seed, replicate, key, _OF_VERDICT, numbers.name[e])
+                        verdict = reported + drawn_delay(
+                            u,
+                            numbers.verdict_law[e, 0],
+                            numbers.verdict_law[e, 1],
+                            numbers.verdict_law[e, 2],
+                            grid,
+                        )
+                        u = uniform(seed, replicate, key, _OF_VERDICT, numbers.name[e] + 1)
+                        confirmed = u < numbers.confirmed[e]
+                        ticks[r, at] = verdict
+                        codes[r, at] = pack(_READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome)
+                        values[r, at] = 1.0 if confirmed else 0.0
+                        at += 1
+                    if told:
+                        told_at[2, e, r, i] = reported
+                    if confirmed:
+                        event_at[e, r, i] = tick
+                        exit_at[e, r, i] = tick
+                        if told:
+                            told_at[0, e, r, i] = verdict
+                            told_at[1, e, r, i] = verdict
+                    else:
+                        refused_until[e] = verdict
+                for k in range(read_from, read_to):
+                    if at_visit and not (
+                        numbers.at_visit[k] and open_end[ends + k] and now >= numbers.readout[k]
+                    ):
+                        continue
+                    outcome = numbers.readouts[k]
+                    readout_at[k, r, i] = tick
+                    open_end[ends + k] = False
+                    still_open -= 1
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(place, place_part, _READOUT, outcome)
+                    values[r, at] = 0.0  # the log takes it from the outcomes themselves
+                    at += 1
+                    if listens:
+                        touched = True
+                        for c in range(ends, clock_count):
+                            if numbers.hear[c, k] != 0.0:
+                                heard[c] += numbers.hear[c, k] * heard_values[k, r, i]
+                if last_visit:
+                    for e in range(ends):
+                        if numbers.detected[e] and open_end[e]:
+                            open_end[e] = False
+                            still_open -= 1
+                            exit_at[e, r, i] = tick
+                            if told:
+                                told_at[0, e, r, i] = tick
+                    for k in range(reads):
+                        if numbers.at_visit[k] and open_end[ends + k]:
+                            open_end[ends + k] = False
+                            still_open -= 1
+                if still_open == 0 and leaves == FOLLOWED:
+                    leaves = COMPLETED
                 if stops:
                     off = True
                     last_dose = now
@@ -480,8 +603,10 @@ def live(
                     )
                 if leaves != FOLLOWED:
                     for e in range(ends):
-                        if open_end[e]:
+                        if open_end[e] or refused_until[e] >= 0:
                             exit_at[e, r, i] = tick
+                            if told:
+                                told_at[0, e, r, i] = max(tick, refused_until[e])
                     left[r, i] = leaves
                     if leaves in (LOST, WITHDRAWN):
                         dropout[r, i] = now
@@ -495,7 +620,7 @@ def live(
                 for c in range(clock_count):
                     new_group = arm * weights
                     if c < ends:
-                        if not open_end[c]:
+                        if not open_end[c] or occurred[c]:
                             continue
                         new_pace = numbers.rescue_ratio[c] if rescued else 1.0
                         new_group = living_arm * weights + (0 if crossed else fading)

@@ -38,6 +38,8 @@ class FastLives:
         size, n = len(chunk.replicates), chunk.plan.n
         ends, reads = len(law.numbers.endpoints), len(law.numbers.readouts)
         self._event_at, self._exit_at = (np.empty((ends, size, n), dtype=np.int64) for _ in range(2))
+        told = any(law.reported(e) for e in range(ends))
+        self._told_at = np.empty((3, ends, size, n) if told else (3, 0, 0, 0), dtype=np.int64)
         self._readout_at = np.empty((reads, size, n), dtype=np.int64)
         self.dropout, self.complete, self.off_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
         self._left = np.empty((size, n), dtype=np.int8)
@@ -47,6 +49,8 @@ class FastLives:
         for e, outcome in enumerate(law.numbers.endpoints):
             found = chunk.outcome(outcome)
             found.event_at, found.exit_at = self._event_at[e], self._exit_at[e]
+            if law.reported(e):
+                found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
         for k, outcome in enumerate(law.numbers.readouts):
             chunk.outcome(outcome).readout_at = self._readout_at[k]
         listens = bool(law.numbers.hear.any())
@@ -92,7 +96,8 @@ class FastLives:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, chunk.plan.horizon, self._tables,
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
-                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._readout_at, self.dropout,
+                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._told_at,
+                self._readout_at, self.dropout,
                 self.complete, self.off_at, self._left, self._ticks, self._codes, self._values, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]

@@ -20,6 +20,7 @@ class Outcome:
 
     def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
         self.law = law
+        self.told_at: tuple[Ints, Ints, Ints] | None = None
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
@@ -32,6 +33,21 @@ class Outcome:
         shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
+
+    @property
+    def known_at(self) -> Ints:
+        """When an analysis knows of each end of follow-up, which may be later than that end."""
+        return self.exit_at if self.told_at is None else self.told_at[0]
+
+    @property
+    def analysed_at(self) -> Ints:
+        """When an analysis knows of each event; a fixed delay of reports is not in it."""
+        return self.event_at if self.told_at is None else self.told_at[1]
+
+    @property
+    def reported_at(self) -> Ints:
+        """When each event is counted by what waits for events; a fixed delay of reports is not in it."""
+        return self.event_at if self.told_at is None else self.told_at[2]
 
     def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
@@ -80,14 +96,14 @@ class Outcome:
         fresh = rows[self._seen[rows] != until]
         if len(fresh):
             kernels.sort_new_exits(
-                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.event_at,
-                self._keys, self._sizes,
+                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.known_at,
+                self.event_at, self._keys, self._sizes,
             )  # fmt: skip
         room = int(self._sizes[rows].sum()) * count + 8
         offsets = np.empty(len(rows) + 1, dtype=np.int64)
         tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
         kernels.numbers_at_risk(
-            rows, until, chunk.entry, self.exit_at, chunk.arm, strata, count, self._keys, self._sizes,
+            rows, until, chunk.entry, self.known_at, chunk.arm, strata, count, self._keys, self._sizes,
             treatment, control, offsets, *tables,
         )  # fmt: skip
         return RiskTables(offsets, *tables)

@@ -15,9 +15,9 @@ from trialsim.population.clocks import ClockTables
 # Parts of the keyed events of a patient that stand at the place of adverse events: terms come first, from 0.
 RESUME_PART, END_PART, REASON_PART, FADE_PART, RESCUE_PART, CROSSOVER_PART = 100, 101, 102, 150, 151, 152
 LOSS_PART, WITHDRAWAL_PART = 0, 1
-DISEASE = 0
-"""Cause of a death that is no adverse event; term ``a`` is cause ``1 + a``."""
-
+HELD, WAS_MISSED, HELD_LATE = range(3)  # parts of a visit
+VERDICT_PART = 64
+"""At the place of reports, adjudications have the endpoint's number plus this as their part."""
 STEPS_PER_HALF_LIFE, HALF_LIVES = 4, 5
 """A fading effect is a step function: so many steps a half-life, each with the value at its middle, then nothing."""
 
@@ -74,6 +74,22 @@ class LifeNumbers(NamedTuple):
         Survival endpoint after which patients cross over, -1 for discontinuation, -2 for never.
     crosses, crossover_to
         Which arms cross over, and to which.
+    detected, at_visit
+        Which survival endpoints are detected at visits, and which others are read out at visits, ``[endpoint]``.
+    report_law, verdict_law
+        Delays of report and of adjudication, as ``length``, ``[endpoint, 3]``.
+    confirmed
+        Probability that adjudication confirms, ``[endpoint]``.
+    name
+        Address of the endpoint's draws for reports and adjudication, ``[endpoint]``.
+    visits
+        Scheduled times since entry in ticks, ``[visit]``.
+    missed
+        Probability that a visit is missed.
+    jitter
+        Kind and size of the jitter.
+    late
+        Probability that a visit is late, then the three numbers of its delay.
     grid
         Step of the time grid in ticks.
     """
@@ -111,6 +127,16 @@ class LifeNumbers(NamedTuple):
     crossover_on: int
     crosses: NDArray[np.bool_]
     crossover_to: int
+    detected: NDArray[np.bool_]
+    at_visit: NDArray[np.bool_]
+    report_law: Floats
+    verdict_law: Floats
+    confirmed: Floats
+    name: Ints
+    visits: Ints
+    missed: float
+    jitter: Floats
+    late: Floats
     grid: int
 
 
@@ -137,15 +163,9 @@ class LifeLaw:
     levels: tuple[str, ...]
     reasons: tuple[str, ...]
 
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """Names of the causes of death: disease, then those terms that can be fatal."""
-        return ("disease", *(self.terms[a] for a in self.fatal_terms))
-
-    @property
-    def fatal_terms(self) -> tuple[int, ...]:
-        """Which terms can be fatal."""
-        return tuple(int(a) for a in np.flatnonzero(self.numbers.fatal.max(axis=1, initial=0.0) > 0.0))
+    def reported(self, e: int) -> bool:
+        """Return whether events of a survival endpoint take time to be reported or adjudicated."""
+        return bool(self.numbers.report_law[e, 0] >= 0 or self.numbers.verdict_law[e, 0] >= 0)
 
 
 def delay_numbers(law: DelayLaw | None) -> Floats:

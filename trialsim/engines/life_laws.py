@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from trialsim.engines.world import Drift, OutcomeLaw
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.adverse_events import term_address
 from trialsim.operations.delays import DelayLaw, delay_law
+from trialsim.operations.visits import EVEN, NORMAL, PUNCTUAL
 from trialsim.population.clocks import clock_tables, with_weights
 from trialsim.population.endpoints.survival import HazardLaw, hazard_law
 from trialsim.population.predictor import Predictor
@@ -26,6 +28,7 @@ from trialsim.scenario.delays import Delay
 from trialsim.scenario.life import Treatment
 from trialsim.scenario.rules_life import ADVERSE_EVENT, DISCONTINUATION, reasons_of
 from trialsim.scenario.schema import Scenario
+from trialsim.scenario.visits import Visits
 from trialsim.timegrid import NEVER, to_ticks
 
 _FATAL_GRADE = "5"
@@ -49,12 +52,22 @@ class Builder(Protocol):
 
 def has_life(scenario: Scenario) -> bool:
     """Return whether a world says more of its patients than endpoints and loss."""
-    said = (scenario.treatment, scenario.discontinuation, scenario.withdrawal, scenario.adverse_events)
+    said = (
+        scenario.treatment,
+        scenario.discontinuation,
+        scenario.withdrawal,
+        scenario.adverse_events,
+        scenario.visits,
+    )
     dropout = scenario.dropout
     return (
         any(part is not None for part in said)
         or (dropout is not None and (dropout.after is not None or dropout.outcome is not None))
-        or any(getattr(part, "terminal", None) for part in scenario.endpoints.values())
+        or any(
+            getattr(part, name, None)
+            for part in scenario.endpoints.values()
+            for name in ("terminal", "report_delay", "adjudication")
+        )
     )
 
 
@@ -119,6 +132,8 @@ def build_life(builder: Builder, laws: Sequence[OutcomeLaw], outcomes: int) -> L
         hazards.append(with_weights(hazard, weights if number in survival else (1.0,) * len(weights)))
     levels = next((event.levels for event in terms.values()), ())
     names = [law.name for law in laws[:outcomes]]
+    stated: list[Any] = [scenario.endpoints[name] for name in names]
+    visits = scenario.visits
     reason_names = reasons_of(reasons, terms)
     leaving = [None] * len(survival) + [scenario.dropout, scenario.withdrawal] + [None] * len(terms)
     leaving += list(reasons.values())
@@ -195,6 +210,20 @@ def build_life(builder: Builder, laws: Sequence[OutcomeLaw], outcomes: int) -> L
         crossover_on=_crossover_on(treatment, [names[i] for i in survival]),
         crosses=np.array([crossover is not None and arm in crossover.start for arm in builder.arms]),
         crossover_to=_crossover_to(treatment, builder.arms),
+        detected=np.array([stated[i].detected is not None for i in survival], dtype=np.bool_),
+        at_visit=np.array([stated[i].detected is not None for i in read], dtype=np.bool_),
+        report_law=np.array([delay_numbers(ticks(stated[i].report_delay)) for i in survival]).reshape(-1, 3),
+        verdict_law=np.array([delay_numbers(ticks(_verdict(stated[i]).delay)) for i in survival]).reshape(
+            -1, 3
+        ),
+        confirmed=np.array([_verdict(stated[i]).confirmed for i in survival], dtype=np.float64),
+        name=np.array([term_address(name_address(names[i])) for i in survival], dtype=np.int64),
+        visits=np.array(
+            [max(to_ticks(time, grid), grid) for time in visits.times] if visits else [], dtype=np.int64
+        ),
+        missed=(visits.missed or 0.0) if visits else 0.0,
+        jitter=_jitter(visits),
+        late=_chance(visits.late if visits else None, grid),
         grid=grid,
     )
     return LifeLaw(numbers, clock_tables(hazards), index, tuple(terms), levels, reason_names)
@@ -207,6 +236,29 @@ def _after(part: Any, levels: Sequence[str]) -> list[float]:
     for level in levels:
         ratios.append(stated.get(level, ratios[-1]))
     return ratios
+
+
+@dataclass(frozen=True)
+class _NoVerdict:
+    """What stands for adjudication where there is none."""
+
+    delay: Delay | None = None
+    confirmed: float = 1.0
+
+
+def _verdict(endpoint: Any) -> Any:
+    """Return how events of an endpoint are adjudicated."""
+    return endpoint.adjudication or _NoVerdict()
+
+
+def _jitter(visits: Visits | None) -> Any:
+    """Return kind and size of the jitter of visits."""
+    stated = visits.jitter if visits is not None else None
+    if stated is None:
+        return np.array([float(PUNCTUAL), 0.0])
+    return np.array(
+        [NORMAL, stated.sd] if stated.sd is not None else [EVEN, stated.uniform], dtype=np.float64
+    )
 
 
 def _step(treatment: Treatment, grid: int) -> int:

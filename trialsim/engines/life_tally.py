@@ -77,6 +77,8 @@ def tally_columns(life: LifeLaw) -> TallyColumns:
         take(Kind.RESCUE, ["rescues"], 0)
     if life.numbers.crossover_on > -2:
         take(Kind.CROSSOVER, ["crossovers"], 0)
+    if len(life.numbers.visits):
+        take(Kind.VISIT, ["visits_on_time", "visits_missed", "visits_late"])
     return TallyColumns(base, width, tuple(names))
 
 

@@ -84,6 +84,7 @@ class ReferenceTrial:
         self._turn = 0
         self._events = [[0] * arms for _ in world.outcomes]
         self._readouts = [[0] * arms for _ in world.outcomes]
+        self.pending = [0] * len(world.outcomes)
         self._following = 0
         self._exhausted: int | None = None
         self._look = 0
@@ -318,6 +319,8 @@ class ReferenceTrial:
         if sum(counts[a] for a in arms) >= trigger.count:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
+        if trigger.kind == "events" and self.pending[trigger.endpoint]:
+            return False
         return self._exhausted is not None and now >= self._exhausted + reports
 
     def _consider_look(self) -> None:
@@ -451,7 +454,7 @@ class ReferenceTrial:
 
         return CutCounts(
             by_arm(known),
-            by_arm([p for p in known if e in p.event and p.event[e] + report <= tick]),
+            by_arm([p for p in known if p.had(e, tick - report)]),
             by_arm([p for p in known if e in p.readout and p.readout[e] <= tick]),
         )
 

@@ -19,7 +19,9 @@ class Patient:
     """One randomised patient: what is known so far, and what nature has in store.
 
     ``key`` is the number at which their draws are found. Where the scenario tells patients' lives, ``course`` is what has
-    become of them, ``ended`` when they left, ``off`` when they had the last dose, ``log`` what happened.
+    become of them, ``ended`` when they left, ``off`` when they had the last dose, ``log`` what happened. Of endpoints whose
+    events take time to be told, ``found`` is when an event was seen, ``known`` from when on an analysis knows of it,
+    ``refused`` when it was not confirmed. ``closed`` is when an endpoint's own follow-up ended.
     """
 
     entry: int
@@ -38,12 +40,23 @@ class Patient:
     ended: int | None = None
     off: int | None = None
     log: list[LogRow] = field(default_factory=list)
+    found: dict[int, int] = field(default_factory=dict)
+    known: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)
+    closed: dict[int, int] = field(default_factory=dict)
 
-    def stays_until(self, tick: int) -> int:
-        """Return when follow-up without an event ends: when the patient left, or at a cut."""
-        if self.lost is not None:
-            return self.lost
-        return tick if self.ended is None else self.ended
+    def had(self, e: int, tick: int) -> bool:
+        """Return whether an analysis knows of an event by a time; it is told at once, or when it is confirmed."""
+        return e in self.event and self.known.get(e, self.event[e]) <= tick
+
+    def stays_until(self, e: int, tick: int) -> int:
+        """Return when follow-up without an event that is known ends: when the patient left, or at a cut.
+
+        An event of which an analysis does not know yet leaves its patient followed.
+        """
+        if e in self.found and self.refused.get(e, tick + 1) > tick:
+            return tick
+        return min(end for end in (tick, self.lost, self.ended, self.closed.get(e)) if end is not None)
 
 
 class ReferenceCut:
@@ -72,8 +85,8 @@ class ReferenceCut:
         ]
         for stratum in range(count):
             group = [p for s, p in known if s == stratum]
-            had = np.array([e in p.event and p.event[e] <= until for p in group], dtype=bool)
-            stops = [p.event.get(e, p.stays_until(until)) for p in group]
+            had = np.array([p.had(e, until) for p in group], dtype=bool)
+            stops = [p.event[e] if p.had(e, until) else p.stays_until(e, until) for p in group]
             followed = np.array(
                 [min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64
             )

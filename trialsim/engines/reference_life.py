@@ -20,15 +20,20 @@ from trialsim.engines.life import (
     CROSSOVER_PART,
     END_PART,
     FADE_PART,
+    HELD,
+    HELD_LATE,
     LOSS_PART,
     REASON_PART,
     RESCUE_PART,
     RESUME_PART,
+    VERDICT_PART,
+    WAS_MISSED,
     WITHDRAWAL_PART,
     LifeLaw,
 )
 from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.operations import adverse_events as events
+from trialsim.operations import visits
 from trialsim.operations.delays import drawn_delay
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
@@ -67,6 +72,7 @@ class Course:
     clocks: dict[int, Clock] = field(default_factory=dict)
     timers: dict[str, Any] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
+    occurred: set[int] = field(default_factory=set)
 
 
 class Life:
@@ -105,9 +111,12 @@ class Life:
         for k, e in enumerate(numbers.readouts):
             law = self.trial.plan.world.outcomes[int(e)]
             self.patient.outcome[int(e)] = self.trial.read(law, int(e), self.i, self.patient.arm)
-            self._set(f"readout {e}", int(numbers.readout[k]), Kind.READOUT, int(e), self._read_out)
+            if not numbers.at_visit[k]:
+                self._set(f"readout {e}", int(numbers.readout[k]), Kind.READOUT, int(e), self._read_out)
         if numbers.duration < NEVER:
             self._set("end", numbers.duration, Kind.ADVERSE_EVENT, END_PART, self._planned_end)
+        if len(numbers.visits):
+            self._expect_visit(0, 0)
 
     def _set(self, name: str, since_entry: int, kind: Kind, part: int, then: Any) -> None:
         """Let something happen at a time since entry, unless it is called off or the patient leaves."""
@@ -264,47 +273,130 @@ class Life:
     # ---- events and read-outs -------------------------------------------------------------------------------------
 
     def _event(self, c: int) -> None:
-        """Have the event of a survival endpoint."""
+        """Have the event of a survival endpoint, seen at once or at a visit to come."""
         numbers = self.law.numbers
-        self._note_event(c)
-        if c == numbers.terminal:
-            self._write(Kind.DEATH, 0, self.patient.arm)
+        if numbers.detected[c]:
+            self._write(Kind.ONSET, int(numbers.endpoints[c]), self.patient.arm)
+            self.course.occurred.add(c)
+            return
+        self._see(c, 0)
+        if self.course.left is None and not self.course.open:
             self._leave(dropped=False)
-        elif not self.course.open:
+
+    def _see(self, c: int, cause: int) -> None:
+        """See the event of a survival endpoint; of death, with its cause."""
+        numbers, now = self.law.numbers, int(self.trial.clock.now)
+        e = int(numbers.endpoints[c])
+        self._write(Kind.EVENT, e, self.patient.arm)
+        self.course.open.discard(e)
+        if self.law.reported(c):
+            self.patient.found[e] = now
+            self.trial.pending[e] += 1
+        else:
+            self.patient.event[e] = now
+        self.trial.clock.process(self._report(c, e, now))
+        if c == numbers.terminal:
+            self._write(Kind.DEATH, cause, self.patient.arm)
             self._leave(dropped=False)
         elif c == numbers.crossover_on and numbers.crosses[self.patient.arm]:
             self._may_cross()
 
-    def _note_event(self, c: int) -> None:
-        """Note the event of a survival endpoint, and let its report come."""
-        e = int(self.law.numbers.endpoints[c])
-        self._write(Kind.EVENT, e, self.patient.arm)
-        self.patient.event[e] = int(self.trial.clock.now)
-        self.course.open.discard(e)
-        self.trial.clock.process(self._report(e, int(self.law.numbers.report[c])))
-
-    def _report(self, e: int, delay: int) -> Process:
+    def _report(self, c: int, e: int, seen: int) -> Process:
         """Let an event be known, at once or after its delay; the patient may have left by then."""
+        numbers = self.law.numbers
+        delay = int(numbers.report[c])
+        if numbers.report_law[c, 0] >= 0:
+            delay = self._delay(numbers.report_law[c], self._told_draw(Purpose.REPORT, c, 0))
         if delay:
-            yield self.trial.clock.at(int(self.trial.clock.now) + delay, Kind.READOUT, self.i, e)
+            yield self.trial.clock.at(seen + delay, Kind.READOUT, self.i, e)
             self._write(Kind.READOUT, e, 1.0)
+        if self.law.reported(c):
+            self.trial.pending[e] -= 1
         self.trial.count_event(e, self.patient.arm)
+        if numbers.verdict_law[c, 0] >= 0:
+            wait = self._delay(numbers.verdict_law[c], self._told_draw(Purpose.ADJUDICATION, c, 0))
+            yield self.trial.clock.at(seen + delay + wait, Kind.READOUT, self.i, VERDICT_PART + e)
+            confirmed = self._told_draw(Purpose.ADJUDICATION, c, 1) < numbers.confirmed[c]
+            self._write(Kind.ADJUDICATED, e, float(confirmed))
+            if not confirmed:
+                self.patient.refused[e] = int(self.trial.clock.now)
+                return
+        if self.law.reported(c):
+            self.patient.event[e] = seen
+            self.patient.known[e] = int(self.trial.clock.now)
+
+    def _told_draw(self, purpose: Purpose, c: int, which: int) -> float:
+        """Return a uniform of an endpoint's report or adjudication."""
+        trial, draw = self.trial, int(self.law.numbers.name[c]) + which
+        return uniform(trial.plan.seed, trial.replicate, self.patient.key, int(purpose), draw)
+
+    def _expect_visit(self, visit: int, previous: int) -> None:
+        """Wait for a visit, which may be missed, moved or late."""
+        numbers = self.law.numbers
+        scheduled, grid = int(numbers.visits[visit]), numbers.grid
+        if numbers.missed > 0.0 and self._visit_draw(visit, visits.MISSED) < numbers.missed:
+            at, how = max(scheduled, previous + grid), WAS_MISSED
+        else:
+            kind, size = int(numbers.jitter[0]), numbers.jitter[1]
+            u = self._visit_draw(visit, visits.JITTER) if kind != visits.PUNCTUAL else 0.5
+            at, how = int(visits.visit_time(scheduled, previous, u, kind, size, grid)), HELD
+            if numbers.late[0] > 0.0 and self._visit_draw(visit, visits.LATE) < numbers.late[0]:
+                at += self._delay(numbers.late[1:], self._visit_draw(visit, visits.LATENESS))
+                how = HELD_LATE
+        self._set("visit", at, Kind.VISIT, 0, lambda _: self._visit(visit, how))
+
+    def _visit_draw(self, visit: int, which: int) -> float:
+        """Return a uniform of a visit."""
+        trial, draw = self.trial, int(events.occurrence_draw(0, visit, which))
+        return uniform(trial.plan.seed, trial.replicate, self.patient.key, int(Purpose.VISIT), draw)
+
+    def _visit(self, visit: int, how: int) -> None:
+        """Hold a visit, or miss it: see what has happened, read out what is due."""
+        numbers, course, now = self.law.numbers, self.course, self._now
+        self._write(Kind.VISIT, how, visit + 1)
+        if how != WAS_MISSED:
+            for c, e in enumerate(numbers.endpoints):
+                if c in course.occurred and int(e) in course.open:
+                    self._see(c, 0)
+            for k, e in enumerate(numbers.readouts):
+                if numbers.at_visit[k] and int(e) in course.open and now >= numbers.readout[k]:
+                    self._observe(int(e))
+        if visit + 1 < len(numbers.visits):
+            self._expect_visit(visit + 1, now)
+        else:
+            self._close(numbers.endpoints[numbers.detected])
+            self._close(numbers.readouts[numbers.at_visit])
+        if not course.open:
+            self._leave(dropped=False)
+        else:
+            self._changed()
+
+    def _close(self, endpoints: Any) -> None:
+        """End the follow-up of endpoints that no visit will see any more."""
+        for e in endpoints:
+            if int(e) in self.course.open:
+                self.course.open.discard(int(e))
+                self.patient.closed[int(e)] = int(self.trial.clock.now)
 
     def _read_out(self, e: int) -> None:
+        """Read an outcome out at its time."""
+        self._observe(e)
+        if not self.course.open:
+            self._leave(dropped=False)
+        else:
+            self._changed()
+
+    def _observe(self, e: int) -> None:
         """Read an outcome out; hazards may depend on it from now on."""
         value = self.patient.outcome[e]
         self._write(Kind.READOUT, e, value)
         self.patient.readout[e] = int(self.trial.clock.now)
         self.course.open.discard(e)
         self.trial.count_readout(e, self.patient.arm)
-        if not self.course.open:
-            self._leave(dropped=False)
-            return
         k = list(self.law.numbers.readouts).index(e)
         for c in self.course.clocks:
             if self.law.numbers.hear[c, k] != 0.0:
                 self.course.heard[c] = self.course.heard.get(c, 0.0) + self.law.numbers.hear[c, k] * value
-        self._changed()
 
     # ---- adverse events -------------------------------------------------------------------------------------------
 
@@ -322,9 +414,7 @@ class Life:
         if self._chance(numbers.serious[a, level], *draw, events.SERIOUS):
             self._write(Kind.SERIOUS, a, level + 1)
         if self._chance(numbers.fatal[a, level], *draw, events.FATAL):
-            self._note_event(int(numbers.terminal))
-            self._write(Kind.DEATH, 1 + a, self.patient.arm)
-            self._leave(dropped=False)
+            self._see(int(numbers.terminal), 1 + a)
             return
         if numbers.length[a, 0] >= 0:
             lasts = self._delay(numbers.length[a], self._draw(*draw, events.LENGTH))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from trialsim.scenario.accrual import MOST_PIECES
+from trialsim.scenario.delays import Delay
 from trialsim.scenario.hazards import Baseline, HazardRatio, Ratio
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.severity import Level, by_level
@@ -21,6 +22,7 @@ from trialsim.scenario.values import (
     Name,
     OpenProbability,
     Positive,
+    Probability,
     WordAtom,
     exactly_one,
 )
@@ -75,6 +77,16 @@ OutcomeCoefficients = Annotated[
 After = Annotated[dict[Level, HazardRatio], AfterValidator(by_level)]
 
 
+Detected = Annotated[str, WordAtom(("visits",))]
+
+
+class Adjudication(Model):
+    """A committee that confirms reported events, or does not."""
+
+    delay: Delay
+    confirmed: Probability
+
+
 class SurvivalEndpoint(Model):
     """A time to an event on the cumulative-hazard scale."""
 
@@ -89,6 +101,9 @@ class SurvivalEndpoint(Model):
     drift: Drift | None = None
     readout: Duration = 0.0
     terminal: Flag | None = None
+    detected: Detected | None = None
+    report_delay: Delay | None = None
+    adjudication: Adjudication | None = None
 
 
 class BinaryEndpoint(Model):
@@ -105,6 +120,7 @@ class BinaryEndpoint(Model):
     latent: LatentCoefficients = {}
     modifiers: Coefficients = {}
     drift: Drift | None = None
+    detected: Detected | None = None
 
 
 class ContinuousEndpoint(Model):
@@ -121,6 +137,7 @@ class ContinuousEndpoint(Model):
     latent: LatentValues = {}
     modifiers: Values = {}
     drift: Drift | None = None
+    detected: Detected | None = None
 
 
 ENDPOINT_KINDS = ("survival", "binary", "continuous")

@@ -18,6 +18,7 @@ MOST_OFTEN = 5.0
 def life_findings(parts: WorldParts) -> Iterator[Finding]:
     """Yield everything that is wrong with what happens to patients from randomisation on."""
     yield from _terminal(parts)
+    yield from _detection(parts)
     for reason, departure in parts.discontinuation.items():
         yield from _departure(("discontinuation", reason), departure, parts)
     if parts.withdrawal is not None:
@@ -45,6 +46,29 @@ def _terminal(parts: WorldParts) -> Iterator[Finding]:
             "a patient dies once: at most one endpoint is terminal; causes come from fatal adverse events"
         )
         yield ("endpoints", name, "terminal"), sentence
+
+
+def _detection(parts: WorldParts) -> Iterator[Finding]:
+    """Yield what is wrong with how events become known."""
+    last = max(parts.visits.times) if parts.visits is not None else 0.0
+    for name, endpoint in parts.endpoints.items():
+        at = ("endpoints", name)
+        if endpoint.detected is not None:
+            if parts.visits is None:
+                sentence = "needs a schedule of visits: visits: {every: 8 weeks, until: 2 years}"
+                yield (*at, "detected"), sentence
+            elif endpoint.kind != "survival" and endpoint.readout > last:
+                sentence = f"no visit comes at or after the read-out at {endpoint.readout:g} days"
+                yield (*at, "detected"), sentence
+        if not isinstance(endpoint, SurvivalEndpoint):
+            continue
+        if endpoint.detected is not None and endpoint.terminal:
+            yield (*at, "detected"), "death is known when it happens, not at a visit"
+        if endpoint.readout > 0:
+            for part in ("report_delay", "adjudication"):
+                if getattr(endpoint, part) is not None:
+                    sentence = "readout is a fixed delay of the report already; leave one of the two out"
+                    yield (*at, part), sentence
 
 
 def _departure(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, Su
 from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import TRAITS, Population
 from trialsim.scenario.table import MOST_LEVELS, Table
+from trialsim.scenario.visits import Visits
 from trialsim.scenario.wording import did_you_mean, listed, shown, unknown
 
 Finding = tuple[tuple[str | int, ...], str]
@@ -32,7 +33,7 @@ class WorldParts:
         The resampled patients.
     horizon
         In days.
-    treatment, discontinuation, withdrawal, adverse_events
+    treatment, discontinuation, withdrawal, adverse_events, visits
         What could be read.
     """
 
@@ -47,6 +48,7 @@ class WorldParts:
     discontinuation: Mapping[str, Departure] = field(default_factory=dict)
     withdrawal: Departure | None = None
     adverse_events: Mapping[str, AdverseEvent] = field(default_factory=dict)
+    visits: Visits | None = None
 
 
 def world_findings(parts: WorldParts) -> Iterator[Finding]:

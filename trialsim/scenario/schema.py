@@ -21,6 +21,7 @@ from trialsim.scenario.table import Table
 from trialsim.scenario.truths import Overlay, TruthName, apply_overlay, select
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import Label, Model, Name, Text
+from trialsim.scenario.visits import Visits
 
 DEFAULT_HORIZON = 50 * 365.25
 MOST_ARMS = 20
@@ -38,6 +39,7 @@ class World(Model):
     discontinuation: Reasons | None = None
     withdrawal: Departure | None = None
     adverse_events: Terms | None = None
+    visits: Visits | None = None
 
 
 class Scenario(Model):
@@ -57,6 +59,7 @@ class Scenario(Model):
     discontinuation: Reasons | None = None
     withdrawal: Departure | None = None
     adverse_events: Terms | None = None
+    visits: Visits | None = None
     hypotheses: Annotated[dict[Name, Hypothesis], Field(min_length=1, max_length=50)]
     truths: Annotated[dict[TruthName, Overlay], Field(min_length=1, max_length=MOST_TRUTHS)]
     designs: Annotated[dict[Name, Design], Field(min_length=1, max_length=100)]

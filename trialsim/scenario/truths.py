@@ -29,6 +29,7 @@ from trialsim.scenario.wording import did_you_mean, listed, printable, refuse, s
 ANY = "*"
 WORLD_PARTS = (
     "population", "accrual", "endpoints", "dropout", "treatment", "discontinuation", "withdrawal", "adverse_events",
+    "visits",
 )  # fmt: skip
 _TRUTH = re.compile(r"([a-z][a-z0-9_]*)(\[[^\[\]\n]{1,300}\])?\Z")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")

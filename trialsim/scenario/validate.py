@@ -25,6 +25,7 @@ from trialsim.scenario.trial_parts import TrialParts
 from trialsim.scenario.truths import apply_overlay
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import Name
+from trialsim.scenario.visits import Visits
 
 MOST_READ = 200
 """Entries of a mapping that are looked at in a scenario that cannot be read whole."""
@@ -41,6 +42,7 @@ _DROPOUT = TypeAdapter(Dropout)
 _TREATMENT = TypeAdapter(Treatment)
 _DEPARTURE = TypeAdapter(Departure)
 _ADVERSE_EVENT = TypeAdapter(AdverseEvent)
+_VISITS = TypeAdapter(Visits)
 _HYPOTHESIS = TypeAdapter(Hypothesis)
 _DESIGN = TypeAdapter(Design)
 
@@ -81,6 +83,7 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         discontinuation=_read_each(_DEPARTURE, tree.get("discontinuation")),
         withdrawal=_read(_DEPARTURE, tree.get("withdrawal")),
         adverse_events=_read_each(_ADVERSE_EVENT, tree.get("adverse_events")),
+        visits=_read(_VISITS, tree.get("visits")),
     )
     names = {
         key: list(tree[key]) if isinstance(tree.get(key), dict) else [] for key in ("endpoints", "hypotheses")
@@ -119,6 +122,7 @@ def _world_parts(world: Scenario | World, scenario: Scenario) -> WorldParts:
         discontinuation=world.discontinuation or {},
         withdrawal=world.withdrawal,
         adverse_events=world.adverse_events or {},
+        visits=world.visits,
     )
 
 
