@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trialsim.contracts import Kind, LogRow
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
 from trialsim.report.story import Story
+from trialsim.report.story_lives import KINDS
 from trialsim.report.story_parting import shown
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import happening, named
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ENDS_SHOWN = 12
-_OF_PATIENTS = (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.RANDOMISATION)
+_OF_PATIENTS = (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.RANDOMISATION, *KINDS)
 _SHORT = 4 * ENDS_SHOWN
 
 
