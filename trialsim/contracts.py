@@ -420,6 +420,8 @@ class TestPlan:
         Covariates by which the analysis is stratified.
     follow_up
         Days of follow-up to which the true hazard ratio refers.
+    strategy
+        How intercurrent events are handled.
     """
 
     name: str
@@ -434,3 +436,4 @@ class TestPlan:
     alpha: float
     strata: tuple[str, ...] = ()
     follow_up: float = 18262.5
+    strategy: str = "treatment_policy"

@@ -308,7 +308,51 @@ def told_late() -> dict[str, Any]:
     )
 
 
+def strategies() -> dict[str, Any]:
+    """Return a scenario whose hypotheses handle discontinuation, crossover and death in every way there is."""
+    tree = everything()
+    tree["name"] = "strategies"
+    tree["endpoints"]["response"] = {
+        "kind": "binary",
+        "readout": "20 days",
+        "rate": 0.4,
+        "effect": {"treatment": 0.6, "high": 0.7},
+        "effect_measure": "rate",
+    }
+    ways = ["treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum"]
+    arms = {"arms": ["treatment", "control"]}
+    tree["hypotheses"] = (
+        {
+            f"progression_{way}": {"endpoint": "progression", "analysis": "cox", "direction": "lower", "strategy": way}
+            | arms
+            for way in ways
+        }
+        | {
+            f"death_{way}": {"endpoint": "death", "analysis": "logrank", "direction": "lower", "strategy": way} | arms
+            for way in ways[1:4]
+        }
+        | {
+            f"response_{way}": {"endpoint": "response", "analysis": "score_test", "direction": side, "strategy": way}
+            | arms
+            for way, side in [*((way, "higher") for way in ways), ("composite", "higher")]
+        }
+        | {
+            "response_lower": {
+                "endpoint": "response", "analysis": "score_test", "direction": "lower", "strategy": "composite"
+            } | arms,
+            "marker_on": {
+                "endpoint": "marker", "analysis": "t_test", "direction": "higher", "strategy": "while_on_treatment"
+            } | arms,
+        }
+    )  # fmt: skip
+    two_looks = tree["designs"]["two_looks"]
+    two_looks["tests"] = {name: {"alpha": 0.025} for name in tree["hypotheses"]}
+    tree["designs"] = {"two_looks": two_looks}
+    return tree
+
+
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
+    "strategies": (strategies(), _DAY),
     "visited": (visited(), _DAY),
     "told_late": (told_late(), _DAY),
     "everything": (everything(), _DAY),

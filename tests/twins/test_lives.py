@@ -74,6 +74,14 @@ MUTATIONS = [
     Mutation(
         "withdrawal comes before loss", "reference_life", "return Kind.DROPOUT, WITHDRAWAL_PART", "return Kind.READOUT, 255"
     ),
+    Mutation(
+        "a composite knows no death", "reference_cut", "changes = (p.quit, p.died) if strategy",
+        "changes = (p.quit,) if strategy",
+    ),
+    Mutation(
+        "planned ends are censored as if they were intercurrent", "reference_cut",
+        'changes = (p.off,) if strategy == "while_on_treatment" else (p.quit, p.crossed)', "changes = (p.off,)",
+    ),
     Mutation("a missed visit is held", "reference_life", "if how != WAS_MISSED:", "if True:"),
     Mutation(
         "visits go on as scheduled after a late one", "reference_life", "self._expect_visit(visit + 1, now)",
@@ -150,6 +158,8 @@ def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest
     module = load(mutation, tmp_path)
     if mutation.file == "reference_life":
         monkeypatch.setattr(reference, "Life", module.Life)
+    elif mutation.file == "reference_cut":
+        monkeypatch.setattr(reference, "ReferenceCut", module.ReferenceCut)
     elif mutation.file == "reference":
         put_in_place(mutation, module, monkeypatch)
     else:

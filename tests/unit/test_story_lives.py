@@ -64,7 +64,9 @@ def test_the_data_set_gives_back_the_events_analysed(told: Replay) -> None:
     look = told.looks[told.stop_look - 1] if told.stop_look else None
     for place, test in enumerate(told.plan.tests):
         law = told.plan.world.outcomes[test.endpoint]
-        if look is None or law.kind != "survival" or test.analysis.name != "logrank":
+        if look is None or law.kind != "survival" or test.strategy != "treatment_policy":
+            continue
+        if test.analysis.name != "logrank":
             continue
         part = frame[frame[f"{law.name.upper()}_ANLFL"] == "Y"]
         part = part[part["ARMCD"].isin([test.treatment, test.control])]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
+from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
 from trialsim.engines import fast_kernels as kernels
 from trialsim.engines.fast_lives import FastLives
 from trialsim.engines.fast_outcomes import FastCut, Outcome
@@ -316,6 +316,11 @@ class FastChunk:
     def outcome(self, index: int) -> Outcome:
         """Return the outcomes of one endpoint."""
         return self._outcomes[index]
+
+    def analysed(self, test: TestPlan) -> Outcome:
+        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+        outcome = self._outcomes[test.endpoint]
+        return outcome if self.lives is None else self.lives.analysed(self, test, outcome)
 
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""

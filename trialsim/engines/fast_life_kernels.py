@@ -121,8 +121,8 @@ def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter,
 @kernel
 def live(
     seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
-    heard_values,
-    event_at, exit_at, told_at, readout_at, dropout, complete, off_at, left, ticks, codes, values, offsets, full,
+    heard_values, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
+    codes, values, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or the horizon.
 
@@ -149,8 +149,8 @@ def live(
         To fill: read-out of each other endpoint.
     dropout, complete
         To fill: delay to loss or withdrawal, and to having nothing more to give, NEVER where it was the other.
-    off_at, left
-        To fill: tick of the last dose, and how the patient left.
+    off_at, quit_at, crossed_at, left
+        To fill: tick of the last dose, of discontinuation, of crossover, and how the patient left.
     ticks, codes, values, offsets
         The journal ``[replicate, row]``, and where each patient's rows begin, ``[replicate, patient + 1]``.
     full
@@ -240,6 +240,8 @@ def live(
             dropout[r, i] = NEVER
             complete[r, i] = NEVER
             off_at[r, i] = NEVER
+            quit_at[r, i] = NEVER
+            crossed_at[r, i] = NEVER
             left[r, i] = FOLLOWED
             offsets[r, i + 1] = at
             if latest < 0:
@@ -390,8 +392,9 @@ def live(
                             u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, ACTION))
                             done = action_of(u, discontinue, reduce, interrupt)
                             if done == DISCONTINUE or (done == REDUCE and dose + 1 == numbers.doses):
-                                stops = True
+                                # A potential outcome without discontinuation has no reason for it.
                                 reason = numbers.reason_of_action
+                                stops = reason >= 0
                             elif done == REDUCE:
                                 dose += 1
                                 touched = True
@@ -448,6 +451,7 @@ def live(
                     next_at[slot_cross] = NEVER
                     place_part = CROSSOVER_PART
                     crossed = True
+                    crossed_at[r, i] = tick
                     touched = True
                     living_arm = np.int64(numbers.crossover_to)
                     ticks[r, at] = tick
@@ -571,6 +575,7 @@ def live(
                     off_at[r, i] = tick
                     ticks[r, at] = tick
                     if reason >= 0:
+                        quit_at[r, i] = tick
                         codes[r, at] = pack(place, place_part, _DISCONTINUED, reason)
                     else:
                         codes[r, at] = pack(place, place_part, _ENDED, 0)

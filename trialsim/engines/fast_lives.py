@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Floats, Ints, Kind, LogRow
+from trialsim.contracts import Floats, Ints, Kind, LogRow, TestPlan
 from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
+from trialsim.engines.strategies import COMPOSITE, PRINCIPAL_STRATUM, TREATMENT_POLICY, ends_by_strategy
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ class FastLives:
     def __init__(self, chunk: FastChunk, law: LifeLaw) -> None:
         self.law = law
         self._columns = tally_columns(law)
+        self._derived: dict[tuple[int, str, bool], Outcome] = {}
         size, n = len(chunk.replicates), chunk.plan.n
         ends, reads = len(law.numbers.endpoints), len(law.numbers.readouts)
         self._event_at, self._exit_at = (np.empty((ends, size, n), dtype=np.int64) for _ in range(2))
@@ -42,6 +46,7 @@ class FastLives:
         self._told_at = np.empty((3, ends, size, n) if told else (3, 0, 0, 0), dtype=np.int64)
         self._readout_at = np.empty((reads, size, n), dtype=np.int64)
         self.dropout, self.complete, self.off_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
+        self._quit_at, self._crossed_at = (np.empty((size, n), dtype=np.int64) for _ in range(2))
         self._left = np.empty((size, n), dtype=np.int8)
         self._offsets = np.zeros((size, n + 1), dtype=np.int64)
         self._full = np.zeros(size, dtype=np.bool_)
@@ -86,6 +91,7 @@ class FastLives:
 
     def lay_out(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
         """Lay out what will happen to patients ``first[row]`` onwards of some replicates."""
+        self._derived.clear()
         for k, outcome in enumerate(self.law.numbers.readouts):
             found = chunk.outcome(outcome)
             found.lay_out_values(chunk, outcome, rows, first)
@@ -96,9 +102,9 @@ class FastLives:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, chunk.plan.horizon, self._tables,
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
-                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._told_at,
-                self._readout_at, self.dropout,
-                self.complete, self.off_at, self._left, self._ticks, self._codes, self._values, self._offsets, self._full,
+                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._told_at, self._readout_at,
+                self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left, self._ticks,
+                self._codes, self._values, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
@@ -113,6 +119,34 @@ class FastLives:
         """Return the delay from entry to leaving for those who have left by a time, NEVER for others."""
         gone = np.minimum(self.dropout, self.complete)
         return np.where(entry + gone <= ticks[:, None], gone, NEVER)
+
+    def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome) -> Outcome:
+        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+        if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):
+            return outcome
+        key = (test.endpoint, test.strategy, test.lower_is_better)
+        if key not in self._derived:
+            died = np.where(self._left == kernels.DEAD, chunk.entry + self.complete, NEVER)
+            if outcome.law.kind == "survival":
+                ends = (outcome.event_at, outcome.exit_at, outcome.known_at)
+                events = (self.off_at, self._quit_at, self._crossed_at, died)
+                self._derived[key] = derived(outcome, *ends_by_strategy(test.strategy, *ends, *events))
+            else:
+                other = died if test.strategy == COMPOSITE else np.minimum(self._crossed_at, died)
+                first = np.minimum(self._quit_at, other)
+                self._derived[key] = self._read_by_strategy(chunk, test, outcome, first)
+        return self._derived[key]
+
+    def _read_by_strategy(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, first: Ints) -> Outcome:
+        """Return read-outs without those after an intercurrent event, or with failures in their place."""
+        made = copy.copy(outcome)
+        before = first < chunk.entry + outcome.law.readout_ticks
+        if test.strategy == COMPOSITE:
+            made.readout_at = np.where(before, first, outcome.readout_at)
+            made.value = np.where(before, np.int8(test.lower_is_better), outcome.value)
+        else:
+            made.readout_at = np.where(before, NEVER, outcome.readout_at)
+        return made
 
     def tally(self, chunk: FastChunk, ticks: Ints) -> LifeTally:
         """Return what has become of the patients of each replicate by a time."""

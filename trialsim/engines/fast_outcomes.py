@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,12 @@ class Outcome:
         shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
+
+    def begin_anew(self) -> None:
+        """Forget the exits that looks have seen so far."""
+        self._keys = np.empty_like(self.exit_at)
+        self._sizes = np.zeros(len(self.exit_at), dtype=np.int64)
+        self._seen = np.full(len(self.exit_at), -1)
 
     @property
     def known_at(self) -> Ints:
@@ -109,13 +116,21 @@ class Outcome:
         return RiskTables(offsets, *tables)
 
 
+def derived(outcome: Outcome, event_at: Ints, exit_at: Ints, known_at: Ints) -> Outcome:
+    """Return a survival endpoint's outcomes as another strategy for intercurrent events has them."""
+    made = copy.copy(outcome)
+    made.event_at, made.exit_at, made.told_at = event_at, exit_at, (known_at, event_at, event_at)
+    made.begin_anew()
+    return made
+
+
 class FastCut:
     """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`."""
 
     def __init__(self, chunk: FastChunk, point: Point, test: int) -> None:
         self._chunk, self._point = chunk, point
         self._test = chunk.plan.tests[test]
-        self._outcome = chunk.outcome(self._test.endpoint)
+        self._outcome = chunk.analysed(self._test)
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""

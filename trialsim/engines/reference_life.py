@@ -297,6 +297,7 @@ class Life:
         self.trial.clock.process(self._report(c, e, now))
         if c == numbers.terminal:
             self._write(Kind.DEATH, cause, self.patient.arm)
+            self.patient.died = now
             self._leave(dropped=False)
         elif c == numbers.crossover_on and numbers.crosses[self.patient.arm]:
             self._may_cross()
@@ -472,6 +473,8 @@ class Life:
         numbers, course = self.law.numbers, self.course
         course.last_dose = now = self._now
         self.patient.off = int(self.trial.clock.now)
+        if reason is not None:
+            self.patient.quit = self.patient.off
         kind = Kind.TREATMENT_ENDED if reason is None else Kind.DISCONTINUED
         self._write(kind, 0 if reason is None else reason, course.dose)
         self._call_off("resume")
@@ -527,6 +530,7 @@ class Life:
         course = self.course
         course.crossed_to = int(self.law.numbers.crossover_to)
         self._write(Kind.CROSSOVER, 0, course.crossed_to)
+        self.patient.crossed = int(self.trial.clock.now)
         self._call_off("fade")
         if course.last_dose is None:
             self._end_treatment(None)

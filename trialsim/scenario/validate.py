@@ -17,6 +17,7 @@ from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import Population
 from trialsim.scenario.rules_designs import trial_findings
 from trialsim.scenario.rules_life import life_findings
+from trialsim.scenario.rules_strategies import strategy_findings
 from trialsim.scenario.rules_world import Finding, WorldParts, world_findings
 from trialsim.scenario.schema import DEFAULT_HORIZON, MOST_ARMS, Scenario, World
 from trialsim.scenario.sentences import problems_from, written_path
@@ -136,7 +137,12 @@ def rule_problems(parts: TrialParts, tree: Mapping[str, Any]) -> list[Problem]:
     tree
         The scenario as it is written.
     """
-    findings = [*world_findings(parts.world), *life_findings(parts.world), *trial_findings(parts)]
+    findings = [
+        *world_findings(parts.world),
+        *life_findings(parts.world),
+        *strategy_findings(parts),
+        *trial_findings(parts),
+    ]
     return [_problem(finding, lambda location: written_path(tree, location)) for finding in findings]
 
 
