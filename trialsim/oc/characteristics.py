@@ -11,6 +11,7 @@ from trialsim.oc.by_arm import arm_measures, closes_arms
 from trialsim.oc.columns import Cell, HypothesisFacts, Records, RecordTables, records_of
 from trialsim.oc.comparisons import Difference, design_differences
 from trialsim.oc.estimation import estimation_measures
+from trialsim.oc.lives import life_measures
 from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import proportion
@@ -146,6 +147,7 @@ def _design_measures(
         for each in tested:
             yield from estimation_measures(records, cell, each)
         yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)
+        yield from life_measures(records, cell, failed[cell])
 
 
 def _rejection_measures(
