@@ -73,6 +73,20 @@ class Kind(enum.IntEnum):
     SITE_CLOSED = 25
     RELEASED = 26
     CANDIDATE = 27
+    # What becomes of a patient from randomisation on. Some follow at once from an event, some come at times of their
+    # own, in the order of adverse events of the instant (after them, see docs/semantics.md).
+    ONSET = 30
+    SERIOUS = 31
+    RESOLVES = 32
+    DEATH = 33
+    DISCONTINUED = 34
+    REDUCED = 35
+    INTERRUPTED = 36
+    RESUMED = 37
+    TREATMENT_ENDED = 38
+    RESCUE = 39
+    CROSSOVER = 40
+    ADJUDICATED = 41
 
 
 class Status(enum.IntEnum):
@@ -453,6 +467,8 @@ class TestPlan:
         Covariates by which the analysis is stratified.
     follow_up
         Days of follow-up to which the true hazard ratio refers.
+    strategy
+        How intercurrent events are handled.
     """
 
     name: str
@@ -467,3 +483,4 @@ class TestPlan:
     alpha: float
     strata: tuple[str, ...] = ()
     follow_up: float = 18262.5
+    strategy: str = "treatment_policy"

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.twins.generated_lives import lives, strategy
 from trialsim.timegrid import TICKS_PER_DAY
 
 FOLDER = Path(__file__).resolve().parent
@@ -460,8 +461,11 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
             dropout["effect"] = {arms[-1]: 1.8}
         predictor = draw(_predictor(people, modifiers=False, scale=1.0))
         tree["dropout"] = dropout | predictor
+    living = draw(st.integers(0, 2)) == 2
+    if living:
+        tree |= draw(lives(tree, arms, people.latent, unit))
     chosen = arms
-    if len(arms) > 2 and draw(st.integers(0, 3)) == 3:
+    if len(arms) > 2 and not living and draw(st.integers(0, 3)) == 3:
         chosen = (arms[0], *draw(st.lists(st.sampled_from(arms[1:]), unique=True, min_size=1, max_size=3)))
     n = draw(st.integers(max(4, len(chosen)), 40))
     with_sites = draw(st.booleans()) if sites is None else sites
@@ -481,6 +485,9 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
     short = draw(st.integers(0, 3)) == 3
     tree["horizon"] = _days(over + draw(st.integers(1, 10)) * unit if short else 20 * span)
     tree["hypotheses"] = draw(_hypotheses(tree, chosen, people))
+    if living:
+        for hypothesis in tree["hypotheses"].values():
+            hypothesis["strategy"] = draw(strategy(tree, hypothesis["endpoint"]))
     looks = draw(st.integers(1, 4))
     design: Tree = {"kind": "group_sequential", "n": n, "allocation": draw(_allocation(chosen, people))}
     if chosen != arms:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 import trialsim.scenario.schema  # noqa: F401 - so that every model is known
 from trialsim.oc.measures import definitions
 from trialsim.scenario.load import load_scenario, scenario_from_text
+from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.units import readable_duration
 from trialsim.scenario.values import Model, NumberAtom
 
@@ -89,7 +89,7 @@ def test_every_example_is_allowed(name: str) -> None:
     for key, field in WRITTEN[name].model_fields.items():
         written = field.alias or key
         (row,) = [row for row in TABLES[name] if plain(row[0]) == written]
-        example = yaml.safe_load(plain(row[3]))
+        example = parse_yaml(plain(row[3]))
         assert list(example) == [written]
         if (name, written) == ("schema.Scenario", "truths"):
             continue  # grids are expanded before models are built; the whole examples below hold one

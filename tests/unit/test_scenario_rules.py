@@ -307,7 +307,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ),
     ("hypotheses/high/direction", "up", "hypotheses.high.direction", "not one of lower, higher"),
     ("hypotheses/high/follow_up", "21 years", "hypotheses.high.follow_up", "beyond the horizon"),
-    ("hypotheses/high/strategy", "hypothetical", "hypotheses.high.strategy", "not one of treatment_policy"),
+    ("hypotheses/high/strategy", "hypothetcal", "hypotheses.high.strategy", "not one of treatment_policy"),
     # truths
     ("truths", {}, "truths", "at least 1 entry is needed, found none"),
     ("truths/no_effect", None, "truths.no_effect", "a mapping"),

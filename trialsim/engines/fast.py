@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
+from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
 from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_kernels as kernels
+from trialsim.engines.fast_lives import FastLives
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
+from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.world import OutcomeLaw
@@ -65,6 +67,9 @@ class FastChunk:
             np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
         )
         self._complete = self._room_for_completion(size, n)
+        self.lives = None if plan.world.life is None else FastLives(self, plan.world.life)
+        if self.lives is not None:
+            self._dropout, self._complete = self.lives.dropout, self.lives.complete
         self._alive = np.ones(size, dtype=bool)
         self._look = np.zeros(size, dtype=np.int64)
         self._ready = np.full(size, plan.grid)
@@ -115,6 +120,9 @@ class FastChunk:
                 design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
                 levels, records, count, self._open, self._weights, self.arm,
             )  # fmt: skip
+        if self.lives is not None:
+            self.lives.lay_out(self, rows, first)
+            return
         if plan.world.dropout is not None:
             self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
         for index, outcome in enumerate(self._outcomes):
@@ -154,7 +162,7 @@ class FastChunk:
             entry = np.broadcast_to(self.entry, (len(self.replicates), self.patients.width))
             return np.asarray(entry[rows, trigger.count - 1])
         outcome = self._outcomes[trigger.endpoint]
-        times = outcome.event_at if trigger.kind == "events" else outcome.readout_at
+        times = outcome.reported_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
         counted = np.ones(len(self.plan.arms), dtype=bool)
         if trigger.arms is not None:
@@ -170,6 +178,9 @@ class FastChunk:
             # As many as there will ever be: the look is taken when nobody is left who could add one.
             last = np.empty(int(missing.sum()), dtype=np.int64)
             kernels.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
+            if trigger.kind == "events" and outcome.told_at is not None:
+                reports = np.where(times < NEVER, times, 0)[rows[missing]]
+                last = np.maximum(last, reports.max(axis=1))
             if self.patients.recruitment is not None:
                 last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()
@@ -326,6 +337,11 @@ class FastChunk:
         """Return the outcomes of one endpoint."""
         return self._outcomes[index]
 
+    def analysed(self, test: TestPlan) -> Outcome:
+        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+        outcome = self._outcomes[test.endpoint]
+        return outcome if self.lives is None else self.lives.analysed(self, test, outcome)
+
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
@@ -344,14 +360,14 @@ class FastChunk:
         survival = outcome.law.kind == "survival"
         return CutCounts(
             count(self.entry, ticks),
-            count(outcome.event_at, ticks - outcome.law.readout_ticks) if survival else nothing,
+            count(outcome.analysed_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
         )
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
         out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
-        if self.plan.world.dropout is not None:
+        if self.plan.world.dropout is not None or self.lives is not None:
             kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
@@ -379,7 +395,11 @@ class FastChunk:
         last = self._end_cut.copy()
         waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
         if waits:
-            if self.plan.world.dropout is None:
+            if self.lives is not None:
+                kernels.last_readout(
+                    rows, enrolled, self.entry, self.lives.left_by(self._end, self.entry), max(waits), last
+                )
+            elif self.plan.world.dropout is None:
                 last = np.maximum(last, np.where(enrolled > 0, closed + max(waits), 0))
             else:
                 kernels.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
@@ -412,6 +432,10 @@ class FastChunk:
         found = np.zeros((len(self.replicates), len(ticks), int(group.max()) + 1), dtype=np.int64)
         count_randomised(self.entry, self.patients.keys, self._end, ticks, group, found)
         return found
+
+    def tally(self, ticks: Ints) -> LifeTally | None:
+        """Return what has become of the patients of each replicate by a time, where the scenario says."""
+        return None if self.lives is None else self.lives.tally(self, ticks)
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""

@@ -373,8 +373,8 @@ def _sort(keys, size, spare, counts):
 
 
 @kernel
-def sort_new_exits(chosen, cut, seen, entry, exit_at, event_at, keys, sizes):
-    """Merge the exits in (``seen[r]``, ``cut``] into each replicate's sorted list of exits.
+def sort_new_exits(chosen, cut, seen, entry, exit_at, known_at, event_at, keys, sizes):
+    """Merge the exits that become known in (``seen[r]``, ``cut``] into each replicate's sorted list of exits.
 
     A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
     ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut.
@@ -389,12 +389,13 @@ def sort_new_exits(chosen, cut, seen, entry, exit_at, event_at, keys, sizes):
         since = seen[r]
         limit = cut[k]
         out = exit_at[r]
+        known = known_at[r]
         event = event_at[r]
         size = 0
         for i in range(n):
             t = out[i]
             fresh[size] = ((t - e[i]) << (_PATIENT_BITS + 1)) | (np.int64(event[i] != t) << _PATIENT_BITS) | i
-            size += np.int64((t <= limit) & (t > since))
+            size += np.int64((known[i] <= limit) & (known[i] > since))
         _sort(fresh, size, spare, counts)
         old = sizes[r]
         place = old + size
@@ -418,7 +419,7 @@ def numbers_at_risk(
     chosen,
     cut,
     entry,
-    exit_at,
+    known_at,
     arm,
     strata,
     stratum_count,
@@ -435,9 +436,9 @@ def numbers_at_risk(
     """Fill the risk tables of two arms, one stratum after the other.
 
     Two lists run side by side in time since entry: exits seen by the cut, sorted, and patients still followed, who
-    leave the risk set in the reverse order of their entry.
+    leave the risk set in the reverse order of their entry. Whoever's exit is not known yet is still followed.
     """
-    n = exit_at.shape[1]
+    n = known_at.shape[1]
     member = np.empty(n, np.int64)
     row = 0
     offsets[0] = 0
@@ -446,7 +447,7 @@ def numbers_at_risk(
         e = entry[row_of(entry, r)]
         g = arm[row_of(arm, r)]
         s = strata[row_of(strata, r)]
-        out = exit_at[r]
+        out = known_at[r]
         mine = keys[r]
         limit = cut[k]
         entered = np.searchsorted(e, limit, side="right")

@@ -13,7 +13,7 @@ from trialsim.timegrid import NEVER
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
 
-Keyed = tuple[tuple[int, int, int, int], LogRow]
+Keyed = tuple[tuple[int, int, int, int, int], LogRow]
 
 
 def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
@@ -39,20 +39,23 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
         cause: Kind | None = None,
         of: int = 0,
     ) -> None:
-        cause_kind, cause_id = (kind, ident) if cause is None else (cause, of)
-        place = len(keyed) if cause is not None else 0
-        keyed.append(
-            (
-                (tick, int(cause_kind), cause_id, 0 if cause is None else 1 + place),
-                LogRow(tick, kind, ident, part, value),
-            )
-        )
+        row = LogRow(tick, kind, ident, part, value)
+        if cause is None:
+            keyed.append(((tick, int(kind), ident, part, 0), row))
+        else:
+            keyed.append(((tick, int(cause), of, 0, 1 + len(keyed)), row))
 
     recruitment = chunk.patients.recruitment
     entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
     dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
+    if chunk.lives is not None:
+        keyed += [item for item in chunk.lives.log_rows(chunk, row) if item[1].tick <= end]
     for i in range(int(ends.enrolled[row])):
         add(int(entry[i]), Kind.RANDOMISATION, i, 0, float(arm[i]))
+        if recruitment is not None:
+            add(int(entry[i]), Kind.CANDIDATE, i, 0, float(recruitment.keys[row, i]), Kind.RANDOMISATION, i)
+        if chunk.lives is not None:
+            continue
         lost = int(entry[i] + dropout[i])
         if dropout[i] < complete[i] and lost <= end:
             add(lost, Kind.DROPOUT, i, 0, float(arm[i]))
@@ -60,8 +63,6 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
             for tick, kind, value in _outcome_rows(chunk, row, e, i, float(arm[i])):
                 if tick <= end:
                     add(tick, kind, i, e, value)
-        if recruitment is not None:
-            add(int(entry[i]), Kind.CANDIDATE, i, 0, float(recruitment.keys[row, i]), Kind.RANDOMISATION, i)
     if int(ends.enrolled[row]) >= chunk.plan.n:
         last = chunk.plan.n - 1
         add(int(entry[last]), Kind.ENROLMENT_CLOSED, 0, 0, float(chunk.plan.n), Kind.RANDOMISATION, last)
@@ -73,9 +74,8 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
 
 
 def _order(item: Keyed) -> tuple[int, int, int, int, int]:
-    """Return the key of a log row: that of its cause, then the order in which consequences follow."""
-    (tick, kind, ident, step), log_row = item
-    return (tick, kind, ident, step, log_row.part if step == 0 else 0)
+    """Return the key of a log row: tick, kind, id and part of its cause, then the order in which consequences follow."""
+    return item[0]
 
 
 def _row(array: Any, row: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ class Outcome:
 
     def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
         self.law = law
+        self.told_at: tuple[Ints, Ints, Ints] | None = None
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
@@ -28,9 +30,31 @@ class Outcome:
             self._sizes = np.zeros(size, dtype=np.int64)
             self._seen = np.full(size, -1)
             return
-        shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
+        world = chunk.plan.world
+        shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
+
+    def begin_anew(self) -> None:
+        """Forget the exits that looks have seen so far."""
+        self._keys = np.empty_like(self.exit_at)
+        self._sizes = np.zeros(len(self.exit_at), dtype=np.int64)
+        self._seen = np.full(len(self.exit_at), -1)
+
+    @property
+    def known_at(self) -> Ints:
+        """When an analysis knows of each end of follow-up, which may be later than that end."""
+        return self.exit_at if self.told_at is None else self.told_at[0]
+
+    @property
+    def analysed_at(self) -> Ints:
+        """When an analysis knows of each event; a fixed delay of reports is not in it."""
+        return self.event_at if self.told_at is None else self.told_at[1]
+
+    @property
+    def reported_at(self) -> Ints:
+        """When each event is counted by what waits for events; a fixed delay of reports is not in it."""
+        return self.event_at if self.told_at is None else self.told_at[2]
 
     def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
@@ -47,6 +71,11 @@ class Outcome:
             law.readout_ticks,
             self.readout_at,
         )
+        self.lay_out_values(chunk, index, rows, first)
+
+    def lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
+        """Lay out what will be read out of patients ``first[row]`` onwards of some replicates."""
+        law = self.law
         parameters, parameter_rows = chunk.patients.parameters[index]
         shared = (
             chunk.plan.seed,
@@ -74,17 +103,25 @@ class Outcome:
         fresh = rows[self._seen[rows] != until]
         if len(fresh):
             kernels.sort_new_exits(
-                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.event_at,
-                self._keys, self._sizes,
+                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.known_at,
+                self.event_at, self._keys, self._sizes,
             )  # fmt: skip
         room = int(self._sizes[rows].sum()) * count + 8
         offsets = np.empty(len(rows) + 1, dtype=np.int64)
         tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
         kernels.numbers_at_risk(
-            rows, until, chunk.entry, self.exit_at, chunk.arm, strata, count, self._keys, self._sizes,
+            rows, until, chunk.entry, self.known_at, chunk.arm, strata, count, self._keys, self._sizes,
             treatment, control, offsets, *tables,
         )  # fmt: skip
         return RiskTables(offsets, *tables)
+
+
+def derived(outcome: Outcome, event_at: Ints, exit_at: Ints, known_at: Ints) -> Outcome:
+    """Return a survival endpoint's outcomes as another strategy for intercurrent events has them."""
+    made = copy.copy(outcome)
+    made.event_at, made.exit_at, made.told_at = event_at, exit_at, (known_at, event_at, event_at)
+    made.begin_anew()
+    return made
 
 
 class FastCut:
@@ -93,7 +130,7 @@ class FastCut:
     def __init__(self, chunk: FastChunk, point: Point, test: int) -> None:
         self._chunk, self._point = chunk, point
         self._test = chunk.plan.tests[test]
-        self._outcome = chunk.outcome(self._test.endpoint)
+        self._outcome = chunk.analysed(self._test)
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""

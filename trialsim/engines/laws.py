@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
+from trialsim.engines.life_laws import build_life, life_clocks
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
@@ -307,11 +308,14 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         entry = accrual_law("evenly_spaced", over, [], "")
     else:
         entry = _stated_accrual(accrual)
+    outcomes = tuple(builder.law(name, part) for name, part in scenario.endpoints.items())
+    dropout, clocks = builder.dropout(), life_clocks(builder)
+    laws = (*outcomes, *(() if dropout is None else (dropout,)), *clocks)
     return World(
         source,
         entry,
-        tuple(builder.law(name, part) for name, part in scenario.endpoints.items()),
-        builder.dropout(),
+        outcomes,
+        dropout,
         chosen.n,
         chosen.arms,
         builder.sample,
@@ -319,6 +323,8 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         screening,
         chances,
         costs=None if scenario.costs is None else cost_law(scenario.costs, sites is not None),
+        life=build_life(builder, laws, len(outcomes)),
+        clocks=clocks,
     )
 
 

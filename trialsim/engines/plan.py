@@ -289,6 +289,7 @@ def build_plan(
                 test.alpha,
                 hypothesis.strata,
                 hypothesis.follow_up or scenario.horizon,
+                hypothesis.strategy,
             )
         )
     primary = tests[0].endpoint

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import Bools, DataCut, Decision, Floats, Ints, LogRow
+from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan
 
 
@@ -132,6 +133,10 @@ class Chunk(Protocol):
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
+        ...
+
+    def tally(self, ticks: Ints) -> LifeTally | None:
+        """Return what has become of the patients of each replicate by a time, ``[replicate]``, where the scenario says."""
         ...
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:

@@ -13,6 +13,7 @@ from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.conduct import ChunkResult
 from trialsim.engines.cost_records import cost_columns
 from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
+from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.timegrid import TICKS_PER_DAY
@@ -156,7 +157,8 @@ _LOOK_TYPES = {
 def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     """Return a row an arm, in order of replicate and arm."""
     arms = len(result.chunk.plan.arms)
-    return {
+    life, tally = result.chunk.plan.world.life, result.chunk.tally(result.ends.cut)
+    columns: Columns = {
         "replicate": np.repeat(result.chunk.replicates, arms),
         "arm": np.tile(np.arange(arms, dtype=np.int16), len(result.chunk.replicates)),
         "enrolled": result.ends.arm_enrolled.ravel().astype(np.int32),
@@ -165,6 +167,7 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         "dropouts": counts["arm:dropouts"].ravel().astype(np.int32),
         "dropped_look": result.ends.dropped_look.ravel().astype(np.int16),
     }
+    return columns if life is None or tally is None else columns | life_columns(life, tally)
 
 
 def columns_of(result: ChunkResult) -> dict[str, Columns]:

@@ -18,10 +18,12 @@ from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
+from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
+from trialsim.engines.reference_life import Life, tally_of
 from trialsim.engines.reference_sites import Recruitment
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import (
@@ -94,6 +96,7 @@ class ReferenceTrial:
         self._on_arms: dict[tuple[int, int], list[int]] = {}
         self._events = [[0] * arms for _ in world.outcomes]
         self._readouts = [[0] * arms for _ in world.outcomes]
+        self.pending = [0] * len(world.outcomes)
         self._following = 0
         self._exhausted: int | None = None
         self._look = 0
@@ -169,13 +172,17 @@ class ReferenceTrial:
         """Begin to follow patient ``i``: one process an endpoint, and one for loss."""
         plan = self.plan
         self._following += 1
+        if plan.world.life is not None:
+            Life(self, i, patient).begin()
+            self._consider_look()
+            return
         for e, law in enumerate(plan.world.outcomes):
             if law.hazard is not None:
                 patient.natural[e] = self._delay(law.hazard, law, e, patient)
                 patient.running[e] = self.clock.process(self._until_event(i, e))
                 continue
             patient.natural[e] = law.readout_ticks
-            patient.outcome[e] = self._read(law, e, patient)
+            patient.outcome[e] = self.read(law, e, patient)
             patient.running[e] = self.clock.process(self._until_readout(i, e))
         loss = plan.world.dropout
         if loss is not None and loss.hazard is not None:
@@ -192,7 +199,7 @@ class ReferenceTrial:
         factor = patient.parameters[index][arm]
         return int(event_ticks(bits, factor, arm, *steps, hazard.exponent, hazard.scale, self.plan.grid))
 
-    def _read(self, law: OutcomeLaw, index: int, patient: Patient) -> float:
+    def read(self, law: OutcomeLaw, index: int, patient: Patient) -> float:
         """Return what the read-out of a patient will show."""
         parameter = patient.parameters[index][patient.arm]
         if law.kind == "binary":
@@ -265,7 +272,16 @@ class ReferenceTrial:
         if law.readout_ticks:
             yield self.clock.at(now + law.readout_ticks, Kind.READOUT, i, e)
             self.write(Kind.READOUT, i, e, 1.0)
-        self._events[e][patient.arm] += 1
+        self.count_event(e, patient.arm)
+
+    def count_event(self, e: int, arm: int) -> None:
+        """Count an event that has become known."""
+        self._events[e][arm] += 1
+        self._consider_look()
+
+    def count_readout(self, e: int, arm: int) -> None:
+        """Count a read-out."""
+        self._readouts[e][arm] += 1
         self._consider_look()
 
     def _until_readout(self, i: int, e: int) -> Process:
@@ -295,7 +311,7 @@ class ReferenceTrial:
         for process in patient.running.values():
             process.interrupt()
         patient.running.clear()
-        self._leaves()
+        self.patient_leaves()
 
     def _endpoint_done(self, i: int, e: int) -> None:
         """Note that an endpoint has nothing more to give; after the last one the patient cannot be lost."""
@@ -305,9 +321,9 @@ class ReferenceTrial:
             if patient.leaving is not None:
                 patient.leaving.interrupt()
                 patient.leaving = None
-            self._leaves()
+            self.patient_leaves()
 
-    def _leaves(self) -> None:
+    def patient_leaves(self) -> None:
         """Count a patient out; after the last one no count can grow but by reports on their way."""
         self._following -= 1
         self.consider_exhaustion()
@@ -365,6 +381,8 @@ class ReferenceTrial:
         if sum(counts[a] for a in arms) >= trigger.count:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
+        if trigger.kind == "events" and self.pending[trigger.endpoint]:
+            return False
         return self._exhausted is not None and now >= self._exhausted + reports
 
     def _consider_look(self) -> None:
@@ -498,7 +516,7 @@ class ReferenceTrial:
 
         return CutCounts(
             by_arm(known),
-            by_arm([p for p in known if e in p.event and p.event[e] + report <= tick]),
+            by_arm([p for p in known if p.had(e, tick - report)]),
             by_arm([p for p in known if e in p.readout and p.readout[e] <= tick]),
         )
 
@@ -525,7 +543,8 @@ class ReferenceTrial:
         last = self._end_cut
         for p in self.patients:
             for wait in waits:
-                last = max(last, p.entry + (wait if p.dropout is None else min(wait, p.dropout)))
+                left = p.dropout if p.ended is None else p.ended - p.entry
+                last = max(last, p.entry + (wait if left is None else min(wait, left)))
         return Ends(
             np.array([int(self._end_reason)], dtype=np.int8),
             np.array([end]),
@@ -564,6 +583,11 @@ class ReferenceTrial:
             ],
             dtype=np.int64,
         )
+
+    def tally(self, ticks: Ints) -> LifeTally | None:
+        """Return what has become of the patients by a time, where the scenario says."""
+        life = self.plan.world.life
+        return None if life is None else tally_of(self, life, int(ticks[0]))
 
     def log(self, row: int) -> list[LogRow]:
         """Return the event log, in the order in which it was written."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, Moments, RiskTables
+from trialsim.contracts import Floats, LogRow, Moments, RiskTables
 from trialsim.stats.moments import binary_moments, mean_and_squares
+from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
     from trialsim.engines.reference import ReferenceTrial
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Patient:
-    """One randomised patient: what is known so far, and what nature has in store."""
+    """One randomised patient: what is known so far, and what nature has in store.
+
+    ``key`` is the number at which their draws are found. Where the scenario tells patients' lives, ``course`` is what has
+    become of them, ``ended`` when they left, ``off`` when they had the last dose, ``quit`` when they discontinued,
+    ``crossed`` when they crossed over, ``died`` when they died, ``log`` what happened. Of endpoints whose
+    events take time to be told, ``found`` is when an event was seen, ``known`` from when on an analysis knows of it,
+    ``refused`` when it was not confirmed. ``closed`` is when an endpoint's own follow-up ended.
+    """
 
     key: int
     entry: int
@@ -33,6 +41,30 @@ class Patient:
     lost: int | None = None
     running: dict[int, Any] = field(default_factory=dict)
     leaving: Any | None = None
+    course: Any | None = None
+    ended: int | None = None
+    off: int | None = None
+    quit: int | None = None
+    crossed: int | None = None
+    died: int | None = None
+    log: list[LogRow] = field(default_factory=list)
+    found: dict[int, int] = field(default_factory=dict)
+    known: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)
+    closed: dict[int, int] = field(default_factory=dict)
+
+    def had(self, e: int, tick: int) -> bool:
+        """Return whether an analysis knows of an event by a time; it is told at once, or when it is confirmed."""
+        return e in self.event and self.known.get(e, self.event[e]) <= tick
+
+    def stays_until(self, e: int, tick: int) -> int:
+        """Return when follow-up without an event that is known ends: when the patient left, or at a cut.
+
+        An event of which an analysis does not know yet leaves its patient followed.
+        """
+        if e in self.found and self.refused.get(e, tick + 1) > tick:
+            return tick
+        return min(end for end in (tick, self.lost, self.ended, self.closed.get(e)) if end is not None)
 
 
 class ReferenceCut:
@@ -48,9 +80,39 @@ class ReferenceCut:
         both = (self._test.control, self._test.treatment)
         return [(i, p) for i, p in enumerate(self._trial.patients) if p.arm in both]
 
+    def _end(self, p: Patient, until: int) -> tuple[int, bool]:
+        """Return when a patient's follow-up ends at a cut and whether with an event, as the strategy has it."""
+        e, strategy = self._test.endpoint, self._test.strategy
+        if strategy in ("treatment_policy", "principal_stratum"):
+            return (p.event[e], True) if p.had(e, until) else (p.stays_until(e, until), False)
+        own = p.event.get(e, p.stays_until(e, NEVER))
+        happened = e in p.event
+        if strategy == "composite":
+            first = min((t for t in (p.quit, p.died) if t is not None), default=NEVER)
+            if first < own or (first == own and not happened and first < NEVER):
+                own, happened = first, True
+        else:
+            changes = (p.off,) if strategy == "while_on_treatment" else (p.quit, p.crossed)
+            first = min((t for t in changes if t is not None), default=NEVER)
+            if first < own:
+                own, happened = first, False
+        return (own, happened) if own <= until else (until, False)
+
+    def _read(self, p: Patient) -> tuple[int, float]:
+        """Return when an outcome is known, NEVER where it is not, and its value, as the strategy has it."""
+        e, strategy = self._test.endpoint, self._test.strategy
+        own = (p.readout.get(e, NEVER), p.outcome[e])
+        if strategy in ("treatment_policy", "principal_stratum"):
+            return own
+        changes = (p.quit, p.died) if strategy == "composite" else (p.quit, p.crossed, p.died)
+        first = min((t for t in changes if t is not None), default=NEVER)
+        if first >= p.entry + self._law.readout_ticks:
+            return own
+        return (first, float(self._test.lower_is_better)) if strategy == "composite" else (NEVER, 0.0)
+
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
-        test, e = self._test, self._test.endpoint
+        test = self._test
         until = self._tick - self._law.readout_ticks
         count = self._trial.plan.strata(test.strata).count
         rows: list[tuple[int, int, int, int]] = []
@@ -61,8 +123,9 @@ class ReferenceCut:
         ]
         for stratum in range(count):
             group = [p for s, p in known if s == stratum]
-            had = np.array([e in p.event and p.event[e] <= until for p in group], dtype=bool)
-            stops = [p.event.get(e, p.lost if p.lost is not None else until) for p in group]
+            ends = [self._end(p, until) for p in group]
+            had = np.array([event for _, event in ends], dtype=bool)
+            stops = [stop for stop, _ in ends]
             followed = np.array(
                 [min(stop, until) - p.entry for stop, p in zip(stops, group, strict=True)], dtype=np.int64
             )
@@ -83,11 +146,11 @@ class ReferenceCut:
 
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
-        e = self._test.endpoint
-        seen = [p for _, p in self._pair() if e in p.readout and p.readout[e] <= self._tick]
+        seen = [(p, *self._read(p)) for _, p in self._pair()]
+        seen = [(p, tick, value) for p, tick, value in seen if tick <= self._tick]
         found = []
         for arm in (self._test.control, self._test.treatment):
-            values = np.array([p.outcome[e] for p in seen if p.arm == arm], dtype=np.float64)
+            values = np.array([value for p, _, value in seen if p.arm == arm], dtype=np.float64)
             if self._law.kind == "binary":
                 mean, squares = binary_moments(len(values), int(values.sum()))
             else:

@@ -19,7 +19,9 @@ from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
+from trialsim.engines.potential_outcomes import true_value
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
+from trialsim.engines.strategies import estimator_of
 from trialsim.engines.worker_process import settle
 from trialsim.errors import UsageError, names_given, require_whole
 from trialsim.scenario.load import patient_table
@@ -262,7 +264,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
     for plan in plans:
         best = _best_arm(plan)
         for test in plan.tests:
-            value = plan.world.true_value(test.endpoint, test.treatment, test.control, test.follow_up)
+            value = true_value(plan, test, test.treatment, test.control)
             benefit = -value if test.lower_is_better else value
             rows.append(
                 {
@@ -270,7 +272,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "truth": plan.truth,
                     "hypothesis": test.name,
                     "estimand": test.analysis.estimand,
-                    "estimator": test.analysis.estimator,
+                    "estimator": estimator_of(test),
                     "true_value": value,
                     "null": benefit <= _smallest(plan, test.endpoint),
                     "best_arm": best,
@@ -297,9 +299,7 @@ def _best_arm(plan: Plan) -> str:
     """Return the arm with the best true value of the first test's endpoint; empty where several share it."""
     test = plan.tests[0]
     sign = -1.0 if test.lower_is_better else 1.0
-    values = [0.0] + [
-        sign * plan.world.true_value(plan.primary, a, 0, test.follow_up) for a in range(1, len(plan.arms))
-    ]
+    values = [0.0] + [sign * true_value(plan, test, a, 0) for a in range(1, len(plan.arms))]
     best, near = max(values), _smallest(plan, plan.primary)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
     return holders[0] if len(holders) == 1 else ""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trialsim.compiled import kernel
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, uniform
 from trialsim.elementary import standard_normal
+from trialsim.engines.life import LifeLaw
 from trialsim.operations.accrual import AccrualLaw
 from trialsim.operations.costs import CostLaw
 from trialsim.operations.screening import ScreeningLaw
@@ -205,6 +206,10 @@ class World:
         enter.
     costs
         What is paid for, or None.
+    life
+        What happens to patients from randomisation on beyond endpoints and loss, or None.
+    clocks
+        Laws of what :attr:`life` adds: withdrawal, adverse events, reasons to discontinue.
     """
 
     source: PatientSource
@@ -218,6 +223,9 @@ class World:
     screening: ScreeningLaw | None = None
     chances: Chances | None = None
     costs: CostLaw | None = None
+
+    life: LifeLaw | None = None
+    clocks: tuple[OutcomeLaw, ...] = ()
 
     @property
     def subgroup_levels(self) -> tuple[str, ...]:
@@ -237,8 +245,9 @@ class World:
 
     @property
     def laws(self) -> tuple[OutcomeLaw, ...]:
-        """Endpoints and, last, dropout where there is any."""
-        return self.outcomes if self.dropout is None else (*self.outcomes, self.dropout)
+        """Endpoints, dropout where there is any, and what else happens to patients."""
+        lost = () if self.dropout is None else (self.dropout,)
+        return (*self.outcomes, *lost, *self.clocks)
 
     @cached_property
     def truth_entry_days(self) -> Floats:

@@ -12,6 +12,7 @@ from trialsim.oc.columns import Cell, HypothesisFacts, Records, RecordTables, re
 from trialsim.oc.comparisons import Difference, design_differences
 from trialsim.oc.costs import cost_measures
 from trialsim.oc.estimation import estimation_measures
+from trialsim.oc.lives import life_measures
 from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import proportion
@@ -150,6 +151,7 @@ def _design_measures(
         yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)
         yield from recruitment_measures(records, cell, failed[cell])
         yield from cost_measures(records, cell, failed[cell])
+        yield from life_measures(records, cell, failed[cell])
 
 
 def _rejection_measures(

@@ -11,6 +11,7 @@ PROBABILITY = "probability"
 PATIENTS = "patients"
 EVENTS = "events"
 DAYS = "days"
+PER_YEAR = "per patient-year"
 OF_THE_ESTIMATE = "unit of the estimate"
 MONEY = "currency of the scenario"
 
@@ -137,6 +138,7 @@ def _definitions() -> Iterator[Definition]:
     yield from _by_arm()
     yield from recruitment_definitions()
     yield from _costs()
+    yield from _lives()
 
 
 def _rejection() -> Iterator[Definition]:
@@ -324,4 +326,33 @@ def _by_arm() -> Iterator[Definition]:
         "on_best_arm_share",
         "share",
         f"Mean over replicates of the share of patients randomised to the best arm. {_FAILED_MEAN}",
+    )
+
+
+def _lives() -> Iterator[Definition]:
+    at_cut = f"By the deciding data cut. {_FAILED_MEAN}"
+    rate = (
+        "per patient-year at risk in the arm, with the severity as reason or of all severities: the sum over terms of all "
+        f"replicates' events over all their years at risk. {at_cut}"
+    )
+    yield Definition("adverse_events", PER_YEAR, f"Adverse events {rate}")
+    yield Definition("serious_adverse_events", PER_YEAR, f"Serious adverse events {rate}")
+    yield Definition(
+        "discontinued",
+        PATIENTS,
+        f"Mean number of patients of the arm who discontinue treatment for the reason. {at_cut}",
+    )
+    yield Definition(
+        "deaths",
+        PATIENTS,
+        f"Mean number of patients of the arm who die of the cause given as reason. {at_cut}",
+    )
+    yield Definition("lost", PATIENTS, f"Mean number of patients of the arm lost to follow-up. {at_cut}")
+    yield Definition(
+        "withdrawn", PATIENTS, f"Mean number of patients of the arm who withdraw consent. {at_cut}"
+    )
+    yield Definition(
+        "visits_missed",
+        "share",
+        f"Visits of the arm that are missed, over all that are due while patients are followed. {at_cut}",
     )

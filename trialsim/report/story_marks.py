@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.report.story_lives import level_name
 from trialsim.report.story_replay import Course, Replay
 
 Floats = NDArray[np.float64]
@@ -14,6 +15,9 @@ Points = list[tuple[int, float]]
 
 DARK = "#222222"
 _GAP_BETWEEN_ARMS = 0.015
+_SEVERITIES = (("1", False), (">", False), (">", True))
+_GRADES = (("1", False), ("4", False), (">", False), (">", True), ("<", True))
+"""Marker and whether it is filled, of adverse events by severity and by grade."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ def swimmers(replay: Replay) -> Swimmers:
         for endpoint, (tick, value) in course.readouts.items():
             responded = int(value) if replay.plan.world.outcomes[endpoint].kind == "binary" else 0
             marks["readout", endpoint, responded].points.append((tick, height))
+        for tick, _, severity in course.adverse:
+            marks["adverse", 0, severity].points.append((tick, height))
         if course.lost is not None:
             marks["lost", 0, 0].points.append((course.lost, height))
     arm = np.array([course.arm for course in replay.courses], dtype=np.int64)
@@ -116,13 +122,18 @@ def _kinds(replay: Replay) -> dict[tuple[str, int, int], Mark]:
             kinds["readout", endpoint, 0] = Mark(f"{law.name}: no", shape, False)
         else:
             kinds["readout", endpoint, 0] = Mark(f"readout of {law.name}", "|", True)
+    life = replay.plan.world.life
+    for level in range(1, 1 + (len(life.levels) if life is not None else 0)):
+        assert life is not None
+        shape, filled = (_SEVERITIES if len(life.levels) < len(_GRADES) else _GRADES)[level - 1]
+        kinds["adverse", 0, level] = Mark(f"adverse event, {level_name(life, level)}", shape, filled)
     kinds["lost", 0, 0] = Mark("lost to follow-up", "x", False)
     return kinds
 
 
 def _last_followed(replay: Replay, course: Course) -> int:
     """Return until when a patient was followed: all endpoints known, lost, or the end of the trial."""
-    if course.lost is not None:
-        return course.lost
+    if course.lost is not None or course.died is not None:
+        return min(tick for tick in (course.lost, course.died) if tick is not None)
     known = [*course.events.values(), *(tick for tick, _ in course.readouts.values())]
     return max(known) if len(known) == len(replay.plan.world.outcomes) else replay.end

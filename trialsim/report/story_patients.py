@@ -101,10 +101,8 @@ def _time_to_event(replay: Replay, course: Course, endpoint: int) -> dict[str, A
     name = law.name.upper()
     if course.entry > until:
         return {f"{name}_TIME": None, f"{name}_CNSR": None, f"{name}_ANLFL": "N"}
-    stops = [until] if course.lost is None else [until, course.lost]
-    event = course.events.get(endpoint)
-    had = event is not None and event <= until
-    stop = event if had and event is not None else min(stops)
+    had = course.had(endpoint, until)
+    stop = course.events[endpoint] if had else course.followed_until(endpoint, until)
     return {
         f"{name}_TIME": (stop - course.entry) / TICKS_PER_DAY,
         f"{name}_CNSR": 0 if had else 1,

@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from trialsim.contracts import Kind, Status, Stop
+from trialsim.engines.potential_outcomes import true_value
+from trialsim.engines.strategies import FLAGS
 from trialsim.report.numbers import plain
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
@@ -73,7 +75,7 @@ def _allocated(replay: Replay) -> str:
 def _benefit(replay: Replay, test: int) -> float:
     """Return the true effect of a test, positive where it is a benefit."""
     plan = replay.plan.tests[test]
-    value = replay.plan.world.true_value(plan.endpoint, plan.treatment, plan.control, plan.follow_up)
+    value = true_value(replay.plan, plan, plan.treatment, plan.control)
     return -value if plan.lower_is_better else value
 
 
@@ -96,7 +98,12 @@ def _truths(replay: Replay) -> list[str]:
         worth = "no benefit" if benefit <= _NO_DIFFERENCE else "a benefit"
         endpoint = replay.plan.world.outcomes[test.endpoint].name
         parts.append(f"{test.name} ({endpoint}, {arms}) {_effect(replay, place, value)}, {worth}")
-    return [f"In truth: {'; '.join(parts)}."]
+    flagged = [
+        f"The analysis of {test.name} is flagged: {FLAGS[test.strategy]}."
+        for test in replay.plan.tests
+        if test.strategy in FLAGS
+    ]
+    return [f"In truth: {'; '.join(parts)}.", *flagged]
 
 
 def _enrolment(replay: Replay) -> list[str]:

@@ -9,6 +9,7 @@ from trialsim.contracts import Kind, LogRow
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
 from trialsim.report.story import Story
 from trialsim.report.story_candidates import OF_CANDIDATES, OF_SITES
+from trialsim.report.story_lives import KINDS
 from trialsim.report.story_part import Part
 from trialsim.report.story_parting import shown
 from trialsim.report.story_replay import Replay
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ENDS_SHOWN = 12
-_OF_PATIENTS = (Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.RANDOMISATION, *OF_CANDIDATES, *OF_SITES)
+_OF_PATIENTS = (
+    Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.RANDOMISATION, *OF_CANDIDATES, *OF_SITES, *KINDS,
+)  # fmt: skip
 _SHORT = 4 * ENDS_SHOWN
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trialsim.contracts import Kind, LogRow, Status, Stop
+from trialsim.engines.life import WITHDRAWAL_PART
 from trialsim.engines.plan import Trigger
 from trialsim.engines.records import STOP_REASONS
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
@@ -16,6 +17,7 @@ from trialsim.report.story_candidates import (
     of_recruitment,
     recruitment_clause,
 )
+from trialsim.report.story_lives import KINDS, life_clause, life_names
 from trialsim.report.story_replay import Replay
 from trialsim.timegrid import TICKS_PER_DAY, to_days
 
@@ -23,7 +25,7 @@ _FAILED = -1000.0
 
 EVENT_COLUMNS = (
     "time", "tick", "kind", "patient", "arm", "look", "review", "endpoint", "hypothesis", "reason", "status",
-    "value",
+    "value", "term", "severity",
 )  # fmt: skip
 
 
@@ -87,13 +89,17 @@ def waits_for(replay: Replay, trigger: Trigger) -> str:
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:
     """Return an entry of the event log with names for indices and None for what does not apply.
 
-    ``value`` is an outcome, a z statistic, an allocation weight or a number of patients.
+    ``value`` is an outcome, a z statistic, an allocation weight, a number of patients, days, or the number of a visit.
     """
     plan, kind = replay.plan, row.kind
     found: dict[str, Any] = dict.fromkeys(event_columns(replay))
     found.update(time=row.tick / TICKS_PER_DAY, tick=row.tick, kind=kind.name.lower())
-    if kind in (Kind.RANDOMISATION, Kind.EVENT, Kind.READOUT, Kind.DROPOUT):
+    if kind in KINDS or kind in (Kind.RANDOMISATION, Kind.EVENT, Kind.READOUT, Kind.DROPOUT):
         found.update(patient=row.id + 1, arm=plan.arms[replay.courses[row.id].arm])
+    if kind in KINDS:
+        found.update(life_names(plan, row))
+    if kind == Kind.DROPOUT and row.part == WITHDRAWAL_PART:
+        found["reason"] = "withdrawal"
     if kind in (Kind.EVENT, Kind.READOUT):
         found["endpoint"] = plan.world.outcomes[row.part].name
     if kind in (Kind.READOUT, Kind.WEIGHT, Kind.ENROLMENT_CLOSED, Kind.REVIEW):
@@ -130,7 +136,7 @@ def happening(entry: dict[str, Any]) -> str:
     clauses = {
         "randomisation": f"patient {entry['patient']} was randomised to {entry['arm']}",
         "event": f"{who} had an event of {entry['endpoint']}",
-        "dropout": f"{who} was lost to follow-up",
+        "dropout": f"{who} {'withdrew consent' if entry['reason'] == 'withdrawal' else 'was lost to follow-up'}",
         "review": f"review {entry['review']} was held",
         "decision": f"the decision at look {entry['look']} was {_decided(entry['reason'])}",
         "end": f"the trial ended {because(entry['reason'])}",
@@ -147,7 +153,7 @@ def happening(entry: dict[str, Any]) -> str:
     if kind == "look":
         found = "no estimate" if value is None else f"z = {plain(value, 3)}"
         return f"look {entry['look']} gave {found} for {entry['hypothesis']}"
-    return clauses[kind]
+    return life_clause(entry) or clauses[kind]
 
 
 def outcome(value: float) -> str:

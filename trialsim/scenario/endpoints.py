@@ -8,18 +8,22 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from trialsim.scenario.accrual import MOST_PIECES
+from trialsim.scenario.delays import Delay
 from trialsim.scenario.hazards import Baseline, HazardRatio, Ratio
 from trialsim.scenario.population import TraitName
+from trialsim.scenario.severity import Level, by_level
 from trialsim.scenario.units import Duration, PositiveDuration
 from trialsim.scenario.values import (
     Coefficient,
     Finite,
+    Flag,
     Label,
     Model,
     Name,
     NotNegative,
     OpenProbability,
     Positive,
+    Probability,
     WordAtom,
     exactly_one,
 )
@@ -75,6 +79,20 @@ Coefficients = Annotated[dict[Label, Coefficient], Field(max_length=MOST_TERMS),
 Values = Annotated[dict[Label, Finite], Field(max_length=MOST_TERMS), AfterValidator(_sorted)]
 LatentCoefficients = Annotated[dict[TraitName, Coefficient], AfterValidator(_sorted)]
 LatentValues = Annotated[dict[TraitName, Finite], AfterValidator(_sorted)]
+OutcomeCoefficients = Annotated[
+    dict[Name, Coefficient], Field(max_length=MOST_EFFECTS), AfterValidator(_sorted)
+]
+After = Annotated[dict[Level, HazardRatio], AfterValidator(by_level)]
+
+
+Detected = Annotated[str, WordAtom(("visits",))]
+
+
+class Adjudication(Model):
+    """A committee that confirms reported events, or does not."""
+
+    delay: Delay
+    confirmed: Probability
 
 
 class SurvivalEndpoint(Model):
@@ -91,6 +109,10 @@ class SurvivalEndpoint(Model):
     drift: Drift | None = None
     site: SiteEffect | None = None
     readout: Duration = 0.0
+    terminal: Flag | None = None
+    detected: Detected | None = None
+    report_delay: Delay | None = None
+    adjudication: Adjudication | None = None
 
 
 class BinaryEndpoint(Model):
@@ -108,6 +130,7 @@ class BinaryEndpoint(Model):
     modifiers: Coefficients = {}
     drift: Drift | None = None
     site: SiteEffect | None = None
+    detected: Detected | None = None
 
 
 class ContinuousEndpoint(Model):
@@ -125,6 +148,7 @@ class ContinuousEndpoint(Model):
     modifiers: Values = {}
     drift: Drift | None = None
     site: SiteEffect | None = None
+    detected: Detected | None = None
 
 
 ENDPOINT_KINDS = ("survival", "binary", "continuous")
@@ -166,3 +190,5 @@ class Dropout(Model):
     covariates: Coefficients = {}
     centre: Values = {}
     latent: LatentCoefficients = {}
+    after: After | None = None
+    outcome: OutcomeCoefficients | None = None

@@ -19,6 +19,9 @@ ANALYSES_OF_KIND = {
 }
 
 
+STRATEGIES = ("treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum")
+
+
 class LogRank(Model):
     """The log-rank test, stratified where strata are named."""
 
@@ -92,7 +95,7 @@ class Hypothesis(Model):
     arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)]
     analysed_by: Analysis = Field(alias="analysis")
     direction: Annotated[str, WordAtom(("lower", "higher"))]
-    strategy: Annotated[str, WordAtom(("treatment_policy",))] = "treatment_policy"
+    strategy: Annotated[str, WordAtom(STRATEGIES)] = "treatment_policy"
     follow_up: PositiveDuration | None = None
 
     @property

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.costs import Costs
 from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, SurvivalEndpoint
+from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import TRAITS, Population
 from trialsim.scenario.rules_costs import cost_findings
 from trialsim.scenario.screening import Screening
 from trialsim.scenario.sites import MOST_SITES
 from trialsim.scenario.table import MOST_LEVELS, Table
+from trialsim.scenario.visits import Visits
 from trialsim.scenario.wording import did_you_mean, listed, shown, unknown
 
 Finding = tuple[tuple[str | int, ...], str]
@@ -35,6 +37,8 @@ class WorldParts:
         The resampled patients.
     horizon
         In days.
+    treatment, discontinuation, withdrawal, adverse_events, visits
+        What could be read.
     """
 
     arms: tuple[str, ...] | None
@@ -46,6 +50,11 @@ class WorldParts:
     horizon: float
     screening: Screening | None = None
     costs: Costs | None = None
+    treatment: Treatment | None = None
+    discontinuation: Mapping[str, Departure] = field(default_factory=dict)
+    withdrawal: Departure | None = None
+    adverse_events: Mapping[str, AdverseEvent] = field(default_factory=dict)
+    visits: Visits | None = None
 
 
 def world_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -63,8 +72,8 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         )
     for name, endpoint in parts.endpoints.items():
         at = ("endpoints", name)
-        yield from _effect(at, endpoint.effect, parts, whole=True)
-        yield from _predictor(at, endpoint, parts)
+        yield from effect_findings(at, endpoint.effect, parts, whole=True)
+        yield from predictor_findings(at, endpoint, parts)
         if endpoint.readout > parts.horizon:
             yield (
                 (*at, "readout"),
@@ -74,14 +83,14 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         if isinstance(endpoint, BinaryEndpoint):
             yield from _probabilities(at, endpoint)
     if parts.dropout is not None:
-        yield from _effect(("dropout",), parts.dropout.effect, parts, whole=False)
-        yield from _predictor(("dropout",), parts.dropout, parts)
+        yield from effect_findings(("dropout",), parts.dropout.effect, parts, whole=False)
+        yield from predictor_findings(("dropout",), parts.dropout, parts)
     yield from recruitment_findings(parts)
     yield from cost_findings(parts.costs, parts.accrual, parts.screening)
     if parts.screening is not None:
         for name in ("prescreen", "consent", "eligible"):
             if (chance := getattr(parts.screening, name)) is not None:
-                yield from _predictor(("screening", name), chance, parts)
+                yield from predictor_findings(("screening", name), chance, parts)
 
 
 def recruitment_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -155,7 +164,7 @@ def _positive_definite(matrix: list[list[float]]) -> bool:
     return True
 
 
-def _effect(
+def effect_findings(
     at: tuple[str | int, ...], effect: Mapping[str, Any], parts: WorldParts, *, whole: bool
 ) -> Iterator[Finding]:
     """Yield arms of an effect that do not exist, and arms that are left out."""
@@ -207,7 +216,7 @@ def covariate_problem(name: str, levels: Mapping[str, tuple[str, ...] | None]) -
     return None
 
 
-def _predictor(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iterator[Finding]:
+def predictor_findings(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iterator[Finding]:
     """Yield names of a linear predictor that do not exist."""
     if parts.population is None:
         return

@@ -16,12 +16,14 @@ from trialsim.scenario.costs import Costs
 from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.life import Departure, Reasons, Terms, Treatment
 from trialsim.scenario.population import Population
 from trialsim.scenario.screening import Screening
 from trialsim.scenario.table import Table
 from trialsim.scenario.truths import Overlay, TruthName, apply_overlay, select
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import Label, Model, Name, Text
+from trialsim.scenario.visits import Visits
 
 DEFAULT_HORIZON = 50 * 365.25
 MOST_ARMS = 20
@@ -37,6 +39,11 @@ class World(Model):
     dropout: Dropout | None = None
     screening: Screening | None = None
     costs: Costs | None = None
+    treatment: Treatment | None = None
+    discontinuation: Reasons | None = None
+    withdrawal: Departure | None = None
+    adverse_events: Terms | None = None
+    visits: Visits | None = None
 
 
 class Scenario(Model):
@@ -54,6 +61,11 @@ class Scenario(Model):
     dropout: Dropout | None = None
     screening: Screening | None = None
     costs: Costs | None = None
+    treatment: Treatment | None = None
+    discontinuation: Reasons | None = None
+    withdrawal: Departure | None = None
+    adverse_events: Terms | None = None
+    visits: Visits | None = None
     hypotheses: Annotated[dict[Name, Hypothesis], Field(min_length=1, max_length=50)]
     truths: Annotated[dict[TruthName, Overlay], Field(min_length=1, max_length=MOST_TRUTHS)]
     designs: Annotated[dict[Name, Design], Field(min_length=1, max_length=100)]

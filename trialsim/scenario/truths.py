@@ -29,7 +29,10 @@ from trialsim.scenario.values import NAME_PATTERN, NameAtom, NumberAtom
 from trialsim.scenario.wording import did_you_mean, listed, printable, refuse, shown
 
 ANY = "*"
-WORLD_PARTS = ("population", "accrual", "screening", "endpoints", "dropout", "costs")
+WORLD_PARTS = (
+    "population", "accrual", "screening", "endpoints", "dropout", "treatment", "discontinuation", "withdrawal",
+    "adverse_events", "visits", "costs",
+)  # fmt: skip
 _TRUTH = re.compile(r"([a-z][a-z0-9_]*)(\[[^\[\]\n]{1,300}\])?\Z")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 _NUMBER = NumberAtom(least=-1e9, most=1e9)

@@ -14,8 +14,11 @@ from trialsim.scenario.costs import Costs
 from trialsim.scenario.design import Design
 from trialsim.scenario.endpoints import Dropout, Endpoint
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import Population
 from trialsim.scenario.rules_designs import trial_findings
+from trialsim.scenario.rules_life import life_findings
+from trialsim.scenario.rules_strategies import strategy_findings
 from trialsim.scenario.rules_world import Finding, WorldParts, world_findings
 from trialsim.scenario.schema import DEFAULT_HORIZON, MOST_ARMS, Scenario, World
 from trialsim.scenario.screening import Screening
@@ -25,6 +28,7 @@ from trialsim.scenario.trial_parts import TrialParts
 from trialsim.scenario.truths import apply_overlay
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import Name
+from trialsim.scenario.visits import Visits
 
 MOST_READ = 200
 """Entries of a mapping that are looked at in a scenario that cannot be read whole."""
@@ -40,6 +44,10 @@ _ENDPOINT: TypeAdapter[Any] = TypeAdapter(Endpoint)
 _DROPOUT = TypeAdapter(Dropout)
 _SCREENING = TypeAdapter(Screening)
 _COSTS = TypeAdapter(Costs)
+_TREATMENT = TypeAdapter(Treatment)
+_DEPARTURE = TypeAdapter(Departure)
+_ADVERSE_EVENT = TypeAdapter(AdverseEvent)
+_VISITS = TypeAdapter(Visits)
 _HYPOTHESIS = TypeAdapter(Hypothesis)
 _DESIGN = TypeAdapter(Design)
 
@@ -78,6 +86,11 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         costs=_read(_COSTS, tree.get("costs")),
         table=table,
         horizon=_read(_HORIZON, tree.get("horizon")) or DEFAULT_HORIZON,
+        treatment=_read(_TREATMENT, tree.get("treatment")),
+        discontinuation=_read_each(_DEPARTURE, tree.get("discontinuation")),
+        withdrawal=_read(_DEPARTURE, tree.get("withdrawal")),
+        adverse_events=_read_each(_ADVERSE_EVENT, tree.get("adverse_events")),
+        visits=_read(_VISITS, tree.get("visits")),
     )
     names = {
         key: list(tree[key]) if isinstance(tree.get(key), dict) else [] for key in ("endpoints", "hypotheses")
@@ -114,6 +127,11 @@ def _world_parts(world: Scenario | World, scenario: Scenario) -> WorldParts:
         costs=world.costs,
         table=scenario.table,
         horizon=scenario.horizon,
+        treatment=world.treatment,
+        discontinuation=world.discontinuation or {},
+        withdrawal=world.withdrawal,
+        adverse_events=world.adverse_events or {},
+        visits=world.visits,
     )
 
 
@@ -127,7 +145,12 @@ def rule_problems(parts: TrialParts, tree: Mapping[str, Any]) -> list[Problem]:
     tree
         The scenario as it is written.
     """
-    findings = [*world_findings(parts.world), *trial_findings(parts)]
+    findings = [
+        *world_findings(parts.world),
+        *life_findings(parts.world),
+        *strategy_findings(parts),
+        *trial_findings(parts),
+    ]
     return [_problem(finding, lambda location: written_path(tree, location)) for finding in findings]
 
 
@@ -163,5 +186,6 @@ def _world_problems(scenario: Scenario, written: dict[str, Any], overlay: dict[s
         world = World.model_validate(changed, context=keys)
     except ValidationError as error:
         return problems_from(error, changed, keys)
-    findings = world_findings(_world_parts(world, scenario))
+    parts = _world_parts(world, scenario)
+    findings = [*world_findings(parts), *life_findings(parts)]
     return [_problem(finding, lambda location: written_path(changed, location)) for finding in findings]

@@ -1,0 +1,195 @@
+"""True values by strategy for intercurrent events, against closed forms, and that analyses find them where they can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trialsim.engines.plan import Plan, build_plan
+from trialsim.engines.potential_outcomes import SAMPLE, cox_of_two, true_value
+from trialsim.engines.runner import run
+from trialsim.engines.strategies import estimator_of
+from trialsim.errors import ScenarioError
+from trialsim.scenario.load import scenario_from
+from trialsim.scenario.schema import Scenario
+
+HAZARD, RATIO, STOP, STOP_RATIO, DAYS = 0.004, 0.4, 0.006, 1.5, 300.0
+WAYS = ("treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum")
+
+
+def scenario(endpoint: dict[str, Any], analysis: str, direction: str, **parts: Any) -> Scenario:
+    tree = {
+        "name": "strategies",
+        "horizon": "2 years",
+        "accrual": {"evenly_spaced": {"over": "0.001 days"}},
+        "arms": ["control", "treatment"],
+        "endpoints": {"e": endpoint},
+        "treatment": {"effect_stops": True},
+        "discontinuation": {
+            "any": {"baseline": {"hazard": f"{STOP} per day"}, "effect": {"treatment": STOP_RATIO}}
+        },
+        "hypotheses": {
+            way: {
+                "endpoint": "e",
+                "arms": ["treatment", "control"],
+                "analysis": analysis,
+                "direction": direction,
+                "strategy": way,
+                "follow_up": f"{DAYS} days",
+            }
+            for way in WAYS
+        },
+        "truths": {"here": {}},
+        "designs": {
+            "d": {
+                "kind": "fixed",
+                "n": 1000,
+                "allocation": "alternating",
+                "looks": [{"when": {"calendar": f"{DAYS} days"}}],
+                "tests": {way: {"alpha": 0.025} for way in WAYS},
+            }
+        },
+    } | parts
+    return scenario_from(tree)
+
+
+def survival(ratio: float = RATIO, **more: Any) -> dict[str, Any]:
+    return {
+        "kind": "survival",
+        "baseline": {"hazard": f"{HAZARD} per day"},
+        "effect": {"treatment": ratio},
+    } | more
+
+
+def truths(plan: Plan) -> dict[str, float]:
+    return {test.name: true_value(plan, test, 1, 0) for test in plan.tests}
+
+
+def limit_of_cox() -> float:
+    """Return the log hazard ratio to which a Cox model converges where the effect stops with treatment."""
+    t = np.linspace(0.0, DAYS, 200_001)
+    on, stop = HAZARD * RATIO, STOP * STOP_RATIO
+    treated = np.exp(-(on + stop) * t) + stop * (np.exp(-HAZARD * t) - np.exp(-(on + stop) * t)) / (
+        on + stop - HAZARD
+    )
+    control = np.exp(-HAZARD * t)
+    events = [-np.diff(s) for s in (treated, control)]
+    risk = [0.5 * (s[1:] + s[:-1]) for s in (treated, control)]
+    beta = 0.0
+    for _ in range(50):
+        share = np.exp(beta) * risk[0] / (np.exp(beta) * risk[0] + risk[1])
+        both = events[0] + events[1]
+        beta += float((events[0] - both * share).sum() / (both * share * (1 - share)).sum())
+    return beta
+
+
+EXACT = {
+    "treatment_policy": limit_of_cox(),
+    "hypothetical": np.log(RATIO),
+    "composite": np.log((HAZARD * RATIO + STOP * STOP_RATIO) / (HAZARD + STOP)),
+    "while_on_treatment": np.log(RATIO),
+    "principal_stratum": np.log(RATIO),
+}
+
+
+@pytest.fixture(scope="module")
+def exponential() -> Scenario:
+    return scenario(survival(), "cox", "lower")
+
+
+def test_true_hazard_ratios_by_strategy(exponential: Scenario) -> None:
+    found = truths(build_plan(exponential, "d", "here", 1))
+    for way in WAYS:
+        stays = np.exp(-STOP * (1 + STOP_RATIO) * DAYS) if way == "principal_stratum" else 1.0
+        events = SAMPLE * stays * 0.25  # at the least, on the arm with fewer
+        assert abs(found[way] - EXACT[way]) < 5.0 * np.sqrt(2.0 / events), way
+    assert abs(EXACT["treatment_policy"] - EXACT["hypothetical"]) > 0.2
+
+
+def test_analyses_find_the_true_values_of_the_strategies_that_they_fit(exponential: Scenario) -> None:
+    estimates: dict[str, list[float]] = {}
+
+    def keep(tables: dict[str, Any]) -> None:
+        for way in WAYS:
+            estimates.setdefault(way, []).extend(tables["trials"][f"estimate:{way}"].to_pylist())
+
+    cells = run(exponential, None, None, 100, 3, "fast", 1, keep).to_pylist()
+    for way in WAYS[:4]:
+        values = np.array(estimates[way])
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        assert abs(values.mean() - EXACT[way]) < 5.0 * error + 0.01, (
+            way
+        )  # the Cox estimate's own bias in n = 1000
+    stratum = np.array(estimates["principal_stratum"])
+    assert np.array_equal(stratum, estimates["treatment_policy"])
+    said = {row["hypothesis"]: row["estimator"] for row in cells}
+    assert "flagged" not in said["treatment_policy"] + said["composite"]
+    assert all("flagged" in said[way] for way in ("hypothetical", "while_on_treatment", "principal_stratum"))
+
+
+def test_binary_composite_and_its_kin() -> None:
+    day = 60.0
+    endpoint = {
+        "kind": "binary",
+        "readout": f"{day} days",
+        "rate": 0.4,
+        "effect": {"treatment": 0.7},
+        "effect_measure": "rate",
+    }
+    found = truths(build_plan(scenario(endpoint, "score_test", "higher"), "d", "here", 1))
+    stays = [np.exp(-STOP * ratio * day) for ratio in (1.0, STOP_RATIO)]
+    tolerance = 5.0 * np.sqrt(0.5 / SAMPLE)
+    assert found["treatment_policy"] == pytest.approx(0.3, abs=1e-9)
+    assert found["hypothetical"] == pytest.approx(0.3, abs=1e-9)
+    assert abs(found["composite"] - (0.7 * stays[1] - 0.4 * stays[0])) < tolerance
+    assert found["while_on_treatment"] == pytest.approx(0.3, abs=1e-9)
+
+
+def test_no_effect_is_none_in_every_strategy_that_has_it() -> None:
+    plan = build_plan(
+        scenario(
+            survival(1.0, terminal=True),
+            "cox",
+            "lower",
+            discontinuation={"any": {"baseline": {"hazard": f"{STOP} per day"}}},
+        ),
+        "d",
+        "here",
+        1,
+    )
+    assert all(value == 0.0 for value in truths(plan).values())
+
+
+def test_what_is_solved_stays_exact() -> None:
+    plan = build_plan(scenario(survival(), "cox", "lower", treatment={"doses": [1, 0.5]}), "d", "here", 1)
+    (policy,) = [test for test in plan.tests if test.name == "treatment_policy"]
+    assert true_value(plan, policy, 1, 0) == pytest.approx(np.log(RATIO), abs=1e-6)
+
+
+def test_cox_of_two_by_hand() -> None:
+    """Two events each, no ties: the score 2 - sum of shares is zero where it says."""
+    time, control = np.array([2, 5, 9]), np.array([1, 4, 9])
+    beta = cox_of_two(time, np.array([True, True, False]), control, np.array([True, True, False]))
+    w = np.exp(beta)
+    shares = [3 * w / (3 * w + 3), 3 * w / (3 * w + 2), 2 * w / (2 * w + 2), 2 * w / (2 * w + 1)]
+    assert sum(shares) == pytest.approx(2.0, abs=1e-10)
+
+
+def test_a_strategy_needs_something_to_handle() -> None:
+    with pytest.raises(ScenarioError, match="nothing in this scenario ends treatment"):
+        scenario(survival(), "cox", "lower", discontinuation=None, treatment=None)
+    measured = {"kind": "continuous", "readout": "60 days", "mean": 0, "sd": 1, "effect": {"treatment": 0.2}}
+    with pytest.raises(ScenarioError, match="composite is for survival and binary endpoints"):
+        scenario(measured, "t_test", "higher")
+    with pytest.raises(
+        ScenarioError, match="needs events that are known when they are seen, without report_delay"
+    ):
+        scenario(survival(report_delay="9 days"), "cox", "lower")
+
+
+def test_an_estimator_says_its_strategy(exponential: Scenario) -> None:
+    tests = {test.name: test for test in build_plan(exponential, "d", "here", 1).tests}
+    assert estimator_of(tests["treatment_policy"]) == tests["treatment_policy"].analysis.estimator
+    assert estimator_of(tests["composite"]).endswith("composite strategy")

@@ -1,0 +1,170 @@
+"""Patients' lives are told alike by both engines, on fine and coarse time, and a slip in either is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.twins.lives import SCENARIOS
+from tests.twins.test_mutations import Mutation, load, put_in_place
+from trialsim.conformance import check_twins
+from trialsim.contracts import Kind
+from trialsim.engines import fast_life_kernels, reference
+from trialsim.engines.conduct import conduct
+from trialsim.engines.runner import chunk_of
+from trialsim.scenario.load import scenario_from
+from trialsim.timegrid import TICKS_PER_DAY
+
+GRIDS = {"tick": 1, "day": TICKS_PER_DAY, "week": 7 * TICKS_PER_DAY}
+
+MUTATIONS = [
+    Mutation(
+        "nothing is spent until a hazard changes",
+        "reference_life",
+        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)",
+        "pass",
+    ),
+    Mutation(
+        "an interruption is not noticed",
+        "reference_life",
+        "level = course.dose if course.paused_until is None else numbers.doses",
+        "level = course.dose",
+    ),
+    Mutation(
+        "a shorter interruption ends a longer one",
+        "reference_life",
+        "until = max(self._now + lasts, course.paused_until or 0)",
+        "until = self._now + lasts",
+    ),
+    Mutation("adverse events go on after their window", "reference_life", "if self._after_window(c)]:", "if False]:"),
+    Mutation(
+        "the worst adverse event is the last",
+        "reference_life",
+        "self.course.worst = max(self.course.worst, level + 1)",
+        "self.course.worst = level + 1",
+    ),
+    Mutation(
+        "a dose below the last level",
+        "reference_life",
+        "lowest = course.dose + 1 == numbers.doses",
+        "lowest = False",
+    ),
+    Mutation(
+        "what was to come comes after leaving", "reference_life", "        self.course.timers.clear()\n", ""
+    ),
+    Mutation(
+        "an effect fades at once", "reference_life", "course.weight += 1", "course.weight = numbers.weights - 1"
+    ),
+    Mutation(
+        "those who cross over keep their arm's hazard",
+        "reference_life",
+        "if course.crossed_to is not None:\n                return",
+        "if False:\n                return",
+    ),
+    Mutation(
+        "rescue after the planned end", "reference_life", "        if reason is None:\n            return\n", ""
+    ),
+    Mutation(
+        "outcomes are not heard",
+        "reference_life",
+        "if self.law.numbers.hear[c, k] != 0.0:",
+        "if False:",
+    ),
+    Mutation(
+        "withdrawal comes before loss", "reference_life", "return Kind.DROPOUT, WITHDRAWAL_PART", "return Kind.READOUT, 255"
+    ),
+    Mutation(
+        "a composite knows no death", "reference_cut", "changes = (p.quit, p.died) if strategy",
+        "changes = (p.quit,) if strategy",
+    ),
+    Mutation(
+        "planned ends are censored as if they were intercurrent", "reference_cut",
+        'changes = (p.off,) if strategy == "while_on_treatment" else (p.quit, p.crossed)', "changes = (p.off,)",
+    ),
+    Mutation("a missed visit is held", "reference_life", "if how != WAS_MISSED:", "if True:"),
+    Mutation(
+        "visits go on as scheduled after a late one", "reference_life", "self._expect_visit(visit + 1, now)",
+        "self._expect_visit(visit + 1, 0)",
+    ),
+    Mutation(
+        "an event that is not confirmed is analysed", "reference_life",
+        "self.patient.refused[e] = int(self.trial.clock.now)\n                return",
+        "self.patient.refused[e] = int(self.trial.clock.now)",
+    ),
+    Mutation(
+        "reports on their way are not waited for", "reference",
+        'if trigger.kind == "events" and self.pending[trigger.endpoint]:', "if False:",
+    ),
+    Mutation(
+        "a refused event is known before the verdict", "fast_life_kernels", "max(tick, refused_until[e])", "tick", ("live",)
+    ),
+    Mutation(
+        "an event later than the window is told",
+        "fast_life_kernels",
+        "if next_at[slot_term + a] > now + numbers.window[a]:",
+        "if next_at[slot_term + a] > now + 2 * numbers.window[a] + 9:",
+        ("live",),
+    ),
+    Mutation(
+        "the later of two in an instant comes first",
+        "fast_life_kernels",
+        "if next_at[s] < now:",
+        "if next_at[s] <= now:",
+        ("live",),
+    ),
+    Mutation(
+        "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    touched", "touched", ("live",)
+    ),
+]  # fmt: skip
+
+
+def disagreement(replicates: int = 12) -> str | None:
+    """Return the first disagreement of the engines on the small scenarios, or None."""
+    for tree, grid in SCENARIOS.values():
+        found = check_twins(scenario_from(tree), replicates=range(replicates), grid=grid)
+        if found:
+            return found[0]
+    return None
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_engines_agree(name: str, grid: int) -> None:
+    found = check_twins(scenario_from(SCENARIOS[name][0]), replicates=range(25), grid=grid, seed=6)
+    assert not found, found[0]
+
+
+def test_everything_happens_in_the_small_scenarios() -> None:
+    seen: set[tuple[Kind, int]] = set()
+    for tree, _ in SCENARIOS.values():
+        scenario = scenario_from(tree)
+        for design in scenario.designs:
+            chunk = conduct(chunk_of(scenario, design, "here", list(range(30)), 1, "fast")).chunk
+            seen |= {(row.kind, row.part) for replicate in range(30) for row in chunk.log(replicate)}
+    kinds = {kind for kind, _ in seen}
+    assert kinds >= {
+        Kind.ADVERSE_EVENT, Kind.SERIOUS, Kind.RESOLVES, Kind.DEATH, Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED,
+        Kind.RESUMED, Kind.TREATMENT_ENDED, Kind.RESCUE, Kind.CROSSOVER,
+        Kind.ONSET, Kind.VISIT, Kind.ADJUDICATED,
+    }  # fmt: skip
+    assert {(Kind.DROPOUT, 0), (Kind.DROPOUT, 1), (Kind.DEATH, 0), (Kind.DEATH, 2)} <= seen
+    assert {(Kind.VISIT, 0), (Kind.VISIT, 1), (Kind.VISIT, 2)} <= seen
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.file}: {m.slip}")
+def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
+    module = load(mutation, tmp_path)
+    if mutation.file == "reference_life":
+        monkeypatch.setattr(reference, "Life", module.Life)
+    elif mutation.file == "reference_cut":
+        monkeypatch.setattr(reference, "ReferenceCut", module.ReferenceCut)
+    elif mutation.file == "reference":
+        put_in_place(mutation, module, monkeypatch)
+    else:
+        for name in mutation.kernels:
+            monkeypatch.setattr(fast_life_kernels, name, getattr(module, name))
+    found = disagreement()
+    assert found is not None, "the twins did not notice"
+    assert "differ" in found

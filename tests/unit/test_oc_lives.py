@@ -1,0 +1,86 @@
+"""Measures of patients' lives: rates with their Monte Carlo error, and what the table of arms says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.twins.lives import everything, visited
+from trialsim.oc.characteristics import operating_characteristics
+from trialsim.oc.in_memory import collect
+from trialsim.oc.lives import sum_of_rates
+from trialsim.scenario.load import scenario_from
+
+
+def characteristics(tree: dict[str, Any]) -> tuple[Any, Any]:
+    scenario = scenario_from(tree)
+    design = next(iter(scenario.designs))
+    collected = collect(scenario, [design], list(scenario.truths), 60, 4)
+    return operating_characteristics(collected), collected.arms.to_pandas()
+
+
+def test_the_error_of_a_rate_is_that_of_the_jackknife() -> None:
+    rng = np.random.default_rng(3)
+    years = rng.uniform(5.0, 9.0, size=400)
+    events = rng.poisson(0.7 * years)
+    found = sum_of_rates([(events, years)])
+    assert found is not None
+    rest = (events.sum() - events) / (years.sum() - years)
+    n = len(years)
+    jackknife = np.sqrt((n - 1) / n * np.sum((rest - rest.mean()) ** 2))
+    assert found.value == pytest.approx(events.sum() / years.sum())
+    assert found.mcse == pytest.approx(jackknife, rel=0.02)
+    assert abs(found.value - 0.7) < 5.0 * np.sqrt(0.7 / years.sum())
+
+
+def test_rates_of_several_terms_add_up_and_nobody_at_risk_has_none() -> None:
+    one, two = (
+        (np.array([3, 5, 1]), np.array([2.0, 4.0, 3.0])),
+        (np.array([1, 0, 0]), np.array([1.0, 1.5, 2.0])),
+    )
+    both = sum_of_rates([one, two])
+    assert both is not None
+    assert both.value == pytest.approx(1.0 + 1.0 / 4.5)
+    assert sum_of_rates([(np.array([0]), np.array([0.0]))]) is None
+    assert sum_of_rates([]) is None
+    single = sum_of_rates([(np.array([2]), np.array([4.0]))])
+    assert single is not None and single.mcse is None
+
+
+def test_measures_say_what_the_table_of_arms_says() -> None:
+    found, arms = characteristics(everything())
+    kept = {row["replicate"] for row in arms.to_dict("records")}
+    assert len(kept) == 60
+    failed = {measure.n_failed for measure in found.select("lost")}
+    assert failed == {0}
+    for arm in ("control", "treatment", "high"):
+        own = arms[arms["arm"] == arm]
+        for level in ("mild", "moderate", "severe"):
+            rate = sum(
+                own[f"adverse_events:{term}:{level}"].sum() / own[f"risk_years:{term}"].sum()
+                for term in ("rash", "nausea")
+            )
+            (said,) = [m for m in found.select("adverse_events", arm=arm) if m.reason == level]
+            assert said.value == pytest.approx(rate)
+            assert said.unit == "per patient-year"
+        (total,) = [m for m in found.select("adverse_events", arm=arm) if m.reason is None]
+        levels = [m.value for m in found.select("adverse_events", arm=arm) if m.reason is not None]
+        assert total.value == pytest.approx(sum(levels))
+        assert total.mcse is not None and total.mcse > 0.0
+        for reason in ("adverse_event", "physician"):
+            (said,) = found.select("discontinued", arm=arm, reason=reason)
+            assert said.value == pytest.approx(own[f"discontinued:{reason}"].mean())
+        for cause in ("disease", "rash", "nausea"):
+            (said,) = found.select("deaths", arm=arm, reason=cause)
+            assert said.value == pytest.approx(own[f"deaths:{cause}"].mean())
+        (said,) = found.select("withdrawn", arm=arm)
+        assert said.value == pytest.approx(own["withdrawals"].mean())
+
+
+def test_visits_missed() -> None:
+    found, _ = characteristics(visited())
+    for row in found.select("visits_missed"):
+        assert row.mcse is not None
+        assert abs(row.value - 0.15) < 5.0 * row.mcse

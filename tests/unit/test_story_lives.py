@@ -1,0 +1,82 @@
+"""Stories of patients' lives: every kind of the log has its words, and the data set gives back the analyses."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.markers import MarkerStyle
+
+from tests.twins.lives import SCENARIOS
+from trialsim.contracts import Kind
+from trialsim.report.story_lives import KINDS
+from trialsim.report.story_marks import swimmers
+from trialsim.report.story_patients import analysis_data_set
+from trialsim.report.story_replay import Replay, replay
+from trialsim.report.story_sentences import story_sentences
+from trialsim.report.story_words import happening, named
+from trialsim.scenario.load import scenario_from
+
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def told(request: pytest.FixtureRequest) -> Replay:
+    scenario = scenario_from(SCENARIOS[request.param][0])
+    return replay(scenario, next(iter(scenario.designs)), "here", 2, 1)
+
+
+def test_every_entry_has_its_words(told: Replay) -> None:
+    for row in told.log:
+        entry = named(told, row)
+        words = happening(entry)
+        assert words and "None" not in words, (row, words)
+        if row.kind in KINDS:
+            assert f"patient {row.id + 1} on {told.plan.arms[told.courses[row.id].arm]}" in words
+    assert story_sentences(told)
+
+
+def test_every_kind_of_a_life_is_told() -> None:
+    seen: set[Kind] = set()
+    for tree, _ in SCENARIOS.values():
+        scenario = scenario_from(tree)
+        for number in range(3):
+            seen |= {
+                row.kind for row in replay(scenario, next(iter(scenario.designs)), "here", number, 1).log
+            }
+    assert seen >= KINDS
+
+
+def test_adverse_events_stand_in_the_picture_by_severity(told: Replay) -> None:
+    drawn = swimmers(told)
+    count = sum(len(mark.points) for mark in drawn.marks if mark.label.startswith("adverse event"))
+    assert count == sum(row.kind == Kind.ADVERSE_EVENT for row in told.log)
+    for mark in drawn.marks:
+        MarkerStyle(mark.shape)
+
+
+def test_the_data_set_gives_back_the_events_analysed(told: Replay) -> None:
+    frame = analysis_data_set(told)
+    primary = told.plan.world.outcomes[told.plan.primary]
+    if primary.kind == "survival":
+        events = (frame[f"{primary.name.upper()}_CNSR"] == 0).sum()
+        assert events == told.trial["events"]
+    look = told.looks[told.stop_look - 1] if told.stop_look else None
+    for place, test in enumerate(told.plan.tests):
+        law = told.plan.world.outcomes[test.endpoint]
+        if look is None or law.kind != "survival" or test.strategy != "treatment_policy":
+            continue
+        if test.analysis.name != "logrank":
+            continue
+        part = frame[frame[f"{law.name.upper()}_ANLFL"] == "Y"]
+        part = part[part["ARMCD"].isin([test.treatment, test.control])]
+        time = part[f"{law.name.upper()}_TIME"].to_numpy(dtype=float)
+        had = (part[f"{law.name.upper()}_CNSR"] == 0).to_numpy(dtype=bool)
+        treated = (part["ARMCD"] == test.treatment).to_numpy()
+        score, variance = 0.0, 0.0
+        for at in np.unique(time[had]):
+            risk, now = time >= at, had & (time == at)
+            n, n1, d = risk.sum(), (risk & treated).sum(), now.sum()
+            score += (now & treated).sum() - d * n1 / n
+            variance += d * (n1 / n) * (1 - n1 / n) * ((n - d) / (n - 1) if n > 1 else 0.0)
+        assert look.z[place] == pytest.approx(-score / np.sqrt(variance), abs=1e-9)

@@ -1,0 +1,710 @@
+"""Lives of patients as compiled loops: each patient's clocks run against one another until follow-up ends.
+
+A patient has slots in the order of one instant; the soonest comes next, the first of them among ties. What comes is
+written to a journal: tick, a packed code (see :func:`pack`) and a value, patient after patient.
+"""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import inline, kernel
+from trialsim.contracts import Kind
+from trialsim.draws import Purpose, fill_words, uniform, unit_exponential, words_at
+from trialsim.engines.fast_kernels import row_of
+from trialsim.engines.life import (
+    CROSSOVER_PART,
+    END_PART,
+    HELD,
+    HELD_LATE,
+    REASON_PART,
+    RESCUE_PART,
+    RESUME_PART,
+    VERDICT_PART,
+    WAS_MISSED,
+)
+from trialsim.operations.adverse_events import (
+    ACTION,
+    DISCONTINUE,
+    FATAL,
+    GAP,
+    INTERRUPT,
+    INTERRUPTION,
+    LENGTH,
+    REDUCE,
+    SERIOUS,
+    SEVERITY,
+    action_of,
+    level_of,
+    occurrence_draw,
+)
+from trialsim.operations.delays import drawn_delay
+from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
+from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.population.endpoints.survival import fill_event_ticks
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
+
+_EVENT, _READOUT, _DROPOUT, _ADVERSE, _VISIT, _ONSET, _ADJUDICATED = (
+    int(kind)
+    for kind in (
+        Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.ADVERSE_EVENT, Kind.VISIT, Kind.ONSET, Kind.ADJUDICATED,
+    )
+)  # fmt: skip
+_SERIOUS, _RESOLVES, _DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _ENDED, _RESCUE, _CROSSOVER = (
+    int(kind)
+    for kind in (
+        Kind.SERIOUS, Kind.RESOLVES, Kind.DEATH, Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED, Kind.RESUMED,
+        Kind.TREATMENT_ENDED, Kind.RESCUE, Kind.CROSSOVER,
+    )
+)  # fmt: skip
+_OF_EVENT, _OF_DOSE, _OF_RESCUE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE), int(Purpose.RESCUE)
+_OF_VISIT, _OF_REPORT, _OF_VERDICT = int(Purpose.VISIT), int(Purpose.REPORT), int(Purpose.ADJUDICATION)
+
+FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
+"""How a patient left: not before the horizon, with all endpoints known, lost, withdrawn, dead."""
+
+MOST_ROWS_AT_ONCE = 12
+"""Rows that one event writes to the journal at most, apart from those of endpoints."""
+ROWS_OF_AN_ENDPOINT = 4
+
+
+@inline
+def pack(place, place_part, kind, part):
+    """Return a row's code: kind and part of the keyed event at whose place it stands, its own kind and part."""
+    return (np.int64(place) << 32) | (np.int64(place_part) << 24) | (np.int64(kind) << 16) | np.int64(part)
+
+
+@kernel
+def first_times(
+    seed, replicate, first, tables, keys, numbers, clocks, starts, factors, row, arm_of, words, days, amount, first_at
+):  # fmt: skip
+    """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
+
+    ``starts`` holds begin, width, slope and jump of the clocks with the whole effect, ``[4, clock, arm, segment]``.
+    """
+    n = first_at.shape[1]
+    for c in range(len(numbers.purpose)):
+        if not numbers.present[c]:
+            first_at[c, first:] = NEVER
+            continue
+        if len(keys):
+            words_at(words, keys, first, replicate, numbers.purpose[c], numbers.draw[c], seed)
+        else:
+            fill_words(
+                words, tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
+            )
+        # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
+        fill_event_ticks(
+            words, factors[c], row, arm_of, starts[0, c], starts[1, c], starts[2, c], starts[3, c], clocks.exponent[c],
+            clocks.scale[c], numbers.grid, first, n, amount[c], days, first_at[c],
+        )  # fmt: skip
+
+
+@kernel
+def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter, late, grid):
+    """Return when a visit takes place or is missed, in ticks since entry, and which of the two, or late."""
+    if missed > 0.0 and uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, MISSED)) < missed:
+        return max(scheduled, previous + grid), WAS_MISSED
+    u = 0.5
+    if jitter[0] > 0.0:
+        u = uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, JITTER))
+    at = visit_time(scheduled, previous, u, np.int64(jitter[0]), jitter[1], grid)
+    if late[0] > 0.0 and uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, LATE)) < late[0]:
+        u = uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, LATENESS))
+        return at + drawn_delay(u, late[1], late[2], late[3], grid), HELD_LATE
+    return at, HELD
+
+
+@kernel
+def live(
+    seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
+    heard_values, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
+    codes, values, offsets, full,
+):  # fmt: skip
+    """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or the horizon.
+
+    Parameters
+    ----------
+    seed, replicates, chosen, first, keys, entry, arms
+        As in the other kernels.
+    horizon
+        Tick after which nothing happens.
+    tables
+        Of the words of each clock, ``[clock, 4, block]``.
+    numbers, clocks, starts
+        The laws; see :func:`first_times`.
+    factors, rows
+        exp(-linear predictor) of each clock, ``[clock, row, arm]``, and which row each patient is.
+    heard_values
+        Outcomes that hazards depend on, ``[readout, replicate, patient]``, empty where none does.
+    event_at, exit_at
+        To fill: event of each survival endpoint, and its end of follow-up, ``[endpoint, replicate, patient]``.
+    told_at
+        To fill for endpoints whose events take time to be told: when their exit is known to an analysis, when an event
+        is, and when it is reported, ``[3, endpoint, replicate, patient]``; empty where there are none.
+    readout_at
+        To fill: read-out of each other endpoint.
+    dropout, complete
+        To fill: delay to loss or withdrawal, and to having nothing more to give, NEVER where it was the other.
+    off_at, quit_at, crossed_at, left
+        To fill: tick of the last dose, of discontinuation, of crossover, and how the patient left.
+    ticks, codes, values, offsets
+        The journal ``[replicate, row]``, and where each patient's rows begin, ``[replicate, patient + 1]``.
+    full
+        Set where the journal of a replicate is too short, ``[replicate]``.
+    """
+    n = entry.shape[1]
+    ends = len(numbers.endpoints)
+    reads = len(numbers.readouts)
+    terms = len(numbers.address)
+    reasons = len(numbers.reason)
+    clock_count = len(numbers.purpose)
+    term0 = ends + 2  # after loss and withdrawal
+    reason0 = term0 + terms
+    # Slots in the order of one instant.
+    slot_read = ends
+    slot_term = ends + reads + 2
+    slot_resume = slot_term + terms
+    slot_end = slot_resume + 1
+    slot_reason = slot_end + 1
+    slot_fade = slot_reason + reasons
+    slot_rescue = slot_fade + 1
+    slot_cross = slot_rescue + 1
+    slot_visit = slot_cross + 1
+    slots = slot_visit + 1
+    slot = np.empty(clock_count, np.int64)
+    for c in range(clock_count):
+        if c < ends:
+            slot[c] = c
+        elif c < term0:
+            slot[c] = c + reads
+        elif c < reason0:
+            slot[c] = slot_term + c - term0
+        else:
+            slot[c] = slot_reason + c - reason0
+    amount = np.empty(clock_count)
+    pace = np.empty(clock_count)
+    since = np.empty(clock_count, np.int64)
+    group = np.empty(clock_count, np.int64)
+    heard = np.empty(clock_count)
+    occurrence = np.empty(terms, np.int64)
+    next_at = np.empty(slots, np.int64)
+    open_end = np.empty(ends + reads, np.bool_)
+    occurred = np.empty(ends, np.bool_)
+    refused_until = np.empty(ends, np.int64)
+    told = told_at.shape[1] > 0
+    most_rows = MOST_ROWS_AT_ONCE + ROWS_OF_AN_ENDPOINT * (ends + reads)
+    visits = len(numbers.visits)
+    words = np.empty(max(4 * tables.shape[2], n), np.uint64)
+    days = np.empty(n)
+    first_amount = np.empty((clock_count, n))
+    first_at = np.empty((clock_count, n), np.int64)
+    room = ticks.shape[1]
+    grid = numbers.grid
+    weights = numbers.weights
+    listens = len(heard_values) > 0
+    nobody = np.empty(0, np.int64)
+    for r in chosen:
+        replicate = replicates[r]
+        mine = keys[r] if len(keys) else nobody
+        row = rows[row_of(rows, r)]
+        arm_of = arms[row_of(arms, r)]
+        first_times(
+            seed, replicate, first[r], tables, mine, numbers, clocks, starts, factors, row, arm_of, words, days,
+            first_amount, first_at,
+        )  # fmt: skip
+        begun = entry[row_of(entry, r)]
+        at = offsets[r, first[r]]
+        full[r] = False
+        for i in range(first[r], n):
+            key = mine[i] if len(keys) else np.int64(i)
+            start = begun[i]
+            latest = horizon - start
+            arm = np.int64(arm_of[i])
+            who = row[i]
+            for e in range(ends):
+                event_at[e, r, i] = NEVER
+                exit_at[e, r, i] = NEVER
+                open_end[e] = True
+                occurred[e] = False
+                refused_until[e] = -1
+                if told:
+                    for kept in range(3):
+                        told_at[kept, e, r, i] = NEVER
+            for k in range(reads):
+                readout_at[k, r, i] = NEVER
+                open_end[ends + k] = True
+            dropout[r, i] = NEVER
+            complete[r, i] = NEVER
+            off_at[r, i] = NEVER
+            quit_at[r, i] = NEVER
+            crossed_at[r, i] = NEVER
+            left[r, i] = FOLLOWED
+            offsets[r, i + 1] = at
+            if latest < 0:
+                continue
+            for c in range(clock_count):
+                group[c] = arm * weights
+                pace[c] = 1.0
+                since[c] = 0
+                heard[c] = 0.0
+                # Scratch of the vectorised loop begins at the first patient that it lays out.
+                amount[c] = first_amount[c, i - first[r]]
+                next_at[slot[c]] = first_at[c, i]
+            for a in range(terms):
+                occurrence[a] = 0
+            for k in range(reads):
+                next_at[slot_read + k] = np.int64(NEVER) if numbers.at_visit[k] else numbers.readout[k]
+            next_at[slot_resume] = NEVER
+            next_at[slot_end] = numbers.duration
+            next_at[slot_fade] = NEVER
+            next_at[slot_rescue] = NEVER
+            next_at[slot_cross] = NEVER
+            next_at[slot_visit] = NEVER
+            visit = 0
+            how = 0
+            if visits > 0:
+                next_at[slot_visit], how = plan_visit(
+                    seed,
+                    replicate,
+                    key,
+                    0,
+                    0,
+                    numbers.visits[0],
+                    numbers.missed,
+                    numbers.jitter,
+                    numbers.late,
+                    grid,
+                )
+            still_open = ends + reads
+            dose = 0
+            paused = False
+            off = False
+            last_dose = np.int64(NEVER)
+            fading = 0
+            rescued = False
+            crossed = False
+            worst = 0
+            living_arm = arm
+            going = True
+            while going:
+                if at + most_rows > room:
+                    full[r] = True
+                    break
+                chosen_slot = 0
+                now = next_at[0]
+                for s in range(1, slots):
+                    if next_at[s] < now:
+                        now = next_at[s]
+                        chosen_slot = s
+                if now > latest:
+                    break
+                tick = start + now
+                stops = False  # treatment is discontinued in this instant
+                reason = -1
+                place = _ADVERSE
+                place_part = 0
+                died_of = -1
+                touched = False  # what hazards depend on has changed
+                leaves = FOLLOWED
+                crossing = False
+                see_from, see_to, read_from, read_to = 0, 0, 0, 0  # endpoints that may become known now
+                at_visit = False
+                last_visit = False
+                if chosen_slot < ends:
+                    outcome = numbers.endpoints[chosen_slot]
+                    next_at[chosen_slot] = NEVER
+                    if numbers.detected[chosen_slot]:
+                        occurred[chosen_slot] = True
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(_EVENT, outcome, _ONSET, outcome)
+                        values[r, at] = arm
+                        at += 1
+                    else:
+                        place, place_part = _EVENT, outcome
+                        see_from, see_to = chosen_slot, chosen_slot + 1
+                elif chosen_slot < ends + reads:
+                    next_at[chosen_slot] = NEVER
+                    place, place_part = _READOUT, numbers.readouts[chosen_slot - slot_read]
+                    read_from, read_to = chosen_slot - slot_read, chosen_slot - slot_read + 1
+                elif chosen_slot < slot_term:
+                    part = chosen_slot - ends - reads
+                    leaves = LOST if part == 0 else WITHDRAWN
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_DROPOUT, part, _DROPOUT, part)
+                    values[r, at] = arm
+                    at += 1
+                elif chosen_slot < slot_resume:
+                    a = chosen_slot - slot_term
+                    c = term0 + a
+                    o = occurrence[a]
+                    occurrence[a] += 1
+                    place_part = a
+                    draw = numbers.address[a]
+                    level = level_of(
+                        uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SEVERITY)),
+                        numbers.cumulative,
+                        a,
+                    )
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, a, _ADVERSE, a)
+                    values[r, at] = level + 1
+                    at += 1
+                    if numbers.serious[a, level] > 0.0:
+                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SERIOUS))
+                        if u < numbers.serious[a, level]:
+                            ticks[r, at] = tick
+                            codes[r, at] = pack(_ADVERSE, a, _SERIOUS, a)
+                            values[r, at] = level + 1
+                            at += 1
+                    if numbers.fatal[a, level] > 0.0:
+                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, FATAL))
+                        if u < numbers.fatal[a, level]:
+                            died_of = 1 + a
+                    if died_of >= 0:
+                        see_from, see_to = numbers.terminal, numbers.terminal + 1
+                    else:
+                        if numbers.length[a, 0] >= 0:
+                            u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, LENGTH))
+                            lasts = drawn_delay(
+                                u, numbers.length[a, 0], numbers.length[a, 1], numbers.length[a, 2], grid
+                            )
+                            ticks[r, at] = tick
+                            codes[r, at] = pack(_ADVERSE, a, _RESOLVES, a)
+                            values[r, at] = lasts / TICKS_PER_DAY
+                            at += 1
+                        if level + 1 > worst:
+                            worst = level + 1
+                            touched = True
+                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o + 1, GAP))
+                        amount[c] = unit_exponential(u) * factors[c, who, arm]
+                        since[c] = now
+                        next_at[chosen_slot] = spent_at(amount[c], pace[c], now, c, group[c], clocks, grid)
+                        if off and next_at[chosen_slot] > last_dose + numbers.window[a]:
+                            next_at[chosen_slot] = NEVER
+                        discontinue = numbers.discontinue[a, level]
+                        reduce = numbers.reduce[a, level]
+                        interrupt = numbers.interrupt[a, level]
+                        if not off and discontinue + reduce + interrupt > 0.0:
+                            u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, ACTION))
+                            done = action_of(u, discontinue, reduce, interrupt)
+                            if done == DISCONTINUE or (done == REDUCE and dose + 1 == numbers.doses):
+                                # A potential outcome without discontinuation has no reason for it.
+                                reason = numbers.reason_of_action
+                                stops = reason >= 0
+                            elif done == REDUCE:
+                                dose += 1
+                                touched = True
+                                ticks[r, at] = tick
+                                codes[r, at] = pack(_ADVERSE, a, _REDUCED, a)
+                                values[r, at] = dose
+                                at += 1
+                            elif done == INTERRUPT:
+                                u = uniform(
+                                    seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, INTERRUPTION)
+                                )
+                                lasts = drawn_delay(
+                                    u, numbers.interruption[a, 0], numbers.interruption[a, 1],
+                                    numbers.interruption[a, 2], grid,
+                                )  # fmt: skip
+                                resumes = now + lasts
+                                if paused:
+                                    resumes = max(resumes, next_at[slot_resume])
+                                next_at[slot_resume] = resumes
+                                paused = True
+                                touched = True
+                                ticks[r, at] = tick
+                                codes[r, at] = pack(_ADVERSE, a, _INTERRUPTED, a)
+                                values[r, at] = lasts / TICKS_PER_DAY
+                                at += 1
+                elif chosen_slot == slot_resume:
+                    next_at[slot_resume] = NEVER
+                    paused = False
+                    touched = True
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0)
+                    values[r, at] = dose
+                    at += 1
+                elif chosen_slot == slot_end:
+                    place_part = END_PART
+                    stops = True
+                elif chosen_slot < slot_fade:
+                    place_part = REASON_PART + chosen_slot - slot_reason
+                    stops = True
+                    reason = numbers.reason[chosen_slot - slot_reason]
+                elif chosen_slot == slot_fade:
+                    fading += 1
+                    touched = True
+                    next_at[slot_fade] = now + numbers.step if fading + 1 < weights else np.int64(NEVER)
+                elif chosen_slot == slot_rescue:
+                    next_at[slot_rescue] = NEVER
+                    rescued = True
+                    touched = True
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0)
+                    values[r, at] = arm
+                    at += 1
+                elif chosen_slot == slot_cross:
+                    next_at[slot_cross] = NEVER
+                    place_part = CROSSOVER_PART
+                    crossed = True
+                    crossed_at[r, i] = tick
+                    touched = True
+                    living_arm = np.int64(numbers.crossover_to)
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0)
+                    values[r, at] = living_arm
+                    at += 1
+                    stops = not off
+                    next_at[slot_fade] = NEVER
+                else:
+                    place = _VISIT
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(_VISIT, 0, _VISIT, how)
+                    values[r, at] = visit + 1
+                    at += 1
+                    if how != WAS_MISSED:
+                        at_visit = True
+                        see_to, read_to = ends, reads
+                    visit += 1
+                    last_visit = visit == visits
+                    next_at[slot_visit] = NEVER
+                    if not last_visit:
+                        next_at[slot_visit], how = plan_visit(
+                            seed, replicate, key, visit, now, numbers.visits[visit], numbers.missed, numbers.jitter,
+                            numbers.late, grid,
+                        )  # fmt: skip
+                for e in range(see_from, see_to):
+                    if at_visit and not (occurred[e] and open_end[e]):
+                        continue
+                    outcome = numbers.endpoints[e]
+                    open_end[e] = False
+                    still_open -= 1
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(place, place_part, _EVENT, outcome)
+                    values[r, at] = arm
+                    at += 1
+                    if e == numbers.terminal:
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(place, place_part, _DEATH, max(died_of, 0))
+                        values[r, at] = arm
+                        at += 1
+                        leaves = DEAD
+                    elif e == numbers.crossover_on and numbers.crosses[arm]:
+                        crossing = True
+                    reported = tick + numbers.report[e]
+                    if numbers.report_law[e, 0] >= 0:
+                        u = uniform(seed, replicate, key, _OF_REPORT, numbers.name[e])
+                        reported = tick + drawn_delay(
+                            u,
+                            numbers.report_law[e, 0],
+                            numbers.report_law[e, 1],
+                            numbers.report_law[e, 2],
+                            grid,
+                        )
+                    if reported > tick:
+                        ticks[r, at] = reported
+                        codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
+                        values[r, at] = 1.0
+                        at += 1
+                    verdict = reported
+                    confirmed = True
+                    if numbers.verdict_law[e, 0] >= 0:
+                        u = uniform(seed, replicate, key, _OF_VERDICT, numbers.name[e])
+                        verdict = reported + drawn_delay(
+                            u,
+                            numbers.verdict_law[e, 0],
+                            numbers.verdict_law[e, 1],
+                            numbers.verdict_law[e, 2],
+                            grid,
+                        )
+                        u = uniform(seed, replicate, key, _OF_VERDICT, numbers.name[e] + 1)
+                        confirmed = u < numbers.confirmed[e]
+                        ticks[r, at] = verdict
+                        codes[r, at] = pack(_READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome)
+                        values[r, at] = 1.0 if confirmed else 0.0
+                        at += 1
+                    if told:
+                        told_at[2, e, r, i] = reported
+                    if confirmed:
+                        event_at[e, r, i] = tick
+                        exit_at[e, r, i] = tick
+                        if told:
+                            told_at[0, e, r, i] = verdict
+                            told_at[1, e, r, i] = verdict
+                    else:
+                        refused_until[e] = verdict
+                for k in range(read_from, read_to):
+                    if at_visit and not (
+                        numbers.at_visit[k] and open_end[ends + k] and now >= numbers.readout[k]
+                    ):
+                        continue
+                    outcome = numbers.readouts[k]
+                    readout_at[k, r, i] = tick
+                    open_end[ends + k] = False
+                    still_open -= 1
+                    ticks[r, at] = tick
+                    codes[r, at] = pack(place, place_part, _READOUT, outcome)
+                    values[r, at] = 0.0  # the log takes it from the outcomes themselves
+                    at += 1
+                    if listens:
+                        touched = True
+                        for c in range(ends, clock_count):
+                            if numbers.hear[c, k] != 0.0:
+                                heard[c] += numbers.hear[c, k] * heard_values[k, r, i]
+                if last_visit:
+                    for e in range(ends):
+                        if numbers.detected[e] and open_end[e]:
+                            open_end[e] = False
+                            still_open -= 1
+                            exit_at[e, r, i] = tick
+                            if told:
+                                told_at[0, e, r, i] = tick
+                    for k in range(reads):
+                        if numbers.at_visit[k] and open_end[ends + k]:
+                            open_end[ends + k] = False
+                            still_open -= 1
+                if still_open == 0 and leaves == FOLLOWED:
+                    leaves = COMPLETED
+                if stops:
+                    off = True
+                    last_dose = now
+                    off_at[r, i] = tick
+                    ticks[r, at] = tick
+                    if reason >= 0:
+                        quit_at[r, i] = tick
+                        codes[r, at] = pack(place, place_part, _DISCONTINUED, reason)
+                    else:
+                        codes[r, at] = pack(place, place_part, _ENDED, 0)
+                    values[r, at] = dose
+                    at += 1
+                    next_at[slot_resume] = NEVER
+                    next_at[slot_end] = NEVER
+                    for d in range(reasons):
+                        next_at[slot_reason + d] = NEVER
+                    for a in range(terms):
+                        if next_at[slot_term + a] > now + numbers.window[a]:
+                            next_at[slot_term + a] = NEVER
+                    if weights > 1 and not crossed:
+                        fading = 1
+                        touched = True
+                        next_at[slot_fade] = now + numbers.step if weights > 2 else np.int64(NEVER)
+                    if reason >= 0 and not crossed:
+                        odds = numbers.rescue[0]
+                        if odds > 0.0 and uniform(seed, replicate, key, _OF_RESCUE, 0) < odds:
+                            u = uniform(seed, replicate, key, _OF_RESCUE, 1)
+                            next_at[slot_rescue] = now + drawn_delay(
+                                u, numbers.rescue[1], numbers.rescue[2], numbers.rescue[3], grid
+                            )
+                        if numbers.crossover_on == -1 and numbers.crosses[arm]:
+                            crossing = True
+                if crossing and uniform(seed, replicate, key, _OF_RESCUE, 2) < numbers.crossover[0]:
+                    u = uniform(seed, replicate, key, _OF_RESCUE, 3)
+                    next_at[slot_cross] = now + drawn_delay(
+                        u, numbers.crossover[1], numbers.crossover[2], numbers.crossover[3], grid
+                    )
+                if leaves != FOLLOWED:
+                    for e in range(ends):
+                        if open_end[e] or refused_until[e] >= 0:
+                            exit_at[e, r, i] = tick
+                            if told:
+                                told_at[0, e, r, i] = max(tick, refused_until[e])
+                    left[r, i] = leaves
+                    if leaves in (LOST, WITHDRAWN):
+                        dropout[r, i] = now
+                    else:
+                        complete[r, i] = now
+                    going = False
+                    continue
+                if not touched:
+                    continue
+                # Clocks that still run spend what has passed, and are set anew where their hazard has changed.
+                for c in range(clock_count):
+                    new_group = arm * weights
+                    if c < ends:
+                        if not open_end[c] or occurred[c]:
+                            continue
+                        new_pace = numbers.rescue_ratio[c] if rescued else 1.0
+                        new_group = living_arm * weights + (0 if crossed else fading)
+                    elif c < term0:
+                        if not numbers.present[c]:
+                            continue
+                        new_pace = departure_pace(numbers.after[c, worst], heard[c])
+                    elif off:
+                        break
+                    elif c < reason0:
+                        new_pace = numbers.dose_factor[c - term0, numbers.doses if paused else dose]
+                    else:
+                        new_pace = departure_pace(numbers.after[c, worst], heard[c])
+                    if new_pace != pace[c] or new_group != group[c]:
+                        amount[c] = still_to_spend(amount[c], pace[c], since[c], now, c, group[c], clocks)
+                        since[c] = now
+                        pace[c] = new_pace
+                        group[c] = new_group
+                        next_at[slot[c]] = spent_at(amount[c], new_pace, now, c, new_group, clocks, grid)
+            offsets[r, i + 1] = at
+            if full[r]:
+                break
+
+
+@kernel
+def tally_journal(
+    chosen, cut, entry, arms, window, base, width, dropout, complete, off_at, ticks, codes, values, offsets, counts,
+    persons, exposure,
+):  # fmt: skip
+    """Count the rows of journals up to a cut, and add up time at risk.
+
+    Parameters
+    ----------
+    base, width
+        Column at which each kind of row begins, -1 for one that is not counted, and how many columns each of its parts
+        has: one for every value from 1, or 0 where the part does not matter, ``[kind]``.
+    window
+        Time at risk after the last dose, ``[term]``.
+    counts
+        To fill, ``[k, arm, column]``.
+    persons
+        To fill: patients with an adverse event, and with a serious one, ``[k, arm, 2]``.
+    exposure
+        To fill, in ticks: followed, on treatment, at risk of each term, ``[k, arm, 2 + term]``.
+    """
+    counts[:] = 0
+    persons[:] = 0
+    exposure[:] = 0
+    n = offsets.shape[1] - 1
+    for k in range(len(chosen)):
+        r = chosen[k]
+        begun = entry[row_of(entry, r)]
+        arm_of = arms[row_of(arms, r)]
+        for i in range(n):
+            start = begun[i]
+            if start > cut[k]:
+                continue
+            arm = arm_of[i]
+            had = 0
+            had_serious = 0
+            for j in range(offsets[r, i], offsets[r, i + 1]):
+                if ticks[r, j] > cut[k]:
+                    continue
+                kind = (codes[r, j] >> 16) & 255
+                if base[kind] < 0:
+                    continue
+                column = base[kind]
+                if width[kind] == 1:
+                    column += codes[r, j] & 65535
+                elif width[kind] > 1:
+                    column += (codes[r, j] & 65535) * width[kind] + np.int64(values[r, j]) - 1
+                counts[k, arm, column] += 1
+                had |= np.int64(kind == _ADVERSE)
+                had_serious |= np.int64(kind == _SERIOUS)
+            persons[k, arm, 0] += had
+            persons[k, arm, 1] += had_serious
+            stay = min(cut[k], start + min(dropout[r, i], complete[r, i])) - start
+            dosed = off_at[r, i] - start
+            exposure[k, arm, 0] += stay
+            exposure[k, arm, 1] += min(stay, dosed)
+            for a in range(len(window)):
+                exposure[k, arm, 2 + a] += min(stay, dosed + window[a])

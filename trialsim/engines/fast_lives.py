@@ -1,0 +1,181 @@
+"""Lives of the patients of a chunk: laid out by compiled loops, kept as arrays and as a journal of what happened."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trialsim.contracts import Floats, Ints, Kind, LogRow, TestPlan
+from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines.fast_outcomes import Outcome, derived
+from trialsim.engines.life import LifeLaw
+from trialsim.engines.life_tally import LifeTally, tally_columns
+from trialsim.engines.strategies import COMPOSITE, PRINCIPAL_STRATUM, TREATMENT_POLICY, ends_by_strategy
+from trialsim.timegrid import NEVER
+
+if TYPE_CHECKING:
+    from trialsim.engines.fast import FastChunk
+    from trialsim.engines.fast_log import Keyed
+
+_ROWS_A_PATIENT = 6
+
+
+class FastLives:
+    """What becomes of the patients of a chunk from randomisation on.
+
+    Attributes
+    ----------
+    dropout
+        Delay from entry to loss or withdrawal, NEVER where it was neither, ``[replicate, patient]``.
+    complete
+        Delay from entry to death or to having nothing more to give, NEVER where it was neither.
+    off_at
+        Tick of the last dose.
+    """
+
+    def __init__(self, chunk: FastChunk, law: LifeLaw) -> None:
+        self.law = law
+        self._columns = tally_columns(law)
+        self._derived: dict[tuple[int, str, bool], Outcome] = {}
+        size, n = len(chunk.replicates), chunk.patients.width
+        ends, reads = len(law.numbers.endpoints), len(law.numbers.readouts)
+        self._event_at, self._exit_at = (np.empty((ends, size, n), dtype=np.int64) for _ in range(2))
+        told = any(law.reported(e) for e in range(ends))
+        self._told_at = np.empty((3, ends, size, n) if told else (3, 0, 0, 0), dtype=np.int64)
+        self._readout_at = np.empty((reads, size, n), dtype=np.int64)
+        self.dropout, self.complete, self.off_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
+        self._quit_at, self._crossed_at = (np.empty((size, n), dtype=np.int64) for _ in range(2))
+        self._left = np.empty((size, n), dtype=np.int8)
+        self._offsets = np.zeros((size, n + 1), dtype=np.int64)
+        self._full = np.zeros(size, dtype=np.bool_)
+        self._make_room(size, _ROWS_A_PATIENT * n + 256)
+        for e, outcome in enumerate(law.numbers.endpoints):
+            found = chunk.outcome(outcome)
+            found.event_at, found.exit_at = self._event_at[e], self._exit_at[e]
+            if law.reported(e):
+                found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
+        for k, outcome in enumerate(law.numbers.readouts):
+            chunk.outcome(outcome).readout_at = self._readout_at[k]
+        listens = bool(law.numbers.hear.any())
+        self._heard = np.empty((reads, size, n) if listens else (0, 0, 0))
+        blocks = chunk.prepared.allocation_words.shape[1]
+        nothing = np.zeros((4, blocks), dtype=np.uint64)
+        self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
+        self._factors, self._rows = self._all_factors(chunk)
+        whole = slice(None, None, law.numbers.weights)
+        pieces = (law.clocks.begin, law.clocks.width, law.clocks.slope, law.clocks.jump)
+        self._starts = np.stack([piece[:, whole] for piece in pieces])
+
+    def _make_room(self, size: int, room: int) -> None:
+        """Make room for so many rows a replicate."""
+        self._ticks, self._codes = (np.empty((size, room), dtype=np.int64) for _ in range(2))
+        self._values = np.empty((size, room))
+
+    def _all_factors(self, chunk: FastChunk) -> tuple[Floats, Ints]:
+        """Return exp(-linear predictor) of every clock, ``[clock, row, arm]``, and which row each patient is."""
+        given = [None if i < 0 else chunk.patients.parameters[i] for i in self.law.laws]
+        rows = [part[1] for part in given if part is not None]
+        if not rows:
+            return np.ones((len(given), 1, len(chunk.plan.arms))), np.zeros(
+                (1, chunk.patients.width), dtype=np.int64
+            )
+        shape = (len(chunk.replicates), chunk.patients.width)
+        alike = all(part is rows[0] for part in rows)
+        each = [
+            part if part is None or alike else (part[0][np.broadcast_to(part[1], shape).ravel()], part[1])
+            for part in given
+        ]
+        like = next(part[0] for part in each if part is not None)
+        stacked = np.stack([np.ones_like(like) if part is None else part[0] for part in each])
+        return stacked, rows[0] if alike else np.arange(shape[0] * shape[1]).reshape(shape)
+
+    def lay_out(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
+        """Lay out what will happen to patients ``first[row]`` onwards of some replicates."""
+        self._derived.clear()
+        for k, outcome in enumerate(self.law.numbers.readouts):
+            found = chunk.outcome(outcome)
+            found.lay_out_values(chunk, outcome, rows, first)
+            if len(self._heard):
+                self._heard[k] = found.value
+        waiting = rows
+        while True:
+            kernels.live(
+                chunk.plan.seed, chunk.replicates, waiting, first, chunk.plan.horizon, self._tables,
+                chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
+                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._told_at, self._readout_at,
+                self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left, self._ticks,
+                self._codes, self._values, self._offsets, self._full,
+            )  # fmt: skip
+            waiting = waiting[self._full[waiting]]
+            if not len(waiting):
+                return
+            kept = self._ticks, self._codes, self._values
+            size, room = self._ticks.shape
+            self._make_room(size, 2 * room)
+            for new, old in zip((self._ticks, self._codes, self._values), kept, strict=True):
+                new[:, :room] = old
+
+    def left_by(self, ticks: Ints, entry: Ints) -> Ints:
+        """Return the delay from entry to leaving for those who have left by a time, NEVER for others."""
+        gone = np.minimum(self.dropout, self.complete)
+        return np.where(entry + gone <= ticks[:, None], gone, NEVER)
+
+    def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome) -> Outcome:
+        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+        if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):
+            return outcome
+        key = (test.endpoint, test.strategy, test.lower_is_better)
+        if key not in self._derived:
+            died = np.where(self._left == kernels.DEAD, chunk.entry + self.complete, NEVER)
+            if outcome.law.kind == "survival":
+                ends = (outcome.event_at, outcome.exit_at, outcome.known_at)
+                events = (self.off_at, self._quit_at, self._crossed_at, died)
+                self._derived[key] = derived(outcome, *ends_by_strategy(test.strategy, *ends, *events))
+            else:
+                other = died if test.strategy == COMPOSITE else np.minimum(self._crossed_at, died)
+                first = np.minimum(self._quit_at, other)
+                self._derived[key] = self._read_by_strategy(chunk, test, outcome, first)
+        return self._derived[key]
+
+    def _read_by_strategy(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, first: Ints) -> Outcome:
+        """Return read-outs without those after an intercurrent event, or with failures in their place."""
+        made = copy.copy(outcome)
+        before = first < chunk.entry + outcome.law.readout_ticks
+        if test.strategy == COMPOSITE:
+            made.readout_at = np.where(before, first, outcome.readout_at)
+            made.value = np.where(before, np.int8(test.lower_is_better), outcome.value)
+        else:
+            made.readout_at = np.where(before, NEVER, outcome.readout_at)
+        return made
+
+    def tally(self, chunk: FastChunk, ticks: Ints) -> LifeTally:
+        """Return what has become of the patients of each replicate by a time."""
+        size, arms, terms = len(chunk.replicates), len(chunk.plan.arms), len(self.law.terms)
+        found = LifeTally(
+            np.empty((size, arms, len(self._columns.names)), dtype=np.int64),
+            np.empty((size, arms, 2), dtype=np.int64),
+            np.empty((size, arms, 2 + terms), dtype=np.int64),
+        )
+        kernels.tally_journal(
+            np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.window, self._columns.base,
+            self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._values,
+            self._offsets, found.counts, found.persons, found.exposure,
+        )  # fmt: skip
+        return found
+
+    def log_rows(self, chunk: FastChunk, row: int) -> list[Keyed]:
+        """Return the journal of a replicate as rows of its event log with the keys of their places in it."""
+        found: list[Keyed] = []
+        offsets = self._offsets[row]
+        for i in range(chunk.patients.width):
+            for j in range(int(offsets[i]), int(offsets[i + 1])):
+                tick, code, value = int(self._ticks[row, j]), int(self._codes[row, j]), self._values[row, j]
+                place, place_part = code >> 32, (code >> 24) & 255
+                kind, part = Kind((code >> 16) & 255), code & 65535
+                if kind == Kind.READOUT and chunk.outcome(part).law.kind != "survival":
+                    value = chunk.outcome(part).value[row, i]
+                key = (tick, place, i, place_part, j)
+                found.append((key, LogRow(tick, kind, i, part, float(value))))
+        return found

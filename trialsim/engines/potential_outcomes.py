@@ -1,0 +1,255 @@
+"""True values from potential outcomes: the same keyed patients live under both arms, and the outcomes are compared.
+
+Where what becomes of patients changes their hazards, no formula gives the effect that an ideal trial would find. It is then
+the average over :data:`SAMPLE` patients at addresses that no trial reaches, each of them put under both arms with the same
+draws, followed to the end and never lost. The error of a log hazard ratio is at most about 2 / sqrt(events).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Bools, Floats, Ints, TestPlan
+from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, block_count, patient_table
+from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines.fast_life_kernels import DEAD
+from trialsim.engines.life import LifeLaw, LifeNumbers
+from trialsim.engines.plan import Plan
+from trialsim.engines.strategies import (
+    COMPOSITE,
+    HYPOTHETICAL,
+    PRINCIPAL_STRATUM,
+    TREATMENT_POLICY,
+    WHILE_ON_TREATMENT,
+    ends_by_strategy,
+)
+from trialsim.engines.world import World
+from trialsim.timegrid import NEVER, to_ticks
+
+SAMPLE = 100_000
+"""Patients whose potential outcomes are compared."""
+
+
+@dataclass(frozen=True)
+class Lives:
+    """What becomes of patients under one arm, in ticks since randomisation.
+
+    Events and exits of survival endpoints are ``[endpoint, patient]``, the rest ``[patient]``.
+    """
+
+    event: Ints
+    exit: Ints
+    last_dose: Ints
+    quit: Ints
+    crossed: Ints
+    died: Ints
+
+
+def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
+    """Return the true effect of two arms on a test's endpoint under its strategy for intercurrent events.
+
+    Parameters
+    ----------
+    plan
+        The design under a truth.
+    test
+        Its endpoint, follow-up and strategy are read.
+    treatment, control
+        Indices of the arms.
+
+    Returns
+    -------
+    float
+        Log hazard ratio, difference of probabilities, or difference of means.
+    """
+    world, endpoint, follow_up, strategy = plan.world, test.endpoint, test.follow_up, test.strategy
+    if world.life is None or _is_solved(world, world.life, endpoint, strategy):
+        return world.true_value(endpoint, treatment, control, follow_up)
+    law = world.outcomes[endpoint]
+    days = follow_up if law.kind == "survival" else law.readout_ticks / (1 << 20)
+    until = max(to_ticks(days), 1)
+    records = world.source.records_at(
+        TRUTH_SEED, np.full(SAMPLE, TRUTH_REPLICATE, dtype=np.int64), np.arange(SAMPLE)
+    )
+    pair = [
+        lives_of(world, world.life, records, arm, until, strategy == HYPOTHETICAL)
+        for arm in (treatment, control)
+    ]
+    stays = np.ones(SAMPLE, dtype=bool)
+    if strategy == PRINCIPAL_STRATUM:
+        stays = np.minimum(pair[0].quit, pair[1].quit) > until
+    if law.kind == "survival":
+        e = list(world.life.numbers.endpoints).index(endpoint)
+        found = [_followed(lives, e, until, strategy, stays) for lives in pair]
+        return cox_of_two(*found[0], *found[1])
+    entry = np.resize(world.truth_entry_days, SAMPLE)
+    parameters = law.parameters(records, entry)
+    expected = parameters.astype(np.float64) * 2.0**-52 if law.kind == "binary" else parameters
+    values = []
+    for lives, arm in zip(pair, (treatment, control), strict=True):
+        value = expected[:, arm]
+        before = np.minimum(lives.quit, lives.died) < until
+        if strategy == COMPOSITE:
+            failure = 1.0 if test.lower_is_better else 0.0
+            values.append(np.where(before, failure, value).mean())
+        elif strategy == WHILE_ON_TREATMENT:
+            values.append(value[~before].mean())
+        else:
+            values.append(value[stays].mean())
+    return float(values[0] - values[1])
+
+
+def _is_solved(world: World, life: LifeLaw, endpoint: int, strategy: str) -> bool:
+    """Return whether what becomes of patients leaves the effect on an endpoint as the world's laws have it."""
+    numbers, law = life.numbers, world.outcomes[endpoint]
+    if strategy != TREATMENT_POLICY:
+        return False
+    if law.kind != "survival":
+        return True
+    changed = numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on > -2
+    e = list(numbers.endpoints).index(endpoint)
+    if changed or (e == numbers.terminal and bool(numbers.fatal.any())):
+        return False
+    return numbers.terminal in (-1, e) or law.predictor.empty
+
+
+def _ideal(numbers: LifeNumbers, nobody_quits: bool) -> LifeNumbers:
+    """Return the numbers of an ideal trial: nobody is lost, events are seen at once, and perhaps nobody discontinues."""
+    present = numbers.present.copy()
+    ends = len(numbers.endpoints)
+    present[ends : ends + 2] = False
+    ideal = numbers._replace(
+        detected=np.zeros_like(numbers.detected),
+        at_visit=np.zeros_like(numbers.at_visit),
+        visits=np.zeros(0, dtype=np.int64),
+        report=np.zeros_like(numbers.report),
+        report_law=np.full_like(numbers.report_law, -1.0),
+        verdict_law=np.full_like(numbers.verdict_law, -1.0),
+        present=present,
+    )
+    if not nobody_quits:
+        return ideal
+    present[ends + 2 + len(numbers.address) :] = False
+    return ideal._replace(reason_of_action=-1, crossover_on=-2)
+
+
+def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int, nobody_quits: bool) -> Lives:
+    """Return what becomes of keyed patients under one arm by a time.
+
+    Parameters
+    ----------
+    world, life
+        The laws.
+    records
+        Of the patients, ``[patient, column]``.
+    arm
+        Index of the arm that all of them are on.
+    until
+        Ticks of follow-up.
+    nobody_quits
+        Whether to ask what would be if nobody discontinued or crossed over.
+    """
+    n = len(records)
+    numbers = _ideal(life.numbers, nobody_quits)
+    ends, reads = len(numbers.endpoints), len(numbers.readouts)
+    entry_days = np.resize(world.truth_entry_days, n)
+    shape = (n, len(world.arms))
+    factors = np.stack(
+        [np.ones(shape) if i < 0 else world.laws[i].parameters(records, entry_days) for i in life.laws]
+    )
+    blocks = block_count(n)
+    tables = np.stack(
+        [
+            patient_table(blocks, int(purpose), int(draw), TRUTH_SEED)
+            for purpose, draw in zip(numbers.purpose, numbers.draw, strict=True)
+        ]
+    )
+    pieces = (life.clocks.begin, life.clocks.width, life.clocks.slope, life.clocks.jump)
+    starts = np.stack([piece[:, :: numbers.weights] for piece in pieces])
+    heard = np.zeros((0, 0, 0))
+    if numbers.hear.any():
+        heard = np.stack([_drawn(world, int(e), records, entry_days, arm)[None, :] for e in numbers.readouts])
+    event, exit_ = (np.empty((ends, 1, n), dtype=np.int64) for _ in range(2))
+    read = np.empty((reads, 1, n), dtype=np.int64)
+    dropout, complete, last_dose, quit_, crossed = (np.empty((1, n), dtype=np.int64) for _ in range(5))
+    left, full = np.empty((1, n), dtype=np.int8), np.zeros(1, dtype=np.bool_)
+    offsets = np.zeros((1, n + 1), dtype=np.int64)
+    room = 8 * n
+    one = np.zeros(1, dtype=np.int64)
+    while True:
+        ticks, codes = (np.empty((1, room), dtype=np.int64) for _ in range(2))
+        kernels.live(
+            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, until, tables, np.empty((0, n), dtype=np.int64), numbers,
+            life.clocks, starts, factors, np.arange(n).reshape(1, n), np.zeros((1, n), dtype=np.int64),
+            np.full((1, n), arm, dtype=np.int8), heard, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64), read,
+            dropout, complete, last_dose, quit_, crossed, left, ticks, codes, np.empty((1, room)), offsets, full,
+        )  # fmt: skip
+        if not full[0]:
+            break
+        room *= 2
+    died = np.where(left[0] == DEAD, complete[0], NEVER)
+    return Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died)
+
+
+def _drawn(world: World, endpoint: int, records: Floats, entry_days: Floats, arm: int) -> NDArray[np.float64]:
+    """Return the outcomes of an endpoint under one arm, at the addresses at which trials find theirs."""
+    from trialsim.engines import fast_kernels
+
+    law, n = world.outcomes[endpoint], len(records)
+    table = patient_table(block_count(n), law.purpose, law.draw, TRUTH_SEED)
+    one = np.zeros(1, dtype=np.int64)
+    shared = (
+        TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, table, np.empty((0, n), dtype=np.int64), law.purpose,
+        law.draw, law.parameters(records, entry_days), np.arange(n).reshape(1, n), np.full((1, n), arm, dtype=np.int8),
+    )  # fmt: skip
+    if law.kind == "binary":
+        answers = np.empty((1, n), dtype=np.int8)
+        fast_kernels.responses(*shared, answers)
+        return np.asarray(answers[0], dtype=np.float64)
+    values = np.empty((1, n))
+    fast_kernels.values(*shared, law.sd, values)
+    return np.asarray(values[0], dtype=np.float64)
+
+
+def _followed(lives: Lives, e: int, until: int, strategy: str, stays: Bools) -> tuple[Ints, Bools]:
+    """Return time and whether it is that of an event, of those who stay, as a strategy has it."""
+    event, exit_ = lives.event[e], np.minimum(lives.exit[e], until)
+    exit_ = np.where(lives.event[e] <= until, lives.event[e], exit_)
+    event, exit_, _ = ends_by_strategy(
+        strategy, event, exit_, exit_, lives.last_dose, lives.quit, lives.crossed, lives.died
+    )
+    return exit_[stays], (event == exit_)[stays]
+
+
+def cox_of_two(time: Ints, event: Bools, control_time: Ints, control_event: Bools) -> float:
+    """Return the log hazard ratio of a Cox model of treatment alone, ties by Breslow's likelihood.
+
+    Parameters
+    ----------
+    time, event
+        Of those on treatment, ``[patient]``.
+    control_time, control_event
+        Of those on control.
+    """
+    both = np.concatenate([time[event], control_time[control_event]])
+    if not len(both):
+        return 0.0
+    at, count = np.unique(both, return_counts=True)
+    treated = np.zeros(len(at))
+    np.add.at(treated, np.searchsorted(at, time[event]), 1.0)
+    risk, control_risk = (len(t) - np.searchsorted(np.sort(t), at) for t in (time, control_time))
+    beta = 0.0
+    for _ in range(100):
+        share = np.exp(beta) * risk / (np.exp(beta) * risk + control_risk)
+        slope = float(np.sum(treated - count * share))
+        information = float(np.sum(count * share * (1.0 - share)))
+        if information <= 0.0:
+            return beta
+        step = slope / information
+        beta += min(max(step, -1.0), 1.0)
+        if abs(step) < 1e-12:
+            break
+    return beta

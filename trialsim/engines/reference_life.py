@@ -1,0 +1,567 @@
+"""Patients of the reference engine from randomisation on, as SimPy processes.
+
+Each clock of a patient is a process that waits for its hazard to be spent. Whoever changes what a hazard depends on
+interrupts the others, who note what has been spent and begin to wait anew. Waiting, interrupting and counting are this
+file's own; hazards, draws and rules of single events are those of the fast engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import simpy
+
+from trialsim.contracts import Kind, LogRow
+from trialsim.draws import Purpose, uniform, unit_exponential
+from trialsim.engines.life import (
+    CROSSOVER_PART,
+    END_PART,
+    FADE_PART,
+    HELD,
+    HELD_LATE,
+    LOSS_PART,
+    REASON_PART,
+    RESCUE_PART,
+    RESUME_PART,
+    VERDICT_PART,
+    WAS_MISSED,
+    WITHDRAWAL_PART,
+    LifeLaw,
+)
+from trialsim.engines.life_tally import LifeTally, tally_columns
+from trialsim.operations import adverse_events as events
+from trialsim.operations import visits
+from trialsim.operations.delays import drawn_delay
+from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
+
+if TYPE_CHECKING:
+    from trialsim.engines.reference import ReferenceTrial
+    from trialsim.engines.reference_cut import Patient
+
+Process = Generator[simpy.Event, Any, None]
+
+
+@dataclass
+class Clock:
+    """A running clock of a patient: its process, at which pace and in which group it runs, and when it is due."""
+
+    process: Any = None
+    pace: float = 0.0
+    group: int = 0
+    due: int = NEVER
+
+
+@dataclass
+class Course:
+    """What has become of a patient so far."""
+
+    dose: int = 0
+    paused_until: int | None = None
+    last_dose: int | None = None
+    weight: int = 0
+    rescued: bool = False
+    crossed_to: int | None = None
+    worst: int = 0
+    heard: dict[int, float] = field(default_factory=dict)
+    left: int | None = None
+    dropped: bool = False
+    clocks: dict[int, Clock] = field(default_factory=dict)
+    timers: dict[str, Any] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
+    occurred: set[int] = field(default_factory=set)
+
+
+class Life:
+    """What happens to one patient from randomisation on.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    i
+        The patient's number.
+    patient
+        What is known of them.
+    """
+
+    def __init__(self, trial: ReferenceTrial, i: int, patient: Patient) -> None:
+        law = trial.plan.world.life
+        assert law is not None
+        self.trial, self.i, self.patient, self.law = trial, i, patient, law
+        self.course = patient.course = Course()
+        numbers = law.numbers
+        self._survival, self._loss = len(numbers.endpoints), len(numbers.endpoints)
+        self._withdrawal, self._first_term = self._loss + 1, self._loss + 2
+        self._first_reason = self._first_term + len(law.terms)
+
+    # ---- starting and leaving -------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Set all clocks going."""
+        numbers, course = self.law.numbers, self.course
+        course.open = {int(e) for e in (*numbers.endpoints, *numbers.readouts)}
+        for c, present in enumerate(numbers.present):
+            if present:
+                course.clocks[c] = Clock()
+                course.clocks[c].process = self.trial.clock.process(self._run(c))
+        for k, e in enumerate(numbers.readouts):
+            law = self.trial.plan.world.outcomes[int(e)]
+            self.patient.outcome[int(e)] = self.trial.read(law, int(e), self.patient)
+            if not numbers.at_visit[k]:
+                self._set(f"readout {e}", int(numbers.readout[k]), Kind.READOUT, int(e), self._read_out)
+        if numbers.duration < NEVER:
+            self._set("end", numbers.duration, Kind.ADVERSE_EVENT, END_PART, self._planned_end)
+        if len(numbers.visits):
+            self._expect_visit(0, 0)
+
+    def _set(self, name: str, since_entry: int, kind: Kind, part: int, then: Any) -> None:
+        """Let something happen at a time since entry, unless it is called off or the patient leaves."""
+        self._call_off(name)
+        event = self.trial.clock.at(self.patient.entry + since_entry, kind, self.i, part)
+        self.course.timers[name] = event
+
+        def come(_: simpy.Event) -> None:
+            if self.course.timers.get(name) is event:
+                del self.course.timers[name]
+                then(part)
+
+        event.callbacks.append(come)
+
+    def _call_off(self, name: str) -> None:
+        """Forget what was to happen."""
+        self.course.timers.pop(name, None)
+
+    @property
+    def _now(self) -> int:
+        """Ticks since entry."""
+        return int(self.trial.clock.now) - self.patient.entry
+
+    def _write(self, kind: Kind, part: int = 0, value: float = 0.0) -> None:
+        """Write a row of the event log."""
+        self.trial.write(kind, self.i, part, value)
+        self.patient.log.append(self.trial.rows[-1])
+
+    def _stop(self, c: int) -> None:
+        """Stop a clock for good."""
+        clock = self.course.clocks.pop(c, None)
+        if clock is not None and clock.process is not self.trial.clock.active_process:
+            clock.process.interrupt("stop")
+
+    def _leave(self, dropped: bool) -> None:
+        """End the patient's follow-up."""
+        self.course.left, self.course.dropped = int(self.trial.clock.now), dropped
+        for c in list(self.course.clocks):
+            self._stop(c)
+        self.course.timers.clear()
+        self.patient.ended = self.course.left
+        if dropped:
+            self.patient.lost = self.course.left
+        self.trial.patient_leaves()
+
+    # ---- hazards --------------------------------------------------------------------------------------------------
+
+    def _pace_and_group(self, c: int) -> tuple[float, int]:
+        """Return what the patient's state makes of a hazard: by how much it multiplies it, and whose hazard it is."""
+        numbers, course = self.law.numbers, self.course
+        group = self.patient.arm * numbers.weights
+        if c < self._survival:
+            pace = float(numbers.rescue_ratio[c]) if course.rescued else 1.0
+            if course.crossed_to is not None:
+                return pace, course.crossed_to * numbers.weights
+            return pace, group + course.weight
+        if self._first_term <= c < self._first_reason:
+            level = course.dose if course.paused_until is None else numbers.doses
+            return float(numbers.dose_factor[c - self._first_term, level]), group
+        return departure_pace(numbers.after[c, course.worst], course.heard.get(c, 0.0)), group
+
+    def _changed(self) -> None:
+        """Let every clock whose hazard has changed begin to wait anew."""
+        treated = self.course.last_dose is None
+        for c, clock in self.course.clocks.items():
+            if self._first_term <= c < self._first_reason and not treated:
+                continue
+            running = clock.process is not self.trial.clock.active_process
+            if running and (clock.pace, clock.group) != self._pace_and_group(c):
+                clock.process.interrupt("changed")
+
+    def _first_amount(self, c: int) -> float:
+        """Return the hazard that the patient can bear until a clock goes off for the first time."""
+        trial, numbers = self.trial, self.law.numbers
+        u = uniform(
+            trial.plan.seed, trial.replicate, self.patient.key, int(numbers.purpose[c]), int(numbers.draw[c])
+        )
+        return float(unit_exponential(u) * self._factor(c))
+
+    def _factor(self, c: int) -> float:
+        """Return exp(-linear predictor) of a clock."""
+        return float(self.patient.parameters[self.law.laws[c]][self.patient.arm])
+
+    def _run(self, c: int) -> Process:
+        """Spend hazard until the clock goes off, again and again where it can."""
+        numbers, clocks, course = self.law.numbers, self.law.clocks, self.course
+        occurrence, amount, since = 0, self._first_amount(c), 0
+        while True:
+            clock = course.clocks[c]
+            clock.pace, clock.group = self._pace_and_group(c)
+            clock.due = int(spent_at(amount, clock.pace, since, c, clock.group, clocks, numbers.grid))
+            if self._after_window(c):
+                course.clocks.pop(c)
+                return
+            try:
+                yield self._due(c, clock.due)
+            except simpy.Interrupt as interrupt:
+                if interrupt.cause == "stop":
+                    return
+                now = self._now
+                amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)
+                since = now
+                continue
+            again = self._goes_off(c, occurrence)
+            if not again or course.left is not None:
+                return
+            occurrence += 1
+            since = self._now
+            u = self._draw(Purpose.ADVERSE_EVENT, c - self._first_term, occurrence, events.GAP)
+            amount = float(unit_exponential(u) * self._factor(c))
+
+    def _after_window(self, c: int) -> bool:
+        """Return whether a term of adverse events would come only after its time at risk."""
+        last = self.course.last_dose
+        if last is None or not self._first_term <= c < self._first_reason:
+            return False
+        return self.course.clocks[c].due > last + int(self.law.numbers.window[c - self._first_term])
+
+    def _due(self, c: int, at: int) -> simpy.Event:
+        """Return the event of a clock's going off at a time since entry; NEVER does not come."""
+        if at >= NEVER:
+            return simpy.Event(self.trial.clock)
+        kind, part = self._place(c)
+        return self.trial.clock.at(self.patient.entry + at, kind, self.i, part)
+
+    def _place(self, c: int) -> tuple[Kind, int]:
+        """Return the place of a clock in an instant."""
+        if c < self._survival:
+            return Kind.EVENT, int(self.law.numbers.endpoints[c])
+        if c == self._loss:
+            return Kind.DROPOUT, LOSS_PART
+        if c == self._withdrawal:
+            return Kind.DROPOUT, WITHDRAWAL_PART
+        if c < self._first_reason:
+            return Kind.ADVERSE_EVENT, c - self._first_term
+        return Kind.ADVERSE_EVENT, REASON_PART + c - self._first_reason
+
+    def _goes_off(self, c: int, occurrence: int) -> bool:
+        """Let a clock's event happen; return whether it can come again."""
+        if self._first_term <= c < self._first_reason:
+            self._adverse_event(c - self._first_term, occurrence)
+            return c in self.course.clocks
+        self.course.clocks.pop(c)
+        if c < self._survival:
+            self._event(c)
+        elif c < self._first_term:
+            self._write(Kind.DROPOUT, c - self._loss, self.patient.arm)
+            self._leave(dropped=True)
+        else:
+            self._end_treatment(int(self.law.numbers.reason[c - self._first_reason]))
+            self._changed()
+        return False
+
+    # ---- events and read-outs -------------------------------------------------------------------------------------
+
+    def _event(self, c: int) -> None:
+        """Have the event of a survival endpoint, seen at once or at a visit to come."""
+        numbers = self.law.numbers
+        if numbers.detected[c]:
+            self._write(Kind.ONSET, int(numbers.endpoints[c]), self.patient.arm)
+            self.course.occurred.add(c)
+            return
+        self._see(c, 0)
+        if self.course.left is None and not self.course.open:
+            self._leave(dropped=False)
+
+    def _see(self, c: int, cause: int) -> None:
+        """See the event of a survival endpoint; of death, with its cause."""
+        numbers, now = self.law.numbers, int(self.trial.clock.now)
+        e = int(numbers.endpoints[c])
+        self._write(Kind.EVENT, e, self.patient.arm)
+        self.course.open.discard(e)
+        if self.law.reported(c):
+            self.patient.found[e] = now
+            self.trial.pending[e] += 1
+        else:
+            self.patient.event[e] = now
+        self.trial.clock.process(self._report(c, e, now))
+        if c == numbers.terminal:
+            self._write(Kind.DEATH, cause, self.patient.arm)
+            self.patient.died = now
+            self._leave(dropped=False)
+        elif c == numbers.crossover_on and numbers.crosses[self.patient.arm]:
+            self._may_cross()
+
+    def _report(self, c: int, e: int, seen: int) -> Process:
+        """Let an event be known, at once or after its delay; the patient may have left by then."""
+        numbers = self.law.numbers
+        delay = int(numbers.report[c])
+        if numbers.report_law[c, 0] >= 0:
+            delay = self._delay(numbers.report_law[c], self._told_draw(Purpose.REPORT, c, 0))
+        if delay:
+            yield self.trial.clock.at(seen + delay, Kind.READOUT, self.i, e)
+            self._write(Kind.READOUT, e, 1.0)
+        if self.law.reported(c):
+            self.trial.pending[e] -= 1
+        self.trial.count_event(e, self.patient.arm)
+        if numbers.verdict_law[c, 0] >= 0:
+            wait = self._delay(numbers.verdict_law[c], self._told_draw(Purpose.ADJUDICATION, c, 0))
+            yield self.trial.clock.at(seen + delay + wait, Kind.READOUT, self.i, VERDICT_PART + e)
+            confirmed = self._told_draw(Purpose.ADJUDICATION, c, 1) < numbers.confirmed[c]
+            self._write(Kind.ADJUDICATED, e, float(confirmed))
+            if not confirmed:
+                self.patient.refused[e] = int(self.trial.clock.now)
+                return
+        if self.law.reported(c):
+            self.patient.event[e] = seen
+            self.patient.known[e] = int(self.trial.clock.now)
+
+    def _told_draw(self, purpose: Purpose, c: int, which: int) -> float:
+        """Return a uniform of an endpoint's report or adjudication."""
+        trial, draw = self.trial, int(self.law.numbers.name[c]) + which
+        return uniform(trial.plan.seed, trial.replicate, self.patient.key, int(purpose), draw)
+
+    def _expect_visit(self, visit: int, previous: int) -> None:
+        """Wait for a visit, which may be missed, moved or late."""
+        numbers = self.law.numbers
+        scheduled, grid = int(numbers.visits[visit]), numbers.grid
+        if numbers.missed > 0.0 and self._visit_draw(visit, visits.MISSED) < numbers.missed:
+            at, how = max(scheduled, previous + grid), WAS_MISSED
+        else:
+            kind, size = int(numbers.jitter[0]), numbers.jitter[1]
+            u = self._visit_draw(visit, visits.JITTER) if kind != visits.PUNCTUAL else 0.5
+            at, how = int(visits.visit_time(scheduled, previous, u, kind, size, grid)), HELD
+            if numbers.late[0] > 0.0 and self._visit_draw(visit, visits.LATE) < numbers.late[0]:
+                at += self._delay(numbers.late[1:], self._visit_draw(visit, visits.LATENESS))
+                how = HELD_LATE
+        self._set("visit", at, Kind.VISIT, 0, lambda _: self._visit(visit, how))
+
+    def _visit_draw(self, visit: int, which: int) -> float:
+        """Return a uniform of a visit."""
+        trial, draw = self.trial, int(events.occurrence_draw(0, visit, which))
+        return uniform(trial.plan.seed, trial.replicate, self.patient.key, int(Purpose.VISIT), draw)
+
+    def _visit(self, visit: int, how: int) -> None:
+        """Hold a visit, or miss it: see what has happened, read out what is due."""
+        numbers, course, now = self.law.numbers, self.course, self._now
+        self._write(Kind.VISIT, how, visit + 1)
+        if how != WAS_MISSED:
+            for c, e in enumerate(numbers.endpoints):
+                if c in course.occurred and int(e) in course.open:
+                    self._see(c, 0)
+            for k, e in enumerate(numbers.readouts):
+                if numbers.at_visit[k] and int(e) in course.open and now >= numbers.readout[k]:
+                    self._observe(int(e))
+        if visit + 1 < len(numbers.visits):
+            self._expect_visit(visit + 1, now)
+        else:
+            self._close(numbers.endpoints[numbers.detected])
+            self._close(numbers.readouts[numbers.at_visit])
+        if not course.open:
+            self._leave(dropped=False)
+        else:
+            self._changed()
+
+    def _close(self, endpoints: Any) -> None:
+        """End the follow-up of endpoints that no visit will see any more."""
+        for e in endpoints:
+            if int(e) in self.course.open:
+                self.course.open.discard(int(e))
+                self.patient.closed[int(e)] = int(self.trial.clock.now)
+
+    def _read_out(self, e: int) -> None:
+        """Read an outcome out at its time."""
+        self._observe(e)
+        if not self.course.open:
+            self._leave(dropped=False)
+        else:
+            self._changed()
+
+    def _observe(self, e: int) -> None:
+        """Read an outcome out; hazards may depend on it from now on."""
+        value = self.patient.outcome[e]
+        self._write(Kind.READOUT, e, value)
+        self.patient.readout[e] = int(self.trial.clock.now)
+        self.course.open.discard(e)
+        self.trial.count_readout(e, self.patient.arm)
+        k = list(self.law.numbers.readouts).index(e)
+        for c in self.course.clocks:
+            if self.law.numbers.hear[c, k] != 0.0:
+                self.course.heard[c] = self.course.heard.get(c, 0.0) + self.law.numbers.hear[c, k] * value
+
+    # ---- adverse events -------------------------------------------------------------------------------------------
+
+    def _draw(self, purpose: Purpose, term: int, occurrence: int, which: int) -> float:
+        """Return a uniform of one occurrence of a term."""
+        draw = events.occurrence_draw(int(self.law.numbers.address[term]), occurrence, which)
+        return uniform(self.trial.plan.seed, self.trial.replicate, self.patient.key, int(purpose), int(draw))
+
+    def _adverse_event(self, a: int, occurrence: int) -> None:
+        """Have an adverse event, and whatever follows from it at once."""
+        numbers = self.law.numbers
+        draw = (Purpose.ADVERSE_EVENT, a, occurrence)
+        level = int(events.level_of(self._draw(*draw, events.SEVERITY), numbers.cumulative, a))
+        self._write(Kind.ADVERSE_EVENT, a, level + 1)
+        if self._chance(numbers.serious[a, level], *draw, events.SERIOUS):
+            self._write(Kind.SERIOUS, a, level + 1)
+        if self._chance(numbers.fatal[a, level], *draw, events.FATAL):
+            self._see(int(numbers.terminal), 1 + a)
+            return
+        if numbers.length[a, 0] >= 0:
+            lasts = self._delay(numbers.length[a], self._draw(*draw, events.LENGTH))
+            self._write(Kind.RESOLVES, a, lasts / TICKS_PER_DAY)
+        self.course.worst = max(self.course.worst, level + 1)
+        if self.course.last_dose is None:
+            self._act(a, level, occurrence)
+        self._changed()
+
+    def _chance(self, probability: float, purpose: Purpose, term: int, occurrence: int, which: int) -> bool:
+        """Return whether something of the probability happens; what cannot happen is not drawn."""
+        return probability > 0.0 and self._draw(purpose, term, occurrence, which) < probability
+
+    def _delay(self, law: Any, u: float) -> int:
+        """Return a drawn delay in ticks."""
+        kind, first, second = law
+        return int(drawn_delay(u, kind, first, second, self.law.numbers.grid))
+
+    def _act(self, a: int, level: int, occurrence: int) -> None:
+        """Do about an adverse event what there is to do."""
+        numbers, course = self.law.numbers, self.course
+        chances = (numbers.discontinue[a, level], numbers.reduce[a, level], numbers.interrupt[a, level])
+        if sum(chances) <= 0.0:
+            return
+        action = events.action_of(self._draw(Purpose.DOSE, a, occurrence, events.ACTION), *chances)
+        lowest = course.dose + 1 == numbers.doses
+        if action == events.DISCONTINUE or (action == events.REDUCE and lowest):
+            self._end_treatment(numbers.reason_of_action)
+        elif action == events.REDUCE:
+            course.dose += 1
+            self._write(Kind.REDUCED, a, course.dose)
+        elif action == events.INTERRUPT:
+            u = self._draw(Purpose.DOSE, a, occurrence, events.INTERRUPTION)
+            lasts = self._delay(numbers.interruption[a], u)
+            until = max(self._now + lasts, course.paused_until or 0)
+            course.paused_until = until
+            self._set("resume", until, Kind.ADVERSE_EVENT, RESUME_PART, self._resume)
+            self._write(Kind.INTERRUPTED, a, lasts / TICKS_PER_DAY)
+
+    def _resume(self, _: int) -> None:
+        """Give doses again."""
+        self.course.paused_until = None
+        self._write(Kind.RESUMED, 0, self.course.dose)
+        self._changed()
+
+    # ---- the end of treatment and what follows --------------------------------------------------------------------
+
+    def _planned_end(self, _: int) -> None:
+        """End treatment as planned."""
+        self._end_treatment(None)
+        self._changed()
+
+    def _end_treatment(self, reason: int | None) -> None:
+        """Give the last dose, for a reason or as planned; whatever depends on doses ends with it."""
+        numbers, course = self.law.numbers, self.course
+        course.last_dose = now = self._now
+        self.patient.off = int(self.trial.clock.now)
+        if reason is not None:
+            self.patient.quit = self.patient.off
+        kind = Kind.TREATMENT_ENDED if reason is None else Kind.DISCONTINUED
+        self._write(kind, 0 if reason is None else reason, course.dose)
+        self._call_off("resume")
+        self._call_off("end")
+        for c in [c for c in course.clocks if c >= self._first_reason]:
+            self._stop(c)
+        for c in [c for c in course.clocks if self._after_window(c)]:
+            self._stop(c)
+        if course.crossed_to is not None:
+            return
+        if numbers.weights > 1:
+            self._fade(0)
+        if reason is None:
+            return
+        if numbers.rescue[0] > 0.0 and self._rescue_draw(0) < numbers.rescue[0]:
+            wait = self._delay(numbers.rescue[1:], self._rescue_draw(1))
+            self._set("rescue", now + wait, Kind.ADVERSE_EVENT, RESCUE_PART, self._rescue)
+        if numbers.crossover_on == -1 and numbers.crosses[self.patient.arm]:
+            self._may_cross()
+
+    def _rescue_draw(self, which: int) -> float:
+        """Return a uniform for rescue (0, 1) or crossover (2, 3)."""
+        trial = self.trial
+        return uniform(trial.plan.seed, trial.replicate, self.patient.key, int(Purpose.RESCUE), which)
+
+    def _fade(self, _: int) -> None:
+        """Let the effect fade by a step."""
+        numbers, course = self.law.numbers, self.course
+        course.weight += 1
+        if course.weight + 1 < numbers.weights:
+            self._set("fade", self._now + numbers.step, Kind.ADVERSE_EVENT, FADE_PART, self._fade_on)
+
+    def _fade_on(self, part: int) -> None:
+        """Let the effect fade by a further step."""
+        self._fade(part)
+        self._changed()
+
+    def _rescue(self, _: int) -> None:
+        """Begin rescue treatment."""
+        self.course.rescued = True
+        self._write(Kind.RESCUE, 0, self.patient.arm)
+        self._changed()
+
+    def _may_cross(self) -> None:
+        """Let a patient cross over after a while, if it falls to them."""
+        numbers = self.law.numbers
+        if self._rescue_draw(2) < numbers.crossover[0]:
+            wait = self._delay(numbers.crossover[1:], self._rescue_draw(3))
+            self._set("cross", self._now + wait, Kind.ADVERSE_EVENT, CROSSOVER_PART, self._cross)
+
+    def _cross(self, _: int) -> None:
+        """Begin the treatment of another arm; that of the own arm ends if it has not."""
+        course = self.course
+        course.crossed_to = int(self.law.numbers.crossover_to)
+        self._write(Kind.CROSSOVER, 0, course.crossed_to)
+        self.patient.crossed = int(self.trial.clock.now)
+        self._call_off("fade")
+        if course.last_dose is None:
+            self._end_treatment(None)
+        self._changed()
+
+
+def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
+    """Return what has become of the patients of a trial by a time, counted the plain way."""
+    columns = tally_columns(law)
+    arms = len(trial.plan.arms)
+    counts = np.zeros((1, arms, len(columns.names)), dtype=np.int64)
+    persons = np.zeros((1, arms, 2), dtype=np.int64)
+    exposure = np.zeros((1, arms, 2 + len(law.terms)), dtype=np.int64)
+    for p in trial.patients:
+        if p.entry > tick:
+            continue
+        seen = [row for row in p.log if row.tick <= tick]
+        for row in seen:
+            if columns.base[row.kind] >= 0:
+                counts[0, p.arm, _column(columns.base[row.kind], columns.width[row.kind], row)] += 1
+        for place, kind in enumerate((Kind.ADVERSE_EVENT, Kind.SERIOUS)):
+            persons[0, p.arm, place] += any(row.kind == kind for row in seen)
+        stay = (tick if p.ended is None else min(tick, p.ended)) - p.entry
+        dosed = NEVER if p.off is None else p.off - p.entry
+        risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.window)]
+        exposure[0, p.arm] += np.array(risks)
+    return LifeTally(counts, persons, exposure)
+
+
+def _column(base: int, width: int, row: LogRow) -> int:
+    """Return the column in which a row of the log is counted."""
+    if width == 0:
+        return int(base)
+    return int(base) + row.part * int(width) + (int(row.value) - 1 if width > 1 else 0)

@@ -1,0 +1,73 @@
+"""What each strategy for intercurrent events makes of a survival endpoint (ICH E9(R1), 2019).
+
+Intercurrent events are discontinuation of treatment, crossover (which ends the treatment as randomised) and death. Rescue
+follows discontinuation and the planned end of treatment is none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.contracts import Bools, Ints, TestPlan
+from trialsim.timegrid import NEVER
+
+TREATMENT_POLICY = "treatment_policy"
+WHILE_ON_TREATMENT = "while_on_treatment"
+HYPOTHETICAL = "hypothetical"
+COMPOSITE = "composite"
+PRINCIPAL_STRATUM = "principal_stratum"
+
+FLAGS = {
+    WHILE_ON_TREATMENT: "it compares hazards up to the last dose, among those still on treatment, who need not be alike",
+    HYPOTHETICAL: "it censors at discontinuation and crossover, which estimates what would be without them only if they "
+    "are independent of the outcome",
+    PRINCIPAL_STRATUM: "it takes all patients, so that it does not estimate the effect in those who would stay on either "
+    "treatment",
+}
+"""What a reader must know where an analysis fits its strategy only under assumptions, or not at all."""
+
+
+def ends_by_strategy(
+    strategy: str,
+    event: Ints,
+    exit_: Ints,
+    known: Ints,
+    last_dose: Ints,
+    quit_: Ints,
+    crossed: Ints,
+    died: Ints,
+) -> tuple[Ints, Ints, Ints]:
+    """Return event, end of follow-up and when it is known, as a strategy has it; all arrays of one shape, in ticks.
+
+    Parameters
+    ----------
+    strategy
+        One of the five.
+    event, exit_, known
+        As observed under the treatment policy, NEVER where there is none.
+    last_dose, quit_, crossed, died
+        The last dose, discontinuation, crossover and death.
+    """
+    if strategy in (WHILE_ON_TREATMENT, HYPOTHETICAL):
+        until = last_dose if strategy == WHILE_ON_TREATMENT else np.minimum(quit_, crossed)
+        # At the same tick the event counts: it comes first in the order of an instant.
+        cut: Bools = until < exit_
+        return (
+            np.where(cut, NEVER, event),
+            np.where(cut, until, exit_),
+            np.where(cut, until, known),
+        )
+    if strategy == COMPOSITE:
+        first = np.minimum(quit_, died)
+        counts: Bools = (first < exit_) | ((first == exit_) & (event != exit_) & (first < NEVER))
+        return tuple(np.where(counts, first, old) for old in (event, exit_, known))  # type: ignore[return-value]
+    return event, exit_, known
+
+
+def estimator_of(test: TestPlan) -> str:
+    """Return a test's estimator with its strategy, and a flag where the two fit only under assumptions or not at all."""
+    if test.strategy == TREATMENT_POLICY:
+        return test.analysis.estimator
+    flag = FLAGS.get(test.strategy)
+    words = f"{test.analysis.estimator}, {test.strategy.replace('_', ' ')} strategy"
+    return words if flag is None else f"{words} (flagged: {flag})"

@@ -1,0 +1,42 @@
+"""Rules on how hypotheses handle intercurrent events: there must be some, and the endpoint must allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialsim.scenario.endpoints import ContinuousEndpoint, SurvivalEndpoint
+from trialsim.scenario.rules_life import discontinuation_reasons
+from trialsim.scenario.rules_world import Finding
+from trialsim.scenario.trial_parts import TrialParts
+
+_CHANGING = ("hypothetical", "composite", "while_on_treatment")
+
+
+def strategy_findings(parts: TrialParts) -> Iterator[Finding]:
+    """Yield strategies that the scenario leaves nothing to do, and such as an endpoint does not allow."""
+    world = parts.world
+    treatment = world.treatment
+    occurs = bool(discontinuation_reasons(world)) or (
+        treatment is not None and (treatment.duration is not None or treatment.crossover is not None)
+    )
+    for name, hypothesis in parts.hypotheses.items():
+        at = ("hypotheses", name, "strategy")
+        if hypothesis.strategy == "treatment_policy":
+            continue
+        if not occurs:
+            yield (
+                at,
+                "nothing in this scenario ends treatment, so that every strategy is treatment_policy; leave it out",
+            )
+            continue
+        endpoint = world.endpoints.get(hypothesis.endpoint)
+        if isinstance(endpoint, ContinuousEndpoint) and hypothesis.strategy == "composite":
+            yield (
+                at,
+                "a measurement has no value that stands for failure; composite is for survival and binary endpoints",
+            )
+        if isinstance(endpoint, SurvivalEndpoint) and hypothesis.strategy in _CHANGING:
+            for part in ("report_delay", "adjudication"):
+                if getattr(endpoint, part) is not None:
+                    sentence = f"{hypothesis.strategy} needs events that are known when they are seen, without {part}"
+                    yield at, sentence
