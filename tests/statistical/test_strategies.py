@@ -10,8 +10,11 @@ import pytest
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.potential_outcomes import SAMPLE, cox_of_two, true_value
 from trialsim.engines.runner import run
-from trialsim.engines.strategies import estimator_of
+from trialsim.engines.strategies import FLAGS, estimator_of
 from trialsim.errors import ScenarioError
+from trialsim.oc.characteristics import operating_characteristics
+from trialsim.oc.in_memory import collect
+from trialsim.report.cautions import caution_sentences
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
 
@@ -187,6 +190,14 @@ def test_a_strategy_needs_something_to_handle() -> None:
         ScenarioError, match="needs events that are known when they are seen, without report_delay"
     ):
         scenario(survival(report_delay="9 days"), "cox", "lower")
+
+
+def test_a_flag_is_among_the_cautions(exponential: Scenario) -> None:
+    found = operating_characteristics(collect(exponential, ["d"], ["here"], 3, 1))
+    said = "\n".join(caution_sentences(found))
+    for way in ("hypothetical", "while_on_treatment", "principal_stratum"):
+        assert f"The analysis of “{way}” is flagged: {FLAGS[way]}." in said
+    assert "“composite”" not in said and "“treatment_policy”" not in said
 
 
 def test_an_estimator_says_its_strategy(exponential: Scenario) -> None:

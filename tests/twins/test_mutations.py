@@ -88,8 +88,8 @@ MUTATIONS = [
     Mutation(
         "patients without a report are counted",
         "reference",
-        "p.event[e] + report <= tick",
-        "p.event[e] <= tick",
+        "p.had(e, tick - report)",
+        "p.had(e, tick)",
     ),
     Mutation(
         "those lost are still heard of",

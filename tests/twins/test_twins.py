@@ -71,6 +71,7 @@ _WITH_BOUNDS_CHECKED = """
 import sys
 from trialsim.conformance import check_twins
 from trialsim.scenario.load import load_scenario, scenario_from
+from tests.twins.lives import SCENARIOS as LIVES
 from tests.twins.tie_rich import SCENARIOS, FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 for path in sys.argv[1:]:
@@ -80,6 +81,9 @@ for path in sys.argv[1:]:
     assert not found, found
 for name, (tree, grid) in (SCENARIOS | SITE_SCENARIOS).items():
     found = check_twins(scenario_from(tree, FOLDER), None, None, range(12), grid=grid)
+    assert not found, found
+for name, (tree, grid) in LIVES.items():
+    found = check_twins(scenario_from(tree), None, None, range(4), grid=grid)
     assert not found, found
 print("within bounds")
 """

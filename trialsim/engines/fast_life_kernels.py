@@ -559,6 +559,7 @@ def live(
                     for e in range(ends):
                         if numbers.detected[e] and open_end[e]:
                             open_end[e] = False
+                            next_at[slot[e]] = NEVER  # what would come now, nobody will ever see
                             still_open -= 1
                             exit_at[e, r, i] = tick
                             if told:

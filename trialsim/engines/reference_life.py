@@ -374,10 +374,14 @@ class Life:
 
     def _close(self, endpoints: Any) -> None:
         """End the follow-up of endpoints that no visit will see any more."""
+        survival = [int(e) for e in self.law.numbers.endpoints]
         for e in endpoints:
             if int(e) in self.course.open:
                 self.course.open.discard(int(e))
                 self.patient.closed[int(e)] = int(self.trial.clock.now)
+                if int(e) in survival:
+                    # What would come now, nobody will ever see.
+                    self._stop(survival.index(int(e)))
 
     def _read_out(self, e: int) -> None:
         """Read an outcome out at its time."""

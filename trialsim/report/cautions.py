@@ -14,14 +14,16 @@ MOST_SAID = 8
 
 
 def caution_sentences(characteristics: OperatingCharacteristics) -> list[str]:
-    """Return a sentence for each design and truth with trials that failed, or that came to no look.
+    """Return a sentence for each design and truth with trials that failed, or that came to no look, and for flags.
 
     Parameters
     ----------
     characteristics
         Of the simulation.
     """
-    return _not_too_many([*_failed(characteristics), *_unreached(characteristics)])
+    return _not_too_many(
+        [*_failed(characteristics), *_unreached(characteristics), *_flagged(characteristics)]
+    )
 
 
 def analysis_cautions(scenario: Mapping[str, Any]) -> list[str]:
@@ -63,3 +65,12 @@ def _unreached(characteristics: OperatingCharacteristics) -> Iterator[str]:
                 f"In {number:,} of {row.n:,} trials of “{row.design}” under “{row.truth}” no look was reached "
                 "before the horizon."
             )
+
+
+def _flagged(characteristics: OperatingCharacteristics) -> Iterator[str]:
+    """Yield which analyses fit the strategy of their hypothesis only under assumptions, or not at all."""
+    estimators = {fact.hypothesis: fact.estimator for fact in characteristics.facts}
+    for hypothesis, estimator in estimators.items():
+        _, mark, flag = estimator.partition(" (flagged: ")
+        if mark:
+            yield f"The analysis of “{hypothesis}” is flagged: {flag.removesuffix(')')}."
