@@ -82,13 +82,12 @@ def test_neither_chunks_nor_order_change_a_record(trial: SmallTrial, order: list
         for name, values in columns.items():
             real = values.dtype.kind == "f"
             assert np.array_equal(values, single[table][name], equal_nan=real), (table, name)
-            place = [
-                np.flatnonzero(turned[table]["replicate"] == replicate) for replicate in range(REPLICATES)
-            ]
-            assert np.array_equal(values, turned[table][name][np.concatenate(place)], equal_nan=real), (
-                table,
-                name,
-            )
+            moved = turned[table][name]
+            if "replicate" in columns:  # a table of sums over replicates has no rows to put in order
+                at = turned[table]["replicate"]
+                place = [np.flatnonzero(at == replicate) for replicate in range(REPLICATES)]
+                moved = moved[np.concatenate(place)]
+            assert np.array_equal(values, moved, equal_nan=real), (table, name)
 
 
 @settings(max_examples=30)

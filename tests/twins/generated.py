@@ -439,7 +439,7 @@ def _costs(draw: st.DrawFn, with_sites: bool, consent: bool) -> Tree:
     names += ["site_activation", "site_month", "prescreen", "screen"] * with_sites + ["consent"] * consent
     prices = st.sampled_from([0.1, 7, 1234.5])
     part: Tree = {name: draw(prices) for name in names if draw(st.integers(0, 3))} or {"patient": 1}
-    return part | {"discount": draw(st.sampled_from(["0 per year", "3% per year", "0.02 per week"]))}
+    return part | {"discount": draw(st.sampled_from(["0 per year", "3% per year", "0.01 per week"]))}
 
 
 @st.composite
