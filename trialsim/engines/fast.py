@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, any_of, sum_of
-from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_count_kernels as counting
+from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.plan import Plan, Trigger
@@ -92,7 +93,7 @@ class FastChunk:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
         plan, design = self.plan, self.plan.allocation
         strata, count = self.patients.strata(design.strata)
-        kernels.allocate(
+        layout.allocate(
             plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words, design.rule,
             design.ratio, design.places, strata, count, self._open, self._weights, self.arm,
         )  # fmt: skip
@@ -105,16 +106,16 @@ class FastChunk:
             waits = [
                 outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"
             ]
-            kernels.begin_completions(rows, first, max(waits, default=0), self._complete)
+            layout.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
-                kernels.completions(rows, first, delay, self._complete)
+                layout.completions(rows, first, delay, self._complete)
 
     def delays(self, index: int, law: OutcomeLaw, rows: Ints, first: Ints, out: Ints) -> None:
         """Lay out the delays of one hazard law."""
         assert law.hazard is not None
         pieces = law.hazard.pieces
         factors, factor_rows = self.patients.parameters[index]
-        kernels.delays(
+        layout.delays(
             self.plan.seed, self.replicates, rows, first, self.prepared.words[index], law.purpose, factors, factor_rows,
             self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, law.hazard.exponent, law.hazard.scale,
             self.plan.grid, out,
@@ -143,14 +144,14 @@ class FastChunk:
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
         dates = np.empty(len(some), dtype=np.int64)
-        kernels.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
         if missing.any():
             # As many as there will ever be: the look is taken when nobody is left who could add one.
             last = np.empty(int(missing.sum()), dtype=np.int64)
-            kernels.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
+            counting.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
             dates = dates.copy()
             dates[missing] = last + delay
         return dates
@@ -316,7 +317,7 @@ class FastChunk:
         def count(times: Ints, until: Ints) -> Ints:
             same = alike and len(times) == 1
             out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
-            kernels.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
@@ -331,7 +332,7 @@ class FastChunk:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
         out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
         if self.plan.world.dropout is not None:
-            kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
+            counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
@@ -340,8 +341,8 @@ class FastChunk:
         n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
-            kernels.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-            kernels.totals_by_arm(point.rows, point.tick, outcome.readout_at, outcome.value, self.arm, total)
+            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
+            counting.totals_by_arm(point.rows, point.tick, outcome.readout_at, outcome.value, self.arm, total)
         return n, total
 
     def ends(self) -> Ends:
@@ -350,7 +351,7 @@ class FastChunk:
         arms = len(self.plan.arms)
         same = len(self.entry) == 1 and len(self.arm) == 1 and bool((self._end == self._end[0]).all())
         by_arm = np.empty((1 if same else size, arms), dtype=np.int64)
-        kernels.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
+        counting.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
         by_arm = np.broadcast_to(by_arm, (size, arms))
         enrolled = sum_of(by_arm)
         entry = np.broadcast_to(self.entry, (size, self.plan.n))
@@ -361,7 +362,7 @@ class FastChunk:
             if self.plan.world.dropout is None:
                 last = np.maximum(last, np.where(enrolled > 0, closed + max(waits), 0))
             else:
-                kernels.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
+                counting.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
         return Ends(
             self._end_reason,
             self._end,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trialsim.contracts import Ints, Moments, RiskTables
-from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_count_kernels as counting
+from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
 from trialsim.engines.world import OutcomeLaw
 
@@ -37,9 +39,9 @@ class Outcome:
         law = self.law
         if law.kind == "survival":
             chunk.delays(index, law, rows, first, self.delay)
-            kernels.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
+            layout.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
             return
-        kernels.readout_times(
+        layout.readout_times(
             rows[: len(self.readout_at)],
             first,
             chunk.entry,
@@ -60,9 +62,9 @@ class Outcome:
             chunk.arm,
         )
         if law.kind == "binary":
-            kernels.responses(*shared, self.value)
+            layout.responses(*shared, self.value)
         else:
-            kernels.values(*shared, law.sd, self.value)
+            layout.values(*shared, law.sd, self.value)
 
     def risk_tables(
         self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
@@ -71,14 +73,14 @@ class Outcome:
         until = cut - self.law.readout_ticks
         fresh = rows[self._seen[rows] != until]
         if len(fresh):
-            kernels.sort_new_exits(
+            risk.sort_new_exits(
                 fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.event_at,
                 self._keys, self._sizes,
             )  # fmt: skip
         room = int(self._sizes[rows].sum()) * count + 8
         offsets = np.empty(len(rows) + 1, dtype=np.int64)
         tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
-        kernels.numbers_at_risk(
+        risk.numbers_at_risk(
             rows, until, chunk.entry, self.exit_at, chunk.arm, strata, count, self._keys, self._sizes,
             treatment, control, offsets, *tables,
         )  # fmt: skip
@@ -114,7 +116,7 @@ class FastCut:
         pair = np.array([self._test.control, self._test.treatment])
         known = (self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares)
         if self._outcome.law.kind == "binary":
-            kernels.binary_readouts(rows, self._point.tick, *known)
+            counting.binary_readouts(rows, self._point.tick, *known)
         else:
-            kernels.continuous_readouts(rows, self._point.tick, *known)
+            counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)

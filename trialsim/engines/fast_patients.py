@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import Floats, Ints
 from trialsim.draws import Purpose, block_count, patient_table
-from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.plan import Plan
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -84,7 +84,7 @@ class Patients:
         elif source.finite:
             self._rows = np.empty((size, n), dtype=np.int64)
             row_count = len(source.rows)
-            kernels.draw_rows(
+            layout.draw_rows(
                 plan.seed, replicates, prepared.row_words, int(Purpose.TABLE_ROW), row_count, self._rows
             )
         else:
