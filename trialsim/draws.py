@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from trialsim.compiled import inline, kernel
-from trialsim.elementary import natural_log
+from trialsim.elementary import double_of, natural_log
 
 
 class Purpose(enum.IntEnum):
@@ -65,7 +65,8 @@ _M0_LOW, _M0_HIGH = np.uint64(0xE14C6C93), np.uint64(0xD2E7470E)
 _M1_LOW, _M1_HIGH = np.uint64(0x95121157), np.uint64(0xCA5A8263)
 _LOW32, _SHIFT32, _SHIFT12 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(12)
 _TWO, _THREE = np.uint64(2), np.uint64(3)
-_STEP = 2.0**-52
+_EXPONENT_OF_ONE = np.uint64(0x3FF0000000000000)
+_ONE_LESS_HALF_A_STEP = 1.0 - 2.0**-53
 
 
 @intrinsic
@@ -120,8 +121,9 @@ def unit(bits: int) -> float:
     """Return 64 random bits as a uniform in the open interval (0, 1): (upper 52 bits + 1/2) / 2**52.
 
     Each value is a double without rounding, so neither 0 nor 1 can come out; with 53 bits the largest would round to 1.
+    The 52 bits become the fraction of a double in [1, 2), from which 1 - 2**-53 is taken: exact, and it vectorises.
     """
-    return (np.float64(np.int64(bits >> _SHIFT12)) + 0.5) * _STEP
+    return double_of((bits >> _SHIFT12) | _EXPONENT_OF_ONE) - _ONE_LESS_HALF_A_STEP
 
 
 @kernel
@@ -156,17 +158,14 @@ def unit_exponential(u: float) -> float:
 
 
 @inline
-def _mul_high_low(a: int, low: int, high: int, whole: int) -> tuple[int, int]:
-    """Return upper and lower half of ``a * whole`` by four 32-bit products, which vectorise where 128 bits do not."""
+def _mul_high_low(a: int, low: int, high: int) -> tuple[int, int]:
+    """Return upper and lower half of ``a * (high << 32 | low)`` by four 32-bit products, which vectorise."""
     a_low = a & _LOW32
     a_high = a >> _SHIFT32
     p0 = a_low * low
-    p1 = a_low * high
-    p2 = a_high * low
-    p3 = a_high * high
-    t = p1 + (p0 >> _SHIFT32)
-    t2 = p2 + (t & _LOW32)
-    return p3 + (t >> _SHIFT32) + (t2 >> _SHIFT32), a * whole
+    t = a_low * high + (p0 >> _SHIFT32)
+    t2 = a_high * low + (t & _LOW32)
+    return a_high * high + (t >> _SHIFT32) + (t2 >> _SHIFT32), (t2 << _SHIFT32) | (p0 & _LOW32)
 
 
 def block_count(n: int) -> int:
@@ -236,7 +235,7 @@ def fill_words(
         k0 = s0 + _W0 + _W0
         k1 = _W1 + _W1
         c2 = high ^ t3[i]
-        h1, l1 = _mul_high_low(c2, _M1_LOW, _M1_HIGH, _M1)
+        h1, l1 = _mul_high_low(c2, _M1_LOW, _M1_HIGH)
         c0 = h1 ^ t2[i] ^ k0
         c1 = l1
         c2 = t0[i] ^ low ^ k1
@@ -244,8 +243,8 @@ def fill_words(
         k0 = k0 + _W0
         k1 = k1 + _W1
         for _ in range(7):
-            h0, l0 = _mul_high_low(c0, _M0_LOW, _M0_HIGH, _M0)
-            h1, l1 = _mul_high_low(c2, _M1_LOW, _M1_HIGH, _M1)
+            h0, l0 = _mul_high_low(c0, _M0_LOW, _M0_HIGH)
+            h1, l1 = _mul_high_low(c2, _M1_LOW, _M1_HIGH)
             c0 = h1 ^ c1 ^ k0
             c1 = l1
             c2 = h0 ^ c3 ^ k1

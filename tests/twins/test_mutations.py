@@ -160,9 +160,9 @@ MUTATIONS = [
     Mutation(
         "those who leave in an instant are not at risk in it",
         "fast_risk_kernels",
-        "limit - e[j] < time",
-        "limit - e[j] <= time",
-        ("numbers_at_risk",),
+        "entry[np.uint64(min(at, n - 1))] <= until",
+        "entry[np.uint64(min(at, n - 1))] < until",
+        ("entered_by", "numbers_at_risk", "sort_new_exits"),
     ),
     Mutation(
         "a read-out of the instant of dropout is missed",

@@ -15,6 +15,7 @@ from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
+from trialsim.engines.fast_room import Room
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.world import OutcomeLaw
@@ -28,35 +29,38 @@ class FastEngine:
     ----------
     plan
         The design under a truth.
+    room
+        Where chunks lie. None gives each a room of its own; in a given one only the chunk started last is whole.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, room: Room | None = None) -> None:
         self.plan = plan
         self._prepared = prepare(plan)
+        self._room = room
 
     def start(self, replicates: Ints) -> FastChunk:
         """Return a chunk of replicates (global numbers) at the start of accrual."""
-        return FastChunk(self.plan, self._prepared, np.asarray(replicates, dtype=np.int64))
+        room = Room() if self._room is None else self._room
+        return FastChunk(self.plan, self._prepared, np.asarray(replicates, dtype=np.int64), room)
 
 
 class FastChunk:
     """The state of some replicates; see :class:`~trialsim.engines.points.Chunk`."""
 
-    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
+    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints, room: Room) -> None:
         self.plan, self.replicates = plan, replicates
-        self.prepared = prepared
+        self.prepared, self.room = prepared, room
         size, n, arms = len(replicates), plan.n, len(plan.arms)
         self._all = np.arange(size)
-        self.patients = Patients(plan, prepared, replicates)
+        self.patients = Patients(plan, prepared, replicates, room)
         self.entry = self.patients.entry
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
-        self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
+        self.arm = room.array("arm", (1 if shared_arms else size, n), np.int8)
         self._open = np.ones((size, arms), dtype=bool)
         self._weights = np.full((size, arms), np.nan)
         self._outcomes = [Outcome(law, size, n, self) for law in plan.world.outcomes]
-        self._dropout = (
-            np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
-        )
+        lost = plan.world.dropout is not None
+        self._dropout = room.array("dropout", (size, n)) if lost else np.full((1, n), NEVER)
         self._complete = self._room_for_completion(size, n)
         self._alive = np.ones(size, dtype=bool)
         self._look = np.zeros(size, dtype=np.int64)
@@ -87,7 +91,7 @@ class FastChunk:
             return np.full((1, n), max(waits))
         if len(self._outcomes) == 1:
             return survival[0].delay
-        return np.empty((size, n), dtype=np.int64)
+        return self.room.array("complete", (size, n))
 
     def _lay_out(self, rows: Ints, first: Ints) -> None:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
@@ -117,8 +121,8 @@ class FastChunk:
         factors, factor_rows = self.patients.parameters[index]
         layout.delays(
             self.plan.seed, self.replicates, rows, first, self.prepared.words[index], law.purpose, factors, factor_rows,
-            self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, law.hazard.exponent, law.hazard.scale,
-            self.plan.grid, out,
+            self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, pieces.lasting, law.hazard.exponent,
+            law.hazard.scale, self.plan.grid, out,
         )  # fmt: skip
 
     # ---- when things are decided ----------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def delays(
     width,
     slope,
     jump,
+    lasting,
     exponent,
     scale,
     grid,
@@ -125,14 +126,41 @@ def delays(
     """Fill the delay from entry to an event of each patient from ``first[r]`` on."""
     n = out.shape[1]
     blocks = table.shape[1]
+    segments = begin.shape[1]
     words = np.empty(4 * blocks, np.uint64)
     amount = np.empty(n)
     days = np.empty(n)
+    # What a patient's arm and row mean for the law, found once where no replicate differs in them.
+    factor = np.empty(n)
+    pieces = np.empty((4, segments, n))
+    new_arm = new_factor = True
     for r in chosen:
+        g = arm[row_of(arm, r)]
+        if new_factor:
+            if factors.shape[0] == 1:
+                for i in range(n):
+                    factor[i] = factors[0, np.uint64(g[i])]
+            else:
+                mine = rows[row_of(rows, r)]
+                for i in range(n):
+                    factor[i] = factors[np.uint64(mine[i]), np.uint64(g[i])]
+        if new_arm:
+            for j in range(segments):
+                for i in range(n):
+                    a = np.uint64(g[i])
+                    pieces[2, j, i] = slope[a, j]
+                if not lasting:
+                    for i in range(n):
+                        a = np.uint64(g[i])
+                        pieces[0, j, i] = begin[a, j]
+                        pieces[1, j, i] = width[a, j]
+                        pieces[3, j, i] = jump[a, j]
+        new_arm = arm.shape[0] > 1
+        new_factor = new_arm or (factors.shape[0] > 1 and rows.shape[0] > 1)
         fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
         fill_event_ticks(
-            words, factors, rows[row_of(rows, r)], arm[row_of(arm, r)], begin, width, slope, jump, exponent, scale,
-            grid, first[r], n, amount, days, out[r],
+            words, factor, pieces[0], pieces[1], pieces[2], pieces[3], lasting, exponent, scale, grid, first[r], n,
+            amount, days, out[r],
         )  # fmt: skip
 
 

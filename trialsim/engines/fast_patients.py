@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from trialsim.contracts import Floats, Ints
 from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines import fast_risk_kernels as risk
+from trialsim.engines.fast_room import Room
 from trialsim.engines.plan import Plan
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -29,6 +31,8 @@ class Prepared:
         For each law what it needs of every row of the table, or None where that varies by patient.
     entry
         Entry times ``[1, patient]`` where they are the same in all replicates, else None.
+    entry_index
+        Their index, see :func:`entry_index`.
     """
 
     words: tuple[NDArray[np.uint64], ...]
@@ -36,12 +40,14 @@ class Prepared:
     allocation_words: NDArray[np.uint64]
     parameters: tuple[NDArray[Any] | None, ...]
     entry: Ints | None
+    entry_index: tuple[NDArray[np.int32], int] | None
 
 
 def prepare(plan: Plan) -> Prepared:
     """Return what all chunks of a plan share."""
     world, seed = plan.world, plan.seed
     blocks, rows = block_count(plan.n), world.source.rows
+    entry = None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.n, plan.grid)[None, :]
     return Prepared(
         tuple(patient_table(blocks, law.purpose, law.draw, seed) for law in world.laws),
         patient_table(blocks, int(Purpose.TABLE_ROW), 0, seed),
@@ -50,8 +56,24 @@ def prepare(plan: Plan) -> Prepared:
             law.parameters(rows, np.zeros(len(rows))) if world.source.finite and law.drift.none else None
             for law in world.laws
         ),
-        None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.n, plan.grid)[None, :],
+        entry,
+        None if entry is None else entry_index(entry),
     )
+
+
+def entry_index(entry: Ints) -> tuple[NDArray[np.int32], int]:
+    """Return how many patients entered before each of some evenly spaced times, and the spacing as a power of two.
+
+    Parameters
+    ----------
+    entry
+        Sorted entry times, ``[replicate or 1, patient]``.
+    """
+    last = int(entry[:, -1].max())
+    shift = max(0, (last // entry.shape[1]).bit_length() - 1)
+    starts = np.empty((len(entry), (last >> shift) + 2), dtype=np.int32)
+    risk.index_entries(entry, shift, starts)
+    return starts, shift
 
 
 class Patients:
@@ -65,6 +87,8 @@ class Patients:
         What all its chunks share.
     replicates
         Global numbers of the replicates.
+    room
+        Where they lie.
 
     Attributes
     ----------
@@ -74,7 +98,7 @@ class Patients:
         For each law an array ``[row, arm]`` and which row each patient is, ``[replicate or 1, patient]``.
     """
 
-    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
+    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints, room: Room) -> None:
         self._plan = plan
         source, size, n = plan.world.source, len(replicates), plan.n
         self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
@@ -82,7 +106,7 @@ class Patients:
         if source.identical:
             self._rows = np.zeros((1, n), dtype=np.int64)
         elif source.finite:
-            self._rows = np.empty((size, n), dtype=np.int64)
+            self._rows = room.array("rows", (size, n))
             row_count = len(source.rows)
             layout.draw_rows(
                 plan.seed, replicates, prepared.row_words, int(Purpose.TABLE_ROW), row_count, self._rows
@@ -90,12 +114,20 @@ class Patients:
         else:
             self._rows = np.arange(size * n).reshape(size, n)
             self._records = np.concatenate([source.records(plan.seed, int(r), n) for r in replicates])
+        self._entry_index = prepared.entry_index
         self._strata: dict[tuple[str, ...], Ints] = {}
         self._one_stratum = np.zeros((1, n), dtype=np.int64)
         self.parameters = [
             (ready, self._rows) if ready is not None else (self._parameters(index, size), self._every(size))
             for index, ready in enumerate(prepared.parameters)
         ]
+
+    @property
+    def entry_index(self) -> tuple[NDArray[np.int32], int]:
+        """The index of the entry times."""
+        if self._entry_index is None:
+            self._entry_index = entry_index(self.entry)
+        return self._entry_index
 
     def _entries(self, replicates: Ints) -> Ints:
         """Return entry times that differ between replicates."""

@@ -62,11 +62,40 @@ def _sort(keys, size, spare, counts):
 
 
 @kernel
-def sort_new_exits(chosen, cut, seen, entry, exit_at, event_at, keys, sizes):
+def index_entries(entry, shift, starts):
+    """Fill how many patients of each row enter before time ``b << shift``, for :func:`entered_by`, ``[row, b]``."""
+    n = entry.shape[1]
+    for r in range(len(entry)):
+        e = entry[r]
+        i = 0
+        for b in range(starts.shape[1]):
+            while i < n and e[i] >> shift < b:
+                i += 1
+            starts[r, b] = i
+
+
+@kernel
+def entered_by(until, entry, starts, shift):
+    """Return how many of the sorted entry times are at most ``until``, which is not negative.
+
+    The index leads to within one bucket. Entries that are evenly spaced lie at most one in a bucket: the first step then
+    decides without a branch, and the loop is never entered.
+    """
+    n = len(entry)
+    at = np.int64(starts[np.uint64(min(until >> shift, len(starts) - 1))])
+    at += np.int64((at < n) & (entry[np.uint64(min(at, n - 1))] <= until))
+    while at < n and entry[np.uint64(at)] <= until:
+        at += 1
+    return at
+
+
+@kernel
+def sort_new_exits(chosen, cut, seen, entry, starts, shift, exit_at, event_at, keys, sizes):
     """Merge the exits in (``seen[r]``, ``cut``] into each replicate's sorted list of exits.
 
     A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
-    ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut.
+    ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut. ``starts`` and ``shift`` are of
+    :func:`index_entries`.
     """
     n = exit_at.shape[1]
     fresh = np.empty(n + 1, np.int64)
@@ -80,9 +109,12 @@ def sort_new_exits(chosen, cut, seen, entry, exit_at, event_at, keys, sizes):
         out = exit_at[r]
         event = event_at[r]
         size = 0
-        for i in range(n):
+        entered = entered_by(max(limit, 0), e, starts[row_of(starts, r)], shift)
+        for i in range(entered):
             t = out[i]
-            fresh[size] = ((t - e[i]) << (_PATIENT_BITS + 1)) | (np.int64(event[i] != t) << _PATIENT_BITS) | i
+            fresh[np.uint64(size)] = (
+                ((t - e[i]) << (_PATIENT_BITS + 1)) | (np.int64(event[i] != t) << _PATIENT_BITS) | i
+            )
             size += np.int64((t <= limit) & (t > since))
         _sort(fresh, size, spare, counts)
         old = sizes[r]
@@ -107,6 +139,8 @@ def numbers_at_risk(
     chosen,
     cut,
     entry,
+    starts,
+    shift,
     exit_at,
     arm,
     strata,
@@ -123,49 +157,59 @@ def numbers_at_risk(
 ):
     """Fill the risk tables of two arms, one stratum after the other.
 
-    Two lists run side by side in time since entry: exits seen by the cut, sorted, and patients still followed, who
-    leave the risk set in the reverse order of their entry.
+    At risk at a time since entry are those whose exit, seen by the cut, is yet to come, and those still followed who
+    entered early enough: a difference of running totals over the sorted exits, and a total over the order of entry.
     """
     n = exit_at.shape[1]
-    member = np.empty(n, np.int64)
+    # One number holds both counts: patients in its lower half, patients on treatment in its upper half.
+    member = np.empty((stratum_count, n), np.int64)
+    followed = np.empty(n + 1, np.int64)
+    alike = arm.shape[0] == 1 and strata.shape[0] == 1
     row = 0
     offsets[0] = 0
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
-        g = arm[row_of(arm, r)]
-        s = strata[row_of(strata, r)]
+        index = starts[row_of(starts, r)]
         out = exit_at[r]
         mine = keys[r]
         limit = cut[k]
-        entered = np.searchsorted(e, limit, side="right")
+        entered = entered_by(limit, e, index, shift) if limit >= 0 else 0
         for stratum in range(stratum_count):
-            # One number holds both counts: patients in its lower half, patients on treatment in its upper half.
+            belongs = member[stratum]
+            if k == 0 or not alike:
+                g = arm[row_of(arm, r)]
+                s = strata[row_of(strata, r)]
+                for i in range(n):
+                    here = np.int64((s[i] == stratum) & ((g[i] == treatment) | (g[i] == control)))
+                    belongs[i] = here | (here & np.int64(g[i] == treatment)) << 32
+            to_come = np.int64(0)
             total = np.int64(0)
-            for i in range(n):
-                here = np.int64((s[i] == stratum) & ((g[i] == treatment) | (g[i] == control)))
-                member[i] = here | (here & np.int64(g[i] == treatment)) << 32
+            followed[0] = 0
             for i in range(entered):
-                total += member[i]
-            j = entered - 1
-            q = 0
-            while q < sizes[r]:
-                time = mine[q] >> (_PATIENT_BITS + 1)
-                while j >= 0 and limit - e[j] < time:
-                    total -= member[j] * np.int64(out[j] > limit)
-                    j -= 1
-                had = np.int64(0)
-                gone = np.int64(0)
-                while q < sizes[r] and mine[q] >> (_PATIENT_BITS + 1) == time:
-                    who = member[np.uint64(mine[q] & _PATIENT_MASK)]
-                    had += who * np.int64((mine[q] >> _PATIENT_BITS) & 1 == 0)
-                    gone += who
-                    q += 1
-                at_risk[row] = total & _LOWER_HALF
-                at_risk_treatment[row] = total >> 32
-                events[row] = had & _LOWER_HALF
-                events_treatment[row] = had >> 32
-                row += np.int64(had > 0)
-                total -= gone
+                stays = belongs[i] * np.int64(out[i] > limit)
+                total += stays
+                to_come += belongs[i] - stays
+                followed[i + 1] = total
+            time = np.int64(-1)
+            at = np.int64(0)
+            had = np.int64(0)
+            # A row is written at once and kept if a later exit finds that it holds an event.
+            for q in range(sizes[r]):
+                key = mine[np.uint64(q)]
+                who = belongs[np.uint64(key & _PATIENT_MASK)]
+                if key >> (_PATIENT_BITS + 1) != time:
+                    row += np.int64(had > 0)
+                    had = np.int64(0)
+                    time = key >> (_PATIENT_BITS + 1)
+                    at = to_come + followed[np.uint64(entered_by(limit - time, e, index, shift))]
+                had += who * np.int64((key >> _PATIENT_BITS) & 1 == 0)
+                to_come -= who
+                w = np.uint64(row)
+                at_risk[w] = at & _LOWER_HALF
+                at_risk_treatment[w] = at >> 32
+                events[w] = had & _LOWER_HALF
+                events_treatment[w] = had >> 32
+            row += np.int64(had > 0)
         offsets[k + 1] = row
     return row

@@ -17,6 +17,7 @@ import pyarrow as pa
 from trialsim.contracts import TestPlan
 from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
+from trialsim.engines.fast_room import Room
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
@@ -59,8 +60,17 @@ class Job:
     grid: int = 1
 
 
-def start_engine(plan: Plan, engine: str) -> Any:
+def start_engine(plan: Plan, engine: str, room: Room | None = None) -> Any:
     """Return an engine for a plan.
+
+    Parameters
+    ----------
+    plan
+        The design under a truth.
+    engine
+        ``fast`` or ``reference``.
+    room
+        See :class:`~trialsim.engines.fast.FastEngine`.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def start_engine(plan: Plan, engine: str) -> Any:
         If there is no such engine.
     """
     if engine == "fast":
-        return FastEngine(plan)
+        return FastEngine(plan, room)
     if engine == "reference":
         from trialsim.engines.reference import ReferenceEngine
 
@@ -91,6 +101,7 @@ class _Workshop:
         self.job = job
         self._table = patient_table(job.scenario)
         self._engines: dict[tuple[str, str], Any] = {}
+        self._room = Room()
 
     def engine(self, design: str, truth: str) -> Any:
         """Return the engine of a cell."""
@@ -98,7 +109,7 @@ class _Workshop:
         if key not in self._engines:
             self._engines.clear()
             plan = build_plan(self.job.scenario, design, truth, self.job.seed, self.job.grid, self._table)
-            self._engines[key] = start_engine(plan, self.job.engine)
+            self._engines[key] = start_engine(plan, self.job.engine, self._room)
         return self._engines[key]
 
     def run(self, design: str, truth: str, first: int, last: int) -> dict[str, Columns]:

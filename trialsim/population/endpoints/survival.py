@@ -136,50 +136,49 @@ def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, g
 
 @kernel
 def fill_event_ticks(  # type: ignore[no-untyped-def]
-    words,
-    factors,
-    rows,
-    arms,
-    begin,
-    width,
-    slope,
-    jump,
-    exponent,
-    scale,
-    grid,
-    first,
-    last,
-    amount,
-    days,
-    out,
+    words, factor, begin, width, slope, jump, lasting, exponent, scale, grid, first, last, amount, days, out
 ):
     """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
 
-    The loops run over segments outside and patients inside, which vectorises. ``amount`` and ``days`` are scratch.
+    The loops run over segments outside and patients inside, which vectorises.
+
+    Parameters
+    ----------
+    words, factor
+        Of each patient, ``[patient]``.
+    begin, width, slope, jump
+        As in :func:`event_ticks`, but already those of each patient's arm, ``[segment, patient]``.
+    lasting
+        Whether the first segment begins at once and never ends, in every arm: the others then add nothing.
+    exponent, scale, grid
+        As in :func:`event_ticks`.
+    first, last
+        Patients to fill.
+    amount, days
+        Scratch, ``[patient]``.
+    out
+        Results in ticks, ``[patient]``.
     """
-    # Slices that begin at zero and unsigned indices spare the test for negative ones, which would keep the loops
-    # from vectorising.
+    # Slices that begin at zero spare the test for negative indices, which would keep the loops from vectorising.
     count = last - first
     words = words[first:last]
-    arms = arms[first:last]
+    factor = factor[first:last]
     out = out[first:last]
-    for i in range(count):
-        amount[i] = unit_exponential(unit(words[i]))
-    if factors.shape[0] == 1:
-        factor = factors[0]
+    if lasting:
+        each = slope[0, first:last]
         for i in range(count):
-            amount[i] = amount[i] * factor[np.uint64(arms[i])]
+            days[i] = unit_exponential(unit(words[i])) * factor[i] * each[i]
     else:
-        rows = rows[first:last]
         for i in range(count):
-            amount[i] = amount[i] * factors[np.uint64(rows[i]), np.uint64(arms[i])]
-    for i in range(count):
-        a = np.uint64(arms[i])
-        days[i] = piece_days(amount[i], begin[a, 0], width[a, 0], slope[a, 0], jump[a, 0])
-    for j in range(1, begin.shape[1]):
-        for i in range(count):
-            a = np.uint64(arms[i])
-            days[i] += piece_days(amount[i], begin[a, j], width[a, j], slope[a, j], jump[a, j])
+            amount[i] = unit_exponential(unit(words[i])) * factor[i]
+            days[i] = 0.0
+        for j in range(begin.shape[0]):
+            b = begin[j, first:last]
+            w = width[j, first:last]
+            s = slope[j, first:last]
+            p = jump[j, first:last]
+            for i in range(count):
+                days[i] += piece_days(amount[i], b[i], w[i], s[i], p[i])
     if exponent != 1.0:
         for i in range(count):
             days[i] = scale * power(days[i], exponent)
