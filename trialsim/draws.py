@@ -11,6 +11,7 @@ Normal and exponential variates come from the inverse distribution function of o
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 
 import numpy as np
@@ -157,17 +158,6 @@ def unit_exponential(u: float) -> float:
     return -natural_log(u)
 
 
-@inline
-def _mul_high_low(a: int, low: int, high: int) -> tuple[int, int]:
-    """Return upper and lower half of ``a * (high << 32 | low)`` by four 32-bit products, which vectorise."""
-    a_low = a & _LOW32
-    a_high = a >> _SHIFT32
-    p0 = a_low * low
-    t = a_low * high + (p0 >> _SHIFT32)
-    t2 = a_high * low + (t & _LOW32)
-    return a_high * high + (t >> _SHIFT32) + (t2 >> _SHIFT32), (t2 << _SHIFT32) | (p0 & _LOW32)
-
-
 def block_count(n: int) -> int:
     """Return the number of Philox blocks for ``n`` patients, padded to a multiple of eight for the vector units."""
     return -(-n // 32) * 8
@@ -202,22 +192,105 @@ def patient_table(blocks: int, purpose: int, draw: int, seed: int) -> np.ndarray
     return table
 
 
+_LANES = 8
+
+
+@intrinsic
+def _fill_eight_blocks(typingctx, out, table, block, high, low, key):  # type: ignore[no-untyped-def]
+    """Fill the words of eight blocks from ``block`` on: the loop of :func:`fill_words`, on vectors of eight.
+
+    Compilers turn that loop into vectors of four, one after the other, and a round waits for the one before it. Eight
+    are two of four side by side.
+    """
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        word = ir.IntType(64)
+        vector = ir.VectorType(word, _LANES)
+        out_array, table_array = (
+            context.make_array(kind)(context, builder, value)
+            for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
+        )
+        at = arguments[2]
+
+        def every(value):  # type: ignore[no-untyped-def]
+            if not isinstance(value, ir.Value):
+                return ir.Constant(vector, [int(value)] * _LANES)
+            one = builder.insert_element(
+                ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+            )
+            first = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
+            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), first)
+
+        def place(array, index, kind):  # type: ignore[no-untyped-def]
+            return builder.bitcast(builder.gep(array.data, [index]), kind.as_pointer())
+
+        def row(number):  # type: ignore[no-untyped-def]
+            blocks = builder.extract_value(table_array.shape, 1)
+            index = builder.add(builder.mul(blocks, ir.Constant(blocks.type, number)), at)
+            return builder.load(place(table_array, index, vector), align=8)
+
+        def xor(*values):  # type: ignore[no-untyped-def]
+            return functools.reduce(builder.xor, values)
+
+        def product(a, factor_low, factor_high):  # type: ignore[no-untyped-def]
+            half, lower = every(_SHIFT32), every(_LOW32)
+            a_low, a_high = builder.and_(a, lower), builder.lshr(a, half)
+            low_by, high_by = every(factor_low), every(factor_high)
+            p0 = builder.mul(a_low, low_by)
+            t = builder.add(builder.mul(a_low, high_by), builder.lshr(p0, half))
+            t2 = builder.add(builder.mul(a_high, low_by), builder.and_(t, lower))
+            upper = builder.add(builder.mul(a_high, high_by), builder.lshr(t, half))
+            return builder.add(upper, builder.lshr(t2, half)), builder.or_(
+                builder.shl(t2, half), builder.and_(p0, lower)
+            )
+
+        def round_keys(number):  # type: ignore[no-untyped-def]
+            added = ir.Constant(word, number * int(_W0) % 2**64)
+            return every(builder.add(arguments[5], added)), every(number * int(_W1) % 2**64)
+
+        k0, k1 = round_keys(2)
+        h1, l1 = product(builder.xor(every(arguments[3]), row(3)), _M1_LOW, _M1_HIGH)
+        c0, c1, c2, c3 = xor(h1, row(2), k0), l1, xor(row(0), every(arguments[4]), k1), row(1)
+        for number in range(3, 10):
+            k0, k1 = round_keys(number)
+            h0, l0 = product(c0, _M0_LOW, _M0_HIGH)
+            h1, l1 = product(c2, _M1_LOW, _M1_HIGH)
+            c0, c1, c2, c3 = xor(h1, c1, k0), l1, xor(h0, c3, k1), l0
+
+        def side_by_side(a, b, order):  # type: ignore[no-untyped-def]
+            return builder.shuffle_vector(
+                a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
+            )
+
+        firsts = side_by_side(c0, c1, range(2 * _LANES))
+        others = side_by_side(c2, c3, range(2 * _LANES))
+        ordered = side_by_side(
+            firsts, others, [lane * _LANES + i for i in range(_LANES) for lane in range(4)]
+        )
+        start = builder.mul(at, ir.Constant(at.type, 4))
+        builder.store(ordered, place(out_array, start, ordered.type), align=8)
+        return context.get_dummy_value()
+
+    word_type = types.uint64
+    return types.void(out, table, types.intp, word_type, word_type, word_type), codegen
+
+
 @kernel
 def fill_words(
     out: np.ndarray, table: np.ndarray, first: int, last: int, replicate: int, purpose: int, seed: int
 ) -> None:
     """Fill the words of patients ``4 * first`` to ``4 * last - 1`` of one replicate.
 
-    Equal, bit for bit, to :func:`word` at each address, at a third of its cost.
+    Equal, bit for bit, to :func:`word` at each address, at a fifth of its cost.
 
     Parameters
     ----------
     out
-        uint64 ``[4 * blocks]``, in patient order.
+        uint64 ``[4 * blocks]``, in patient order, contiguous.
     table
         From :func:`patient_table` for the same purpose, draw and seed.
     first, last
-        Blocks to fill; multiples of eight vectorise best.
+        Blocks to fill; multiples of eight are fastest.
     replicate, purpose, seed
         The rest of the address.
     """
@@ -225,32 +298,23 @@ def fill_words(
     c0r = _high_product(_M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
     high = _high_product(_M0, c0r) ^ _W1
     low = _M0 * c0r
-    # Slices, so that loops begin at zero: an index that might be negative would keep them from vectorising.
-    t0 = table[0, first:last]
-    t1 = table[1, first:last]
-    t2 = table[2, first:last]
-    t3 = table[3, first:last]
-    out = out[4 * first : 4 * last]
-    for i in range(last - first):
+    whole = first + (last - first) // _LANES * _LANES
+    for i in range(first, whole, _LANES):
+        _fill_eight_blocks(out, table, i, high, low, s0)
+    for i in range(whole, last):
         k0 = s0 + _W0 + _W0
         k1 = _W1 + _W1
-        c2 = high ^ t3[i]
-        h1, l1 = _mul_high_low(c2, _M1_LOW, _M1_HIGH)
-        c0 = h1 ^ t2[i] ^ k0
-        c1 = l1
-        c2 = t0[i] ^ low ^ k1
-        c3 = t1[i]
-        k0 = k0 + _W0
-        k1 = k1 + _W1
+        c2 = high ^ table[3, i]
+        c0 = _high_product(_M1, c2) ^ table[2, i] ^ k0
+        c1 = _M1 * c2
+        c2 = table[0, i] ^ low ^ k1
+        c3 = table[1, i]
         for _ in range(7):
-            h0, l0 = _mul_high_low(c0, _M0_LOW, _M0_HIGH)
-            h1, l1 = _mul_high_low(c2, _M1_LOW, _M1_HIGH)
-            c0 = h1 ^ c1 ^ k0
-            c1 = l1
-            c2 = h0 ^ c3 ^ k1
-            c3 = l0
             k0 = k0 + _W0
             k1 = k1 + _W1
+            h0, l0 = _high_product(_M0, c0), _M0 * c0
+            h1, l1 = _high_product(_M1, c2), _M1 * c2
+            c0, c1, c2, c3 = h1 ^ c1 ^ k0, l1, h0 ^ c3 ^ k1, l0
         out[4 * i] = c0
         out[4 * i + 1] = c1
         out[4 * i + 2] = c2

@@ -15,7 +15,6 @@ from numba.extending import intrinsic
 
 from trialsim.compiled import inline, kernel
 
-
 WHOLE = 0x4330000000000000
 WHOLE_FROM = 2.0**52
 """Doubles from 2**52 to 2**53 are whole and hold ``x - 2**52`` in their lower 52 bits, above which stands ``WHOLE``.

@@ -15,7 +15,6 @@ from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
-from trialsim.engines.fast_room import Room
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point
 from trialsim.engines.world import OutcomeLaw
@@ -29,38 +28,34 @@ class FastEngine:
     ----------
     plan
         The design under a truth.
-    room
-        Where chunks lie. None gives each a room of its own; in a given one only the chunk started last is whole.
     """
 
-    def __init__(self, plan: Plan, room: Room | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._prepared = prepare(plan)
-        self._room = room
 
     def start(self, replicates: Ints) -> FastChunk:
         """Return a chunk of replicates (global numbers) at the start of accrual."""
-        room = Room() if self._room is None else self._room
-        return FastChunk(self.plan, self._prepared, np.asarray(replicates, dtype=np.int64), room)
+        return FastChunk(self.plan, self._prepared, np.asarray(replicates, dtype=np.int64))
 
 
 class FastChunk:
     """The state of some replicates; see :class:`~trialsim.engines.points.Chunk`."""
 
-    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints, room: Room) -> None:
+    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
         self.plan, self.replicates = plan, replicates
-        self.prepared, self.room = prepared, room
+        self.prepared = prepared
         size, n, arms = len(replicates), plan.n, len(plan.arms)
         self._all = np.arange(size)
-        self.patients = Patients(plan, prepared, replicates, room)
+        self.patients = Patients(plan, prepared, replicates)
         self.entry = self.patients.entry
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
-        self.arm = room.array("arm", (1 if shared_arms else size, n), np.int8)
+        self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
         self._weights = np.full((size, arms), np.nan)
         self._outcomes = [Outcome(law, size, n, self) for law in plan.world.outcomes]
         lost = plan.world.dropout is not None
-        self._dropout = room.array("dropout", (size, n)) if lost else np.full((1, n), NEVER)
+        self._dropout = np.empty((size, n), dtype=np.int64) if lost else np.full((1, n), NEVER)
         self._complete = self._room_for_completion(size, n)
         self._alive = np.ones(size, dtype=bool)
         self._look = np.zeros(size, dtype=np.int64)
@@ -91,7 +86,7 @@ class FastChunk:
             return np.full((1, n), max(waits))
         if len(self._outcomes) == 1:
             return survival[0].delay
-        return self.room.array("complete", (size, n))
+        return np.empty((size, n), dtype=np.int64)
 
     def _lay_out(self, rows: Ints, first: Ints) -> None:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
@@ -102,7 +97,8 @@ class FastChunk:
             design.ratio, design.places, strata, count, self._open, self._weights, self.arm,
         )  # fmt: skip
         if plan.world.dropout is not None:
-            self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
+            nothing = np.empty((0, plan.n), dtype=np.int64)
+            self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout, nothing, nothing)
         for index, outcome in enumerate(self._outcomes):
             outcome.lay_out(self, index, rows, first)
         survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
@@ -114,15 +110,24 @@ class FastChunk:
             for delay in survival:
                 layout.completions(rows, first, delay, self._complete)
 
-    def delays(self, index: int, law: OutcomeLaw, rows: Ints, first: Ints, out: Ints) -> None:
-        """Lay out the delays of one hazard law."""
+    def delays(
+        self,
+        index: int,
+        law: OutcomeLaw,
+        rows: Ints,
+        first: Ints,
+        out: Ints,
+        event_at: Ints,
+        exit_at: Ints,
+    ) -> None:
+        """Lay out the delays of one hazard law, and its events and exits where it has any."""
         assert law.hazard is not None
         pieces = law.hazard.pieces
         factors, factor_rows = self.patients.parameters[index]
         layout.delays(
             self.plan.seed, self.replicates, rows, first, self.prepared.words[index], law.purpose, factors, factor_rows,
             self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, pieces.lasting, law.hazard.exponent,
-            law.hazard.scale, self.plan.grid, out,
+            law.hazard.scale, self.plan.grid, out, self.entry, self._dropout, event_at, exit_at,
         )  # fmt: skip
 
     # ---- when things are decided ----------------------------------------------------------------------------------
@@ -313,9 +318,7 @@ class FastChunk:
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
-        alike = (
-            len(self.entry) == 1 and len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
-        )
+        alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
@@ -327,10 +330,16 @@ class FastChunk:
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
         survival = outcome.law.kind == "survival"
         return CutCounts(
-            count(self.entry, ticks),
+            self._enrolled(rows, ticks),
             count(outcome.event_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
         )
+
+    def _enrolled(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients were randomised by some times, ``[k, arm]``."""
+        out = np.empty((len(rows), len(self.plan.arms)), dtype=np.int64)
+        counting.enrolled_by_arm(rows, ticks, self.entry, *self.patients.entry_index, self.arm, out)
+        return out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
@@ -352,11 +361,7 @@ class FastChunk:
     def ends(self) -> Ends:
         """Return how every trial ended."""
         rows, size = self._all, len(self.replicates)
-        arms = len(self.plan.arms)
-        same = len(self.entry) == 1 and len(self.arm) == 1 and bool((self._end == self._end[0]).all())
-        by_arm = np.empty((1 if same else size, arms), dtype=np.int64)
-        counting.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
-        by_arm = np.broadcast_to(by_arm, (size, arms))
+        by_arm = self._enrolled(rows, self._end)
         enrolled = sum_of(by_arm)
         entry = np.broadcast_to(self.entry, (size, self.plan.n))
         closed = np.where(enrolled > 0, entry[rows, np.maximum(enrolled, 1) - 1], 0)

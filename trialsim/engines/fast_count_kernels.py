@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.engines.fast_rows import row_of
+from trialsim.engines.fast_rows import entered_by, row_of
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER
 
@@ -51,9 +51,6 @@ def _date_of_count(times, count, guess):
     Counting passes vectorise where sorting does not; a secant search between the brackets needs four or five of them.
     The answer does not depend on ``guess``.
     """
-    total = _count_by(times, NEVER - 1)
-    if total < count:
-        return np.int64(NEVER)
     low = np.int64(-1)  # fewer than count by then
     low_count = 0
     high = np.int64(-1)  # at least count by then
@@ -73,15 +70,17 @@ def _date_of_count(times, count, guess):
             if found == count - 1:
                 following = _earliest_after(times, probe)
                 return following
+            if low < 0 and high < 0 and _count_by(times, NEVER - 1) < count:
+                return np.int64(NEVER)
             low = probe
             low_count = found
         else:
             high = probe
             high_count = found
         if high < 0:
-            probe = max(2 * probe, np.int64(1))
-            if probe >= NEVER:
-                probe = np.int64(NEVER - 1)
+            # As many again in the mean as so far, but sooner or later by doubling.
+            further = low // max(low_count, 1) * (count - low_count + 1) if step % 4 < 3 else low
+            probe = min(low + max(further, np.int64(1)), np.int64(NEVER - 1))
         elif step % 4 == 3:
             probe = low + (high - low) // 2
         else:
@@ -125,6 +124,42 @@ def last_activity(chosen, entry, complete, dropout, out):
 
 
 @kernel
+def _mark_arms(arm, marks):
+    """Fill ``marks[a]`` with 1 for the patients of arm ``a`` and 0 for the others."""
+    for a in range(len(marks)):
+        mine = marks[a]
+        for i in range(len(arm)):
+            mine[i] = np.int64(arm[i] == a)
+
+
+@kernel
+def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
+    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``."""
+    arms = out.shape[1]
+    n = arm.shape[1]
+    running = np.zeros((n + 1, arms), np.int64)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        entered = (
+            entered_by(cut[k], entry[row_of(entry, r)], starts[row_of(starts, r)], shift)
+            if cut[k] >= 0
+            else 0
+        )
+        if arm.shape[0] > 1:
+            out[k] = 0
+            g = arm[r]
+            for i in range(entered):
+                out[k, g[i]] += 1
+            continue
+        if k == 0:
+            for i in range(n):
+                running[i + 1] = running[i]
+                running[i + 1, arm[0, i]] += 1
+        for a in range(arms):
+            out[k, a] = running[entered, a]
+
+
+@kernel
 def counts_by_arm(chosen, cut, times, arm, out):
     """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
 
@@ -134,6 +169,7 @@ def counts_by_arm(chosen, cut, times, arm, out):
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
+    marks = np.empty((out.shape[1], n), np.int64)
     for k in range(len(chosen)):
         if alike:
             before = np.int64(-1)
@@ -147,11 +183,13 @@ def counts_by_arm(chosen, cut, times, arm, out):
             known[following] = k
             following = (following + 1) % 8
         t = times[row_of(times, chosen[k])]
-        g = arm[row_of(arm, chosen[k])]
+        if k == 0 or arm.shape[0] > 1:
+            _mark_arms(arm[row_of(arm, chosen[k])], marks)
         for a in range(out.shape[1]):
-            count = 0
+            mine = marks[a]
+            count = np.int64(0)
             for i in range(n):
-                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
+                count += mine[i] if t[i] <= cut[k] else np.int64(0)
             out[k, a] = count
 
 
@@ -222,15 +260,24 @@ def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
 @kernel
 def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
     """Fill how many patients were lost by the cut in each arm, ``[k, arm]``, while they still had something to give."""
-    out[:] = 0
+    n = arm.shape[1]
+    marks = np.empty((out.shape[1], n), np.int64)
+    lost = np.empty(n, np.int64)
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
         d = dropout[row_of(dropout, r)]
         c = complete[row_of(complete, r)]
-        g = arm[row_of(arm, r)]
-        for i in range(len(e)):
-            out[k, g[i]] += np.int64((e[i] + d[i] <= cut[k]) & (d[i] < c[i]))
+        if k == 0 or arm.shape[0] > 1:
+            _mark_arms(arm[row_of(arm, r)], marks)
+        for i in range(n):
+            lost[i] = np.int64((e[i] + d[i] <= cut[k]) & (d[i] < c[i]))
+        for a in range(out.shape[1]):
+            mine = marks[a]
+            count = np.int64(0)
+            for i in range(n):
+                count += lost[i] & mine[i]
+            out[k, a] = count
 
 
 @kernel

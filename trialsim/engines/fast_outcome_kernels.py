@@ -103,6 +103,20 @@ def draw_rows(seed, replicates, table, purpose, row_count, out):
 
 
 @kernel
+def _exits(since, entry, delay, dropout, event_at, exit_at):
+    """Turn one replicate's delays to event and dropout into calendar times, of patients ``since`` and later."""
+    e = entry[since:]
+    t = delay[since:]
+    d = dropout[since:]
+    event = event_at[since:]
+    out = exit_at[since:]
+    for i in range(len(t)):
+        out[i] = e[i] + min(t[i], d[i])
+    for i in range(len(t)):
+        event[i] = out[i] if t[i] <= d[i] else np.int64(NEVER)
+
+
+@kernel
 def delays(
     seed,
     replicates,
@@ -122,8 +136,16 @@ def delays(
     scale,
     grid,
     out,
+    entry,
+    dropout,
+    event_at,
+    exit_at,
 ):
-    """Fill the delay from entry to an event of each patient from ``first[r]`` on."""
+    """Fill the delay from entry to an event of each patient from ``first[r]`` on.
+
+    Where ``event_at`` and ``exit_at`` have rows, they are filled too: the calendar time of the event, NEVER where
+    dropout comes first, and of whatever comes first.
+    """
     n = out.shape[1]
     blocks = table.shape[1]
     segments = begin.shape[1]
@@ -162,25 +184,15 @@ def delays(
             words, factor, pieces[0], pieces[1], pieces[2], pieces[3], lasting, exponent, scale, grid, first[r], n,
             amount, days, out[r],
         )  # fmt: skip
-
-
-@kernel
-def exits(chosen, first, entry, delay, dropout, event_at, exit_at):
-    """Turn delays to event and dropout into calendar times.
-
-    ``event_at`` is NEVER where dropout comes first, ``exit_at`` the earlier of the two.
-    """
-    for r in chosen:
-        since = first[r]
-        e = entry[row_of(entry, r), since:]
-        d = dropout[row_of(dropout, r), since:]
-        t = delay[r, since:]
-        out = exit_at[r, since:]
-        event = event_at[r, since:]
-        for i in range(len(t)):
-            out[i] = e[i] + min(t[i], d[i])
-        for i in range(len(t)):
-            event[i] = out[i] if t[i] <= d[i] else np.int64(NEVER)
+        if len(exit_at) > 0:
+            _exits(
+                first[r],
+                entry[row_of(entry, r)],
+                out[r],
+                dropout[row_of(dropout, r)],
+                event_at[r],
+                exit_at[r],
+            )
 
 
 @kernel

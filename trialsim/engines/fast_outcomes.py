@@ -22,25 +22,24 @@ class Outcome:
 
     def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
         self.law = law
-        empty, array = np.empty((0, n), dtype=np.int64), chunk.room.array
+        empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
             self.delay, self.event_at, self.exit_at, self._keys = (
-                array(f"{law.name}:{part}", (size, n)) for part in ("delay", "event_at", "exit_at", "keys")
+                np.empty((size, n), dtype=np.int64) for _ in range(4)
             )
             self._sizes = np.zeros(size, dtype=np.int64)
             self._seen = np.full(size, -1)
             return
         shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
-        self.readout_at = array(f"{law.name}:readout_at", (1 if shared else size, n))
-        self.value = array(f"{law.name}:value", (size, n), np.int8 if law.kind == "binary" else np.float64)
+        self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
+        self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
 
     def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
         law = self.law
         if law.kind == "survival":
-            chunk.delays(index, law, rows, first, self.delay)
-            layout.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
+            chunk.delays(index, law, rows, first, self.delay, self.event_at, self.exit_at)
             return
         layout.readout_times(
             rows[: len(self.readout_at)],
@@ -81,7 +80,7 @@ class Outcome:
             )  # fmt: skip
         room = int(self._sizes[rows].sum()) * count + 8
         offsets = np.empty(len(rows) + 1, dtype=np.int64)
-        tables = [chunk.room.array(f"risk:{k}", (room,), np.int32) for k in range(4)]
+        tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
         risk.numbers_at_risk(
             rows, until, chunk.entry, *index, self.exit_at, chunk.arm, strata, count, self._keys, self._sizes,
             treatment, control, offsets, *tables,

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Floats, Ints
 from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_outcome_kernels as layout
-from trialsim.engines import fast_risk_kernels as risk
-from trialsim.engines.fast_room import Room
+from trialsim.engines.fast_rows import index_entries
 from trialsim.engines.plan import Plan
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -72,7 +71,7 @@ def entry_index(entry: Ints) -> tuple[NDArray[np.int32], int]:
     last = int(entry[:, -1].max())
     shift = max(0, (last // entry.shape[1]).bit_length() - 1)
     starts = np.empty((len(entry), (last >> shift) + 2), dtype=np.int32)
-    risk.index_entries(entry, shift, starts)
+    index_entries(entry, shift, starts)
     return starts, shift
 
 
@@ -87,8 +86,6 @@ class Patients:
         What all its chunks share.
     replicates
         Global numbers of the replicates.
-    room
-        Where they lie.
 
     Attributes
     ----------
@@ -98,7 +95,7 @@ class Patients:
         For each law an array ``[row, arm]`` and which row each patient is, ``[replicate or 1, patient]``.
     """
 
-    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints, room: Room) -> None:
+    def __init__(self, plan: Plan, prepared: Prepared, replicates: Ints) -> None:
         self._plan = plan
         source, size, n = plan.world.source, len(replicates), plan.n
         self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
@@ -106,7 +103,7 @@ class Patients:
         if source.identical:
             self._rows = np.zeros((1, n), dtype=np.int64)
         elif source.finite:
-            self._rows = room.array("rows", (size, n))
+            self._rows = np.empty((size, n), dtype=np.int64)
             row_count = len(source.rows)
             layout.draw_rows(
                 plan.seed, replicates, prepared.row_words, int(Purpose.TABLE_ROW), row_count, self._rows

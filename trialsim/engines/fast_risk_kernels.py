@@ -12,81 +12,47 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.engines.fast_rows import row_of
+from trialsim.engines.fast_rows import entered_by, row_of
 
 _PATIENT_BITS = 20
 _PATIENT_MASK = (1 << _PATIENT_BITS) - 1
+_LOWER_BITS = (1 << _PATIENT_BITS + 1) - 1
+_BUCKETS = 4
 _LOWER_HALF = (1 << 32) - 1
 
 
 @kernel
-def _sort(keys, size, spare, counts):
-    """Sort ``keys[:size]``: spread over buckets by their leading bits, then insert within reach."""
-    if size < 24:
-        for j in range(1, size):
-            x = keys[j]
-            k = j - 1
-            while k >= 0 and keys[k] > x:
-                keys[k + 1] = keys[k]
-                k -= 1
-            keys[k + 1] = x
-        return
-    largest = np.int64(0)
-    for j in range(size):
-        largest = max(largest, keys[j])
+def _sort(keys, size, largest, spare, counts):
+    """Sort ``keys[:size]``, none above ``largest``: spread over buckets by leading bits, then insert within reach."""
     shift = np.int64(0)
-    while (largest >> shift) >= 2 * size:
+    while (largest >> shift) >= _BUCKETS * (size + 1):
         shift += 1
     buckets = (largest >> shift) + 1
-    for b in range(buckets):
-        counts[b] = 0
+    counts[:buckets] = 0
     for j in range(size):
-        counts[keys[j] >> shift] += 1
-    place = 0
+        counts[np.uint64(keys[j] >> shift)] += 1
+    place = np.int64(0)
     for b in range(buckets):
         c = counts[b]
         counts[b] = place
         place += c
     for j in range(size):
-        b = keys[j] >> shift
-        spare[counts[b]] = keys[j]
+        b = np.uint64(keys[j] >> shift)
+        spare[np.uint64(counts[b])] = keys[j]
         counts[b] += 1
-    keys[0] = spare[0]
-    for j in range(1, size):
+    x = np.int64(-1)
+    for j in range(size):
+        before = x
         x = spare[j]
         k = j - 1
-        while k >= 0 and keys[k] > x:
-            keys[k + 1] = keys[k]
-            k -= 1
-        keys[k + 1] = x
-
-
-@kernel
-def index_entries(entry, shift, starts):
-    """Fill how many patients of each row enter before time ``b << shift``, for :func:`entered_by`, ``[row, b]``."""
-    n = entry.shape[1]
-    for r in range(len(entry)):
-        e = entry[r]
-        i = 0
-        for b in range(starts.shape[1]):
-            while i < n and e[i] >> shift < b:
-                i += 1
-            starts[r, b] = i
-
-
-@kernel
-def entered_by(until, entry, starts, shift):
-    """Return how many of the sorted entry times are at most ``until``, which is not negative.
-
-    The index leads to within one bucket. Entries that are evenly spaced lie at most one in a bucket: the first step then
-    decides without a branch, and the loop is never entered.
-    """
-    n = len(entry)
-    at = np.int64(starts[np.uint64(min(until >> shift, len(starts) - 1))])
-    at += np.int64((at < n) & (entry[np.uint64(min(at, n - 1))] <= until))
-    while at < n and entry[np.uint64(at)] <= until:
-        at += 1
-    return at
+        if before > x:
+            while k >= 0 and keys[k] > x:
+                keys[k + 1] = keys[k]
+                k -= 1
+            keys[k + 1] = x
+            x = before
+        else:
+            keys[j] = x
 
 
 @kernel
@@ -95,12 +61,12 @@ def sort_new_exits(chosen, cut, seen, entry, starts, shift, exit_at, event_at, k
 
     A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
     ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut. ``starts`` and ``shift`` are of
-    :func:`index_entries`.
+    :func:`~trialsim.engines.fast_rows.index_entries`.
     """
     n = exit_at.shape[1]
     fresh = np.empty(n + 1, np.int64)
     spare = np.empty(n + 1, np.int64)
-    counts = np.empty(2 * n + 64, np.int64)
+    counts = np.empty(_BUCKETS * (n + 1), np.int64)
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
@@ -116,20 +82,19 @@ def sort_new_exits(chosen, cut, seen, entry, starts, shift, exit_at, event_at, k
                 ((t - e[i]) << (_PATIENT_BITS + 1)) | (np.int64(event[i] != t) << _PATIENT_BITS) | i
             )
             size += np.int64((t <= limit) & (t > since))
-        _sort(fresh, size, spare, counts)
+        _sort(fresh, size, (max(limit, 0) << (_PATIENT_BITS + 1)) | _LOWER_BITS, spare, counts)
         old = sizes[r]
-        place = old + size
         a = old - 1
         b = size - 1
         mine = keys[r]
-        while b >= 0:
-            place -= 1
-            if a >= 0 and mine[a] > fresh[b]:
-                mine[place] = mine[a]
-                a -= 1
-            else:
-                mine[place] = fresh[b]
-                b -= 1
+        while a >= 0 and b >= 0:
+            x = mine[np.uint64(a)]
+            y = fresh[np.uint64(b)]
+            mine[np.uint64(a + b + 1)] = max(x, y)
+            a -= np.int64(x > y)
+            b -= np.int64(x < y)
+        for j in range(b + 1):
+            mine[j] = fresh[j]
         sizes[r] = old + size
         seen[r] = limit
 

@@ -17,7 +17,6 @@ import pyarrow as pa
 from trialsim.contracts import TestPlan
 from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
-from trialsim.engines.fast_room import Room
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
@@ -32,6 +31,7 @@ Progress = Callable[[int, int], None]
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
 _TASK = 8192
+_KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 
 
@@ -60,17 +60,8 @@ class Job:
     grid: int = 1
 
 
-def start_engine(plan: Plan, engine: str, room: Room | None = None) -> Any:
+def start_engine(plan: Plan, engine: str) -> Any:
     """Return an engine for a plan.
-
-    Parameters
-    ----------
-    plan
-        The design under a truth.
-    engine
-        ``fast`` or ``reference``.
-    room
-        See :class:`~trialsim.engines.fast.FastEngine`.
 
     Raises
     ------
@@ -78,7 +69,7 @@ def start_engine(plan: Plan, engine: str, room: Room | None = None) -> Any:
         If there is no such engine.
     """
     if engine == "fast":
-        return FastEngine(plan, room)
+        return FastEngine(plan)
     if engine == "reference":
         from trialsim.engines.reference import ReferenceEngine
 
@@ -91,7 +82,16 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if engine == "reference":
         return 1
     survival = any(law.kind == "survival" for law in plan.world.outcomes)
-    return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
+    return max(4, min(8192, (1 << (19 if survival else 22)) // plan.n))
+
+
+def _keep_freed_memory() -> None:
+    """Let the process keep what chunks free for the next one, where the C library is that of GNU.
+
+    It otherwise goes back to the system and comes again page by page, which takes as long as what is computed in it. The
+    library keeps up to twice the largest block that was ever freed, so one is made, which costs nothing untouched.
+    """
+    np.empty(_KEPT_BYTES // 2, dtype=np.uint8)
 
 
 class _Workshop:
@@ -101,7 +101,7 @@ class _Workshop:
         self.job = job
         self._table = patient_table(job.scenario)
         self._engines: dict[tuple[str, str], Any] = {}
-        self._room = Room()
+        _keep_freed_memory()
 
     def engine(self, design: str, truth: str) -> Any:
         """Return the engine of a cell."""
@@ -109,7 +109,7 @@ class _Workshop:
         if key not in self._engines:
             self._engines.clear()
             plan = build_plan(self.job.scenario, design, truth, self.job.seed, self.job.grid, self._table)
-            self._engines[key] = start_engine(plan, self.job.engine, self._room)
+            self._engines[key] = start_engine(plan, self.job.engine)
         return self._engines[key]
 
     def run(self, design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
