@@ -44,6 +44,16 @@ def double_of(typingctx, bits):  # type: ignore[no-untyped-def]
     return types.float64(types.int64), codegen
 
 
+@intrinsic
+def ones_in(typingctx, bits):  # type: ignore[no-untyped-def]
+    """Return how many bits of a uint64 are set."""
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), codegen
+
+
 @inline
 def natural_log(x: float) -> float:
     """Return log(x) of a positive normal double, within one unit in the last place, without branches.

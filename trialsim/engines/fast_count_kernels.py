@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
+from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER
@@ -197,11 +198,15 @@ def counts_by_arm(chosen, cut, times, arm, out):
 def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
     """Fill the moments of binary read-outs of two arms.
 
-    Who has been read out in which arm is found once for replicates that share times, arms and cut.
+    Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
+    is found once for replicates that share times, arms and cut.
     """
     n = readout_at.shape[1]
-    seen = np.empty((2, n), np.int8)
+    seen = np.zeros((2, outcome.shape[1]), np.int8)
+    seen_words = seen.view(np.uint64)
+    outcome_words = outcome.view(np.uint64)
     count = np.zeros(2, np.int64)
+    reach = np.zeros(2, np.int64)
     alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
     for k in range(len(chosen)):
         r = chosen[k]
@@ -210,16 +215,19 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
             g = arm[row_of(arm, r)]
             for side in range(2):
                 count[side] = 0
+                last = -1
                 for i in range(n):
                     here = (t[i] <= cut[k]) & (g[i] == pair[side])
                     seen[side, i] = here
                     count[side] += np.int64(here)
-        y = outcome[r]
+                    last = i if here else last
+                reach[side] = last // 8 + 1
+        y = outcome_words[r]
         for side in range(2):
-            mine = seen[side]
-            total = 0
-            for i in range(n):
-                total += np.int64(y[i] & mine[i])
+            mine = seen_words[side]
+            total = np.int64(0)
+            for j in range(reach[side]):
+                total += ones_in(y[j] & mine[j])
             n_out[k, side] = count[side]
             mean[k, side], squares[k, side] = binary_moments(count[side], total)
 

@@ -226,13 +226,21 @@ def completions(chosen, first, delay, complete):
 
 @kernel
 def responses(seed, replicates, chosen, first, table, purpose, thresholds, rows, arm, out):
-    """Fill binary outcomes."""
-    n = out.shape[1]
+    """Fill binary outcomes; rows of ``out`` may be longer than there are patients."""
+    n = arm.shape[1]
     blocks = table.shape[1]
     words = np.empty(4 * blocks, np.uint64)
+    threshold = np.empty(n, np.uint64)
+    anew = True
     for r in chosen:
+        if anew:
+            mine = rows[row_of(rows, r)]
+            g = arm[row_of(arm, r)]
+            for i in range(n):
+                threshold[i] = thresholds[np.uint64(mine[i]), np.uint64(g[i])]
+        anew = arm.shape[0] > 1 or rows.shape[0] > 1
         fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_responses(words, thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], first[r], n, out[r])
+        fill_responses(words, threshold, first[r], n, out[r])
 
 
 @kernel

@@ -33,7 +33,11 @@ class Outcome:
             return
         shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
-        self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
+        if law.kind == "binary":
+            # Rows of whole words, so that eight patients are counted at once.
+            self.value = np.empty((size, -(-n // 8) * 8), dtype=np.int8)
+        else:
+            self.value = np.empty((size, n))
 
     def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""

@@ -203,9 +203,8 @@ class TableWriter:
 
     def _flush(self) -> None:
         if self._n_waiting and self._writer is not None:
-            whole = pa.concat_tables(self._waiting)
-            if len(self._waiting) > 1:
-                whole = whole.combine_chunks()
+            # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
+            whole = pa.concat_tables(self._waiting).unify_dictionaries()
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
             self.rows += self._n_waiting
         self._waiting, self._n_waiting = [], 0
