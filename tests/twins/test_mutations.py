@@ -110,8 +110,8 @@ MUTATIONS = [
     Mutation(
         "decisions are taken at the cut",
         "fast",
-        "self._decide_at[rows] = point.tick + lag[point.number]",
-        "self._decide_at[rows] = point.tick",
+        "decide_at = point.tick + self._lag[point.number] if self._lagging else point.tick",
+        "decide_at = point.tick",
     ),
     Mutation(
         "a review as the last patient enters",
@@ -119,9 +119,7 @@ MUTATIONS = [
         "np.where(due < entry[rows, -1], due, NEVER)",
         "np.where(due <= entry[rows, -1], due, NEVER)",
     ),
-    Mutation(
-        "the next look in the instant of a decision", "fast", "ticks[~stop] + self.plan.grid", "ticks[~stop]"
-    ),
+    Mutation("the next look in the instant of a decision", "fast", "= ticks + self.plan.grid", "= ticks"),
     Mutation(
         "no_later_than is ignored",
         "fast",

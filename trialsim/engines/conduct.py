@@ -13,7 +13,6 @@ from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, Lo
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point
 
-
 _OK = int(Status.OK)
 
 

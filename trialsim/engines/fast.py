@@ -65,6 +65,8 @@ class FastChunk:
         self._decide_at = np.full(size, NEVER)
         self._review = np.zeros(size, dtype=np.int64)
         self._review_at = np.full(size, NEVER)
+        self._lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
+        self._lagging = bool(self._lag.any())
         self._waiting: list[tuple[Ints, Decision]] = []
         self._end_reason = np.zeros(size, dtype=np.int8)
         self._end = np.full(size, NEVER)
@@ -196,6 +198,12 @@ class FastChunk:
             rows = np.flatnonzero(self._alive)
             if not len(rows):
                 return None
+            if not self._lagging and self.plan.reviews is None:
+                # Nothing but looks can be due.
+                look = self._look_at[rows]
+                over = look > self.plan.horizon
+                if not over.any():
+                    return Point("look", rows, self._look[rows], look)
             review, look, decide = self._review_at[rows], self._look_at[rows], self._decide_at[rows]
             look = np.where(decide < NEVER, NEVER, look)
             soonest = np.minimum(np.minimum(review, look), decide)
@@ -225,16 +233,14 @@ class FastChunk:
                 self._find_looks(rows)
             self._find_reviews(rows, point.tick)
             return
-        looks = self.plan.looks
-        lag = np.array([look.cleaning + look.decision for look in looks], dtype=np.int64)
         self._previous_cut[rows] = point.tick
-        self._decide_at[rows] = point.tick + lag[point.number]
-        self._history.append(
-            ("look", (rows, point.number, point.tick, self._decide_at[rows].copy(), decision, marks))
-        )
+        decide_at = point.tick + self._lag[point.number] if self._lagging else point.tick
+        self._history.append(("look", (rows, point.number, point.tick, decide_at, decision, marks)))
+        if not self._lagging:
+            self._carry_out(rows, decide_at, decision)
+            return
+        self._decide_at[rows] = decide_at
         self._waiting.append((rows, decision))
-        if not lag.any():
-            self._decide(rows)
 
     def _decide(self, rows: Ints) -> None:
         """Carry out the decisions that are due in some replicates now."""
@@ -249,14 +255,14 @@ class FastChunk:
                 kept.append((waiting[~now], _part(decision, ~now)))
             if now.any():
                 chosen = waiting if now.all() else waiting[now]
-                self._carry_out(chosen, decision if now.all() else _part(decision, now))
+                ticks = self._decide_at[chosen]
+                self._decide_at[chosen] = NEVER
+                self._carry_out(chosen, ticks, decision if now.all() else _part(decision, now))
         self._waiting = kept
 
-    def _carry_out(self, rows: Ints, decision: Decision) -> None:
-        """Carry out one decision in replicates in which it is due."""
+    def _carry_out(self, rows: Ints, ticks: Ints, decision: Decision) -> None:
+        """Carry out one decision in replicates in which it is due at ``ticks``."""
         assert decision.stop is not None and decision.reason is not None
-        ticks = self._decide_at[rows].copy()
-        self._decide_at[rows] = NEVER
         stop = decision.stop
         if stop.any():
             halted = rows[stop]
@@ -279,10 +285,11 @@ class FastChunk:
             self._weights[going[given]] = decision.weights[~stop][given]
             changed[going[given]] = True
         self._look[going] += 1
-        self._ready[going] = ticks[~stop] + self.plan.grid
+        ticks = ticks[~stop]
+        self._ready[going] = ticks + self.plan.grid
         anew = changed[going]
         if anew.any():
-            self._allocate_anew(going[anew], ticks[~stop][anew])
+            self._allocate_anew(going[anew], ticks[anew])
         self._find_looks(going)
 
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:

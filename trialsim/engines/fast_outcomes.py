@@ -37,7 +37,7 @@ class Outcome:
             # Rows of whole words, so that eight patients are counted at once.
             self.value = np.empty((size, -(-n // 8) * 8), dtype=np.int8)
         else:
-            self.value = np.empty((size, n))
+            self.value = np.empty((size, n), dtype=np.float64)
 
     def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""

@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-_TASK = 8192
+_TASK = 16384
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 
@@ -82,7 +82,7 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if engine == "reference":
         return 1
     survival = any(law.kind == "survival" for law in plan.world.outcomes)
-    return max(4, min(8192, (1 << (19 if survival else 22)) // plan.n))
+    return max(4, min(_TASK, (1 << (19 if survival else 22)) // plan.n))
 
 
 def _keep_freed_memory() -> None:
