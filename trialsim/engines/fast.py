@@ -362,7 +362,9 @@ class FastChunk:
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
             counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-            counting.totals_by_arm(point.rows, point.tick, outcome.readout_at, outcome.value, self.arm, total)
+            counting.totals_by_arm(
+                point.rows, point.tick, outcome.readout_at, outcome.values, self.arm, total
+            )
         return n, total
 
     def ends(self) -> Ends:

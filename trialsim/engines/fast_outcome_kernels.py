@@ -245,8 +245,8 @@ def responses(seed, replicates, chosen, first, table, purpose, thresholds, rows,
 
 @kernel
 def values(seed, replicates, chosen, first, table, purpose, expected, rows, arm, sd, out):
-    """Fill continuous outcomes."""
-    n = out.shape[1]
+    """Fill continuous outcomes; rows of ``out`` may be longer than there are patients."""
+    n = arm.shape[1]
     blocks = table.shape[1]
     words = np.empty(4 * blocks, np.uint64)
     tails = np.empty(n, np.int64)

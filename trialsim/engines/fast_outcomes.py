@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.contracts import Ints, Moments, RiskTables
 from trialsim.engines import fast_count_kernels as counting
@@ -33,11 +34,14 @@ class Outcome:
             return
         shared = len(chunk.entry) == 1 and chunk.plan.world.dropout is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
-        if law.kind == "binary":
-            # Rows of whole words, so that eight patients are counted at once.
-            self.value = np.empty((size, -(-n // 8) * 8), dtype=np.int8)
-        else:
-            self.value = np.empty((size, n), dtype=np.float64)
+        # Rows are longer than there are patients: whole words, so that eight binary outcomes are counted at once.
+        kind: type[np.generic] = np.int8 if law.kind == "binary" else np.float64
+        self.values: NDArray[Any] = np.empty((size, -(-n // 8) * 8), dtype=kind)
+
+    @property
+    def value(self) -> NDArray[Any]:
+        """The read-outs, ``[replicate, patient]``."""
+        return self.values[:, : self.readout_at.shape[1]]
 
     def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
@@ -66,9 +70,9 @@ class Outcome:
             chunk.arm,
         )
         if law.kind == "binary":
-            layout.responses(*shared, self.value)
+            layout.responses(*shared, self.values)
         else:
-            layout.values(*shared, law.sd, self.value)
+            layout.values(*shared, law.sd, self.values)
 
     def risk_tables(
         self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
@@ -119,7 +123,7 @@ class FastCut:
         shape = (len(rows), 2)
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares)
+        known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
         if self._outcome.law.kind == "binary":
             counting.binary_readouts(rows, self._point.tick, *known)
         else:

@@ -18,6 +18,7 @@ from trialsim.errors import UsageError
 from trialsim.oc.columns import Cell, rows_by_cell
 
 ROWS_PER_GROUP = 131_072
+ROWS_PER_BATCH = 16_384
 TABLES = ("trials", "looks", "arms")
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"
@@ -159,6 +160,7 @@ class TableWriter:
                 n: "DELTA_BINARY_PACKED" for n, kind in types.items() if pa.types.is_integer(kind)
             },
             write_statistics=[name for name in ("design", "truth") if name in types],
+            write_batch_size=ROWS_PER_BATCH,
         )
 
     @property
@@ -277,7 +279,9 @@ def _only_cell(table: pa.Table) -> Cell | None:
 
 def _field(field: pa.Field) -> pa.Field:
     kind = field.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind):
+        kind = pa.dictionary(kind.index_type, pa.string())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         kind = pa.dictionary(pa.int32(), pa.string())
     return pa.field(field.name, kind, nullable=False)
 
