@@ -132,14 +132,14 @@ def conduct(chunk: Chunk) -> ChunkResult:
             kept[at] = np.where(decided, kept[at], now) if some_decided else now
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
-        carried = decision.reject & record.carried_out[:, None]
-        reject_look[at] = np.where(carried, (point.number + 1)[:, None], reject_look[at])
-        rejected[at] |= carried
-        futile[at] |= decision.futile
+        hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
+        reject_look[rows[hit], tests_hit] = point.number[hit] + 1
+        rejected[rows[hit], tests_hit] = True
+        if decision.futile.any():
+            futile[at] |= decision.futile
         failed = record.status != _OK
-        chunk.apply(
-            point, decision, np.where(failed, -1000.0 - record.status, record.z) if failed.any() else record.z
-        )
+        marks = np.where(failed, -1000.0 - record.status, record.z) if failed.any() else record.z
+        chunk.apply(point, decision, marks)
     ends = chunk.ends()
     return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends)
 

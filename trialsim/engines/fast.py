@@ -316,7 +316,7 @@ class FastChunk:
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
-        return self._open[rows]
+        return self._open[rows] if self.plan.adaptive else self._open[: len(rows)].copy()
 
     def outcome(self, index: int) -> Outcome:
         """Return the outcomes of one endpoint."""

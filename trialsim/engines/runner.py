@@ -82,7 +82,7 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if engine == "reference":
         return 1
     survival = any(law.kind == "survival" for law in plan.world.outcomes)
-    return max(4, min(_TASK, (1 << (19 if survival else 22)) // plan.n))
+    return max(4, min(_TASK, (1 << (19 if survival else 23)) // plan.n))
 
 
 def _keep_freed_memory() -> None:
@@ -120,6 +120,7 @@ class _Workshop:
             if self.job.engine == "reference"
             else self.job.chunk or chunk_size(engine.plan, self.job.engine)
         )
+        step = -(-(last - first) // -(-(last - first) // step))  # chunks of about the same size
         return joined(
             [
                 columns_of(conduct(engine.start(np.arange(at, min(at + step, last)))))
