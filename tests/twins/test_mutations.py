@@ -158,9 +158,9 @@ MUTATIONS = [
     Mutation(
         "those who leave in an instant are not at risk in it",
         "fast_risk_kernels",
-        "entry[np.uint64(min(at, n - 1))] <= until",
-        "entry[np.uint64(min(at, n - 1))] < until",
-        ("entered_by", "numbers_at_risk", "sort_new_exits"),
+        "entered_by(limit - time, ",
+        "entered_by(limit - time - 1, ",
+        ("numbers_at_risk",),
     ),
     Mutation(
         "a read-out of the instant of dropout is missed",

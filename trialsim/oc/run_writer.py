@@ -279,9 +279,7 @@ def _only_cell(table: pa.Table) -> Cell | None:
 
 def _field(field: pa.Field) -> pa.Field:
     kind = field.type
-    if pa.types.is_dictionary(kind):
-        kind = pa.dictionary(kind.index_type, pa.string())
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
         kind = pa.dictionary(pa.int32(), pa.string())
     return pa.field(field.name, kind, nullable=False)
 
