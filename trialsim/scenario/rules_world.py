@@ -86,7 +86,7 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         yield from effect_findings(("dropout",), parts.dropout.effect, parts, whole=False)
         yield from predictor_findings(("dropout",), parts.dropout, parts)
     yield from recruitment_findings(parts)
-    yield from cost_findings(parts.costs, parts.accrual, parts.screening)
+    yield from cost_findings(parts.costs, parts.accrual, parts.screening, parts.visits, parts.adverse_events)
     if parts.screening is not None:
         for name in ("prescreen", "consent", "eligible"):
             if (chance := getattr(parts.screening, name)) is not None:
