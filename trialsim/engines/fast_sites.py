@@ -38,7 +38,10 @@ class Window:
         enough = plan.world.sites.expected_arrivals(days) * chances >= 1.1 * plan.n + 5
         first = days[int(np.argmax(enough))] if enough.any() else horizon
         self._horizon, self._latest = plan.horizon, 0
-        self.ticks = min(int(first * TICKS_PER_DAY) + 60 * TICKS_PER_DAY, plan.horizon)
+        assert plan.world.screening is not None
+        # Where candidates are many a day or a month more would be thousands of them.
+        way = 2 * plan.world.screening.median_ticks(plan.grid)
+        self.ticks = min(int(first * TICKS_PER_DAY) + way, plan.horizon)
         self._rows_of_a_trial = 0
 
     def learn(self, closing: Ints, until: Ints, rows: int) -> None:
