@@ -131,7 +131,7 @@ def _crowds(parts: WorldParts, sites: Mapping[str, SiteGroup]) -> Iterator[Findi
         for group in sites.values()
     )
     if expected * attempts > MOST_CANDIDATES:
-        times = f", each screened up to {attempts} times" if attempts > 1 else ""
+        times = f", each screened up to {attempts} times," if attempts > 1 else ""
         yield (
             ("accrual", "sites"),
             f"about {expected:,.0f} candidates{times} may come within the horizon of {parts.horizon:g} days; a trial can "
