@@ -45,7 +45,7 @@ class Window:
         self._rows_of_a_trial = 0
 
     def learn(self, closing: Ints, until: Ints, rows: int) -> None:
-        """Set the window for the next chunk a little beyond the latest closing seen so far.
+        """Set the window for the next chunk a little beyond the latest closing seen so far, stragglers aside.
 
         Parameters
         ----------
@@ -56,7 +56,9 @@ class Window:
         rows
             Rows of ``contact`` that the chunk took.
         """
-        self._latest = max(self._latest, int(np.minimum(closing, until).max()))
+        seen = np.minimum(closing, until)
+        # A few trials that take many times as long as the others are run again by themselves.
+        self._latest = max(self._latest, min(int(seen.max()), 2 * int(np.median(seen))))
         self.ticks = min(self._latest + self._latest // 32, self._horizon)
         self._rows_of_a_trial = max(self._rows_of_a_trial, -(-rows // len(closing)))
 
