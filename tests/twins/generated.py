@@ -433,10 +433,12 @@ def _screening(draw: st.DrawFn, people: _People, unit: int) -> Tree:
 
 
 @st.composite
-def _costs(draw: st.DrawFn, with_sites: bool, consent: bool) -> Tree:
+def _costs(draw: st.DrawFn, tree: Tree) -> Tree:
     """Draw prices of what happens in the world, with or without discount."""
     names = ["patient", "patient_month", "look", "trial_month"]
-    names += ["site_activation", "site_month", "prescreen", "screen"] * with_sites + ["consent"] * consent
+    names += ["site_activation", "site_month", "prescreen", "screen"] * ("sites" in tree["accrual"])
+    names += ["consent"] * ("consent" in tree.get("screening", {})) + ["visit"] * ("visits" in tree)
+    names += ["adverse_event", "serious_adverse_event"] * ("adverse_events" in tree)
     prices = st.sampled_from([0.1, 7, 1234.5])
     part: Tree = {name: draw(prices) for name in names if draw(st.integers(0, 3))} or {"patient": 1}
     return part | {"discount": draw(st.sampled_from(["0 per year", "3% per year", "0.01 per week"]))}
@@ -480,7 +482,7 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
     else:
         tree["accrual"], over = draw(_accrual(n, unit))
     if draw(st.booleans()):
-        tree["costs"] = draw(_costs(with_sites, "consent" in tree.get("screening", {})))
+        tree["costs"] = draw(_costs(tree))
     span = over + draw(st.integers(1, 12)) * unit
     short = draw(st.integers(0, 3)) == 3
     tree["horizon"] = _days(over + draw(st.integers(1, 10)) * unit if short else 20 * span)

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.unit.costly import without_sites
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import build_plan
 from trialsim.engines.records import columns_of
 from trialsim.engines.runner import run, start_engine
-from trialsim.scenario.load import load_scenario, patient_table
+from trialsim.scenario.load import load_scenario, patient_table, scenario_from
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ["binary_sequential", "nph_oncology", "actg175"]
@@ -109,3 +110,15 @@ def test_another_seed_gives_other_trials(name: str) -> None:
     one, other = (records(name, 4, seed=seed)["trials"].to_pandas() for seed in (5, 6))
     first = next(column for column in one.columns if column.startswith("estimate:"))
     assert not np.array_equal(one[first].to_numpy(), other[first].to_numpy(), equal_nan=True)
+
+
+def test_trials_to_which_nobody_comes() -> None:
+    tree = without_sites(accrual={"sites": {"only": {"rate": "2 per day", "never_opens": 0.5}}})
+    plan = build_plan(scenario_from(tree), "fixed", "world", 1)
+    whole = columns_of(conduct(start_engine(plan, "fast").start(np.arange(12))))["trials"]
+    assert set(whole["enrolled"]) == {0, 30}
+    for engine in ("fast", "reference"):
+        for replicate in range(12):
+            single = columns_of(conduct(start_engine(plan, engine).start(np.array([replicate]))))["trials"]
+            assert single["enrolled"][0] == whole["enrolled"][replicate]
+            assert single["cost"][0] == whole["cost"][replicate]

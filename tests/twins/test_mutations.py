@@ -122,13 +122,13 @@ MUTATIONS = [
         "those lost are paid for to the end",
         "reference_costs",
         "if patient.lost is not None:",
-        "if patient.lost is not None and end < 0:",
+        "if patient.lost is not None and endpoints < 0:",
     ),
     Mutation(
         "whoever has given all is paid for to the end",
         "reference_costs",
-        "return max(given) if len(given) == endpoints else end",
-        "return end",
+        "return max(given) if len(given) == endpoints else None",
+        "return None",
     ),
     Mutation("a site that has closed is paid for", "reference_costs", "closed.get(row.id, end)", "end"),
     Mutation(
@@ -136,6 +136,13 @@ MUTATIONS = [
         "reference_costs",
         "Kind.ARRIVAL and row.part == 0",
         "Kind.ARRIVAL",
+    ),
+    Mutation("visits that are missed are paid for", "reference_costs", " and row.part != WAS_MISSED", ""),
+    Mutation(
+        "those who died are paid for to the end",
+        "reference_costs",
+        "left = patient.ended if",
+        "left = patient.lost if",
     ),
     # Slips of the array engine.
     Mutation(
@@ -247,6 +254,20 @@ MUTATIONS = [
         "if begin > end:",
         "if begin >= end:",
         ("pay_for_patients",),
+    ),
+    Mutation(
+        "serious adverse events are paid for twice",
+        "fast_costs",
+        "amounts[r, _SERIOUS] += present_count(ticks[r, j], discount)",
+        "amounts[r, _SERIOUS] += 2 * present_count(ticks[r, j], discount)",
+        ("pay_for_lives",),
+    ),
+    Mutation(
+        "what happens after the end is paid for",
+        "fast_costs",
+        "if ticks[r, j] > ends[r]:",
+        "if ticks[r, j] > ends[r] + (ends[r] >> 3):",
+        ("pay_for_lives",),
     ),
     Mutation(
         "a look is paid for at the start",

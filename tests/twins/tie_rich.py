@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.unit.costly import with_sites
+from tests.unit.costly import with_lives, with_sites
 from trialsim.timegrid import TICKS_PER_DAY
 
 FOLDER = Path(__file__).resolve().parent
@@ -328,4 +328,5 @@ SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "too_few_events": (_too_few_events(), _WEEK),
     "both_ways": (_both_ways(), _DAY),
     "costly_sites": (with_sites(), _WEEK),
+    "costly_lives": (with_lives(), _WEEK),
 }

@@ -21,6 +21,9 @@ PRICES: dict[str, float] = {
     "screen": 1800,
     "patient": 5000,
     "patient_month": 300,
+    "visit": 400,
+    "adverse_event": 250,
+    "serious_adverse_event": 5000,
     "look": 40000,
     "trial_month": 80000,
 }
@@ -28,10 +31,14 @@ COMPONENTS = {
     "sites": ("site_activation", "site_month"),
     "screening": ("prescreen", "consent", "screen"),
     "patients": ("patient", "patient_month"),
+    "visits": ("visit",),
+    "adverse_events": ("adverse_event", "serious_adverse_event"),
     "looks": ("look",),
     "running": ("trial_month",),
 }
 OF_SITES = ("site_activation", "site_month", "prescreen", "consent", "screen")
+OF_LIVES = ("visit", "adverse_event", "serious_adverse_event")
+_ELSEWHERE = {name: price for name, price in PRICES.items() if name not in OF_LIVES}
 
 _LOOKS = [
     {"when": {"events": 8}, "cleaning_lag": "20 days"},
@@ -61,7 +68,7 @@ WITH_SITES: Tree = {
         "rescreening": {"probability": 0.5, "after": "20 days", "eligible": 0.6},
         "lag": "2 days",
     },
-    "costs": {"currency": "EUR", **PRICES, "discount": "5% per year"},
+    "costs": {"currency": "EUR", **_ELSEWHERE, "discount": "5% per year"},
     "arms": ["control", "treatment"],
     "endpoints": {
         "death": {"kind": "survival", "baseline": {"median": "8 months"}, "effect": {"treatment": 0.6}},
@@ -116,6 +123,21 @@ def without_sites(**parts: Any) -> Tree:
     return with_sites(**plain | parts)
 
 
+def with_lives(**parts: Any) -> Tree:
+    """Return the scenario with sites, visits, adverse events, deaths, withdrawal and losses."""
+    headache: Tree = {"baseline": {"hazard": "0.3 per month"}, "severity": {"mild": 0.6, "severe": 0.4}}
+    infection = headache | {"serious": {"mild": 0.1, "severe": 0.8}, "fatal": {"severe": 0.1}}
+    lives: Tree = {
+        "visits": {"every": "4 weeks", "until": "1 year", "jitter": {"sd": "3 days"}, "missed": 0.1},
+        "adverse_events": {"headache": headache, "infection": infection},
+        "withdrawal": {"baseline": {"hazard": "0.02 per month"}},
+    }
+    tree = with_sites(**lives)
+    tree["endpoints"]["death"]["terminal"] = True
+    tree["costs"] |= {name: PRICES[name] for name in OF_LIVES}
+    return tree | parts
+
+
 def bill(log: list[LogRow], prices: dict[str, float], rate: float, tree: Tree) -> dict[str, float]:
     """Return what a trial costs by component, added up by hand over the rows of its log.
 
@@ -168,8 +190,14 @@ def bill(log: list[LogRow], prices: dict[str, float], rate: float, tree: Tree) -
                 known[row.id] += 1
                 if known[row.id] == len(survival):
                     by_month("patient_month", entered.pop(row.id), day)
-            case Kind.DROPOUT:
+            case Kind.DROPOUT | Kind.DEATH if row.id in entered:
                 by_month("patient_month", entered.pop(row.id), day)
+            case Kind.VISIT if row.part != 1:
+                once("visit", day)
+            case Kind.ADVERSE_EVENT:
+                once("adverse_event", day)
+            case Kind.SERIOUS:
+                once("serious_adverse_event", day)
             case Kind.LOOK if row.part == 0:
                 once("look", day)
             case _:

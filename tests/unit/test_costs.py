@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 import trialsim
-from tests.unit.costly import COMPONENTS, OF_SITES, PRICES, Tree, bill, with_sites, without_sites
+from tests.unit.costly import (
+    COMPONENTS,
+    OF_LIVES,
+    OF_SITES,
+    PRICES,
+    Tree,
+    bill,
+    with_lives,
+    with_sites,
+    without_sites,
+)
 from trialsim.cli.main import main
 from trialsim.conformance import check_twins
 from trialsim.engines.conduct import ChunkResult, conduct
@@ -28,6 +38,7 @@ from trialsim.timegrid import TICKS_PER_DAY
 
 YEAR, MONTH = 365.25, 30.4375
 RATE = 0.05 / YEAR
+WITH_SITES = ("sites", "screening", "patients", "looks", "running")
 CLOSE = 1e-8  # discounted time is rounded to ticks of 0.08 seconds
 
 
@@ -59,6 +70,20 @@ def test_a_trial_with_sites_costs_what_its_log_says(design: str, discount: float
     for row in range(20):
         expected = bill(result.chunk.log(row), PRICES, discount / YEAR, tree)
         for name, money in expected.items():
+            if name in WITH_SITES:
+                assert columns[f"cost_{name}"][row] == pytest.approx(money, rel=CLOSE), (row, name)
+        assert columns["cost"][row] == pytest.approx(sum(expected[name] for name in WITH_SITES), rel=CLOSE)
+    assert all(columns[f"cost_{name}"].any() for name in WITH_SITES)
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.05])
+def test_visits_and_adverse_events_cost_what_the_log_says(discount: float) -> None:
+    tree = with_lives()
+    tree["costs"]["discount"] = f"{discount} per year"
+    result, columns = run(tree)
+    for row in range(20):
+        expected = bill(result.chunk.log(row), PRICES, discount / YEAR, tree)
+        for name, money in expected.items():
             assert columns[f"cost_{name}"][row] == pytest.approx(money, rel=CLOSE), (row, name)
         assert columns["cost"][row] == pytest.approx(sum(expected.values()), rel=CLOSE)
     assert all(columns[f"cost_{name}"].any() for name in COMPONENTS)
@@ -87,7 +112,9 @@ def test_a_trial_without_sites_costs_what_its_log_says(discount: float) -> None:
 
 def test_without_discount_costs_are_counts_times_prices() -> None:
     tree = with_sites()
-    tree["costs"] = {name: value for name, value in PRICES.items() if not name.endswith("month")}
+    tree["costs"] = {
+        name: value for name, value in PRICES.items() if not name.endswith("month") and name not in OF_LIVES
+    }
     result, columns = run(tree)
     np.testing.assert_array_equal(columns["cost_sites"], 25000.0 * columns["sites_opened"])
     asked = columns["screened"] + columns["refusals"]
@@ -181,7 +208,7 @@ def test_a_site_is_paid_for_from_its_opening_to_its_closing() -> None:
 # ---- the engines -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [with_sites, without_sites], ids=["sites", "no sites"])
+@pytest.mark.parametrize("make", [with_sites, without_sites, with_lives], ids=["sites", "no sites", "lives"])
 @pytest.mark.parametrize("grid", [1, 7 * TICKS_PER_DAY], ids=["fine", "week"])
 def test_the_engines_agree_to_the_last_bit(make: Callable[[], Tree], grid: int) -> None:
     found = check_twins(scenario_from(make()), replicates=range(12), grid=grid)
@@ -215,7 +242,7 @@ def test_without_costs_records_are_as_they_were() -> None:
     scenario = scenario_from(free)
     assert "costs" not in scenario.dump()
     priced, plain = run(tree)[1], run(free)[1]
-    assert set(priced) - set(plain) == {"cost", *(f"cost_{name}" for name in COMPONENTS)}
+    assert set(priced) - set(plain) == {"cost", *(f"cost_{name}" for name in WITH_SITES)}
     for name, values in plain.items():
         assert np.array_equal(values, priced[name], equal_nan=values.dtype.kind == "f")
     cells = trialsim.simulate(scenario, replicates=2, seed=1).cells()
@@ -245,8 +272,8 @@ def test_measures_are_those_of_the_records(simulation: Any) -> None:
     assert value("cost") == pytest.approx(here["cost"].mean())
     for suffix, share in {"median": 0.5, "p10": 0.1, "p90": 0.9}.items():
         assert value(f"cost_{suffix}") == pytest.approx(here["cost"].quantile(share))
-    parts = [value("cost_component", reason=name) for name in COMPONENTS]
-    assert parts == pytest.approx([here[f"cost_{name}"].mean() for name in COMPONENTS])
+    parts = [value("cost_component", reason=name) for name in WITH_SITES]
+    assert parts == pytest.approx([here[f"cost_{name}"].mean() for name in WITH_SITES])
     assert sum(parts) == pytest.approx(value("cost"))
 
 
@@ -269,7 +296,7 @@ def test_tables_show_costs_in_their_currency(simulation: Any) -> None:
     table = cost_table(simulation.characteristics)
     assert table is not None
     assert table.title == "Costs in EUR"
-    assert table.headings[-5:] == tuple(COMPONENTS)
+    assert table.headings[-5:] == WITH_SITES
     free = trialsim.simulate(
         scenario_from(with_sites(costs=None, truths={"world": {}})), replicates=3, seed=1
     ).characteristics
@@ -348,6 +375,15 @@ def test_what_happens_at_sites_has_no_price_without_them(key: str) -> None:
     assert f"costs.{key}: is stated without sites; write accrual: {{sites: {{...}}}}" in refusal(tree)
     tree["costs"][key] = 0
     scenario_from(tree)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [(OF_LIVES[0], "visits"), *((name, "adverse events") for name in OF_LIVES[1:])]
+)
+def test_what_does_not_happen_to_patients_has_no_price(key: str, why: str) -> None:
+    tree = without_sites()
+    tree["costs"][key] = 5
+    assert f"costs.{key}: is stated without {why}; write" in refusal(tree)
 
 
 def test_consent_has_no_price_where_nobody_is_asked() -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.contracts import Ints
+from trialsim.contracts import Ints, Kind
 from trialsim.engines.fast_site_kernels import ANSWER, CONTACT, DISPATCH, OUTCOME
+from trialsim.engines.life import WAS_MISSED
 from trialsim.operations.costs import COLUMN, ITEMS, CostLaw, present_count, present_time
 from trialsim.operations.screening import FAILS_PRESCREEN, REFUSES
 from trialsim.timegrid import NEVER
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _SITE, _SITE_MONTH = COLUMN["site_activation"], COLUMN["site_month"]
 _PATIENT, _PATIENT_MONTH = COLUMN["patient"], COLUMN["patient_month"]
 _LOOK, _TRIAL_MONTH = COLUMN["look"], COLUMN["trial_month"]
+_VISIT, _ADVERSE_EVENT, _SERIOUS = COLUMN["visit"], COLUMN["adverse_event"], COLUMN["serious_adverse_event"]
+_WAS_VISIT, _WAS_ADVERSE, _WAS_SERIOUS = int(Kind.VISIT), int(Kind.ADVERSE_EVENT), int(Kind.SERIOUS)
 _PRESCREEN, _CONSENT, _SCREEN = COLUMN["prescreen"], COLUMN["consent"], COLUMN["screen"]
 
 
@@ -36,6 +39,8 @@ def amounts_of(chunk: FastChunk, costs: CostLaw, ends: Ints) -> Ints:
     """
     amounts = np.zeros((len(ends), len(ITEMS)), dtype=np.int64)
     pay_for_patients(ends, chunk.entry, chunk.dropout, chunk.complete, costs.discount, amounts)
+    if chunk.lives is not None:
+        pay_for_lives(ends, chunk.entry, *chunk.lives.journal, costs.discount, amounts)
     for kind, record in chunk.history:
         if kind == "look":
             pay_for_looks(record[0], record[2], costs.discount, amounts)
@@ -65,6 +70,26 @@ def pay_for_patients(ends, entry, dropout, complete, discount, amounts):  # type
             stop = min(begin + min(lost[i], done[i]), end)
             amounts[r, _PATIENT] += present_count(begin, discount)
             amounts[r, _PATIENT_MONTH] += present_time(stop, discount) - present_time(begin, discount)
+
+
+@kernel
+def pay_for_lives(ends, entry, ticks, codes, offsets, discount, amounts):  # type: ignore[no-untyped-def]
+    """Add up visits and adverse events from the journals of patients' lives."""
+    for r in range(len(ends)):
+        arrivals = entry[r if len(entry) > 1 else 0]
+        for i in range(len(arrivals)):
+            if arrivals[i] > ends[r]:
+                break
+            for j in range(offsets[r, i], offsets[r, i + 1]):
+                if ticks[r, j] > ends[r]:
+                    continue
+                kind, part = (codes[r, j] >> 16) & 255, codes[r, j] & 65535
+                if kind == _WAS_VISIT and part != WAS_MISSED:
+                    amounts[r, _VISIT] += present_count(ticks[r, j], discount)
+                elif kind == _WAS_ADVERSE:
+                    amounts[r, _ADVERSE_EVENT] += present_count(ticks[r, j], discount)
+                elif kind == _WAS_SERIOUS:
+                    amounts[r, _SERIOUS] += present_count(ticks[r, j], discount)
 
 
 @kernel

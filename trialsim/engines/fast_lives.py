@@ -166,6 +166,11 @@ class FastLives:
         )  # fmt: skip
         return found
 
+    @property
+    def journal(self) -> tuple[Ints, Ints, Ints]:
+        """Ticks and codes of rows, ``[replicate, row]``; where a patient's begin, ``[replicate, patient + 1]``."""
+        return self._ticks, self._codes, self._offsets
+
     def log_rows(self, chunk: FastChunk, row: int) -> list[Keyed]:
         """Return the journal of a replicate as rows of its event log with the keys of their places in it."""
         found: list[Keyed] = []

@@ -212,7 +212,7 @@ def draw_ways(
     words = np.empty((WAY_DRAWS, largest), np.uint64)
     needs = np.empty(WAY_DRAWS, np.bool_)
     way_needs(numbers, len(reason_bounds), needs)
-    needs[U_PRESCREEN] = chances[:, 0].min() < 1.0
+    needs[U_PRESCREEN] = len(chances) > 0 and chances[:, 0].min() < 1.0
     u = np.zeros(WAY_DRAWS)
     for r in range(len(replicates)):
         first, last = offsets[r * sites], offsets[(r + 1) * sites]

@@ -38,11 +38,14 @@ class Window:
         enough = plan.world.sites.expected_arrivals(days) * chances >= 1.1 * plan.n + 5
         first = days[int(np.argmax(enough))] if enough.any() else horizon
         self._horizon, self._latest = plan.horizon, 0
-        self.ticks = min(int(first * TICKS_PER_DAY) + 60 * TICKS_PER_DAY, plan.horizon)
+        assert plan.world.screening is not None
+        # Where candidates are many a day or a month more would be thousands of them.
+        way = 2 * plan.world.screening.median_ticks(plan.grid)
+        self.ticks = min(int(first * TICKS_PER_DAY) + way, plan.horizon)
         self._rows_of_a_trial = 0
 
     def learn(self, closing: Ints, until: Ints, rows: int) -> None:
-        """Set the window for the next chunk a little beyond the latest closing seen so far.
+        """Set the window for the next chunk a little beyond the latest closing seen so far, stragglers aside.
 
         Parameters
         ----------
@@ -53,7 +56,9 @@ class Window:
         rows
             Rows of ``contact`` that the chunk took.
         """
-        self._latest = max(self._latest, int(np.minimum(closing, until).max()))
+        seen = np.minimum(closing, until)
+        # A few trials that take many times as long as the others are run again by themselves.
+        self._latest = max(self._latest, min(int(seen.max()), 2 * int(np.median(seen))))
         self.ticks = min(self._latest + self._latest // 32, self._horizon)
         self._rows_of_a_trial = max(self._rows_of_a_trial, -(-rows // len(closing)))
 

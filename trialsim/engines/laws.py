@@ -311,6 +311,8 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
     outcomes = tuple(builder.law(name, part) for name, part in scenario.endpoints.items())
     dropout, clocks = builder.dropout(), life_clocks(builder)
     laws = (*outcomes, *(() if dropout is None else (dropout,)), *clocks)
+    parts = (("sites", sites), ("visits", scenario.visits), ("adverse_events", scenario.adverse_events))
+    has = [name for name, part in parts if part is not None]
     return World(
         source,
         entry,
@@ -322,7 +324,7 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         sites,
         screening,
         chances,
-        costs=None if scenario.costs is None else cost_law(scenario.costs, sites is not None),
+        costs=None if scenario.costs is None else cost_law(scenario.costs, has),
         life=build_life(builder, laws, len(outcomes)),
         clocks=clocks,
     )

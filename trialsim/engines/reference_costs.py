@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trialsim.contracts import Ints, Kind
+from trialsim.engines.life import WAS_MISSED
 from trialsim.engines.reference_cut import Patient
 from trialsim.operations.costs import COLUMN, ITEMS, present_count, present_time
 
@@ -45,6 +46,12 @@ def _things(trial: ReferenceTrial) -> Iterator[tuple[str, int]]:
                 yield "screen", row.tick
         elif row.kind == Kind.RANDOMISATION:
             yield "patient", row.tick
+        elif row.kind == Kind.VISIT and row.part != WAS_MISSED:
+            yield "visit", row.tick
+        elif row.kind == Kind.ADVERSE_EVENT:
+            yield "adverse_event", row.tick
+        elif row.kind == Kind.SERIOUS:
+            yield "serious_adverse_event", row.tick
         elif row.kind == Kind.LOOK and row.part == 0:
             yield "look", row.tick
 
@@ -55,15 +62,16 @@ def _spans(trial: ReferenceTrial, end: int) -> Iterator[tuple[str, int, int]]:
     for row in trial.rows:
         if row.kind == Kind.SITE:
             yield "site_month", row.tick, closed.get(row.id, end)
-    endpoints = len(trial.plan.world.outcomes)
+    world = trial.plan.world
     for patient in trial.patients:
-        yield "patient_month", patient.entry, _end_of_follow_up(patient, endpoints, end)
+        left = patient.ended if world.life is not None else _left(patient, len(world.outcomes))
+        yield "patient_month", patient.entry, end if left is None else left
     yield "trial_month", 0, end
 
 
-def _end_of_follow_up(patient: Patient, endpoints: int, end: int) -> int:
-    """Return when a patient was lost or had given everything, or the end of the trial."""
+def _left(patient: Patient, endpoints: int) -> int | None:
+    """Return when a patient was lost or had given everything, None where neither has happened."""
     if patient.lost is not None:
         return patient.lost
     given = [*patient.event.values(), *patient.readout.values()]
-    return max(given) if len(given) == endpoints else end
+    return max(given) if len(given) == endpoints else None

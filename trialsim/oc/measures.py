@@ -302,8 +302,8 @@ def _costs() -> Iterator[Definition]:
     yield Definition(
         "cost_component",
         MONEY,
-        "Mean of the part of the cost that the reason names: `sites`, `screening`, `patients`, `looks`, `running`; they "
-        f"add up to `cost`. {_FAILED_MEAN}",
+        "Mean of the part of the cost that the reason names: `sites`, `screening`, `patients`, `visits`, "
+        f"`adverse_events`, `looks`, `running`; they add up to `cost`. {_FAILED_MEAN}",
     )
 
 

@@ -8,6 +8,7 @@ added up, and are plain counts and plain ticks where nothing is discounted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +46,9 @@ ITEMS = (
     Item("screen", "screening"),
     Item("patient", "patients"),
     Item("patient_month", "patients", monthly=True),
+    Item("visit", "visits"),
+    Item("adverse_event", "adverse_events"),
+    Item("serious_adverse_event", "adverse_events"),
     Item("look", "looks"),
     Item("trial_month", "running", monthly=True),
 )
@@ -54,7 +58,8 @@ COLUMN = {item.price: place for place, item in enumerate(ITEMS)}
 """Where each item is counted."""
 
 COMPONENTS = tuple(dict.fromkeys(item.component for item in ITEMS))
-_OF_SITES = ("sites", "screening")
+_NEEDS = {"sites": "sites", "screening": "sites", "visits": "visits", "adverse_events": "adverse_events"}
+"""What a world must have for a component of costs to arise; the others always can."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +84,21 @@ class CostLaw:
     components: tuple[str, ...]
 
 
-def cost_law(stated: Costs, with_sites: bool) -> CostLaw:
+def cost_law(stated: Costs, has: Collection[str]) -> CostLaw:
     """Return the law that a scenario states.
 
     Parameters
     ----------
     stated
         The scenario's block.
-    with_sites
-        Whether candidates come to sites.
+    has
+        Which of ``sites``, ``visits`` and ``adverse_events`` the world has.
     """
     return CostLaw(
         stated.currency,
         tuple(getattr(stated, item.price) for item in ITEMS),
         stated.discount or 0.0,
-        tuple(name for name in COMPONENTS if with_sites or name not in _OF_SITES),
+        tuple(name for name in COMPONENTS if name not in _NEEDS or _NEEDS[name] in has),
     )
 
 

@@ -103,6 +103,9 @@ class Costs(Model):
     screen: NotNegative = 0.0
     patient: NotNegative = 0.0
     patient_month: NotNegative = 0.0
+    visit: NotNegative = 0.0
+    adverse_event: NotNegative = 0.0
+    serious_adverse_event: NotNegative = 0.0
     look: NotNegative = 0.0
     trial_month: NotNegative = 0.0
     discount: Annotated[float, DiscountAtom()] | None = None

@@ -14,7 +14,7 @@ from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import TRAITS, Population
 from trialsim.scenario.rules_costs import cost_findings
 from trialsim.scenario.screening import Screening
-from trialsim.scenario.sites import MOST_SITES
+from trialsim.scenario.sites import MOST_CANDIDATES, MOST_SITES, SiteGroup
 from trialsim.scenario.table import MOST_LEVELS, Table
 from trialsim.scenario.visits import Visits
 from trialsim.scenario.wording import did_you_mean, listed, shown, unknown
@@ -86,7 +86,7 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         yield from effect_findings(("dropout",), parts.dropout.effect, parts, whole=False)
         yield from predictor_findings(("dropout",), parts.dropout, parts)
     yield from recruitment_findings(parts)
-    yield from cost_findings(parts.costs, parts.accrual, parts.screening)
+    yield from cost_findings(parts.costs, parts.accrual, parts.screening, parts.visits, parts.adverse_events)
     if parts.screening is not None:
         for name in ("prescreen", "consent", "eligible"):
             if (chance := getattr(parts.screening, name)) is not None:
@@ -112,6 +112,7 @@ def recruitment_findings(parts: WorldParts) -> Iterator[Finding]:
                 ("accrual", "sites"),
                 "no site ever finds a candidate: every rate and every backlog is zero; give one of them a rate",
             )
+        yield from _crowds(parts, sites)
     subgroup = parts.screening.subgroup if parts.screening is not None else None
     if subgroup is not None and parts.population is not None:
         levels = covariate_levels(parts)
@@ -119,6 +120,23 @@ def recruitment_findings(parts: WorldParts) -> Iterator[Finding]:
             yield ("screening", "subgroup"), unknown("the covariate", subgroup, levels)
         elif levels[subgroup] == ():
             yield ("screening", "subgroup"), f"'{subgroup}' is a number; name a categorical covariate"
+
+
+def _crowds(parts: WorldParts, sites: Mapping[str, SiteGroup]) -> Iterator[Finding]:
+    """Yield sites to which more candidates may come before the horizon than one trial can hold."""
+    again = parts.screening.rescreening if parts.screening is not None else None
+    attempts = 1 if again is None else 1 + again.attempts
+    expected = sum(
+        group.count * (group.backlog + group.rate * min(group.closes or parts.horizon, parts.horizon))
+        for group in sites.values()
+    )
+    if expected * attempts > MOST_CANDIDATES:
+        times = f", each screened up to {attempts} times," if attempts > 1 else ""
+        yield (
+            ("accrual", "sites"),
+            f"about {expected:,.0f} candidates{times} may come within the horizon of {parts.horizon:g} days; a trial can "
+            f"hold {MOST_CANDIDATES // attempts:,}. Lower the rates, state when sites close, or shorten the horizon",
+        )
 
 
 def _copula(population: Population) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from trialsim.scenario.wording import refuse
 
 MOST_SITES = 2000
 MOST_BACKLOG = 100_000
+MOST_CANDIDATES = 2_000_000
+"""Screenings of one trial that may be expected before its horizon, should enrolment never close."""
 
 SiteCount = Annotated[int, NumberAtom(least=1, most=MOST_SITES, whole=True)]
 Backlog = Annotated[int, NumberAtom(least=0, most=MOST_BACKLOG, whole=True)]
