@@ -10,7 +10,7 @@ from tests.twins.lives import SCENARIOS
 from tests.twins.test_mutations import Mutation, load, put_in_place
 from trialsim.conformance import check_twins
 from trialsim.contracts import Kind
-from trialsim.engines import fast_life_kernels, reference
+from trialsim.engines import reference
 from trialsim.engines.conduct import conduct
 from trialsim.engines.runner import chunk_of
 from trialsim.scenario.load import scenario_from
@@ -116,6 +116,13 @@ MUTATIONS = [
     Mutation(
         "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    touched", "touched", ("live",)
     ),
+    Mutation(
+        "those whose exit is not known leave too late",
+        "fast_late_kernels",
+        "limit - e[j] < time",
+        "limit - e[j] <= time",
+        ("numbers_at_risk_as_known",),
+    ),
 ]  # fmt: skip
 
 
@@ -160,11 +167,8 @@ def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr(reference, "Life", module.Life)
     elif mutation.file == "reference_cut":
         monkeypatch.setattr(reference, "ReferenceCut", module.ReferenceCut)
-    elif mutation.file == "reference":
-        put_in_place(mutation, module, monkeypatch)
     else:
-        for name in mutation.kernels:
-            monkeypatch.setattr(fast_life_kernels, name, getattr(module, name))
+        put_in_place(mutation, module, monkeypatch)
     found = disagreement()
     assert found is not None, "the twins did not notice"
     assert "differ" in found
