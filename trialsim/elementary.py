@@ -15,9 +15,17 @@ from numba.extending import intrinsic
 
 from trialsim.compiled import inline, kernel
 
+WHOLE = 0x4330000000000000
+WHOLE_FROM = 2.0**52
+"""Doubles from 2**52 to 2**53 are whole and hold ``x - 2**52`` in their lower 52 bits, above which stands ``WHOLE``.
+
+So a whole number of fewer bits becomes a double, and the other way round, by an addition that is exact. It vectorises
+where the processor's own conversion of 64 bits does not.
+"""
+
 
 @intrinsic
-def _bits_of(typingctx, x):  # type: ignore[no-untyped-def]
+def bits_of(typingctx, x):  # type: ignore[no-untyped-def]
     """Return the bit pattern of a double as an int64."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -27,13 +35,23 @@ def _bits_of(typingctx, x):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _double_of(typingctx, bits):  # type: ignore[no-untyped-def]
+def double_of(typingctx, bits):  # type: ignore[no-untyped-def]
     """Return the double with a bit pattern."""
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen
+
+
+@intrinsic
+def ones_in(typingctx, bits):  # type: ignore[no-untyped-def]
+    """Return how many bits of a uint64 are set."""
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), codegen
 
 
 @inline
@@ -43,9 +61,9 @@ def natural_log(x: float) -> float:
     The argument is reduced to [sqrt(1/2), sqrt(2)) and the series of fdlibm's ``e_log.c`` (Sun Microsystems, 1993)
     summed. It exists because ``math.log`` in a loop does not vectorise and differs from ``np.log`` in the last bit.
     """
-    shifted = _bits_of(x) + 0x00095F6400000000
-    exponent = np.float64((shifted >> 52) - 1023)
-    f = _double_of((shifted & 0x000FFFFFFFFFFFFF) + 0x3FE6A09C00000000) - 1.0
+    shifted = bits_of(x) + 0x00095F6400000000
+    exponent = double_of(((shifted >> 52) & 0x7FF) | WHOLE) - (WHOLE_FROM + 1023.0)
+    f = double_of((shifted & 0x000FFFFFFFFFFFFF) + 0x3FE6A09C00000000) - 1.0
     s = f / (2.0 + f)
     z = s * s
     w = z * z
@@ -71,7 +89,7 @@ def natural_exp(x: float) -> float:
     Reduction by a multiple of log 2 and the rational form of fdlibm's ``e_exp.c`` (Sun Microsystems, 1993).
     """
     bounded = min(max(x, -700.0), 700.0)
-    count = math.floor(bounded * 1.44269504088896338700 + 0.5)
+    count = np.floor(bounded * 1.44269504088896338700 + 0.5)
     high = bounded - count * 6.93147180369123816490e-01
     low = count * 1.90821492927058770002e-10
     r = high - low
@@ -89,7 +107,7 @@ def natural_exp(x: float) -> float:
         )
     )
     y = 1.0 - ((low - (r * c) / (2.0 - c)) - high)
-    return y * _double_of((np.int64(count) + 1023) << 52)
+    return y * double_of(bits_of(count + (WHOLE_FROM + 1023.0)) << 52)
 
 
 @inline

@@ -6,11 +6,10 @@ two engines are compared.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from trialsim.compiled import kernel
+from trialsim.elementary import WHOLE, WHOLE_FROM, bits_of
 
 TICKS_PER_DAY = 1 << 20
 """Ticks in one day; one tick is about 0.08 seconds."""
@@ -41,8 +40,10 @@ def delay_ticks(days: float, grid: int) -> int:
     int
         Ticks, a multiple of ``grid``, at most about :data:`LAST_TICK`.
     """
-    steps = math.ceil(min(days * (TICKS_PER_DAY / grid), LAST_TICK / grid))
-    return max(np.int64(1), np.int64(steps)) * grid
+    step = np.float64(grid)
+    steps = np.ceil(min(days * (TICKS_PER_DAY / step), LAST_TICK / step))
+    # Whole and below 2**52, so every product and sum is exact.
+    return bits_of(max(steps, 1.0) * step + WHOLE_FROM) - WHOLE
 
 
 def to_ticks(days: float, grid: int = 1) -> int:

@@ -17,7 +17,7 @@ import pytest
 import trialsim.engines
 from tests.twins.tie_rich import FOLDER, SCENARIOS
 from trialsim.conformance import check_twins
-from trialsim.engines import fast_costs, fast_kernels, fast_minimisation, reference, runner
+from trialsim.engines import reference, runner
 from trialsim.scenario.load import scenario_from
 
 ENGINES = Path(trialsim.engines.__file__).parent
@@ -154,8 +154,8 @@ MUTATIONS = [
     Mutation(
         "decisions are taken at the cut",
         "fast",
-        "self._decide_at[rows] = point.tick + lag[point.number]",
-        "self._decide_at[rows] = point.tick",
+        "decide_at = point.tick + self._lag[point.number] if self._lagging else point.tick",
+        "decide_at = point.tick",
     ),
     Mutation(
         "a review as the last patient enters",
@@ -163,9 +163,7 @@ MUTATIONS = [
         "np.where(due < entry[rows, self.plan.n - 1], due, NEVER)",
         "np.where(due <= entry[rows, self.plan.n - 1], due, NEVER)",
     ),
-    Mutation(
-        "the next look in the instant of a decision", "fast", "ticks[~stop] + self.plan.grid", "ticks[~stop]"
-    ),
+    Mutation("the next look in the instant of a decision", "fast", "= ticks + self.plan.grid", "= ticks"),
     Mutation(
         "no_later_than is ignored",
         "fast",
@@ -196,7 +194,7 @@ MUTATIONS = [
     # Slips of its kernels, which are compiled anew.
     Mutation(
         "a block holds one place too few",
-        "fast_kernels",
+        "fast_outcome_kernels",
         "if places_left[g] == 0:",
         "if places_left[g] <= 1:",
         ("allocate",),
@@ -231,14 +229,14 @@ MUTATIONS = [
     ),
     Mutation(
         "those who leave in an instant are not at risk in it",
-        "fast_kernels",
-        "limit - e[j] < time",
-        "limit - e[j] <= time",
+        "fast_risk_kernels",
+        "entered_by(limit - time, ",
+        "entered_by(limit - time - 1, ",
         ("numbers_at_risk",),
     ),
     Mutation(
         "a read-out of the instant of dropout is missed",
-        "fast_kernels",
+        "fast_outcome_kernels",
         "if wait <= d[i] else",
         "if wait < d[i] else",
         ("readout_times",),
@@ -334,11 +332,7 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
     if mutation.file == "fast":
         monkeypatch.setattr(runner, "FastEngine", module.FastEngine)
     elif mutation.kernels:
-        own = {
-            "fast_costs": fast_costs,
-            "fast_kernels": fast_kernels,
-            "fast_minimisation": fast_minimisation,
-        }[mutation.file]
+        own = importlib.import_module(f"trialsim.engines.{mutation.file}")
         for name in mutation.kernels:
             monkeypatch.setattr(own, name, getattr(module, name))
     elif mutation.file == "reference_costs":
@@ -351,11 +345,16 @@ def test_without_a_slip_the_engines_agree() -> None:
     assert disagreement() is None
 
 
-@pytest.mark.parametrize("file", ["reference", "fast", "fast_log", "fast_kernels", "fast_minimisation"])
+@pytest.mark.parametrize(
+    "file", ["reference", "fast", "fast_log", "fast_outcome_kernels", "fast_minimisation"]
+)
 def test_loading_a_module_without_a_slip_changes_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernels = {"fast_kernels": ("readout_times",), "fast_minimisation": ("allocate_by_counts",)}.get(file, ())
+    kernels = {
+        "fast_outcome_kernels": ("readout_times",),
+        "fast_minimisation": ("allocate_by_counts",),
+    }.get(file, ())
     nothing = Mutation("none", file, "from __future__", "from __future__", kernels)
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 
 from trialsim.draws import (
     TRUTH_REPLICATE,
@@ -98,6 +99,23 @@ def test_filling_a_part_leaves_the_rest_alone() -> None:
     assert not part[64:].any()
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 3), (0, 11), (5, 24), (7, 8), (4, 4)])
+def test_any_number_of_blocks_can_be_filled(first: int, last: int) -> None:
+    table = patient_table(24, 7, 0, 9)
+    whole, part = np.zeros(96, dtype=np.uint64), np.zeros(96, dtype=np.uint64)
+    fill_words(whole, table, 0, 24, 5, 7, 9)
+    fill_words(part, table, first, last, 5, 7, 9)
+    assert (part[4 * first : 4 * last] == whole[4 * first : 4 * last]).all()
+    assert not part[: 4 * first].any()
+    assert not part[4 * last :].any()
+
+
+def test_words_go_into_contiguous_arrays_alone() -> None:
+    table = patient_table(8, 7, 0, 9)
+    with pytest.raises(TypingError, match="contiguous"):
+        fill_words(np.zeros(64, dtype=np.uint64)[::2], table, 0, 8, 5, 7, 9)
+
+
 @pytest.mark.parametrize(("patients", "blocks"), [(1, 8), (32, 8), (33, 16), (400, 104), (2139, 536)])
 def test_blocks_hold_all_patients_in_multiples_of_eight(patients: int, blocks: int) -> None:
     assert block_count(patients) == blocks
@@ -139,6 +157,7 @@ def test_purposes_keep_their_numbers() -> None:
 @pytest.mark.parametrize("bits", [0, 1, 2**11 - 1, 2**11, 2**63, 2**64 - 2**11, 2**64 - 1])
 def test_a_uniform_is_never_zero_or_one(bits: int) -> None:
     assert 0.0 < unit(np.uint64(bits)) < 1.0
+    assert unit(np.uint64(bits)) == (Fraction(bits >> 12) + Fraction(1, 2)) / 2**52
 
 
 def _uniforms(n: int, **address: int) -> np.ndarray:

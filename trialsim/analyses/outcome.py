@@ -6,6 +6,8 @@ import numpy as np
 
 from trialsim.contracts import Estimates, Floats, Status
 
+_OK = int(Status.OK)
+
 
 def estimates(
     effect: Floats, se: Floats, z: Floats, information: Floats, failures: list[tuple[Status, object]]
@@ -25,9 +27,15 @@ def estimates(
         NaN where the status is not OK, 0 for the information there.
     """
     status = np.zeros(len(effect), dtype=np.int8)
+    some = False
     for code, holds in failures:
-        status[(status == Status.OK) & np.asarray(holds, dtype=bool)] = code
-    good = status == Status.OK
+        here = np.asarray(holds, dtype=bool)
+        if here.any():
+            some = True
+            status[(status == _OK) & here] = code
+    if not some:
+        return Estimates(effect, se, z, information, status)
+    good = status == _OK
     return Estimates(
         np.where(good, effect, np.nan),
         np.where(good, se, np.nan),

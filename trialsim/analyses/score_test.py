@@ -32,7 +32,8 @@ class ScoreTest:
         pooled = (p0 * n0 + p1 * n1) / (n0 + n1)
         variance = pooled * (1.0 - pooled) * (1.0 / n0 + 1.0 / n1)
         flat = variance <= 0.0
-        root = np.sqrt(np.where(flat, 1.0, variance))
+        usable = np.where(flat, 1.0, variance) if flat.any() else variance
+        root = np.sqrt(usable)
         difference = p1 - p0
         se = np.sqrt(p0 * (1.0 - p0) / n0 + p1 * (1.0 - p1) / n1)
         sign = -1.0 if lower_is_better else 1.0
@@ -40,6 +41,6 @@ class ScoreTest:
             difference,
             se,
             sign * difference / root,
-            1.0 / np.where(flat, 1.0, variance),
+            1.0 / usable,
             [(Status.EMPTY_ARM, empty), (Status.NO_VARIANCE, flat)],
         )

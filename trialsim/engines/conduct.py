@@ -13,6 +13,8 @@ from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, Lo
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 
+_OK = int(Status.OK)
+
 
 @dataclass
 class LookRecord:
@@ -128,16 +130,22 @@ def conduct(chunk: Chunk) -> ChunkResult:
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
-        decided = rejected[rows] | futile[rows]
+        # All replicates are in order, so that they need no list of indices.
+        at = slice(None) if len(rows) == size else rows
+        decided = rejected[at] | futile[at]
+        some_decided = bool(decided.any())
         for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
-            kept[rows] = np.where(decided, kept[rows], now) if decided.any() else now
+            kept[at] = np.where(decided, kept[at], now) if some_decided else now
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
-        carried = decision.reject & record.carried_out[:, None]
-        reject_look[rows] = np.where(carried, (point.number + 1)[:, None], reject_look[rows])
-        rejected[rows] |= carried
-        futile[rows] |= decision.futile
-        chunk.apply(point, decision, np.where(record.status == Status.OK, record.z, -1000.0 - record.status))
+        hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
+        reject_look[rows[hit], tests_hit] = point.number[hit] + 1
+        rejected[rows[hit], tests_hit] = True
+        if decision.futile.any():
+            futile[at] |= decision.futile
+        failed = record.status != _OK
+        marks = np.where(failed, -1000.0 - record.status, record.z) if failed.any() else record.z
+        chunk.apply(point, decision, marks)
     ends = chunk.ends()
     tallies = chunk.tallies()
     amounts = None if plan.world.costs is None else chunk.cost_amounts()

@@ -12,7 +12,8 @@ import numpy as np
 
 from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
 from trialsim.engines import fast_costs, fast_minimisation
-from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_count_kernels as counting
+from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_lives import FastLives
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
@@ -59,13 +60,12 @@ class FastChunk:
         self.entry = self.patients.entry
         n = self.patients.width
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
-        self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
+        self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
         self._weights = np.full((size, arms), np.nan)
         self._outcomes = [Outcome(law, size, n, self) for law in plan.world.outcomes]
-        self._dropout = (
-            np.full((1, n), NEVER) if plan.world.dropout is None else np.empty((size, n), dtype=np.int64)
-        )
+        lost = plan.world.dropout is not None
+        self._dropout = np.empty((size, n), dtype=np.int64) if lost else np.full((1, n), NEVER)
         self._complete = self._room_for_completion(size, n)
         self.lives = None if plan.world.life is None else FastLives(self, plan.world.life)
         if self.lives is not None:
@@ -78,6 +78,8 @@ class FastChunk:
         self._decide_at = np.full(size, NEVER)
         self._review = np.zeros(size, dtype=np.int64)
         self._review_at = np.full(size, NEVER)
+        self._lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
+        self._lagging = bool(self._lag.any())
         self._waiting: list[tuple[Ints, Decision]] = []
         self._end_reason = np.zeros(size, dtype=np.int8)
         self._end = np.full(size, NEVER)
@@ -108,7 +110,7 @@ class FastChunk:
         balance = design.balance
         if balance is None:
             strata, count = self.patients.allocation_strata(design.strata)
-            kernels.allocate(
+            layout.allocate(
                 plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
                 self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
                 self.arm,
@@ -124,7 +126,8 @@ class FastChunk:
             self.lives.lay_out(self, rows, first)
             return
         if plan.world.dropout is not None:
-            self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout)
+            nothing = np.empty((0, self.patients.width), dtype=np.int64)
+            self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout, nothing, nothing)
         for index, outcome in enumerate(self._outcomes):
             outcome.lay_out(self, index, rows, first)
         survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
@@ -132,19 +135,29 @@ class FastChunk:
             waits = [
                 outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"
             ]
-            kernels.begin_completions(rows, first, max(waits, default=0), self._complete)
+            layout.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
-                kernels.completions(rows, first, delay, self._complete)
+                layout.completions(rows, first, delay, self._complete)
 
-    def delays(self, index: int, law: OutcomeLaw, rows: Ints, first: Ints, out: Ints) -> None:
-        """Lay out the delays of one hazard law."""
+    def delays(
+        self,
+        index: int,
+        law: OutcomeLaw,
+        rows: Ints,
+        first: Ints,
+        out: Ints,
+        event_at: Ints,
+        exit_at: Ints,
+    ) -> None:
+        """Lay out the delays of one hazard law, and its events and exits where it has any."""
         assert law.hazard is not None
         pieces = law.hazard.pieces
         factors, factor_rows = self.patients.parameters[index]
-        kernels.delays(
+        layout.delays(
             self.plan.seed, self.replicates, rows, first, self.prepared.words[index], self.patients.keys, law.purpose,
             law.draw, factors, factor_rows, self.arm, pieces.begin, pieces.width, pieces.slope, pieces.jump,
-            law.hazard.exponent, law.hazard.scale, self.plan.grid, out,
+            pieces.lasting, law.hazard.exponent, law.hazard.scale, self.plan.grid, out, self.entry, self._dropout,
+            event_at, exit_at,
         )  # fmt: skip
 
     # ---- when things are decided ----------------------------------------------------------------------------------
@@ -170,14 +183,14 @@ class FastChunk:
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
         dates = np.empty(len(some), dtype=np.int64)
-        kernels.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
         if missing.any():
             # As many as there will ever be: the look is taken when nobody is left who could add one.
             last = np.empty(int(missing.sum()), dtype=np.int64)
-            kernels.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
+            counting.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
             if trigger.kind == "events" and outcome.told_at is not None:
                 reports = np.where(times < NEVER, times, 0)[rows[missing]]
                 last = np.maximum(last, reports.max(axis=1))
@@ -218,6 +231,12 @@ class FastChunk:
             rows = np.flatnonzero(self._alive)
             if not len(rows):
                 return None
+            if not self._lagging and self.plan.reviews is None:
+                # Nothing but looks can be due.
+                look = self._look_at[rows]
+                over = look > self.plan.horizon
+                if not over.any():
+                    return Point("look", rows, self._look[rows], look)
             review, look, decide = self._review_at[rows], self._look_at[rows], self._decide_at[rows]
             look = np.where(decide < NEVER, NEVER, look)
             soonest = np.minimum(np.minimum(review, look), decide)
@@ -247,16 +266,14 @@ class FastChunk:
                 self._find_looks(rows)
             self._find_reviews(rows, point.tick)
             return
-        looks = self.plan.looks
-        lag = np.array([look.cleaning + look.decision for look in looks], dtype=np.int64)
         self._previous_cut[rows] = point.tick
-        self._decide_at[rows] = point.tick + lag[point.number]
-        self._history.append(
-            ("look", (rows, point.number, point.tick, self._decide_at[rows].copy(), decision, marks))
-        )
+        decide_at = point.tick + self._lag[point.number] if self._lagging else point.tick
+        self._history.append(("look", (rows, point.number, point.tick, decide_at, decision, marks)))
+        if not self._lagging:
+            self._carry_out(rows, decide_at, decision)
+            return
+        self._decide_at[rows] = decide_at
         self._waiting.append((rows, decision))
-        if not lag.any():
-            self._decide(rows)
 
     def _decide(self, rows: Ints) -> None:
         """Carry out the decisions that are due in some replicates now."""
@@ -271,14 +288,14 @@ class FastChunk:
                 kept.append((waiting[~now], _part(decision, ~now)))
             if now.any():
                 chosen = waiting if now.all() else waiting[now]
-                self._carry_out(chosen, decision if now.all() else _part(decision, now))
+                ticks = self._decide_at[chosen]
+                self._decide_at[chosen] = NEVER
+                self._carry_out(chosen, ticks, decision if now.all() else _part(decision, now))
         self._waiting = kept
 
-    def _carry_out(self, rows: Ints, decision: Decision) -> None:
-        """Carry out one decision in replicates in which it is due."""
+    def _carry_out(self, rows: Ints, ticks: Ints, decision: Decision) -> None:
+        """Carry out one decision in replicates in which it is due at ``ticks``."""
         assert decision.stop is not None and decision.reason is not None
-        ticks = self._decide_at[rows].copy()
-        self._decide_at[rows] = NEVER
         stop = decision.stop
         if stop.any():
             halted = rows[stop]
@@ -301,10 +318,11 @@ class FastChunk:
             self._weights[going[given]] = decision.weights[~stop][given]
             changed[going[given]] = True
         self._look[going] += 1
-        self._ready[going] = ticks[~stop] + self.plan.grid
+        ticks = ticks[~stop]
+        self._ready[going] = ticks + self.plan.grid
         anew = changed[going]
         if anew.any():
-            self._allocate_anew(going[anew], ticks[~stop][anew])
+            self._allocate_anew(going[anew], ticks[anew])
         self._find_looks(going)
 
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
@@ -331,7 +349,7 @@ class FastChunk:
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
-        return self._open[rows]
+        return self._open[rows] if self.plan.adaptive else self._open[: len(rows)].copy()
 
     def outcome(self, index: int) -> Outcome:
         """Return the outcomes of one endpoint."""
@@ -345,30 +363,34 @@ class FastChunk:
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
-        alike = (
-            len(self.entry) == 1 and len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
-        )
+        alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
             same = alike and len(times) == 1
             out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
-            kernels.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
         survival = outcome.law.kind == "survival"
         return CutCounts(
-            count(self.entry, ticks),
+            self._enrolled(rows, ticks),
             count(outcome.analysed_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
         )
+
+    def _enrolled(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients were randomised by some times, ``[k, arm]``."""
+        out = np.empty((len(rows), len(self.plan.arms)), dtype=np.int64)
+        counting.enrolled_by_arm(rows, ticks, self.entry, *self.patients.entry_index, self.arm, out)
+        return out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
         out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
         if self.plan.world.dropout is not None or self.lives is not None:
-            kernels.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
+            counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
@@ -377,18 +399,16 @@ class FastChunk:
         n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
-            kernels.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-            kernels.totals_by_arm(point.rows, point.tick, outcome.readout_at, outcome.value, self.arm, total)
+            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
+            counting.totals_by_arm(
+                point.rows, point.tick, outcome.readout_at, outcome.values, self.arm, total
+            )
         return n, total
 
     def ends(self) -> Ends:
         """Return how every trial ended."""
         rows, size = self._all, len(self.replicates)
-        arms = len(self.plan.arms)
-        same = len(self.entry) == 1 and len(self.arm) == 1 and bool((self._end == self._end[0]).all())
-        by_arm = np.empty((1 if same else size, arms), dtype=np.int64)
-        kernels.counts_by_arm(rows[: len(by_arm)], self._end, self.entry, self.arm, by_arm)
-        by_arm = np.broadcast_to(by_arm, (size, arms))
+        by_arm = self._enrolled(rows, self._end)
         enrolled = sum_of(by_arm)
         entry = np.broadcast_to(self.entry, (size, self.patients.width))
         closed = np.where(enrolled > 0, entry[rows, np.maximum(enrolled, 1) - 1], 0)
@@ -396,13 +416,13 @@ class FastChunk:
         waits = [outcome.law.readout_ticks for outcome in self._outcomes if outcome.law.kind != "survival"]
         if waits:
             if self.lives is not None:
-                kernels.last_readout(
+                counting.last_readout(
                     rows, enrolled, self.entry, self.lives.left_by(self._end, self.entry), max(waits), last
                 )
             elif self.plan.world.dropout is None:
                 last = np.maximum(last, np.where(enrolled > 0, closed + max(waits), 0))
             else:
-                kernels.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
+                counting.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
         return Ends(
             self._end_reason,
             self._end,

@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import inline, kernel
 from trialsim.contracts import Kind
 from trialsim.draws import Purpose, fill_words, uniform, unit_exponential, words_at
-from trialsim.engines.fast_kernels import row_of
+from trialsim.engines.fast_rows import row_of
 from trialsim.engines.life import (
     CROSSOVER_PART,
     END_PART,
@@ -44,7 +44,7 @@ from trialsim.operations.adverse_events import (
 from trialsim.operations.delays import drawn_delay
 from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
-from trialsim.population.endpoints.survival import fill_event_ticks
+from trialsim.population.endpoints.survival import fill_event_ticks_by_arm
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 _EVENT, _READOUT, _DROPOUT, _ADVERSE, _VISIT, _ONSET, _ADJUDICATED = (
@@ -97,7 +97,7 @@ def first_times(
                 words, tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
             )
         # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
-        fill_event_ticks(
+        fill_event_ticks_by_arm(
             words, factors[c], row, arm_of, starts[0, c], starts[1, c], starts[2, c], starts[3, c], clocks.exponent[c],
             clocks.scale[c], numbers.grid, first, n, amount[c], days, first_at[c],
         )  # fmt: skip

@@ -145,7 +145,8 @@ class FastLives:
         before = first < chunk.entry + outcome.law.readout_ticks
         if test.strategy == COMPOSITE:
             made.readout_at = np.where(before, first, outcome.readout_at)
-            made.value = np.where(before, np.int8(test.lower_is_better), outcome.value)
+            made.values = outcome.values.copy()
+            made.value[before] = np.int8(test.lower_is_better)
         else:
             made.readout_at = np.where(before, NEVER, outcome.readout_at)
         return made

@@ -9,7 +9,7 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.draws import Purpose, fill_words, unit, words_at
-from trialsim.engines.fast_kernels import row_of
+from trialsim.engines.fast_rows import row_of
 from trialsim.operations.allocation import draw_by_weight
 from trialsim.operations.minimisation import fill_chances
 

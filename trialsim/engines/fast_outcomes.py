@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.contracts import Ints, Moments, RiskTables
-from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_count_kernels as counting
+from trialsim.engines import fast_late_kernels as late
+from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
 from trialsim.engines.world import OutcomeLaw
 
@@ -25,15 +29,23 @@ class Outcome:
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
-            self.delay, self.event_at, self.exit_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
-            self._keys = np.empty((size, n), dtype=np.int64)
+            self.delay, self.event_at, self.exit_at, self._keys = (
+                np.empty((size, n), dtype=np.int64) for _ in range(4)
+            )
             self._sizes = np.zeros(size, dtype=np.int64)
             self._seen = np.full(size, -1)
             return
         world = chunk.plan.world
         shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
-        self.value = np.empty((size, n), dtype=np.int8 if law.kind == "binary" else np.float64)
+        # Rows are longer than there are patients: whole words, so that eight binary outcomes are counted at once.
+        kind: type[np.generic] = np.int8 if law.kind == "binary" else np.float64
+        self.values: NDArray[Any] = np.empty((size, -(-n // 8) * 8), dtype=kind)
+
+    @property
+    def value(self) -> NDArray[Any]:
+        """The read-outs, ``[replicate, patient]``."""
+        return self.values[:, : self.readout_at.shape[1]]
 
     def begin_anew(self) -> None:
         """Forget the exits that looks have seen so far."""
@@ -60,10 +72,9 @@ class Outcome:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
         law = self.law
         if law.kind == "survival":
-            chunk.delays(index, law, rows, first, self.delay)
-            kernels.exits(rows, first, chunk.entry, self.delay, chunk.dropout, self.event_at, self.exit_at)
+            chunk.delays(index, law, rows, first, self.delay, self.event_at, self.exit_at)
             return
-        kernels.readout_times(
+        layout.readout_times(
             rows[: len(self.readout_at)],
             first,
             chunk.entry,
@@ -91,9 +102,9 @@ class Outcome:
             chunk.arm,
         )
         if law.kind == "binary":
-            kernels.responses(*shared, self.value)
+            layout.responses(*shared, self.values)
         else:
-            kernels.values(*shared, law.sd, self.value)
+            layout.values(*shared, law.sd, self.values)
 
     def risk_tables(
         self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
@@ -102,18 +113,32 @@ class Outcome:
         until = cut - self.law.readout_ticks
         fresh = rows[self._seen[rows] != until]
         if len(fresh):
-            kernels.sort_new_exits(
-                fresh, until[self._seen[rows] != until], self._seen, chunk.entry, self.exit_at, self.known_at,
-                self.event_at, self._keys, self._sizes,
-            )  # fmt: skip
+            self._sort_new_exits(chunk, fresh, until[self._seen[rows] != until])
         room = int(self._sizes[rows].sum()) * count + 8
         offsets = np.empty(len(rows) + 1, dtype=np.int64)
         tables = [np.empty(room, dtype=np.int32) for _ in range(4)]
-        kernels.numbers_at_risk(
-            rows, until, chunk.entry, self.known_at, chunk.arm, strata, count, self._keys, self._sizes,
-            treatment, control, offsets, *tables,
+        compared = (
+            chunk.arm, strata, count, self._keys, self._sizes, treatment, control, offsets, *tables,
         )  # fmt: skip
+        if self.told_at is None:
+            index = chunk.patients.entry_index
+            risk.numbers_at_risk(rows, until, chunk.entry, *index, self.exit_at, *compared)
+        else:
+            late.numbers_at_risk_as_known(rows, until, chunk.entry, self.known_at, *compared)
         return RiskTables(offsets, *tables)
+
+    def _sort_new_exits(self, chunk: FastChunk, rows: Ints, until: Ints) -> None:
+        """Merge the exits of some replicates that are new by a time into those that looks have seen."""
+        if self.told_at is None:
+            risk.sort_new_exits(
+                rows, until, self._seen, chunk.entry, *chunk.patients.entry_index, self.exit_at, self.event_at,
+                self._keys, self._sizes,
+            )  # fmt: skip
+        else:
+            late.sort_exits_as_known(
+                rows, until, self._seen, chunk.entry, self.exit_at, self.known_at, self.event_at, self._keys,
+                self._sizes,
+            )  # fmt: skip
 
 
 def derived(outcome: Outcome, event_at: Ints, exit_at: Ints, known_at: Ints) -> Outcome:
@@ -151,9 +176,9 @@ class FastCut:
         shape = (len(rows), 2)
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.value, self._chunk.arm, pair, n, mean, squares)
+        known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
         if self._outcome.law.kind == "binary":
-            kernels.binary_readouts(rows, self._point.tick, *known)
+            counting.binary_readouts(rows, self._point.tick, *known)
         else:
-            kernels.continuous_readouts(rows, self._point.tick, *known)
+            counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import Floats, Ints
 from trialsim.draws import Purpose, block_count, patient_table
-from trialsim.engines import fast_kernels as kernels
+from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines.fast_rows import index_entries
 from trialsim.engines.fast_site_kernels import record_strata
 from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
-from trialsim.timegrid import TICKS_PER_DAY
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Prepared:
         For each law what it needs of every row of the table, or None where that varies by patient.
     entry
         Entry times ``[1, patient]`` where they are the same in all replicates, else None.
+    entry_index
+        Their index, see :func:`entry_index`.
     window
         How far sites are run, in a world with sites.
     """
@@ -40,6 +43,7 @@ class Prepared:
     allocation_words: NDArray[np.uint64]
     parameters: tuple[NDArray[Any] | None, ...]
     entry: Ints | None
+    entry_index: tuple[NDArray[np.int32], int] | None
     window: Window | None = None
 
 
@@ -47,6 +51,7 @@ def prepare(plan: Plan) -> Prepared:
     """Return what all chunks of a plan share."""
     world, seed = plan.world, plan.seed
     blocks, rows = block_count(plan.n), world.source.rows
+    entry = None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.n, plan.grid)[None, :]
     return Prepared(
         tuple(patient_table(blocks, law.purpose, law.draw, seed) for law in world.laws),
         patient_table(blocks, int(Purpose.TABLE_ROW), 0, seed),
@@ -57,9 +62,25 @@ def prepare(plan: Plan) -> Prepared:
             else None
             for law in world.laws
         ),
-        None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.n, plan.grid)[None, :],
+        entry,
+        None if entry is None else entry_index(entry),
         None if world.sites is None else Window(plan),
     )
+
+
+def entry_index(entry: Ints) -> tuple[NDArray[np.int32], int]:
+    """Return how many patients entered before each of some evenly spaced times, and the spacing as a power of two.
+
+    Parameters
+    ----------
+    entry
+        Sorted entry times, ``[replicate or 1, patient]``; NEVER, at the end, for patients who do not come.
+    """
+    last = int(np.where(entry < NEVER, entry, 0).max())
+    shift = max(0, (last // entry.shape[1]).bit_length() - 1)
+    starts = np.empty((len(entry), (last >> shift) + 2), dtype=np.int32)
+    index_entries(entry, shift, starts)
+    return starts, shift
 
 
 class Patients:
@@ -111,12 +132,13 @@ class Patients:
         elif source.finite:
             self._rows = np.empty((size, n), dtype=np.int64)
             row_count = len(source.rows)
-            kernels.draw_rows(
+            layout.draw_rows(
                 plan.seed, replicates, prepared.row_words, int(Purpose.TABLE_ROW), row_count, self._rows
             )
         else:
             self._rows = np.arange(size * n).reshape(size, n)
             self._records = np.concatenate([source.records(plan.seed, int(r), n) for r in replicates])
+        self._entry_index = prepared.entry_index if self.entry is prepared.entry else None
         self._strata: dict[tuple[str, ...], Ints] = {}
         self._levels: NDArray[np.int16] | None = None
         self._one_stratum = np.zeros((1, n), dtype=np.int64)
@@ -124,6 +146,13 @@ class Patients:
             (ready, self._rows) if ready is not None else (self._parameters(index, size), self._every(size))
             for index, ready in enumerate(prepared.parameters)
         ]
+
+    @property
+    def entry_index(self) -> tuple[NDArray[np.int32], int]:
+        """The index of the entry times."""
+        if self._entry_index is None:
+            self._entry_index = entry_index(self.entry)
+        return self._entry_index
 
     def _entries(self, replicates: Ints) -> Ints:
         """Return entry times that differ between replicates."""

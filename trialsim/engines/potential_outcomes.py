@@ -196,7 +196,7 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
 
 def _drawn(world: World, endpoint: int, records: Floats, entry_days: Floats, arm: int) -> NDArray[np.float64]:
     """Return the outcomes of an endpoint under one arm, at the addresses at which trials find theirs."""
-    from trialsim.engines import fast_kernels
+    from trialsim.engines import fast_outcome_kernels
 
     law, n = world.outcomes[endpoint], len(records)
     table = patient_table(block_count(n), law.purpose, law.draw, TRUTH_SEED)
@@ -207,10 +207,10 @@ def _drawn(world: World, endpoint: int, records: Floats, entry_days: Floats, arm
     )  # fmt: skip
     if law.kind == "binary":
         answers = np.empty((1, n), dtype=np.int8)
-        fast_kernels.responses(*shared, answers)
+        fast_outcome_kernels.responses(*shared, answers)
         return np.asarray(answers[0], dtype=np.float64)
     values = np.empty((1, n))
-    fast_kernels.values(*shared, law.sd, values)
+    fast_outcome_kernels.values(*shared, law.sd, values)
     return np.asarray(values[0], dtype=np.float64)
 
 

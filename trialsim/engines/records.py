@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
-from trialsim.engines.conduct import ChunkResult
+from trialsim.engines.conduct import ChunkResult, LookRecord
 from trialsim.engines.cost_records import cost_columns
 from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
 from trialsim.engines.life_tally import life_columns
@@ -34,9 +34,12 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     """Return a row a replicate; statuses and reasons as codes."""
     plan, ends = result.chunk.plan, result.ends
     size = len(result.chunk.replicates)
-    cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
     decided = ends.look >= 0
-    lock = np.where(decided, ends.cut + cleaning[ends.look], ends.cut)
+    lock = ends.cut
+    if any(look.cleaning for look in plan.looks):
+        cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
+        lock = np.where(decided, ends.cut + cleaning[ends.look], ends.cut)
+    cut_time = _days(ends.cut)
     failed = decided & any_of(result.status > _NOT_ANALYSED)
     columns: Columns = {
         "replicate": result.chunk.replicates,
@@ -48,8 +51,8 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         "pipeline": counts["pipeline"].astype(np.int32),
         "overrun": (ends.enrolled - counts["enrolled"]).astype(np.int32),
         "events": counts["events"].astype(np.int32),
-        "cut_time": _days(ends.cut),
-        "lock_time": _days(lock),
+        "cut_time": cut_time,
+        "lock_time": cut_time if lock is ends.cut else _days(lock),
         "decision_time": _days(ends.tick),
         "last_visit_time": _days(ends.last_visit),
         "enrolment_end_time": _days(ends.enrolment_end),
@@ -68,14 +71,41 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     return columns
 
 
-def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
+class _Looks:
+    """All rounds of looks of a chunk, one after the other in order of replicate and look."""
+
+    def __init__(self, result: ChunkResult) -> None:
+        self._rounds = result.looks
+        rows = np.concatenate([look.point.rows for look in self._rounds])
+        number = np.concatenate([look.point.number for look in self._rounds])
+        self._order = np.argsort(rows * len(result.chunk.plan.looks) + number, kind="stable")
+        self.rows, self.number = rows.take(self._order), number.take(self._order)
+        last = np.append(np.flatnonzero(np.diff(self.rows)), len(rows) - 1)
+        self.with_looks = self.rows.take(last)
+        self._last = self._order.take(last)
+
+    def every(self, part: Callable[[LookRecord], NDArray[Any]]) -> NDArray[Any]:
+        """Return something of all looks."""
+        return np.concatenate([part(look) for look in self._rounds]).take(self._order, axis=0)
+
+    def last(self, part: Callable[[LookRecord], NDArray[Any]]) -> NDArray[Any]:
+        """Return something of the last look of each replicate in ``with_looks``."""
+        return np.concatenate([part(look) for look in self._rounds]).take(self._last, axis=0)
+
+
+def _counts_at_end(result: ChunkResult, looks: _Looks | None) -> dict[str, Ints]:
     """Return enrolled, analysed, pipeline, events by arm and in all at the deciding cut of each replicate."""
     plan = result.chunk.plan
     size, arms = len(result.chunk.replicates), len(plan.arms)
-    by_arm = {name: np.zeros((size, arms), dtype=np.int64) for name in ("enrolled", "events", "readouts")}
-    for look in result.looks:
-        for name, kept in by_arm.items():
-            kept[look.point.rows] = getattr(look.counts, name)
+    by_arm: dict[str, Ints] = {}
+    for name in ("enrolled", "events", "readouts"):
+        found = None if looks is None else looks.last(lambda look, name=name: getattr(look.counts, name))  # type: ignore[misc]
+        if found is not None and len(found) == size:
+            by_arm[name] = found
+            continue
+        by_arm[name] = np.zeros((size, arms), dtype=np.int64)
+        if looks is not None and found is not None:
+            by_arm[name][looks.with_looks] = found
     rest = np.flatnonzero(result.ends.look < 0)
     for row in rest:
         counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
@@ -90,47 +120,43 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
     return total | {f"arm:{name}": kept for name, kept in by_arm.items()}
 
 
-def look_columns(result: ChunkResult) -> Columns:
+def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     """Return a row a look and test, in order of replicate, look and test."""
     plan, tests = result.chunk.plan, len(result.chunk.plan.tests)
-    looks = result.looks
-    if not looks:
+    if looks is None:
         return {name: np.zeros(0, dtype=kind) for name, kind in _LOOK_TYPES.items()}
-    rows = np.concatenate([look.point.rows for look in looks])
-    number = np.concatenate([look.point.number for look in looks])
-    order = np.argsort(rows * len(plan.looks) + number, kind="stable")
-    number = number[order]
-    cut = np.concatenate([look.point.tick for look in looks])[order]
-    cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
-    decision = np.array([look.decision for look in plan.looks], dtype=np.int64)
-    lock = cut + cleaning[number]
+    number = looks.number
+    cut = looks.every(lambda look: look.point.tick)
+    lock = _later(cut, [look.cleaning for look in plan.looks], number)
+    decision = _later(lock, [look.decision for look in plan.looks], number)
 
     def each(values: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(values, tests)
+        return values if tests == 1 else np.repeat(values, tests)
 
     def count(name: str) -> NDArray[Any]:
-        return each(
-            np.concatenate([sum_of(getattr(look.counts, name)) for look in looks])[order].astype(np.int32)
-        )
+        return each(looks.every(lambda look: sum_of(getattr(look.counts, name)).astype(np.int32)))
 
     def found(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(look, name) for look in looks])[order].ravel()
+        return looks.every(lambda look: getattr(look, name)).ravel()
 
     def decided(name: str) -> NDArray[Any]:
-        parts = [np.asarray(getattr(look.decision, name)) for look in looks]
-        kept = [
-            part & (look.carried_out[:, None] if part.ndim == 2 else look.carried_out)
-            for part, look in zip(parts, looks, strict=True)
-        ]
-        return np.concatenate(kept)[order]
+        def part(look: LookRecord) -> NDArray[Any]:
+            values = np.asarray(getattr(look.decision, name))
+            if look.carried_out.all():
+                return values
+            return np.asarray(values & (look.carried_out[:, None] if values.ndim == 2 else look.carried_out))
 
+        return looks.every(part)
+
+    cut_time = each(_days(cut))
+    lock_time = cut_time if lock is cut else each(_days(lock))
     return {
-        "replicate": each(result.chunk.replicates[rows[order]]),
+        "replicate": each(result.chunk.replicates.take(looks.rows)),
         "look": each((number + 1).astype(np.int16)),
-        "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(order)),
-        "cut_time": each(_days(cut)),
-        "lock_time": each(_days(lock)),
-        "decision_time": each(_days(lock + decision[number])),
+        "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(number)),
+        "cut_time": cut_time,
+        "lock_time": lock_time,
+        "decision_time": lock_time if decision is lock else each(_days(decision)),
         "enrolled": count("enrolled"),
         "events": count("events"),
         "readouts": count("readouts"),
@@ -139,11 +165,16 @@ def look_columns(result: ChunkResult) -> Columns:
         "se": found("se"),
         "information": found("information"),
         "status": found("status"),
-        "efficacy_z": plan.efficacy_z[number].ravel(),
-        "futility_z": plan.futility_z[number].ravel(),
+        "efficacy_z": plan.efficacy_z.take(number, axis=0).ravel(),
+        "futility_z": plan.futility_z.take(number, axis=0).ravel(),
         "rejected": decided("reject").ravel(),
         "stopped": each(decided("stop")),
     }
+
+
+def _later(times: Ints, lags: Sequence[int], number: Ints) -> Ints:
+    """Return times plus the lag of each look; the very same array where no look has one."""
+    return times + np.array(lags, dtype=np.int64).take(number) if any(lags) else times
 
 
 _LOOK_TYPES = {
@@ -172,10 +203,11 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
 
 def columns_of(result: ChunkResult) -> dict[str, Columns]:
     """Return the tables of a chunk as columns."""
-    counts = _counts_at_end(result)
+    looks = _Looks(result) if result.looks else None
+    counts = _counts_at_end(result, looks)
     tables = {
         "trials": trial_columns(result, counts),
-        "looks": look_columns(result),
+        "looks": _look_columns(result, looks),
         "arms": arm_columns(result, counts),
     }
     if (tallies := result.tallies) is not None:

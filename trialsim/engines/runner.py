@@ -32,7 +32,8 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-_TASK = 8192
+_TASK = 16384
+_KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 
 
@@ -83,10 +84,23 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if engine == "reference":
         return 1
     survival = any(law.kind == "survival" for law in plan.world.outcomes)
-    if plan.world.sites is not None:
+    world = plan.world
+    if world.sites is not None:
         # Candidates take more room than patients.
         return max(4, min(8192, (1 << 16) // plan.n))
-    return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
+    if world.life is not None or not (world.source.identical or world.source.finite):
+        # So do lives, and records of their own.
+        return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
+    return max(4, min(_TASK, (1 << (19 if survival else 23)) // plan.n))
+
+
+def _keep_freed_memory() -> None:
+    """Let the process keep what chunks free for the next one, where the C library is that of GNU.
+
+    It otherwise goes back to the system and comes again page by page, which takes as long as what is computed in it. The
+    library keeps up to twice the largest block that was ever freed, so one is made, which costs nothing untouched.
+    """
+    np.empty(_KEPT_BYTES // 2, dtype=np.uint8)
 
 
 class _Workshop:
@@ -96,6 +110,7 @@ class _Workshop:
         self.job = job
         self._table = patient_table(job.scenario)
         self._engines: dict[tuple[str, str], Any] = {}
+        _keep_freed_memory()
 
     def engine(self, design: str, truth: str) -> Any:
         """Return the engine of a cell."""
@@ -116,7 +131,8 @@ class _Workshop:
         )
         parts = []
         while first < last:
-            step = min(wanted if self.job.engine == "reference" else engine.fitting(wanted), last - first)
+            most = wanted if self.job.engine == "reference" else engine.fitting(wanted)
+            step = -(-(last - first) // -(-(last - first) // most))  # chunks of about the same size
             parts.append(columns_of(conduct(engine.start(np.arange(first, first + step)))))
             first += step
         return joined(parts)

@@ -19,6 +19,7 @@ from trialsim.oc.columns import Cell, rows_by_cell
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
+ROWS_PER_BATCH = 16_384
 TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment")
 """Tables of a run; the last four in a world with sites only."""
 
@@ -173,6 +174,7 @@ class TableWriter:
                 n: "DELTA_BINARY_PACKED" for n, kind in types.items() if pa.types.is_integer(kind)
             },
             write_statistics=[name for name in ("design", "truth") if name in types],
+            write_batch_size=ROWS_PER_BATCH,
         )
 
     @property
@@ -217,9 +219,8 @@ class TableWriter:
 
     def _flush(self) -> None:
         if self._n_waiting and self._writer is not None:
-            whole = pa.concat_tables(self._waiting)
-            if len(self._waiting) > 1:
-                whole = whole.combine_chunks()
+            # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
+            whole = pa.concat_tables(self._waiting).unify_dictionaries()
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
             self.rows += self._n_waiting
         self._waiting, self._n_waiting = [], 0

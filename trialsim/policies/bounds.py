@@ -6,6 +6,11 @@ import numpy as np
 
 from trialsim.contracts import Bools, Decision, LookView, Memory, Status, Stop, all_of, any_of
 
+_OK = np.int8(Status.OK)
+_CONTINUE, _EFFICACY, _FUTILITY, _FINAL = (
+    np.int8(reason) for reason in (Stop.CONTINUE, Stop.EFFICACY, Stop.FUTILITY, Stop.FINAL)
+)
+
 
 def arms_still_tested(view: LookView, decided: Bools) -> Bools:
     """Return which arms stay open: those open now that an undecided test compares, and those that no test is about."""
@@ -44,7 +49,7 @@ class Bounds:
     def decide(self, view: LookView, memory: Memory) -> tuple[Decision, Memory]:
         """Return which tests are decided and which trials stop."""
         undecided = ~(view.rejected | view.futile)
-        usable = (view.status == Status.OK) & undecided
+        usable = (view.status == _OK) & undecided
         reject = usable & (view.z >= view.efficacy_z)
         futile = usable & ~reject & (view.z <= view.futility_z) & ~view.is_last[:, None]
         if not self.follow_futility:
@@ -59,11 +64,11 @@ class Bounds:
         if self.any_rejection:
             finished |= any_of(rejected)
         stop = finished | view.is_last
-        reason = np.where(any_of(rejected), Stop.EFFICACY, np.where(view.is_last, Stop.FINAL, Stop.FUTILITY))
+        reason = np.where(any_of(rejected), _EFFICACY, np.where(view.is_last, _FINAL, _FUTILITY))
         still = arms_still_tested(view, decided) & open_arms
         return Decision(
             stop=stop,
-            reason=np.where(stop, reason, Stop.CONTINUE).astype(np.int8),
+            reason=np.where(stop, reason, _CONTINUE),
             reject=reject,
             futile=futile,
             open_arms=np.where(stop[:, None], view.open_arms, still),

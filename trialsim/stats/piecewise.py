@@ -47,6 +47,11 @@ class PiecewiseIntensity:
     starts: Floats
     rates: Floats
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the first segment of every group lasts for ever, so that no other adds anything."""
+        return bool((self.width[:, 0] == np.inf).all())
+
     def cumulative(self, group: int, days: Floats) -> Floats:
         """Return the cumulative intensity of one group by each time.
 

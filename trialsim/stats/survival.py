@@ -38,36 +38,37 @@ def logrank_sums(  # type: ignore[no-untyped-def]
     observed_minus_expected, variance
         Results, ``[replicate]``: events on treatment minus those expected under equality, and the variance.
     """
+    most = 0
+    for r in range(len(offsets) - 1):
+        most = max(most, offsets[r + 1] - offsets[r])
+    difference = np.empty(most)
+    spread = np.empty(most)
     for r in range(len(offsets) - 1):
         first = offsets[r]
         last = offsets[r + 1]
-        whole = first + (last - first) // 4 * 4
+        count = last - first
+        n = at_risk[first:last]
+        n1 = at_risk_treatment[first:last]
+        d = events[first:last]
+        d1 = events_treatment[first:last]
+        for i in range(count):
+            difference[i], spread[i] = _logrank_term(n[i], n1[i], d[i], d1[i])
+        whole = count // 4 * 4
         o0 = o1 = o2 = o3 = 0.0
         v0 = v1 = v2 = v3 = 0.0
-        # Four sums side by side: the order of additions is part of the definition, and the divisions overlap.
-        for i in range(first, whole, 4):
-            e, v = _logrank_term(at_risk[i], at_risk_treatment[i], events[i], events_treatment[i])
-            o0 += e
-            v0 += v
-            e, v = _logrank_term(
-                at_risk[i + 1], at_risk_treatment[i + 1], events[i + 1], events_treatment[i + 1]
-            )
-            o1 += e
-            v1 += v
-            e, v = _logrank_term(
-                at_risk[i + 2], at_risk_treatment[i + 2], events[i + 2], events_treatment[i + 2]
-            )
-            o2 += e
-            v2 += v
-            e, v = _logrank_term(
-                at_risk[i + 3], at_risk_treatment[i + 3], events[i + 3], events_treatment[i + 3]
-            )
-            o3 += e
-            v3 += v
-        for i in range(whole, last):
-            e, v = _logrank_term(at_risk[i], at_risk_treatment[i], events[i], events_treatment[i])
-            o0 += e
-            v0 += v
+        # Four sums side by side: the order of additions is part of the definition.
+        for i in range(0, whole, 4):
+            o0 += difference[i]
+            o1 += difference[i + 1]
+            o2 += difference[i + 2]
+            o3 += difference[i + 3]
+            v0 += spread[i]
+            v1 += spread[i + 1]
+            v2 += spread[i + 2]
+            v3 += spread[i + 3]
+        for i in range(whole, count):
+            o0 += difference[i]
+            v0 += spread[i]
         observed_minus_expected[r] = (o0 + o1) + (o2 + o3)
         variance[r] = (v0 + v1) + (v2 + v3)
 

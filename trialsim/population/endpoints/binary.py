@@ -19,7 +19,8 @@ def response_threshold(probability: float) -> int:
 @inline
 def responds(bits: int, threshold: int) -> bool:
     """Return whether a patient with random word ``bits`` responds."""
-    return (bits >> _SHIFT12) < threshold
+    # Both lie below 2**63, and vector units compare signed numbers.
+    return np.int64(bits >> _SHIFT12) < np.int64(threshold)
 
 
 @kernel
@@ -57,16 +58,14 @@ def response_thresholds(main, modifier, drift, on_probability, intercepts, out):
 
 
 @kernel
-def fill_responses(words, thresholds, rows, arms, first, last, out):  # type: ignore[no-untyped-def]
-    """Fill ``out`` (int8) with 1 for patients who respond and 0 for those who do not."""
+def fill_responses(words, thresholds, first, last, out):  # type: ignore[no-untyped-def]
+    """Fill ``out`` (int8) with 1 for patients who respond and 0 for those who do not, of ``first`` to ``last - 1``.
+
+    ``thresholds`` are those of each patient in the own arm, ``[patient]``.
+    """
+    # Slices that begin at zero spare the test for negative indices, which would keep the loop from vectorising.
     words = words[first:last]
-    arms = arms[first:last]
+    thresholds = thresholds[first:last]
     out = out[first:last]
-    if thresholds.shape[0] == 1:
-        threshold = thresholds[0]
-        for i in range(last - first):
-            out[i] = responds(words[i], threshold[np.uint64(arms[i])])
-    else:
-        rows = rows[first:last]
-        for i in range(last - first):
-            out[i] = responds(words[i], thresholds[np.uint64(rows[i]), np.uint64(arms[i])])
+    for i in range(last - first):
+        out[i] = responds(words[i], thresholds[i])

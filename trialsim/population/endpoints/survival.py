@@ -136,6 +136,58 @@ def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, g
 
 @kernel
 def fill_event_ticks(  # type: ignore[no-untyped-def]
+    words, factor, begin, width, slope, jump, lasting, exponent, scale, grid, first, last, amount, days, out
+):
+    """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
+
+    The loops run over segments outside and patients inside, which vectorises.
+
+    Parameters
+    ----------
+    words, factor
+        Of each patient, ``[patient]``.
+    begin, width, slope, jump
+        As in :func:`event_ticks`, but already those of each patient's arm, ``[segment, patient]``.
+    lasting
+        Whether the first segment begins at once and never ends, in every arm: the others then add nothing.
+    exponent, scale, grid
+        As in :func:`event_ticks`.
+    first, last
+        Patients to fill.
+    amount, days
+        Scratch, ``[patient]``.
+    out
+        Results in ticks, ``[patient]``.
+    """
+    # Slices that begin at zero spare the test for negative indices, which would keep the loops from vectorising.
+    count = last - first
+    words = words[first:last]
+    factor = factor[first:last]
+    out = out[first:last]
+    if lasting:
+        each = slope[0, first:last]
+        for i in range(count):
+            days[i] = unit_exponential(unit(words[i])) * factor[i] * each[i]
+    else:
+        for i in range(count):
+            amount[i] = unit_exponential(unit(words[i])) * factor[i]
+            days[i] = 0.0
+        for j in range(begin.shape[0]):
+            b = begin[j, first:last]
+            w = width[j, first:last]
+            s = slope[j, first:last]
+            p = jump[j, first:last]
+            for i in range(count):
+                days[i] += piece_days(amount[i], b[i], w[i], s[i], p[i])
+    if exponent != 1.0:
+        for i in range(count):
+            days[i] = scale * power(days[i], exponent)
+    for i in range(count):
+        out[i] = delay_ticks(days[i], grid)
+
+
+@kernel
+def fill_event_ticks_by_arm(  # type: ignore[no-untyped-def]
     words,
     factors,
     rows,
@@ -153,9 +205,10 @@ def fill_event_ticks(  # type: ignore[no-untyped-def]
     days,
     out,
 ):
-    """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
+    """Fill what :func:`fill_event_ticks` fills where nothing has been laid out by patient yet.
 
-    The loops run over segments outside and patients inside, which vectorises. ``amount`` and ``days`` are scratch.
+    ``factors`` is ``[row, arm]`` and the pieces are those of :func:`event_ticks`, ``[arm, segment]``; ``amount``, which
+    keeps the hazard that each patient bears, and ``days`` are scratch.
     """
     # Slices that begin at zero and unsigned indices spare the test for negative ones, which would keep the loops
     # from vectorising.

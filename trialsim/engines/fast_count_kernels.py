@@ -1,0 +1,299 @@
+"""Compiled loops of the fast engine that count at a cut, and find the date by which a count is reached.
+
+Arrays are ``[replicate, patient]``; an array that is the same for every replicate has one row, and is read through
+``row_of``. Times are ticks; ``NEVER`` stands for what does not happen.
+"""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import kernel
+from trialsim.elementary import ones_in
+from trialsim.engines.fast_rows import entered_by, row_of
+from trialsim.stats.moments import binary_moments, mean_and_squares
+from trialsim.timegrid import NEVER
+
+
+@kernel
+def _count_by(times, limit):
+    """Return how many times are at most ``limit``."""
+    count = 0
+    for i in range(len(times)):
+        count += np.int64(times[i] <= limit)
+    return count
+
+
+@kernel
+def _latest_by(times, limit):
+    """Return the latest time that is at most ``limit``."""
+    latest = np.int64(-1)
+    for i in range(len(times)):
+        latest = max(latest, times[i] if times[i] <= limit else np.int64(-1))
+    return latest
+
+
+@kernel
+def _earliest_after(times, limit):
+    """Return the earliest time that is later than ``limit``."""
+    earliest = np.int64(NEVER)
+    for i in range(len(times)):
+        earliest = min(earliest, times[i] if times[i] > limit else np.int64(NEVER))
+    return earliest
+
+
+@kernel
+def _date_of_count(times, count, guess):
+    """Return the earliest time by which at least ``count`` of ``times`` have come, or NEVER.
+
+    Counting passes vectorise where sorting does not; a secant search between the brackets needs four or five of them.
+    The answer does not depend on ``guess``.
+    """
+    low = np.int64(-1)  # fewer than count by then
+    low_count = 0
+    high = np.int64(-1)  # at least count by then
+    high_count = 0
+    probe = guess
+    for step in range(200):
+        if high >= 0:
+            if high - low == 1:
+                return high
+            probe = min(max(probe, low + 1), high - 1)
+        else:
+            probe = max(probe, low + 1)
+        found = _count_by(times, probe)
+        if found == count:
+            return _latest_by(times, probe)
+        if found < count:
+            if found == count - 1:
+                following = _earliest_after(times, probe)
+                return following
+            if low < 0 and high < 0 and _count_by(times, NEVER - 1) < count:
+                return np.int64(NEVER)
+            low = probe
+            low_count = found
+        else:
+            high = probe
+            high_count = found
+        if high < 0:
+            # As many again in the mean as so far, but sooner or later by doubling.
+            further = low // max(low_count, 1) * (count - low_count + 1) if step % 4 < 3 else low
+            probe = min(low + max(further, np.int64(1)), np.int64(NEVER - 1))
+        elif step % 4 == 3:
+            probe = low + (high - low) // 2
+        else:
+            probe = low + np.int64((high - low) * ((count - low_count) / (high_count - low_count)))
+    return np.int64(NEVER)
+
+
+@kernel
+def dates_of_counts(chosen, times, arm, counted, count, out):
+    """Fill the date of the ``count``-th of the times of patients in counted arms; NEVER where there are fewer."""
+    n = times.shape[1]
+    everybody = counted.all()
+    masked = np.empty(n, np.int64)
+    guess = np.int64(1 << 28)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = times[row_of(times, r)]
+        if everybody:
+            out[k] = _date_of_count(t, count, guess)
+        else:
+            a = arm[row_of(arm, r)]
+            for i in range(n):
+                masked[i] = t[i] if counted[a[i]] else NEVER
+            out[k] = _date_of_count(masked, count, guess)
+        if out[k] < NEVER:
+            guess = out[k]
+
+
+@kernel
+def last_activity(chosen, entry, complete, dropout, out):
+    """Fill the time at which the last of the patients who come at all has nothing more to give."""
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        d = dropout[row_of(dropout, r)]
+        c = complete[row_of(complete, r)]
+        latest = np.int64(0)
+        for i in range(len(e)):
+            latest = max(latest, e[i] + min(c[i], d[i]) if e[i] < NEVER else np.int64(0))
+        out[k] = latest
+
+
+@kernel
+def _mark_arms(arm, marks):
+    """Fill ``marks[a]`` with 1 for the patients of arm ``a`` and 0 for the others."""
+    for a in range(len(marks)):
+        mine = marks[a]
+        for i in range(len(arm)):
+            mine[i] = np.int64(arm[i] == a)
+
+
+@kernel
+def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
+    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``."""
+    arms = out.shape[1]
+    n = arm.shape[1]
+    running = np.zeros((n + 1, arms), np.int64)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        entered = (
+            entered_by(cut[k], entry[row_of(entry, r)], starts[row_of(starts, r)], shift)
+            if cut[k] >= 0
+            else 0
+        )
+        if arm.shape[0] > 1:
+            out[k] = 0
+            g = arm[r]
+            for i in range(entered):
+                out[k, g[i]] += 1
+            continue
+        if k == 0:
+            for i in range(n):
+                running[i + 1] = running[i]
+                running[i + 1, arm[0, i]] += 1
+        for a in range(arms):
+            out[k, a] = running[entered, a]
+
+
+@kernel
+def counts_by_arm(chosen, cut, times, arm, out):
+    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
+
+    Replicates that share times and arms share counts: the last few cuts are remembered.
+    """
+    n = times.shape[1]
+    alike = times.shape[0] == 1 and arm.shape[0] == 1
+    known = np.full(8, -1, np.int64)
+    following = 0
+    marks = np.empty((out.shape[1], n), np.int64)
+    for k in range(len(chosen)):
+        if alike:
+            before = np.int64(-1)
+            for slot in range(8):
+                if known[slot] >= 0 and cut[known[slot]] == cut[k]:
+                    before = known[slot]
+            if before >= 0:
+                for a in range(out.shape[1]):
+                    out[k, a] = out[before, a]
+                continue
+            known[following] = k
+            following = (following + 1) % 8
+        t = times[row_of(times, chosen[k])]
+        if k == 0 or arm.shape[0] > 1:
+            _mark_arms(arm[row_of(arm, chosen[k])], marks)
+        for a in range(out.shape[1]):
+            mine = marks[a]
+            count = np.int64(0)
+            for i in range(n):
+                count += mine[i] if t[i] <= cut[k] else np.int64(0)
+            out[k, a] = count
+
+
+@kernel
+def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms.
+
+    Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
+    is found once for replicates that share times, arms and cut.
+    """
+    n = readout_at.shape[1]
+    seen = np.zeros((2, outcome.shape[1]), np.int8)
+    seen_words = seen.view(np.uint64)
+    outcome_words = outcome.view(np.uint64)
+    count = np.zeros(2, np.int64)
+    reach = np.zeros(2, np.int64)
+    alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
+    for k in range(len(chosen)):
+        r = chosen[k]
+        if k == 0 or not alike or cut[k] != cut[k - 1]:
+            t = readout_at[row_of(readout_at, r)]
+            g = arm[row_of(arm, r)]
+            for side in range(2):
+                count[side] = 0
+                last = -1
+                for i in range(n):
+                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
+                    seen[side, i] = here
+                    count[side] += np.int64(here)
+                    last = i if here else last
+                reach[side] = last // 8 + 1
+        y = outcome_words[r]
+        for side in range(2):
+            mine = seen_words[side]
+            total = np.int64(0)
+            for j in range(reach[side]):
+                total += ones_in(y[j] & mine[j])
+            n_out[k, side] = count[side]
+            mean[k, side], squares[k, side] = binary_moments(count[side], total)
+
+
+@kernel
+def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, added in the order of entry."""
+    n = readout_at.shape[1]
+    kept = np.empty(n + 1)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = readout_at[row_of(readout_at, r)]
+        g = arm[row_of(arm, r)]
+        for side in range(2):
+            a = pair[side]
+            count = 0
+            for i in range(n):
+                kept[count] = outcome[r, i]
+                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
+            n_out[k, side] = count
+            mean[k, side], squares[k, side] = mean_and_squares(kept, count)
+
+
+@kernel
+def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
+    """Fill the sum of the read-outs of each arm by the cut, ``[k, arm]``, added in the order of entry."""
+    n = readout_at.shape[1]
+    out[:] = 0.0
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = readout_at[row_of(readout_at, r)]
+        g = arm[row_of(arm, r)]
+        for i in range(n):
+            if t[i] <= cut[k]:
+                out[k, g[i]] += outcome[r, i]
+
+
+@kernel
+def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
+    """Fill how many patients were lost by the cut in each arm, ``[k, arm]``, while they still had something to give."""
+    n = arm.shape[1]
+    marks = np.empty((out.shape[1], n), np.int64)
+    lost = np.empty(n, np.int64)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        d = dropout[row_of(dropout, r)]
+        c = complete[row_of(complete, r)]
+        if k == 0 or arm.shape[0] > 1:
+            _mark_arms(arm[row_of(arm, r)], marks)
+        for i in range(n):
+            lost[i] = np.int64((e[i] + d[i] <= cut[k]) & (d[i] < c[i]))
+        for a in range(out.shape[1]):
+            mine = marks[a]
+            count = np.int64(0)
+            for i in range(n):
+                count += lost[i] & mine[i]
+            out[k, a] = count
+
+
+@kernel
+def last_readout(chosen, enrolled, entry, dropout, wait, last):
+    """Raise ``last`` to the time of the last read-out, or loss before it, of the patients randomised."""
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        d = dropout[row_of(dropout, r)]
+        for i in range(enrolled[k]):
+            last[k] = max(last[k], e[i] + min(wait, d[i]))

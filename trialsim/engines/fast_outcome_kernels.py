@@ -1,0 +1,272 @@
+"""Compiled loops of the fast engine that lay out patients: rows of a table, arms, outcomes and when they are known.
+
+Arrays are ``[replicate, patient]``; an array that is the same for every replicate has one row, and is read through
+``row_of``. Times are ticks; ``NEVER`` stands for what does not happen.
+"""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import kernel
+from trialsim.draws import Purpose, fill_words, unit, words_at
+from trialsim.engines.fast_rows import row_of
+from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
+from trialsim.population.endpoints.binary import fill_responses
+from trialsim.population.endpoints.continuous import fill_values
+from trialsim.population.endpoints.survival import fill_event_ticks
+from trialsim.population.patients import row_number
+from trialsim.timegrid import NEVER
+
+_ALLOCATION = int(Purpose.ALLOCATION)
+
+
+@kernel
+def allocate(
+    seed,
+    replicates,
+    chosen,
+    first,
+    table,
+    keys,
+    rule,
+    ratio,
+    places,
+    strata,
+    stratum_count,
+    open_arms,
+    weights,
+    arm,
+):
+    """Allocate patients ``first[r]`` onwards of each chosen replicate, beginning blocks and turns anew.
+
+    ``weights[r]`` that begin with NaN leave the design's rule in force. ``table`` belongs to the words of allocation,
+    which an alternating rule does not need. Fills ``arm``.
+    """
+    n = arm.shape[1]
+    arms = len(ratio)
+    blocks = table.shape[1]
+    words = np.empty(max(4 * blocks, n), np.uint64)
+    shares = np.empty(arms, np.int64)
+    block = np.empty(arms, np.int64)
+    plain = np.empty(arms)
+    left = np.empty((stratum_count, arms), np.int64)
+    places_left = np.empty(stratum_count, np.int64)
+    for r in chosen:
+        block_size = 0
+        for a in range(arms):
+            shares[a] = ratio[a] if open_arms[r, a] else 0
+            block[a] = places[a] if open_arms[r, a] else 0
+            plain[a] = shares[a]
+            block_size += block[a]
+        places_left[:] = 0
+        turn = 0
+        by_weight = weights[r, 0] == weights[r, 0]
+        s = strata[row_of(strata, r)]
+        in_turn = rule == ALTERNATING and not by_weight
+        mine = weights[r]
+        if not in_turn and len(keys):
+            words_at(words, keys[r], first[r], replicates[r], _ALLOCATION, 0, seed)
+        elif not in_turn:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
+        for i in range(first[r], n):
+            if in_turn:
+                arm[r, i] = arm_in_turn(turn, shares)
+                turn += 1
+            elif by_weight:
+                arm[r, i] = draw_by_weight(unit(words[i]), mine)
+            elif rule == SIMPLE:
+                arm[r, i] = draw_by_weight(unit(words[i]), plain)
+            else:
+                g = s[i]
+                if places_left[g] == 0:
+                    places_left[g] = block_size
+                    for a in range(arms):
+                        left[g, a] = block[a]
+                a = draw_from_block(unit(words[i]), left, g, places_left[g])
+                left[g, a] -= 1
+                places_left[g] -= 1
+                arm[r, i] = a
+
+
+@kernel
+def draw_rows(seed, replicates, table, purpose, row_count, out):
+    """Fill which row of a table of real patients each patient is, ``[replicate, patient]``."""
+    n = out.shape[1]
+    blocks = table.shape[1]
+    words = np.empty(4 * blocks, np.uint64)
+    for r in range(len(replicates)):
+        fill_words(words, table, 0, blocks, replicates[r], purpose, seed)
+        mine = out[r]
+        for i in range(n):
+            mine[i] = row_number(words[i], row_count)
+
+
+@kernel
+def _exits(since, entry, delay, dropout, event_at, exit_at):
+    """Turn one replicate's delays to event and dropout into calendar times, of patients ``since`` and later."""
+    e = entry[since:]
+    t = delay[since:]
+    d = dropout[since:]
+    event = event_at[since:]
+    out = exit_at[since:]
+    for i in range(len(t)):
+        out[i] = e[i] + min(t[i], d[i])
+    for i in range(len(t)):
+        event[i] = out[i] if t[i] <= d[i] else np.int64(NEVER)
+
+
+@kernel
+def delays(
+    seed,
+    replicates,
+    chosen,
+    first,
+    table,
+    keys,
+    purpose,
+    draw,
+    factors,
+    rows,
+    arm,
+    begin,
+    width,
+    slope,
+    jump,
+    lasting,
+    exponent,
+    scale,
+    grid,
+    out,
+    entry,
+    dropout,
+    event_at,
+    exit_at,
+):
+    """Fill the delay from entry to an event of each patient from ``first[r]`` on.
+
+    Patients are addressed by their number, whose part of the random words ``table`` holds, or by their ``keys``.
+    Where ``event_at`` and ``exit_at`` have rows, they are filled too: the calendar time of the event, NEVER where
+    dropout comes first, and of whatever comes first.
+    """
+    n = out.shape[1]
+    blocks = table.shape[1]
+    segments = begin.shape[1]
+    words = np.empty(max(4 * blocks, n), np.uint64)
+    amount = np.empty(n)
+    days = np.empty(n)
+    # What a patient's arm and row mean for the law, found once where no replicate differs in them.
+    factor = np.empty(n)
+    pieces = np.empty((4, segments, n))
+    new_arm = new_factor = True
+    for r in chosen:
+        g = arm[row_of(arm, r)]
+        if new_factor:
+            if factors.shape[0] == 1:
+                for i in range(n):
+                    factor[i] = factors[0, np.uint64(g[i])]
+            else:
+                mine = rows[row_of(rows, r)]
+                for i in range(n):
+                    factor[i] = factors[np.uint64(mine[i]), np.uint64(g[i])]
+        if new_arm:
+            for j in range(segments):
+                for i in range(n):
+                    a = np.uint64(g[i])
+                    pieces[2, j, i] = slope[a, j]
+                if not lasting:
+                    for i in range(n):
+                        a = np.uint64(g[i])
+                        pieces[0, j, i] = begin[a, j]
+                        pieces[1, j, i] = width[a, j]
+                        pieces[3, j, i] = jump[a, j]
+        new_arm = arm.shape[0] > 1
+        new_factor = new_arm or (factors.shape[0] > 1 and rows.shape[0] > 1)
+        if len(keys):
+            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+        else:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+        fill_event_ticks(
+            words, factor, pieces[0], pieces[1], pieces[2], pieces[3], lasting, exponent, scale, grid, first[r], n,
+            amount, days, out[r],
+        )  # fmt: skip
+        if len(exit_at) > 0:
+            _exits(
+                first[r],
+                entry[row_of(entry, r)],
+                out[r],
+                dropout[row_of(dropout, r)],
+                event_at[r],
+                exit_at[r],
+            )
+
+
+@kernel
+def readout_times(chosen, first, entry, dropout, wait, readout_at):
+    """Fill the calendar time of each read-out, NEVER after dropout."""
+    for r in chosen:
+        since = first[r]
+        e = entry[row_of(entry, r), since:]
+        d = dropout[row_of(dropout, r), since:]
+        out = readout_at[row_of(readout_at, r), since:]
+        for i in range(len(out)):
+            out[i] = e[i] + wait if wait <= d[i] else np.int64(NEVER)
+
+
+@kernel
+def begin_completions(chosen, first, wait, complete):
+    """Set the delay after which a patient has nothing more to give to the longest scheduled one."""
+    for r in chosen:
+        complete[r, first[r] :] = wait
+
+
+@kernel
+def completions(chosen, first, delay, complete):
+    """Raise the delay after which a patient has nothing more to give to that of one more endpoint."""
+    for r in chosen:
+        d = delay[row_of(delay, r), first[r] :]
+        out = complete[r, first[r] :]
+        for i in range(len(out)):
+            out[i] = max(out[i], d[i])
+
+
+@kernel
+def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, out):
+    """Fill binary outcomes; rows of ``out`` may be longer than there are patients."""
+    n = arm.shape[1]
+    blocks = table.shape[1]
+    words = np.empty(max(4 * blocks, n), np.uint64)
+    threshold = np.empty(n, np.uint64)
+    anew = True
+    for r in chosen:
+        if anew:
+            mine = rows[row_of(rows, r)]
+            g = arm[row_of(arm, r)]
+            for i in range(n):
+                threshold[i] = thresholds[np.uint64(mine[i]), np.uint64(g[i])]
+        anew = arm.shape[0] > 1 or rows.shape[0] > 1
+        if len(keys):
+            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+        else:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+        fill_responses(words, threshold, first[r], n, out[r])
+
+
+@kernel
+def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, sd, out):
+    """Fill continuous outcomes; rows of ``out`` may be longer than there are patients."""
+    n = arm.shape[1]
+    blocks = table.shape[1]
+    words = np.empty(max(4 * blocks, n), np.uint64)
+    tails = np.empty(n, np.int64)
+    for r in chosen:
+        if len(keys):
+            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+        else:
+            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+        fill_values(
+            words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, out[r]
+        )

@@ -1,0 +1,44 @@
+"""How compiled loops of the fast engine find their way in arrays ``[replicate, patient]`` that replicates may share."""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import inline, kernel
+
+
+@inline
+def row_of(array, replicate):
+    """Return the row of a possibly shared array."""
+    return replicate if array.shape[0] > 1 else 0
+
+
+@kernel
+def index_entries(entry, shift, starts):
+    """Fill how many patients of each row enter before time ``b << shift``, for :func:`entered_by`, ``[row, b]``."""
+    n = entry.shape[1]
+    for r in range(len(entry)):
+        e = entry[r]
+        i = 0
+        for b in range(starts.shape[1]):
+            while i < n and e[i] >> shift < b:
+                i += 1
+            starts[r, b] = i
+
+
+@kernel
+def entered_by(until, entry, starts, shift):
+    """Return how many of the sorted entry times are at most ``until``, which is not negative.
+
+    The index leads to within one bucket. Entries that are evenly spaced lie at most one in a bucket: the first step then
+    decides without a branch, and the loop is never entered.
+    """
+    n = len(entry)
+    at = np.int64(starts[np.uint64(min(until >> shift, len(starts) - 1))])
+    at += np.int64((at < n) & (entry[np.uint64(min(at, n - 1))] <= until))
+    while at < n and entry[np.uint64(at)] <= until:
+        at += 1
+    return at
