@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trialsim.draws import calibration_sum
@@ -68,11 +69,37 @@ class Work:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the command took: seconds of wall clock, and the largest memory in MB."""
+    """What one run of the command took and did.
+
+    Parameters
+    ----------
+    seconds, memory_mb
+        Wall clock, and the largest memory.
+    summary
+        What the command printed.
+    lives
+        Mean numbers a trial of patients, adverse events and visits held, by these names; what the scenario lacks is 0.
+    """
 
     seconds: float
     memory_mb: float
     summary: dict[str, Any]
+    lives: dict[str, float]
+
+
+def lives_of(out: Path, replicates: int) -> dict[str, float]:
+    """Return the mean numbers a trial of patients, adverse events and visits held, from the records of a run."""
+    arms = pq.read_table(out / "arms.parquet")
+    kinds = {
+        "patients": ("enrolled",),
+        "adverse events": ("adverse_events:",),
+        "visits": ("visits_on_time", "visits_late"),
+    }
+    return {
+        kind: sum(pc.sum(arms[name]).as_py() for name in arms.column_names if name.startswith(starts))
+        / replicates
+        for kind, starts in kinds.items()
+    }
 
 
 def run_command(
@@ -102,8 +129,9 @@ def run_command(
     )
     rows = pq.read_metadata(out / "trials.parquet").num_rows
     assert rows == replicates, f"{rows} trials were written, {replicates} asked for"
+    lives = lives_of(out, replicates)
     shutil.rmtree(folder)
-    return Run(seconds, largest, json.loads(printed))
+    return Run(seconds, largest, json.loads(printed), lives)
 
 
 def trials_per_second(work: Work, workers: int = 1, engine: str = "fast") -> tuple[float, Run]:
@@ -139,8 +167,22 @@ def measure(summary: dict[str, Any], name: str) -> tuple[float, float]:
     return found["value"], found["mcse"]
 
 
-def report(work: Work, target: float, reference_replicates: int) -> None:
-    """Time a cell in both engines and print all that a reader needs to compare."""
+def report(
+    work: Work, target: float, reference_replicates: int, adverse_events: tuple[float, float] | None = None
+) -> None:
+    """Time a cell in both engines and print all that a reader needs to compare.
+
+    Parameters
+    ----------
+    work
+        The cell.
+    target
+        Trials per second at the calibration for which targets are stated.
+    reference_replicates
+        Trials of the reference engine.
+    adverse_events
+        Least and most adverse events a patient that the work must have had, where it is about them.
+    """
     plan = work.plan()
     before = calibration()
     speed, run = trials_per_second(work)
@@ -149,6 +191,10 @@ def report(work: Work, target: float, reference_replicates: int) -> None:
         Work(work.scenario, work.design, work.truth, reference_replicates), engine="reference"
     )
     events, _ = measure(run.summary, "analysed")
+    rate = run.lives["adverse events"] / run.lives["patients"]
+    if adverse_events is not None:
+        least, most = adverse_events
+        assert least <= rate <= most, f"{rate:.3f} adverse events a patient, not {least} to {most}"
     accrual = "random" if plan.world.accrual.random else "fixed"
     print(f"{work.scenario}, {work.design}, {work.truth}")
     print(
@@ -156,6 +202,10 @@ def report(work: Work, target: float, reference_replicates: int) -> None:
     )
     print(f"  random words a patient: {draws_per_patient(plan)}")
     print(f"  work done: {work.replicates:,} trials written, {events:,.1f} patients analysed in the mean")
+    print(
+        f"  in a trial: {run.lives['patients']:,.0f} patients, {run.lives['adverse events']:,.0f} adverse events "
+        f"({rate:.2f} a patient), {run.lives['visits']:,.0f} visits"
+    )
     print(f"  {speed:,.0f} trials per second on one core, through `trialsim run`, records written")
     scaled = speed * unit / REFERENCE_CALIBRATION
     print(f"  calibration {unit:.2f} ns a Philox double")

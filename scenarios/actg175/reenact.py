@@ -18,7 +18,6 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,15 +28,18 @@ from trialsim.engines.plan import Plan, build_plan
 from trialsim.scenario.load import load_scenario, patient_table
 from trialsim.timegrid import TICKS_PER_DAY
 
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from reenactments import Figure, figure_among, survival_at  # noqa: E402
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HERE = Path(__file__).resolve().parent
 DAYS_PER_MONTH = 30.4375
 CHECK_MONTHS = (6, 12, 24, 30)
 CURVE_MONTHS = tuple(float(month) for month in np.arange(0.0, 30.5, 0.5))
 CUT_MONTHS = 40
-RANGE = (2.5, 97.5)
 _CHUNK = 100
 
 
@@ -62,44 +64,6 @@ class Reenactment:
     survival: Floats
     cd4: Floats
     at_risk: Ints
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the real trial among its re-enactments; ``percentile`` is where the real value falls."""
-
-    arm: str
-    name: str
-    real: float
-    mean: float
-    low: float
-    high: float
-    percentile: float
-
-    @property
-    def inside(self) -> bool:
-        """Whether the real value lies inside the central 95% of the re-enactments."""
-        return self.low <= self.real <= self.high
-
-
-def survival_at(followed: NDArray[Any], event: NDArray[np.bool_], times: NDArray[Any]) -> tuple[Floats, Ints]:
-    """Return Kaplan-Meier estimates (1958) and numbers at risk at some times.
-
-    Parameters
-    ----------
-    followed
-        Time from randomisation to event or censoring, ``[patient]``.
-    event
-        Whether it ended in the event; at equal times events come before censorings.
-    times
-        When to estimate, in the same unit, increasing, ``[time]``.
-    """
-    order = np.lexsort((~event, followed))
-    sorted_times = followed[order]
-    left = np.arange(len(followed), 0, -1)
-    survival = np.concatenate([[1.0], np.cumprod(1.0 - event[order] / left)])
-    reached = np.searchsorted(sorted_times, times, side="right")
-    return survival[reached], len(followed) - np.searchsorted(sorted_times, times, side="left")
 
 
 def fitted_plan(seed: int = 1, truth: str = "fitted", design: str = "fixed") -> Plan:
@@ -174,16 +138,11 @@ def figures(found: Reenactment) -> list[Figure]:
     for a, arm in enumerate(found.arms):
         for point in real[arm]["kaplan_meier"]:
             simulated = found.survival[:, a, found.months.index(point["months"])]
-            listed.append(_figure(arm, f"survival at {point['months']} months", point["survival"], simulated))
-        listed.append(_figure(arm, "CD4 at week 20", real[arm]["cd4_week20"]["mean"], found.cd4[:, a]))
+            listed.append(
+                figure_among(arm, f"survival at {point['months']} months", point["survival"], simulated)
+            )
+        listed.append(figure_among(arm, "CD4 at week 20", real[arm]["cd4_week20"]["mean"], found.cd4[:, a]))
     return listed
-
-
-def _figure(arm: str, name: str, real: float, simulated: Floats) -> Figure:
-    """Return one figure; the percentile counts re-enactments below the real value, ties half."""
-    low, high = np.percentile(simulated, RANGE)
-    below = float(np.mean(simulated < real) + 0.5 * np.mean(simulated == real))
-    return Figure(arm, name, real, float(simulated.mean()), float(low), float(high), 100.0 * below)
 
 
 def table_text(listed: list[Figure]) -> str:

@@ -1,8 +1,9 @@
 """Fit the figures of ``parameters.json`` to the tables of this folder, and write what the real trial showed.
 
-``python scenarios/cdisc_pilot/fit.py`` writes ``parameters.json`` (estimates with standard errors) and ``real.json``
-(counts, curves and means, nothing fitted); ``--check`` writes nothing and fails when either differs. It reads the
-CSV files alone and needs NumPy, SciPy and pandas. Both files are the same to the byte however often they are made.
+``python scenarios/cdisc_pilot/fit.py`` writes ``parameters.json`` (estimates with standard errors), ``real.json``
+(counts, curves and means, nothing fitted) and the scenario ``cdisc_pilot.yaml`` (from its template and the estimates);
+``--check`` writes nothing and fails when one of them differs. It reads the CSV files and the template and needs NumPy,
+SciPy and pandas. The files are the same to the byte however often they are made.
 
 Each part of the fit is a file: ``fit_enrolment``, ``fit_adverse_events``, ``fit_discontinuation``, ``fit_visits``
 and ``fit_adas``.
@@ -25,6 +26,7 @@ import fit_discontinuation  # noqa: E402
 import fit_enrolment  # noqa: E402
 import fit_visits  # noqa: E402
 from pilot_results import results  # noqa: E402
+from pilot_scenario import scenario_text  # noqa: E402
 
 PARTS = {
     "enrolment": fit_enrolment,
@@ -58,7 +60,12 @@ def text(value: Any, depth: int = 0) -> str:
 
 def rendered() -> dict[str, str]:
     """Return the text of the files this script owns."""
-    return {"parameters.json": text(parameters()) + "\n", "real.json": text(results()) + "\n"}
+    found = parameters()
+    return {
+        "parameters.json": text(found) + "\n",
+        "real.json": text(results()) + "\n",
+        "cdisc_pilot.yaml": scenario_text(found),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             f"differs from the fit: {', '.join(stale)}"
             if stale
-            else "parameters.json and real.json are what the fit gives"
+            else "parameters.json, real.json and cdisc_pilot.yaml are what the fit gives"
         )
         return 1 if stale else 0
     for name, content in files.items():

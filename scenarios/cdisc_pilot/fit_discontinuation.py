@@ -229,4 +229,12 @@ def _gaps(patients: pd.DataFrame) -> dict[str, Row]:
             "days",
             f"{probability:g} quantile of the days from last dose to disposition, early stoppers with a recorded last dose",
         )
+    every = (patients["day"] - patients["last_dose_day"]).to_numpy(float)
+    found["last_dose_to_disposition.mean"] = row(
+        every.mean(),
+        every.std(ddof=1) / np.sqrt(len(every)),
+        len(every),
+        "days",
+        "mean of the days from last dose to disposition, all who were randomised",
+    )
     return found

@@ -155,7 +155,38 @@ def fit() -> dict[str, Row]:
     found["screen_failure.site_size"] = row(
         size, size * spread[1], len(sites), "1", "a + b of that beta distribution"
     )
-    return found | _balance() | _lags(screening)
+    return found | _until_slowed(screening) | _balance() | _lags(screening)
+
+
+def _until_slowed(screening: pd.DataFrame) -> dict[str, Row]:
+    """Return each site's rate until screening slows, and the share of screening that is missing afterwards."""
+    day = screening["screening_day"]
+    sites = site_table(screening, int(day.max()))
+    first = screening.loc[screening.groupby("site")["screening_day"].idxmin()].index
+    later = screening.drop(first)
+    early = later[later["screening_day"] <= SLOWED].groupby("site").size().reindex(sites.index, fill_value=0)
+    days = SLOWED - sites["activation"]
+    found = {
+        f"screening_rate.{site}.until_{SLOWED}": row(
+            early[site] / days[site],
+            np.sqrt(early[site]) / days[site] if early[site] else None,
+            early[site],
+            "per day",
+            f"screened after the first at site {site}, per day from the first to study day {SLOWED}",
+        )
+        for site in sites.index
+    }
+    after = len(later) - int(early.sum())
+    usual, variance = float((early / days).sum()), float((early / days**2).sum())
+    ratio = after / (usual * (int(day.max()) - SLOWED))
+    found["screening_slowdown"] = row(
+        1 - ratio,
+        ratio * np.sqrt(1 / after + variance / usual**2),
+        len(later),
+        "share",
+        f"share by which screening from study day {SLOWED} to closing_day is below the sites' rates until {SLOWED}",
+    )
+    return found
 
 
 def _balance() -> dict[str, Row]:

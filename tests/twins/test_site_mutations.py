@@ -108,6 +108,12 @@ SLIPS = [
         "if (patience, Kind.RENEGING, key) < closing:",
         "if patience < closing[0]:",
     ),
+    Mutation(
+        "who has never been called fills a site",
+        "fast_site_log",
+        "recruitment.contact[place, kernels.DISPATCH] < NEVER",
+        "True",
+    ),
     Mutation("the last is released first", "fast_site_log", "(one[0], one[1])", "(one[0], -one[1])"),
     Mutation(
         "screening that ends as enrolment closes is forgotten",

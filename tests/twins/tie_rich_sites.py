@@ -132,6 +132,18 @@ SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
         _tree(_FILLING, 14, {"ranked": _RANKED}, consent={"probability": 0.9}, rescreening=_AT_ONCE),
         _DAY,
     ),
+    "full_at_once": (
+        _tree(
+            {"one": {"count": 3, "rate": "1 per day", "backlog": 2, "cap": 1}, "rest": {"rate": "1 per day"}},
+            8,
+            {"as_they_come": None},
+            patience="9 days",
+            duration="1 day",
+            window="9 days",
+            lag="1 day",
+        ),
+        _DAY,
+    ),
     "too_few_candidates": (_tree(_FEW, 18, {"at_random": "random"}), _DAY),
 }
 """By name: a scenario as data, and the step of its time grid in ticks."""

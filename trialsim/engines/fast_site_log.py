@@ -131,7 +131,8 @@ def _site_closing(recruitment: Recruitment, row: int, site: int, numbers: dict[i
     full = [
         place
         for place in range(first, last)
-        if recruitment.contact[place, kernels.FINAL] == tick
+        if recruitment.contact[place, kernels.DISPATCH] < NEVER
+        and recruitment.contact[place, kernels.FINAL] == tick
         and -1 <= recruitment.contact[place, kernels.OUTCOME] <= 0
     ]
     return (tick, Kind.RANDOMISATION, max(full)) if full and max(full) in numbers else _AFTER_ALL
