@@ -308,6 +308,39 @@ def test_curves_of_treatment_are_those_of_lifelines(
         assert point["se"] == pytest.approx(np.sqrt(survival * (1 - survival) / len(rows)), rel=6e-3)
 
 
+def test_rates_until_screening_slows_and_the_slowdown_give_the_screenings_back(found: dict[str, Any]) -> None:
+    rows, screening = found["enrolment"], table("screening")
+    rates = 0.0
+    for site, days in screening.groupby("site")["screening_day"]:
+        opened = days.min()
+        assert rows[f"activation_day.{site}"]["value"] == opened
+        row = rows[f"screening_rate.{site}.until_630"]
+        assert row["n"] == (days <= 630).sum() - 1
+        assert row["value"] * (630 - opened) == pytest.approx(row["n"], rel=1e-4)
+        rates += row["value"]
+    late = (screening["screening_day"] > 630).sum()
+    slowdown = rows["screening_slowdown"]
+    assert rates * (784 - 630) * (1 - slowdown["value"]) == pytest.approx(late, rel=1e-3)
+    # The error of a ratio of Poisson counts, by drawing them.
+    draws = np.random.default_rng(9)
+    usual = np.zeros(20_000)
+    for site in screening["site"].unique():
+        row, opened = rows[f"screening_rate.{site}.until_630"], rows[f"activation_day.{site}"]["value"]
+        usual += draws.poisson(row["n"], len(usual)) / (630 - opened)
+    simulated = draws.poisson(late, len(usual)) / (154 * usual)
+    assert simulated.std() == pytest.approx(slowdown["se"], rel=0.05)
+
+
+def test_the_mean_time_from_last_dose_to_disposition(found: dict[str, Any]) -> None:
+    ended = table("disposition")
+    gap = ended["day"] - ended["last_dose_day"]
+    row = found["discontinuation"]["last_dose_to_disposition.mean"]
+    assert (row["value"], row["se"]) == (
+        pytest.approx(gap.mean(), rel=1e-4),
+        pytest.approx(gap.sem(), rel=1e-2),
+    )
+
+
 def test_hazards_of_discontinuation_are_those_of_a_regression_on_patient_days(
     patients: pd.DataFrame, found: dict[str, Any]
 ) -> None:
