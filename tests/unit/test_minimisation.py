@@ -334,7 +334,7 @@ def test_each_factor_is_recorded_wrongly_on_its_own(rate: float) -> None:
         n,
         accrual={"sites": {"all": {"count": 4, "rate": "2 per day"}}},
         screening={"stratum_errors": rate},
-        horizon="900 years",
+        horizon="5 years",
     )
     chunk = start_engine(plan, "fast").start(np.arange(size))
     assert isinstance(chunk, FastChunk)
