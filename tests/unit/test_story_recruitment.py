@@ -149,11 +149,11 @@ def test_patients_of_a_scenario_without_sites_have_a_way_too() -> None:
     assert part.about == {"patient": 2}
 
 
-def test_without_sites_the_columns_are_as_before() -> None:
+def test_without_sites_there_is_no_column_of_recruitment() -> None:
     events = explain(eventful(), "adaptive", "alternative", 0, 1).events
     assert list(events) == [
         "design", "time", "tick", "kind", "patient", "arm", "look", "review", "endpoint", "hypothesis", "reason",
-        "status", "value", "what",
+        "status", "value", "term", "severity", "what",
     ]  # fmt: skip
 
 
