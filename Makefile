@@ -3,6 +3,7 @@
 #   make demo       simulate the shipped real trial and say where the results lie
 #   make test       style, types, architecture and every test (under 15 minutes)
 #   make test-fast  the tests that are not slow (under 3 minutes on two idle cores)
+#   make test-exhaustive  more seeded slips and more trials of the twins than `make test` has time for
 #   make lint       style, types and architecture only
 #   make bench      trials per second, beside the speed of the machine
 #   make clean      remove what tools left behind; .venv and runs stay
@@ -22,7 +23,7 @@ SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = $(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_OPTIONS)
 
-.PHONY: help demo test test-all test-fast lint bench clean
+.PHONY: help demo test test-all test-fast test-exhaustive lint bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,7 +40,10 @@ test-all: $(VENV)/.dev
 	$(PYTEST)
 
 test-fast: $(VENV)/.dev
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not exhaustive"
+
+test-exhaustive: $(VENV)/.dev
+	$(PYTEST) -m exhaustive
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
