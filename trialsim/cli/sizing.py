@@ -1,0 +1,115 @@
+"""``trialsim samplesize`` and ``trialsim power``: what their commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trialsim.errors import Problem, ScenarioError, UsageError
+
+if TYPE_CHECKING:
+    from trialsim.stats.sample_size.answer import Answer
+
+Alpha = Annotated[float, typer.Option(help="Type I error, of one side unless --sided 2.")]
+Sided = Annotated[int, typer.Option(help="1 or 2; with 2, half of alpha on the side of the effect counts.")]
+Power = Annotated[float, typer.Option(help="Power asked for.")]
+Ratio = Annotated[float, typer.Option(help="Treatment patients for each control patient.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+Picture = Annotated[Path | None, typer.Option(help="Draw the curve to a .png or .svg file.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")]
+
+_PICTURES = (".svg", ".png")
+
+
+def one_sided(alpha: float, sided: int) -> float:
+    """Return the error of the side that counts.
+
+    Raises
+    ------
+    UsageError
+        When there are neither one nor two sides.
+    """
+    if sided not in (1, 2):
+        raise UsageError(f"--sided: {sided} is out of range; it must be 1 or 2.")
+    return alpha / sided
+
+
+@contextmanager
+def options_named(command: str) -> Iterator[None]:
+    """Let problems name the options they are about."""
+    try:
+        yield
+    except ScenarioError as error:
+        named = [Problem(_option(problem.path), problem.message) for problem in error.problems]
+        raise ScenarioError(named, f"trialsim {command}") from None
+
+
+def _option(path: str) -> str:
+    ends = [place for place in (path.find("."), path.find("[")) if place >= 0]
+    end = min(ends, default=len(path))
+    return f"--{path[:end].replace('_', '-')}{path[end:]}" if path else path
+
+
+def tell(command: str, question: Callable[[], Answer], json: bool, picture: Path | None, force: bool) -> None:
+    """Answer a question: print it as a table or as JSON, and draw it where a picture is asked for."""
+    if picture is not None:
+        _check_picture(picture, force)
+    with options_named(command):
+        answer = question()
+    if picture is not None:
+        _write_picture(answer, picture, force)
+    if json:
+        from trialsim.oc.run_writer import json_text
+
+        typer.echo(json_text(answer.document()), nl=False)
+        for sentence in answer.warnings:
+            typer.echo(f"Warning: {sentence}", err=True)
+    else:
+        _print(answer)
+    if picture is not None:
+        typer.echo(f"Picture: {picture}", err=json)
+
+
+def _print(answer: Answer) -> None:
+    from rich.console import Console
+
+    from trialsim.report.sizing import answer_sentences, answer_tables
+    from trialsim.report.tables import rich_table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 140), highlight=False)
+    for table in answer_tables(answer):
+        console.print(rich_table(table))
+    for sentence in answer_sentences(answer):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def _check_picture(path: Path, force: bool) -> None:
+    """Refuse a picture that cannot be written, before any work is done."""
+    if path.suffix.lower() not in _PICTURES:
+        raise UsageError(f"--picture: {path}: a picture is a file that ends in {' or '.join(_PICTURES)}.")
+    if path.is_dir():
+        raise UsageError(f"--picture: {path} is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise UsageError(f"--picture: there is no folder {path.parent}; make it, or name another place.")
+    if path.exists() and not force:
+        raise _exists(path)
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"--picture: {path} exists already; name another file, or replace it with --force.")
+
+
+def _write_picture(answer: Answer, path: Path, force: bool) -> None:
+    from trialsim.report.sizing import draw_answer
+    from trialsim.report.whole_file import write_whole
+
+    try:
+        write_whole(path, draw_answer(answer, path.suffix.lower().lstrip(".")), force)
+    except FileExistsError:
+        raise _exists(path) from None

@@ -1,0 +1,182 @@
+"""Questions of size and power about means, answered with a curve and the true error of the bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trialsim.stats.sample_size.answer import (
+    Answer,
+    AttainedAlpha,
+    Curve,
+    Figure,
+    Requirements,
+    spread,
+    target_problems,
+)
+from trialsim.stats.sample_size.means import (
+    MeansDesign,
+    critical_effect,
+    means_power,
+    means_sample_size,
+    z_bound_alpha,
+)
+from trialsim.stats.sample_size.smallest import split_whole, whole_patients
+
+_POINTS = 41
+_SOURCES = {
+    "t": "noncentral t distribution (Owen 1965)",
+    "welch": "noncentral t distribution with the degrees of freedom of Welch (1947) and Satterthwaite",
+    "z": "normal distribution, standard deviation known",
+}
+
+
+def means_size_answer(design: MeansDesign, power: float) -> Answer:
+    """Return how many patients reach a power.
+
+    Parameters
+    ----------
+    design
+        The comparison.
+    power
+        Asked for.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong with the numbers.
+    """
+    _refuse(design, power, None)
+    total = means_sample_size(design, power)
+    treatment, control = whole_patients(*design.split(total))
+    attained = _attained(design, treatment, control)
+    reached = means_power(design, treatment, control)
+    points = _over_patients(design, total)
+    mark = (float(treatment + control), reached)
+    curve = Curve("Power by patients", "patients in all", "power", points, mark, power)
+    results = {"n_exact": total, **_sizes(treatment, control), "power": reached}
+    results["critical_effect"] = critical_effect(design, treatment, control)
+    return _answer("samplesize", design, power, results, attained, curve)
+
+
+def means_power_answer(design: MeansDesign, patients: int) -> Answer:
+    """Return the power that a number of patients gives.
+
+    Parameters
+    ----------
+    design
+        The comparison.
+    patients
+        Of both arms together, split by the allocation ratio to the nearest patient.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong with the numbers.
+    """
+    _refuse(design, None, patients)
+    treatment, control = split_whole(patients, design.ratio) if design.samples == 2 else (patients, 0)
+    reached = means_power(design, treatment, control)
+    points = _over_effects(design, treatment, control)
+    curve = Curve(
+        "Power by effect", f"true {_effect_name(design)}", "power", points, (design.alternative, reached)
+    )
+    results: dict[str, Figure] = {**_sizes(treatment, control), "power": reached}
+    results["critical_effect"] = critical_effect(design, treatment, control)
+    return _answer("power", design, None, results, _attained(design, treatment, control), curve)
+
+
+def _refuse(design: MeansDesign, power: float | None, patients: int | None) -> None:
+    check = Requirements()
+    target_problems(check, design.alpha, power, design.ratio)
+    check.one_of("test", design.test, ("t", "z"))
+    check.one_of("scale", design.scale, ("difference", "ratio"))
+    check.within("sd", design.sd, 0.0, float("inf"))
+    check.within("control_sd", design.control_sd, 0.0, float("inf"))
+    finite = [
+        check.within(name, value, float("-inf"), float("inf"))
+        for name, value in (("effect", design.alternative), ("null", design.null))
+    ]
+    if design.samples not in (1, 2):
+        check.refuse("samples", f"{design.samples} is out of range; it must be 1 or 2")
+    if design.samples == 1 and design.scale == "ratio":
+        check.refuse("scale", "a ratio compares two arms; ask for --samples 2, or the scale difference")
+    if design.samples == 1 and design.control_sd is not None:
+        check.refuse("control_sd", "one sample has no control arm; leave it out")
+    if design.scale == "ratio" and design.null <= 0.0:
+        check.refuse("null", f"{design.null:g} is out of range; a ratio to be ruled out must be above 0")
+    if all(finite) and design.alternative == design.null:
+        check.refuse("effect", f"{design.alternative:g} is the value to be ruled out; assume another effect")
+    fewest = 2 if design.samples == 1 else 4
+    check.whole("patients", patients, fewest)
+    check.settle("means")
+
+
+def _attained(design: MeansDesign, treatment: int, control: int) -> AttainedAlpha:
+    if design.test == "t":
+        equal = design.control_sd in (None, design.sd)
+        how = (
+            "the t test is exact for normal outcomes with a common variance."
+            if equal
+            else "Welch's test holds its error approximately; for normal outcomes it is close from 10 patients an arm on."
+        )
+        return AttainedAlpha(design.alpha, design.alpha if equal else None, None, None, how)
+    how = (
+        "this is the error of the normal bound when the standard deviation is estimated from the data (exact for normal "
+        "outcomes, by the t distribution); the t test holds it."
+    )
+    return AttainedAlpha(design.alpha, z_bound_alpha(design, treatment, control), None, None, how)
+
+
+def _answer(
+    question: str,
+    design: MeansDesign,
+    power: float | None,
+    results: dict[str, Figure],
+    attained: AttainedAlpha,
+    curve: Curve,
+) -> Answer:
+    kind = "z" if design.test == "z" else "t" if design.control_sd in (None, design.sd) else "welch"
+    caution = attained.caution()
+    return Answer(
+        question=question,
+        endpoint="means",
+        method=f"{'one' if design.samples == 1 else 'two'}-sample {design.test} test of a {_effect_name(design)}",
+        source=_SOURCES[kind],
+        assumptions={
+            "effect": design.alternative,
+            "null": design.null,
+            "sd": design.sd,
+            "control_sd": design.control_sd,
+            "alpha_one_sided": design.alpha,
+            "power_target": power,
+            "ratio": design.ratio,
+        },
+        results=results,
+        attained_alpha=attained,
+        curves=(curve,),
+        warnings=() if caution is None else (caution,),
+    )
+
+
+def _effect_name(design: MeansDesign) -> str:
+    if design.samples == 1:
+        return "mean"
+    return "ratio of means" if design.scale == "ratio" else "difference in means"
+
+
+def _sizes(treatment: int, control: int) -> dict[str, Figure]:
+    return {"n_total": treatment + control, "n_treatment": treatment, "n_control": control}
+
+
+def _over_patients(design: MeansDesign, total: float) -> tuple[tuple[float, float], ...]:
+    fewest = 2.5 if design.samples == 1 else 2.5 * (1.0 + max(design.ratio, 1.0 / design.ratio)) / 2.0
+    sizes = spread(max(0.1 * total, fewest), max(2.0 * total, 2.0 * fewest), _POINTS)
+    return tuple((size, means_power(design, *design.split(size))) for size in sizes)
+
+
+def _over_effects(design: MeansDesign, treatment: int, control: int) -> tuple[tuple[float, float], ...]:
+    away = design.alternative - design.null
+    shares = [share for share in spread(0.0, 2.0, _POINTS) if share > 0.0]
+    effects = [design.null + away * share for share in shares]
+    powers = [means_power(replace(design, alternative=effect), treatment, control) for effect in effects]
+    return ((design.null, design.alpha), *zip(effects, powers, strict=True))

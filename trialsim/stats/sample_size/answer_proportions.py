@@ -1,0 +1,277 @@
+"""Questions of size and power about proportions, answered with a curve and the enumerated error of the bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trialsim.stats.sample_size.answer import (
+    Answer,
+    AttainedAlpha,
+    Curve,
+    Figure,
+    Requirements,
+    spread,
+    target_problems,
+)
+from trialsim.stats.sample_size.exact_proportions import (
+    MOST_ENUMERATED,
+    Flags,
+    binomial_bound,
+    binomial_power,
+    binomial_rejects,
+    error_on_the_null,
+    exact_sample_size,
+    fisher_power,
+    fisher_rejects,
+    largest_error,
+    one_sample_probability,
+    one_sample_z_rejects,
+    rejection_probability,
+    score_rejects,
+    sizes_of_base,
+)
+from trialsim.stats.sample_size.proportions import (
+    ProportionsDesign,
+    critical_effect,
+    proportions_power,
+    proportions_sample_size,
+)
+from trialsim.stats.sample_size.smallest import split_whole, whole_patients
+
+TESTS = ("score", "exact")
+_POINTS, _EXACT_POINTS = 41, 25
+_SOURCES = {
+    (
+        "score",
+        2,
+    ): "normal approximation with the variance under the null fitted to it (Farrington and Manning 1990)",
+    ("score", 1): "normal approximation (Fleiss, Levin and Paik 2003, section 2.5)",
+    ("exact", 2): "enumeration of both binomials, Fisher's exact test (Bennett and Hsu 1960)",
+    ("exact", 1): "enumeration of the binomial, exact binomial test",
+}
+
+
+def proportions_size_answer(design: ProportionsDesign, power: float, test: str = "score") -> Answer:
+    """Return how many patients reach a power.
+
+    Parameters
+    ----------
+    design
+        The comparison.
+    power
+        Asked for.
+    test
+        ``score`` (sized by the normal approximation) or ``exact`` (Fisher's, of one sample the binomial test).
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong with the numbers.
+    UsageError
+        When the exact test needs more patients than are enumerated.
+    """
+    _refuse(design, test, power, None)
+    results: dict[str, Figure] = {}
+    if test == "score":
+        total = proportions_sample_size(design, power)
+        treatment, control = whole_patients(*design.split(total))
+        results["n_exact"] = total
+        points = _over_patients(design, total)
+    else:
+        treatment, control = exact_sample_size(design, power)
+        points = _over_exact_patients(design, treatment, control)
+    results |= _found(design, test, treatment, control)
+    mark = (float(treatment + control), float(str(results["power"])))
+    curve = Curve("Power by patients", "patients in all", "power", points, mark, power)
+    return _answer("samplesize", design, test, power, results, (treatment, control), curve)
+
+
+def proportions_power_answer(design: ProportionsDesign, patients: int, test: str = "score") -> Answer:
+    """Return the power that a number of patients gives.
+
+    Parameters
+    ----------
+    design
+        The comparison.
+    patients
+        Of both arms together, split by the allocation ratio to the nearest patient.
+    test
+        ``score`` or ``exact``.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong with the numbers.
+    """
+    _refuse(design, test, None, patients)
+    treatment, control = split_whole(patients, design.ratio) if design.samples == 2 else (patients, 0)
+    results = _found(design, test, treatment, control)
+    points = _over_rates(design, test, treatment, control)
+    mark = (design.treatment_rate, float(str(results["power"])))
+    curve = Curve("Power by treatment rate", "true rate on treatment", "power", points, mark)
+    return _answer("power", design, test, None, results, (treatment, control), curve)
+
+
+def _refuse(design: ProportionsDesign, test: str, power: float | None, patients: int | None) -> None:
+    check = Requirements()
+    target_problems(check, design.alpha, power, design.ratio)
+    check.one_of("test", test, TESTS)
+    known_scale = check.one_of("scale", design.scale, ("difference", "ratio"))
+    if design.samples not in (1, 2):
+        check.refuse("samples", f"{design.samples} is out of range; it must be 1 or 2")
+    rates = [check.within("treatment_rate", design.treatment_rate, 0.0, 1.0)]
+    rates.append(
+        check.within("null" if design.samples == 1 else "control_rate", design.control_rate, 0.0, 1.0)
+    )
+    null = True
+    if design.samples == 2:
+        limits = (0.0, float("inf")) if design.scale == "ratio" else (-1.0, 1.0)
+        null = check.within("null", design.null, *limits)
+    if test == "exact" and design.samples == 2 and design.null != (1.0 if design.scale == "ratio" else 0.0):
+        check.refuse("null", "Fisher's exact test is of equality only; use the score test for a margin")
+    if known_scale and all(rates) and null and abs(design.contrast) < 1e-12:
+        check.refuse("treatment_rate", "the assumed rates meet the null exactly; assume another effect")
+    if check.whole("patients", patients, 2 if design.samples == 1 else 4) and patients is not None:
+        largest = max(split_whole(patients, design.ratio)) if design.samples == 2 else patients
+        if test == "exact" and largest > MOST_ENUMERATED:
+            check.refuse("patients", f"an arm of {largest:,} is not enumerated (at most {MOST_ENUMERATED:,})")
+    check.settle("proportions")
+
+
+def _found(design: ProportionsDesign, test: str, treatment: int, control: int) -> dict[str, Figure]:
+    found: dict[str, Figure] = {
+        "n_total": treatment + control,
+        "n_treatment": treatment,
+        "n_control": control,
+        "power": _power(design, test, treatment, control),
+    }
+    if test == "score":
+        found["power_enumerated"] = None
+        if max(treatment, control) <= MOST_ENUMERATED:
+            rejects = _rejects(design, test, treatment, control)
+            found["power_enumerated"] = _probability(design, rejects, design.treatment_rate)
+        found["critical_effect"] = critical_effect(design, treatment, control)
+    elif design.samples == 1:
+        bound = binomial_bound(design, treatment)
+        found["critical_count"] = bound
+    return found
+
+
+def _power(design: ProportionsDesign, test: str, treatment: int, control: int) -> float:
+    if test == "score":
+        return proportions_power(design, treatment, control)
+    return (
+        binomial_power(design, treatment) if design.samples == 1 else fisher_power(design, treatment, control)
+    )
+
+
+def _rejects(design: ProportionsDesign, test: str, treatment: int, control: int) -> Flags:
+    if design.samples == 1:
+        return (one_sample_z_rejects if test == "score" else binomial_rejects)(design, treatment)
+    if test == "score":
+        return score_rejects(design, treatment, control)
+    return fisher_rejects(treatment, control, design.alpha, design.contrast > 0.0)
+
+
+def _probability(design: ProportionsDesign, rejects: Flags, treatment_rate: float) -> float:
+    if design.samples == 1:
+        return one_sample_probability(rejects, treatment_rate)
+    return rejection_probability(rejects, treatment_rate, design.control_rate)
+
+
+def _attained(design: ProportionsDesign, test: str, treatment: int, control: int) -> AttainedAlpha:
+    if max(treatment, control) > MOST_ENUMERATED:
+        how = f"not enumerated above {MOST_ENUMERATED:,} patients in an arm, where the normal bound is close."
+        return AttainedAlpha(design.alpha, None, None, None, how)
+    rejects = _rejects(design, test, treatment, control)
+    what = (
+        "Fisher's and the binomial test hold it."
+        if test == "score"
+        else "an exact test stays at or below it."
+    )
+    if design.samples == 1:
+        attained = one_sample_probability(rejects, design.control_rate)
+        return AttainedAlpha(design.alpha, attained, None, None, f"enumerated over all counts; {what}")
+    largest, at = largest_error(design, rejects)
+    attained = error_on_the_null(design, rejects, design.control_rate)
+    how = f"enumerated over all pairs of counts, and the largest over every control rate; {what}"
+    return AttainedAlpha(design.alpha, attained, largest, at, how)
+
+
+def _answer(
+    question: str,
+    design: ProportionsDesign,
+    test: str,
+    power: float | None,
+    results: dict[str, Figure],
+    sizes: tuple[int, int],
+    curve: Curve,
+) -> Answer:
+    attained = _attained(design, test, *sizes)
+    one = design.samples == 1
+    kind = {"score": "score", "exact": "binomial" if one else "Fisher exact"}[test]
+    of = "rate" if one else "risk ratio" if design.scale == "ratio" else "risk difference"
+    warnings = [caution for caution in (attained.caution(),) if caution is not None]
+    exact = results.get("power_enumerated")
+    approximate = results["power"]
+    if isinstance(exact, float) and isinstance(approximate, float) and exact < approximate - 0.01:
+        warnings.append(
+            f"The enumerated power of the score test is {exact:.4f}, less than the {approximate:.4f} of its normal "
+            "approximation: the sample is too small for the formula."
+        )
+    return Answer(
+        question=question,
+        endpoint="proportions",
+        method=f"{'one' if one else 'two'}-sample {kind} test of a {of}",
+        source=_SOURCES[test, design.samples],
+        assumptions={
+            "treatment_rate": design.treatment_rate,
+            "control_rate": None if one else design.control_rate,
+            "null": design.control_rate if one else design.null,
+            "alpha_one_sided": design.alpha,
+            "power_target": power,
+            "ratio": design.ratio,
+        },
+        results=results,
+        attained_alpha=attained,
+        curves=(curve,),
+        warnings=tuple(warnings),
+    )
+
+
+def _over_patients(design: ProportionsDesign, total: float) -> tuple[tuple[float, float], ...]:
+    sizes = spread(max(0.1 * total, 2.0), max(2.0 * total, 4.0), _POINTS)
+    return tuple((size, proportions_power(design, *design.split(size))) for size in sizes)
+
+
+def _over_exact_patients(
+    design: ProportionsDesign, treatment: int, control: int
+) -> tuple[tuple[float, float], ...]:
+    base = treatment if design.samples == 1 else control
+    bases = sorted({base, *(max(1, round(each)) for each in spread(0.25 * base, 1.5 * base, _EXACT_POINTS))})
+    points = []
+    for each in bases:
+        sizes = sizes_of_base(design, each)
+        if max(sizes) <= MOST_ENUMERATED:
+            points.append((float(sum(sizes)), _power(design, "exact", *sizes)))
+    return tuple(points)
+
+
+def _over_rates(
+    design: ProportionsDesign, test: str, treatment: int, control: int
+) -> tuple[tuple[float, float], ...]:
+    null_rate = design.multiplier * design.control_rate + design.margin
+    away = design.treatment_rate - null_rate
+    rejects = _rejects(design, "exact", treatment, control) if test == "exact" else None
+    points = []
+    for share in spread(0.0, 2.0, _POINTS):
+        rate = null_rate + away * share
+        if not 0.0 < rate < 1.0:
+            continue
+        if rejects is not None:
+            points.append((rate, _probability(design, rejects, rate)))
+        elif abs(rate - null_rate) < 1e-12:
+            points.append((rate, design.alpha))
+        else:
+            points.append((rate, proportions_power(replace(design, treatment_rate=rate), treatment, control)))
+    return tuple(points)
