@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sided, one_sided, tell
+from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
 
 if TYPE_CHECKING:
     from trialsim.stats.sample_size.means import MeansDesign
@@ -34,7 +34,7 @@ def means_size(
     sd: Sd,
     power: Power = 0.9,
     alpha: Alpha = 0.025,
-    sided: Sided = 1,
+    sides: Sides = 1,
     null: Null = None,
     samples: Samples = 2,
     scale: Scale = "difference",
@@ -48,7 +48,7 @@ def means_size(
     """Patients for a test of means."""
     from trialsim.stats.sample_size.answer_means import means_size_answer
 
-    design = _design(effect, sd, alpha, sided, null, samples, scale, test, ratio, control_sd)
+    design = _design(effect, sd, alpha, sides, null, samples, scale, test, ratio, control_sd)
     tell("samplesize means", lambda: means_size_answer(design, power), json, picture, force)
 
 
@@ -57,7 +57,7 @@ def means_power(
     sd: Sd,
     patients: Patients,
     alpha: Alpha = 0.025,
-    sided: Sided = 1,
+    sides: Sides = 1,
     null: Null = None,
     samples: Samples = 2,
     scale: Scale = "difference",
@@ -71,7 +71,7 @@ def means_power(
     """Power of a test of means."""
     from trialsim.stats.sample_size.answer_means import means_power_answer
 
-    design = _design(effect, sd, alpha, sided, null, samples, scale, test, ratio, control_sd)
+    design = _design(effect, sd, alpha, sides, null, samples, scale, test, ratio, control_sd)
     tell("power means", lambda: means_power_answer(design, patients), json, picture, force)
 
 
@@ -79,7 +79,7 @@ def _design(
     effect: float,
     sd: float,
     alpha: float,
-    sided: int,
+    sides: int,
     null: float | None,
     samples: int,
     scale: str,
@@ -90,5 +90,5 @@ def _design(
     from trialsim.stats.sample_size.means import MeansDesign
 
     ruled_out = null if null is not None else 1.0 if scale == "ratio" else 0.0
-    error = one_sided(alpha, sided)
+    error = one_sided(alpha, sides)
     return MeansDesign(effect, sd, ruled_out, samples, scale, test, error, ratio, control_sd)

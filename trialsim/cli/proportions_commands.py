@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sided, one_sided, tell
+from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def proportions_size(
     control_rate: ControlRate = None,
     power: Power = 0.9,
     alpha: Alpha = 0.025,
-    sided: Sided = 1,
+    sides: Sides = 1,
     null: Null = None,
     samples: Samples = 2,
     scale: Scale = "difference",
@@ -52,7 +52,7 @@ def proportions_size(
     """Patients for a test of proportions."""
     from trialsim.stats.sample_size.answer_proportions import proportions_size_answer
 
-    design = _design(treatment_rate, control_rate, alpha, sided, null, samples, scale, ratio)
+    design = _design(treatment_rate, control_rate, alpha, sides, null, samples, scale, ratio)
     tell("samplesize proportions", lambda: proportions_size_answer(design, power, test), json, picture, force)
 
 
@@ -61,7 +61,7 @@ def proportions_power(
     patients: Patients,
     control_rate: ControlRate = None,
     alpha: Alpha = 0.025,
-    sided: Sided = 1,
+    sides: Sides = 1,
     null: Null = None,
     samples: Samples = 2,
     scale: Scale = "difference",
@@ -74,7 +74,7 @@ def proportions_power(
     """Power of a test of proportions."""
     from trialsim.stats.sample_size.answer_proportions import proportions_power_answer
 
-    design = _design(treatment_rate, control_rate, alpha, sided, null, samples, scale, ratio)
+    design = _design(treatment_rate, control_rate, alpha, sides, null, samples, scale, ratio)
     tell("power proportions", lambda: proportions_power_answer(design, patients, test), json, picture, force)
 
 
@@ -82,7 +82,7 @@ def _design(
     treatment_rate: float,
     control_rate: float | None,
     alpha: float,
-    sided: int,
+    sides: int,
     null: float | None,
     samples: int,
     scale: str,
@@ -90,7 +90,7 @@ def _design(
 ) -> ProportionsDesign:
     from trialsim.stats.sample_size.proportions import ProportionsDesign
 
-    error = one_sided(alpha, sided)
+    error = one_sided(alpha, sides)
     if samples == 1:
         if null is None or control_rate is not None:
             raise UsageError("--samples 1 takes the rate to be ruled out as --null, and no --control-rate.")

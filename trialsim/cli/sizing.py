@@ -14,8 +14,8 @@ from trialsim.errors import Problem, ScenarioError, UsageError
 if TYPE_CHECKING:
     from trialsim.stats.sample_size.answer import Answer
 
-Alpha = Annotated[float, typer.Option(help="Type I error, of one side unless --sided 2.")]
-Sided = Annotated[int, typer.Option(help="1 or 2; with 2, half of alpha on the side of the effect counts.")]
+Alpha = Annotated[float, typer.Option(help="Type I error, of one side unless --sides 2.")]
+Sides = Annotated[int, typer.Option(help="1 or 2; with 2, half of alpha on the side of the effect counts.")]
 Power = Annotated[float, typer.Option(help="Power asked for.")]
 Ratio = Annotated[float, typer.Option(help="Treatment patients for each control patient.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
@@ -25,7 +25,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a picture that exi
 _PICTURES = (".svg", ".png")
 
 
-def one_sided(alpha: float, sided: int) -> float:
+def one_sided(alpha: float, sides: int) -> float:
     """Return the error of the side that counts.
 
     Raises
@@ -33,9 +33,9 @@ def one_sided(alpha: float, sided: int) -> float:
     UsageError
         When there are neither one nor two sides.
     """
-    if sided not in (1, 2):
-        raise UsageError(f"--sided: {sided} is out of range; it must be 1 or 2.")
-    return alpha / sided
+    if sides not in (1, 2):
+        raise UsageError(f"--sides: {sides} is out of range; it must be 1 or 2.")
+    return alpha / sides
 
 
 @contextmanager

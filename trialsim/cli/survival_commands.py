@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sided, one_sided, tell
+from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
 
 Text = str | None
 Control = Annotated[
@@ -72,7 +72,7 @@ def survival_size(
     at: At = None,
     power: Power = 0.9,
     alpha: Alpha = 0.025,
-    sided: Sided = 1,
+    sides: Sides = 1,
     ratio: Ratio = 1.0,
     json: Json = False,
     picture: Picture = None,
@@ -90,7 +90,7 @@ def survival_size(
 
     written = WrittenSurvival(
         control, treatment, hazard_ratio, delay, null, accrual, accrual_rate, patients, follow_up, dropout,
-        treatment_dropout, test, method, at, one_sided(alpha, sided), ratio,
+        treatment_dropout, test, method, at, one_sided(alpha, sides), ratio,
     )  # fmt: skip
 
     def answer() -> Answer:
@@ -117,7 +117,7 @@ def survival_power(
     method: Method = None,
     at: At = None,
     alpha: Alpha = 0.025,
-    sided: Sided = 1,
+    sides: Sides = 1,
     ratio: Ratio = 1.0,
     json: Json = False,
     picture: Picture = None,
@@ -130,7 +130,7 @@ def survival_power(
 
     written = WrittenSurvival(
         control, treatment, hazard_ratio, delay, null, accrual, accrual_rate, patients, follow_up, dropout,
-        treatment_dropout, test, method, at, one_sided(alpha, sided), ratio,
+        treatment_dropout, test, method, at, one_sided(alpha, sides), ratio,
     )  # fmt: skip
 
     def answer() -> Answer:

@@ -98,6 +98,8 @@ class Answer:
         The true error of the bound.
     curves
         For pictures.
+    looks
+        Of a group sequential design: bounds, size and what happens at each look.
     analyses
         What each analysis may expect.
     trade_off
@@ -114,6 +116,7 @@ class Answer:
     results: Mapping[str, Figure]
     attained_alpha: AttainedAlpha
     curves: tuple[Curve, ...]
+    looks: tuple[Mapping[str, Figure], ...] = ()
     analyses: tuple[Mapping[str, Figure], ...] = ()
     trade_off: tuple[Mapping[str, Figure], ...] = ()
     warnings: tuple[str, ...] = field(default_factory=tuple)
@@ -135,6 +138,7 @@ class Answer:
                 "largest_at_control_rate": attained.largest_at,
                 "how": attained.how,
             },
+            "looks": [dict(each) for each in self.looks],
             "analyses": [dict(each) for each in self.analyses],
             "trade_off": [dict(each) for each in self.trade_off],
             "curves": [

@@ -20,6 +20,7 @@ from trialsim.stats.sample_size.means import (
     means_sample_size,
     z_bound_alpha,
 )
+from trialsim.stats.sample_size.sequential import SequentialBounds, inflation_of, named
 from trialsim.stats.sample_size.smallest import split_whole, whole_patients
 
 _POINTS = 41
@@ -30,7 +31,7 @@ _SOURCES = {
 }
 
 
-def means_size_answer(design: MeansDesign, power: float) -> Answer:
+def means_size_answer(design: MeansDesign, power: float, bounds: SequentialBounds | None = None) -> Answer:
     """Return how many patients reach a power.
 
     Parameters
@@ -39,6 +40,8 @@ def means_size_answer(design: MeansDesign, power: float) -> Answer:
         The comparison.
     power
         Asked for.
+    bounds
+        Of a group sequential design; None for a single analysis.
 
     Raises
     ------
@@ -46,19 +49,17 @@ def means_size_answer(design: MeansDesign, power: float) -> Answer:
         With everything that is wrong with the numbers.
     """
     _refuse(design, power, None)
-    total = means_sample_size(design, power)
+    total = means_sample_size(design, power) * inflation_of(bounds)
     treatment, control = whole_patients(*design.split(total))
-    attained = _attained(design, treatment, control)
-    reached = means_power(design, treatment, control)
-    points = _over_patients(design, total)
+    reached = _power(design, bounds, treatment, control)
+    points = _over_patients(design, bounds, total)
     mark = (float(treatment + control), reached)
     curve = Curve("Power by patients", "patients in all", "power", points, mark, power)
-    results = {"n_exact": total, **_sizes(treatment, control), "power": reached}
-    results["critical_effect"] = critical_effect(design, treatment, control)
-    return _answer("samplesize", design, power, results, attained, curve)
+    results: dict[str, Figure] = {"n_exact": total, **_sizes(treatment, control), "power": reached}
+    return _answer("samplesize", design, bounds, power, results, (treatment, control), curve)
 
 
-def means_power_answer(design: MeansDesign, patients: int) -> Answer:
+def means_power_answer(design: MeansDesign, patients: int, bounds: SequentialBounds | None = None) -> Answer:
     """Return the power that a number of patients gives.
 
     Parameters
@@ -66,7 +67,9 @@ def means_power_answer(design: MeansDesign, patients: int) -> Answer:
     design
         The comparison.
     patients
-        Of both arms together, split by the allocation ratio to the nearest patient.
+        Of both arms together at the (last) analysis, split by the allocation ratio to the nearest patient.
+    bounds
+        Of a group sequential design; None for a single analysis.
 
     Raises
     ------
@@ -75,14 +78,13 @@ def means_power_answer(design: MeansDesign, patients: int) -> Answer:
     """
     _refuse(design, None, patients)
     treatment, control = split_whole(patients, design.ratio) if design.samples == 2 else (patients, 0)
-    reached = means_power(design, treatment, control)
-    points = _over_effects(design, treatment, control)
+    reached = _power(design, bounds, treatment, control)
+    points = _over_effects(design, bounds, treatment, control)
     curve = Curve(
         "Power by effect", f"true {_effect_name(design)}", "power", points, (design.alternative, reached)
     )
     results: dict[str, Figure] = {**_sizes(treatment, control), "power": reached}
-    results["critical_effect"] = critical_effect(design, treatment, control)
-    return _answer("power", design, None, results, _attained(design, treatment, control), curve)
+    return _answer("power", design, bounds, None, results, (treatment, control), curve)
 
 
 def _refuse(design: MeansDesign, power: float | None, patients: int | None) -> None:
@@ -111,7 +113,37 @@ def _refuse(design: MeansDesign, power: float | None, patients: int | None) -> N
     check.settle("means")
 
 
-def _attained(design: MeansDesign, treatment: int, control: int) -> AttainedAlpha:
+def _power(design: MeansDesign, bounds: SequentialBounds | None, treatment: float, control: float) -> float:
+    if bounds is None:
+        return means_power(design, treatment, control)
+    return bounds.power(means_power(design, treatment / bounds.inflation, control / bounds.inflation))
+
+
+def _looks(
+    design: MeansDesign, bounds: SequentialBounds, treatment: float, control: float
+) -> tuple[list[dict[str, Figure]], dict[str, Figure]]:
+    """Return the looks, and the mean sizes."""
+    fixed = means_power(design, treatment / bounds.inflation, control / bounds.inflation)
+    drift = bounds.drift(min(fixed, 1.0 - 1e-14))
+    rows = bounds.looks(bounds.at(drift))
+    for row, rate, p in zip(rows, bounds.rates, bounds.nominal, strict=True):
+        row["n"] = rate * (treatment + control)
+        at_look = replace(design, alpha=p)
+        row["critical_effect"] = (
+            critical_effect(at_look, rate * treatment, rate * control) if p > 0.0 else None
+        )
+    return rows, bounds.expected(drift, treatment + control, "n")
+
+
+def _attained(
+    design: MeansDesign, bounds: SequentialBounds | None, treatment: int, control: int
+) -> AttainedAlpha:
+    if bounds is not None:
+        how = (
+            "not enumerated for repeated looks at normal outcomes; bounds turned into p values and from these into "
+            "bounds for t, as listed, come close to the nominal error."
+        )
+        return AttainedAlpha(design.alpha, None, None, None, how)
     if design.test == "t":
         equal = design.control_sd in (None, design.sd)
         how = (
@@ -130,17 +162,30 @@ def _attained(design: MeansDesign, treatment: int, control: int) -> AttainedAlph
 def _answer(
     question: str,
     design: MeansDesign,
+    bounds: SequentialBounds | None,
     power: float | None,
     results: dict[str, Figure],
-    attained: AttainedAlpha,
+    sizes: tuple[int, int],
     curve: Curve,
 ) -> Answer:
+    attained = _attained(design, bounds, *sizes)
+    looks: list[dict[str, Figure]] = []
+    if bounds is None:
+        results["critical_effect"] = critical_effect(design, *sizes)
+    else:
+        looks, expected = _looks(design, bounds, *sizes)
+        results |= {
+            "critical_effect": looks[-1]["critical_effect"],
+            "inflation_factor": bounds.inflation,
+            **expected,
+        }
     kind = "z" if design.test == "z" else "t" if design.control_sd in (None, design.sd) else "welch"
     caution = attained.caution()
+    samples = "one" if design.samples == 1 else "two"
     return Answer(
         question=question,
         endpoint="means",
-        method=f"{'one' if design.samples == 1 else 'two'}-sample {design.test} test of a {_effect_name(design)}",
+        method=f"{samples}-sample {design.test} test of a {_effect_name(design)}{named(bounds)}",
         source=_SOURCES[kind],
         assumptions={
             "effect": design.alternative,
@@ -154,6 +199,7 @@ def _answer(
         results=results,
         attained_alpha=attained,
         curves=(curve,),
+        looks=tuple(looks),
         warnings=() if caution is None else (caution,),
     )
 
@@ -168,15 +214,20 @@ def _sizes(treatment: int, control: int) -> dict[str, Figure]:
     return {"n_total": treatment + control, "n_treatment": treatment, "n_control": control}
 
 
-def _over_patients(design: MeansDesign, total: float) -> tuple[tuple[float, float], ...]:
+def _over_patients(
+    design: MeansDesign, bounds: SequentialBounds | None, total: float
+) -> tuple[tuple[float, float], ...]:
     fewest = 2.5 if design.samples == 1 else 2.5 * (1.0 + max(design.ratio, 1.0 / design.ratio)) / 2.0
     sizes = spread(max(0.1 * total, fewest), max(2.0 * total, 2.0 * fewest), _POINTS)
-    return tuple((size, means_power(design, *design.split(size))) for size in sizes)
+    return tuple((size, _power(design, bounds, *design.split(size))) for size in sizes)
 
 
-def _over_effects(design: MeansDesign, treatment: int, control: int) -> tuple[tuple[float, float], ...]:
+def _over_effects(
+    design: MeansDesign, bounds: SequentialBounds | None, treatment: int, control: int
+) -> tuple[tuple[float, float], ...]:
     away = design.alternative - design.null
     shares = [share for share in spread(0.0, 2.0, _POINTS) if share > 0.0]
     effects = [design.null + away * share for share in shares]
-    powers = [means_power(replace(design, alternative=effect), treatment, control) for effect in effects]
-    return ((design.null, design.alpha), *zip(effects, powers, strict=True))
+    powers = [_power(replace(design, alternative=effect), bounds, treatment, control) for effect in effects]
+    at_null = design.alpha if bounds is None else bounds.at(0.0).power
+    return ((design.null, at_null), *zip(effects, powers, strict=True))

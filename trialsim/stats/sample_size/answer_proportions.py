@@ -36,6 +36,13 @@ from trialsim.stats.sample_size.proportions import (
     proportions_power,
     proportions_sample_size,
 )
+from trialsim.stats.sample_size.sequential import SequentialBounds, inflation_of, named
+from trialsim.stats.sample_size.sequential_proportions import (
+    MOST_SEQUENTIAL,
+    sequential_errors,
+    sequential_probability,
+    sizes_of_looks,
+)
 from trialsim.stats.sample_size.smallest import split_whole, whole_patients
 
 TESTS = ("score", "exact")
@@ -51,7 +58,9 @@ _SOURCES = {
 }
 
 
-def proportions_size_answer(design: ProportionsDesign, power: float, test: str = "score") -> Answer:
+def proportions_size_answer(
+    design: ProportionsDesign, power: float, test: str = "score", bounds: SequentialBounds | None = None
+) -> Answer:
     """Return how many patients reach a power.
 
     Parameters
@@ -62,6 +71,8 @@ def proportions_size_answer(design: ProportionsDesign, power: float, test: str =
         Asked for.
     test
         ``score`` (sized by the normal approximation) or ``exact`` (Fisher's, of one sample the binomial test).
+    bounds
+        Of a group sequential design, for the score test; None for a single analysis.
 
     Raises
     ------
@@ -70,23 +81,25 @@ def proportions_size_answer(design: ProportionsDesign, power: float, test: str =
     UsageError
         When the exact test needs more patients than are enumerated.
     """
-    _refuse(design, test, power, None)
+    _refuse(design, test, power, None, bounds)
     results: dict[str, Figure] = {}
     if test == "score":
-        total = proportions_sample_size(design, power)
+        total = proportions_sample_size(design, power) * inflation_of(bounds)
         treatment, control = whole_patients(*design.split(total))
         results["n_exact"] = total
-        points = _over_patients(design, total)
+        points = _over_patients(design, bounds, total)
     else:
         treatment, control = exact_sample_size(design, power)
         points = _over_exact_patients(design, treatment, control)
-    results |= _found(design, test, treatment, control)
+    results |= _found(design, test, bounds, treatment, control)
     mark = (float(treatment + control), float(str(results["power"])))
     curve = Curve("Power by patients", "patients in all", "power", points, mark, power)
-    return _answer("samplesize", design, test, power, results, (treatment, control), curve)
+    return _answer("samplesize", design, test, bounds, power, results, (treatment, control), curve)
 
 
-def proportions_power_answer(design: ProportionsDesign, patients: int, test: str = "score") -> Answer:
+def proportions_power_answer(
+    design: ProportionsDesign, patients: int, test: str = "score", bounds: SequentialBounds | None = None
+) -> Answer:
     """Return the power that a number of patients gives.
 
     Parameters
@@ -94,28 +107,38 @@ def proportions_power_answer(design: ProportionsDesign, patients: int, test: str
     design
         The comparison.
     patients
-        Of both arms together, split by the allocation ratio to the nearest patient.
+        Of both arms together at the (last) analysis, split by the allocation ratio to the nearest patient.
     test
         ``score`` or ``exact``.
+    bounds
+        Of a group sequential design, for the score test; None for a single analysis.
 
     Raises
     ------
     ScenarioError
         With everything that is wrong with the numbers.
     """
-    _refuse(design, test, None, patients)
+    _refuse(design, test, None, patients, bounds)
     treatment, control = split_whole(patients, design.ratio) if design.samples == 2 else (patients, 0)
-    results = _found(design, test, treatment, control)
-    points = _over_rates(design, test, treatment, control)
+    results = _found(design, test, bounds, treatment, control)
+    points = _over_rates(design, test, bounds, treatment, control)
     mark = (design.treatment_rate, float(str(results["power"])))
     curve = Curve("Power by treatment rate", "true rate on treatment", "power", points, mark)
-    return _answer("power", design, test, None, results, (treatment, control), curve)
+    return _answer("power", design, test, bounds, None, results, (treatment, control), curve)
 
 
-def _refuse(design: ProportionsDesign, test: str, power: float | None, patients: int | None) -> None:
+def _refuse(
+    design: ProportionsDesign,
+    test: str,
+    power: float | None,
+    patients: int | None,
+    bounds: SequentialBounds | None,
+) -> None:
     check = Requirements()
     target_problems(check, design.alpha, power, design.ratio)
     check.one_of("test", test, TESTS)
+    if test == "exact" and bounds is not None:
+        check.refuse("test", "an exact test is of a single analysis; use the score test with --information")
     known_scale = check.one_of("scale", design.scale, ("difference", "ratio"))
     if design.samples not in (1, 2):
         check.refuse("samples", f"{design.samples} is out of range; it must be 1 or 2")
@@ -138,14 +161,20 @@ def _refuse(design: ProportionsDesign, test: str, power: float | None, patients:
     check.settle("proportions")
 
 
-def _found(design: ProportionsDesign, test: str, treatment: int, control: int) -> dict[str, Figure]:
+def _found(
+    design: ProportionsDesign, test: str, bounds: SequentialBounds | None, treatment: int, control: int
+) -> dict[str, Figure]:
     found: dict[str, Figure] = {
         "n_total": treatment + control,
         "n_treatment": treatment,
         "n_control": control,
-        "power": _power(design, test, treatment, control),
+        "power": _power(design, test, treatment, control)
+        if bounds is None
+        else _score_power(design, bounds, treatment, control),
     }
-    if test == "score":
+    if bounds is not None:
+        found |= _enumerated(design, bounds, treatment, control)
+    elif test == "score":
         found["power_enumerated"] = None
         if max(treatment, control) <= MOST_ENUMERATED:
             rejects = _rejects(design, test, treatment, control)
@@ -155,6 +184,41 @@ def _found(design: ProportionsDesign, test: str, treatment: int, control: int) -
         bound = binomial_bound(design, treatment)
         found["critical_count"] = bound
     return found
+
+
+def _score_power(
+    design: ProportionsDesign, bounds: SequentialBounds | None, treatment: float, control: float
+) -> float:
+    if bounds is None:
+        return proportions_power(design, treatment, control)
+    return bounds.power(proportions_power(design, treatment / bounds.inflation, control / bounds.inflation))
+
+
+def _enumerated(
+    design: ProportionsDesign, bounds: SequentialBounds, treatment: int, control: int
+) -> dict[str, Figure]:
+    """Return the power without approximation, futility bounds obeyed, where the looks are enumerated."""
+    if max(treatment, control) > MOST_SEQUENTIAL:
+        return {"power_enumerated": None}
+    sizes = sizes_of_looks(bounds, treatment, control)
+    rates = (design.treatment_rate, design.control_rate)
+    return {"power_enumerated": sequential_probability(design, bounds, sizes, rates, futility=True)}
+
+
+def _looks(
+    design: ProportionsDesign, bounds: SequentialBounds, treatment: int, control: int
+) -> tuple[list[dict[str, Figure]], dict[str, Figure]]:
+    """Return the looks, and the mean sizes."""
+    fixed = proportions_power(design, treatment / bounds.inflation, control / bounds.inflation)
+    drift = bounds.drift(min(fixed, 1.0 - 1e-14))
+    rows = bounds.looks(bounds.at(drift))
+    for row, rate, p in zip(rows, bounds.rates, bounds.nominal, strict=True):
+        row["n"] = rate * (treatment + control)
+        at_look = replace(design, alpha=p)
+        row["critical_effect"] = (
+            critical_effect(at_look, rate * treatment, rate * control) if p > 0.0 else None
+        )
+    return rows, bounds.expected(drift, treatment + control, "n")
 
 
 def _power(design: ProportionsDesign, test: str, treatment: int, control: int) -> float:
@@ -179,15 +243,30 @@ def _probability(design: ProportionsDesign, rejects: Flags, treatment_rate: floa
     return rejection_probability(rejects, treatment_rate, design.control_rate)
 
 
+def _attained_sequential(
+    design: ProportionsDesign, bounds: SequentialBounds, treatment: int, control: int
+) -> AttainedAlpha:
+    if max(treatment, control) > MOST_SEQUENTIAL:
+        how = (
+            f"not enumerated above {MOST_SEQUENTIAL:,} patients in an arm, where the normal bounds are close."
+        )
+        return AttainedAlpha(design.alpha, None, None, None, how)
+    sizes = sizes_of_looks(bounds, treatment, control)
+    attained, largest, at = sequential_errors(design, bounds, sizes)
+    how = (
+        "enumerated over all counts at all looks, futility bounds not obeyed; no exact test of repeated looks is "
+        "offered, so plan more patients or a smaller alpha."
+    )
+    return AttainedAlpha(design.alpha, attained, largest, at, how)
+
+
 def _attained(design: ProportionsDesign, test: str, treatment: int, control: int) -> AttainedAlpha:
     if max(treatment, control) > MOST_ENUMERATED:
         how = f"not enumerated above {MOST_ENUMERATED:,} patients in an arm, where the normal bound is close."
         return AttainedAlpha(design.alpha, None, None, None, how)
     rejects = _rejects(design, test, treatment, control)
     what = (
-        "Fisher's and the binomial test hold it."
-        if test == "score"
-        else "an exact test stays at or below it."
+        "an exact test (--test exact) holds it." if test == "score" else "an exact test stays at or below it."
     )
     if design.samples == 1:
         attained = one_sample_probability(rejects, design.control_rate)
@@ -202,12 +281,23 @@ def _answer(
     question: str,
     design: ProportionsDesign,
     test: str,
+    bounds: SequentialBounds | None,
     power: float | None,
     results: dict[str, Figure],
     sizes: tuple[int, int],
     curve: Curve,
 ) -> Answer:
-    attained = _attained(design, test, *sizes)
+    looks: list[dict[str, Figure]] = []
+    if bounds is None:
+        attained = _attained(design, test, *sizes)
+    else:
+        attained = _attained_sequential(design, bounds, *sizes)
+        looks, expected = _looks(design, bounds, *sizes)
+        results |= {
+            "critical_effect": looks[-1]["critical_effect"],
+            "inflation_factor": bounds.inflation,
+            **expected,
+        }
     one = design.samples == 1
     kind = {"score": "score", "exact": "binomial" if one else "Fisher exact"}[test]
     of = "rate" if one else "risk ratio" if design.scale == "ratio" else "risk difference"
@@ -222,7 +312,7 @@ def _answer(
     return Answer(
         question=question,
         endpoint="proportions",
-        method=f"{'one' if one else 'two'}-sample {kind} test of a {of}",
+        method=f"{'one' if one else 'two'}-sample {kind} test of a {of}{named(bounds)}",
         source=_SOURCES[test, design.samples],
         assumptions={
             "treatment_rate": design.treatment_rate,
@@ -235,13 +325,16 @@ def _answer(
         results=results,
         attained_alpha=attained,
         curves=(curve,),
+        looks=tuple(looks),
         warnings=tuple(warnings),
     )
 
 
-def _over_patients(design: ProportionsDesign, total: float) -> tuple[tuple[float, float], ...]:
+def _over_patients(
+    design: ProportionsDesign, bounds: SequentialBounds | None, total: float
+) -> tuple[tuple[float, float], ...]:
     sizes = spread(max(0.1 * total, 2.0), max(2.0 * total, 4.0), _POINTS)
-    return tuple((size, proportions_power(design, *design.split(size))) for size in sizes)
+    return tuple((size, _score_power(design, bounds, *design.split(size))) for size in sizes)
 
 
 def _over_exact_patients(
@@ -258,7 +351,7 @@ def _over_exact_patients(
 
 
 def _over_rates(
-    design: ProportionsDesign, test: str, treatment: int, control: int
+    design: ProportionsDesign, test: str, bounds: SequentialBounds | None, treatment: int, control: int
 ) -> tuple[tuple[float, float], ...]:
     null_rate = design.multiplier * design.control_rate + design.margin
     away = design.treatment_rate - null_rate
@@ -271,7 +364,9 @@ def _over_rates(
         if rejects is not None:
             points.append((rate, _probability(design, rejects, rate)))
         elif abs(rate - null_rate) < 1e-12:
-            points.append((rate, design.alpha))
+            points.append((rate, design.alpha if bounds is None else bounds.at(0.0).power))
         else:
-            points.append((rate, proportions_power(replace(design, treatment_rate=rate), treatment, control)))
+            points.append(
+                (rate, _score_power(replace(design, treatment_rate=rate), bounds, treatment, control))
+            )
     return tuple(points)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from trialsim.stats.normal import upper_quantile
 from trialsim.stats.sample_size.answer import (
     Answer,
@@ -24,15 +26,16 @@ from trialsim.stats.sample_size.piecewise_events import (
 from trialsim.stats.sample_size.smallest import whole_patients
 from trialsim.stats.sample_size.sparse_events import SPARSE_SHARE, sparse_event_alpha
 from trialsim.stats.sample_size.survival import (
+    LogrankDesign,
     critical_hazard_ratio,
+    plan_power,
     power_of_events,
     required_events,
     too_many_events,
 )
 from trialsim.stats.sample_size.survival_question import SurvivalQuestion
 from trialsim.stats.sample_size.survival_trade_off import trade_off
-from trialsim.stats.sample_size.weighted_logrank import LOGRANK, weighted_analyses
-from trialsim.stats.sample_size.weighted_sizing import weighted_power
+from trialsim.stats.sample_size.weighted_logrank import LOGRANK, increments, weighted_analyses
 
 _POINTS = 41
 MONTH = 30.4375
@@ -98,7 +101,7 @@ def survival_size_answer(question: SurvivalQuestion, wanted: Wanted, power: floa
     other_ways = trade_off(question, plan, power)
     curves = (curve, _duration_curve(other_ways, plan.patients, time)) if len(other_ways) > 1 else (curve,)
     return _answer(
-        "samplesize", question, wanted, plan, time, power, results, curves, trade_off=tuple(other_ways)
+        "samplesize", question, wanted, whole, time, power, results, curves, trade_off=tuple(other_ways)
     )
 
 
@@ -186,8 +189,15 @@ def _counts(question: SurvivalQuestion, plan: SurvivalPlan, time: float) -> dict
         "study_duration": time,
     }
     if question.weight.plain:
-        found["critical_effect"] = critical_hazard_ratio(question.design, course.events)
+        found["critical_effect"] = critical_hazard_ratio(_last_test(question), course.events)
     return found
+
+
+def _last_test(question: SurvivalQuestion) -> LogrankDesign:
+    """Return the design with the nominal level of its last analysis."""
+    if question.bounds is None:
+        return question.design
+    return replace(question.design, alpha=question.bounds.nominal[-1])
 
 
 def _sizes(treatment: int, control: int) -> dict[str, Figure]:
@@ -217,22 +227,29 @@ def _events_alone(question: SurvivalQuestion, power: float) -> Answer:
     )
     curve = Curve("Power by events", "events", "power", points, (float(whole), reached), power)
     results: dict[str, Figure] = {"events_exact": events, "events": whole, "power": reached}
-    results["critical_effect"] = critical_hazard_ratio(question.design, whole)
+    results["critical_effect"] = critical_hazard_ratio(_last_test(question), whole)
     return _answer("samplesize", question, Wanted(None), None, 0.0, power, results, (curve,))
 
 
 def _power_of_events_alone(question: SurvivalQuestion, events: float) -> Answer:
-    reached = power_of_events(question.design, events)
+    reached = _power_of_events(question, events)
     away = math.log(question.design.hazard_ratio / question.design.null)
     points = []
     for share in spread(0.02, 2.0, _POINTS):
         ratio = question.design.null * math.exp(share * away)
-        points.append((ratio, power_of_events(replace(question.design, hazard_ratio=ratio), events)))
+        other = replace(question, design=replace(question.design, hazard_ratio=ratio))
+        points.append((ratio, _power_of_events(other, events)))
     mark = (question.design.hazard_ratio, reached)
     curve = Curve("Power by hazard ratio", "true hazard ratio", "power", tuple(points), mark)
     results: dict[str, Figure] = {"events": events, "power": reached}
-    results["critical_effect"] = critical_hazard_ratio(question.design, events)
+    results["critical_effect"] = critical_hazard_ratio(_last_test(question), events)
     return _answer("power", question, Wanted(None), None, 0.0, None, results, (curve,))
+
+
+def _power_of_events(question: SurvivalQuestion, events: float) -> float:
+    if question.bounds is None:
+        return power_of_events(question.design, events)
+    return question.bounds.power(power_of_events(question.design, events / question.inflation))
 
 
 def _power_by_patients(
@@ -263,8 +280,12 @@ def _attained(question: SurvivalQuestion, plan: SurvivalPlan | None, events: flo
         "enumerated over the events of each arm, which are binomial when few of many patients have one; "
         "simulate the design, or plan more events."
     )
-    count = max(1, round(events))
-    attained = sparse_event_alpha([count], [upper_quantile(alpha)], plan.share, question.design.null)
+    rates = (1.0,) if question.bounds is None else question.bounds.rates
+    counts = sorted({max(1, round(rate * events)) for rate in rates})
+    bounds = (upper_quantile(alpha),) if question.bounds is None else question.bounds.efficacy
+    attained = None
+    if len(counts) == len(rates):
+        attained = sparse_event_alpha(counts, bounds, plan.share, question.design.null)
     return AttainedAlpha(alpha, attained, None, None, how)
 
 
@@ -272,7 +293,7 @@ def _analyses(
     question: SurvivalQuestion, plan: SurvivalPlan, time: float, times: Sequence[float]
 ) -> tuple[dict[str, Figure], ...]:
     """Return what each analysis may expect of the test, its information and whether its step is independent."""
-    days = sorted({*times, time})
+    days = sorted({*times, *question.look_times(plan, time)})
     found = weighted_analyses(plan, days, question.weight)
     last = next(each for each in reversed(found) if each.time == time)
     return tuple(
@@ -292,17 +313,71 @@ def _analyses(
     )
 
 
+def _looks(
+    question: SurvivalQuestion, plan: SurvivalPlan | None, time: float, events: float
+) -> tuple[list[dict[str, Figure]], dict[str, Figure]]:
+    """Return the looks of a group sequential design, and what is expected at the end."""
+    bounds = question.bounds
+    if bounds is None:
+        return [], {}
+    if plan is None:
+        drift = bounds.drift(min(power_of_events(question.design, events / bounds.inflation), 1.0 - 1e-14))
+        rows = bounds.looks(bounds.at(drift))
+        for row, rate, p in zip(rows, bounds.rates, bounds.nominal, strict=True):
+            row["events"] = rate * events
+            row["critical_effect"] = _critical(question, p, rate * events)
+        return rows, {"inflation_factor": bounds.inflation, **bounds.expected(drift, events, "events")}
+    stages, nothing = question.stages(plan, time), bounds.at(0.0)
+    if stages is None:
+        return [], {}
+    days = question.look_times(plan, time)
+    courses = [expected_course(plan, day) for day in days]
+    rows = bounds.looks(stages)
+    for row, course, p in zip(rows, courses, bounds.nominal, strict=True):
+        row |= {"time": course.time, "enrolled": course.enrolled, "events": course.events}
+        row["critical_effect"] = _critical(question, p, course.events)
+    found: dict[str, Figure] = {"inflation_factor": bounds.inflation}
+    by_look = np.array([[course.events, course.enrolled, course.time] for course in courses]).T
+    if not question.nonproportional:
+        half = bounds.at(0.5 * float(bounds.drift(_fixed_power(question, plan, time))))
+        found["expected_events_h01"] = half.mean(by_look[0])
+    found |= {
+        "expected_events_h0": nothing.mean(by_look[0]),
+        "expected_events_h1": stages.mean(by_look[0]),
+        "expected_n_h1": stages.mean(by_look[1]),
+        "expected_duration_h1": stages.mean(by_look[2]),
+    }
+    return rows, found
+
+
+def _fixed_power(question: SurvivalQuestion, plan: SurvivalPlan, time: float) -> float:
+    smaller = plan.with_patients(plan.patients / question.inflation)
+    return min(plan_power(question.design, smaller, time), 1.0 - 1e-14)
+
+
+def _critical(question: SurvivalQuestion, level: float, events: float) -> float | None:
+    if not question.weight.plain or not level > 0.0:
+        return None
+    return critical_hazard_ratio(replace(question.design, alpha=level), events)
+
+
 def _cautions(question: SurvivalQuestion, plan: SurvivalPlan, time: float, power: float | None) -> list[str]:
     """Return what the formula does not see."""
     found = []
     if not question.nonproportional and not plan.hazard_ratio.constant:
-        true = weighted_power(plan, time, LOGRANK, question.design.alpha)
+        true = weighted_analyses(plan, [time], LOGRANK)[0].power(question.design.alpha)
         aim = f" in place of {power:g}" if power is not None else ""
         found.append(
             f"The formula of {question.design.method.title()} assumes proportional hazards, with a hazard ratio of "
             f"{question.design.hazard_ratio:g} throughout, but the declared one changes with time "
             f"({_pieces(plan)}): the log-rank test would have a power of about {true:.3f}{aim}. "
             "Size with --method nonproportional."
+        )
+    independent, why = increments(plan, question.weight)
+    if question.bounds is not None and not independent:
+        found.append(
+            f"The bounds assume independent increments, which this test does not have ({why}): their error is not alpha. "
+            "Simulate the design, or weigh otherwise."
         )
     if question.weight.kind == "fh" and question.weight.gamma > 0.0:
         found.append(
@@ -331,7 +406,10 @@ def _answer(
     warnings: Sequence[str] = (),
 ) -> Answer:
     design = question.design
-    attained = _attained(question, plan, float(str(results["events"])))
+    events = float(str(results["events" if plan is None else "events_exact"]))
+    looks, expected = _looks(question, plan, time, events)
+    results |= expected
+    attained = _attained(question, plan, events)
     told = list(warnings)
     if plan is not None:
         told += _cautions(question, plan, time, power)
@@ -354,6 +432,7 @@ def _answer(
         results=results,
         attained_alpha=attained,
         curves=curves,
+        looks=tuple(looks),
         analyses=() if plan is None else _analyses(question, plan, time, wanted.times),
         trade_off=trade_off,
         warnings=tuple(told),

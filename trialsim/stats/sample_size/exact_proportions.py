@@ -102,7 +102,7 @@ def largest_error(design: ProportionsDesign, rejects: Flags) -> tuple[float, flo
     """
     from scipy.optimize import minimize_scalar
 
-    lower, upper = _control_rates(design)
+    lower, upper = control_rates(design)
     grid = np.linspace(lower, upper, _RATES_SEARCHED + 2)
     errors = [error_on_the_null(design, rejects, float(rate)) for rate in grid]
     best = int(np.argmax(errors))
@@ -222,7 +222,7 @@ def _hypergeometric(treatment: int, control: int, successes: int, of_treatment: 
     return np.asarray(chance / chance.sum())
 
 
-def _control_rates(design: ProportionsDesign) -> tuple[float, float]:
+def control_rates(design: ProportionsDesign) -> tuple[float, float]:
     """Return the control rates for which the null rate of treatment is a probability."""
     if design.scale == "ratio":
         return 0.0, min(1.0, 1.0 / design.null)

@@ -9,6 +9,7 @@ import numpy as np
 from trialsim.stats.sample_size.answer import Requirements
 from trialsim.stats.sample_size.answer_survival import Wanted
 from trialsim.stats.sample_size.piecewise_events import Steps, SurvivalPlan, constant
+from trialsim.stats.sample_size.sequential import SequentialBounds
 from trialsim.stats.sample_size.survival import LogrankDesign
 from trialsim.stats.sample_size.survival_question import METHODS, SurvivalQuestion, strongest_ratio
 from trialsim.stats.sample_size.survival_trade_off import accrual_of_patients
@@ -68,7 +69,10 @@ class WrittenSurvival:
 
 
 def survival_question(
-    written: WrittenSurvival, asks_power: bool, events: bool = False
+    written: WrittenSurvival,
+    asks_power: bool,
+    events: bool = False,
+    bounds: SequentialBounds | None = None,
 ) -> tuple[SurvivalQuestion, Wanted]:
     """Return the question and what is given.
 
@@ -80,6 +84,8 @@ def survival_question(
         Whether power is asked for, so that everything else must be given.
     events
         Whether the number of events at the analysis is given.
+    bounds
+        Of a group sequential design; None for a single analysis.
 
     Raises
     ------
@@ -122,7 +128,7 @@ def survival_question(
         parts.follow_up,
         parts.times,
     )
-    return SurvivalQuestion(design, weight, method == "nonproportional"), wanted
+    return SurvivalQuestion(design, weight, method == "nonproportional", bounds), wanted
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,11 @@ def weighted_analyses(
     return found
 
 
+def score_information(plan: SurvivalPlan, time: float, weight: Weight) -> float:
+    """Return the expected variance of the score at an analysis at ``time`` days."""
+    return _score_and_information(plan, time, weight)[1]
+
+
 def increments(plan: SurvivalPlan, weight: Weight) -> tuple[bool, str]:
     """Return whether the scores of successive analyses have independent increments, and why.
 

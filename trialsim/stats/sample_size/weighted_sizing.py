@@ -1,50 +1,25 @@
-"""How many patients, or how much time, a weighted log-rank test needs under any piecewise constant hazards.
+"""How much time a test needs whose power need not rise with time.
 
-The expected z grows with the root of the number of patients, so patients come in closed form. Over time it need not
-grow: an effect that fades can make a later analysis the weaker one, so time is searched for, from early to late.
+Under an effect that fades a later analysis can be the weaker one, so time is searched for, from early to late, and the
+first that has the power is taken.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
 from trialsim.errors import UsageError
-from trialsim.stats.normal import upper_quantile
 from trialsim.stats.sample_size.piecewise_events import SurvivalPlan
 from trialsim.stats.sample_size.survival import LONGEST_DAYS
-from trialsim.stats.sample_size.weighted_logrank import Weight, weighted_analyses
+
+PowerOf = Callable[[SurvivalPlan, float], float]
+"""Power of a plan that is analysed at a time (days)."""
 
 _STEP = 1.04  # of time, in the search for the first that has the power
 
 
-def weighted_power(plan: SurvivalPlan, time: float, weight: Weight, alpha: float) -> float:
-    """Return the power of a weighted log-rank test at an analysis at ``time`` days."""
-    return weighted_analyses(plan, [time], weight)[0].power(alpha)
-
-
-def weighted_patients(
-    plan: SurvivalPlan, time: float, weight: Weight, alpha: float, power: float
-) -> SurvivalPlan:
-    """Return the plan with the accrual rate multiplied so that the power is met at ``time`` days.
-
-    Raises
-    ------
-    UsageError
-        When the test does not expect a benefit.
-    """
-    drift = weighted_analyses(plan, [time], weight)[0].drift
-    if drift <= 1e-9:
-        raise UsageError(
-            f"the {weight.name} test expects no benefit at this analysis (expected z {drift:.3f}), so that no number of "
-            "patients gives power; analyse at another time or weigh otherwise."
-        )
-    factor = ((upper_quantile(alpha) + upper_quantile(1.0 - power)) / drift) ** 2
-    return plan.with_patients(plan.patients * factor)
-
-
-def weighted_follow_up(plan: SurvivalPlan, weight: Weight, alpha: float, power: float) -> float:
+def follow_up_of_power(plan: SurvivalPlan, power_of: PowerOf, power: float) -> float:
     """Return the first follow-up (days after accrual; below zero: before its end) at which the power is met.
 
     Raises
@@ -52,26 +27,17 @@ def weighted_follow_up(plan: SurvivalPlan, weight: Weight, alpha: float, power: 
     UsageError
         When it never is.
     """
-
-    def excess(time: float) -> float:
-        return weighted_power(plan, time, weight, alpha) - power
-
-    time = _first_rise(excess, plan.accrual_duration / 20.0, _when_all_is_over(plan))
+    start, end = plan.accrual_duration / 20.0, _when_all_is_over(plan)
+    time, best = _first_rise(lambda day: power_of(plan, day) - power, start, end)
     if time is None:
-        best = max(
-            weighted_power(plan, plan.accrual_duration * _STEP**step, weight, alpha)
-            for step in range(-40, _steps(plan.accrual_duration, _when_all_is_over(plan)) + 1)
-        )
         raise UsageError(
-            f"{plan.patients:,.0f} patients reach a power of {best:.3f} at most, whenever they are analysed; recruit "
-            "more, weigh otherwise, or ask for less power."
+            f"{plan.patients:,.0f} patients reach a power of {best + power:.3f} at most, whenever they are analysed; "
+            "recruit more, weigh otherwise, or ask for less power."
         )
     return time - plan.accrual_duration
 
 
-def weighted_accrual(
-    plan: SurvivalPlan, follow_up: float, weight: Weight, alpha: float, power: float
-) -> SurvivalPlan:
+def accrual_of_power(plan: SurvivalPlan, follow_up: float, power_of: PowerOf, power: float) -> SurvivalPlan:
     """Return the plan with accrual open just long enough for the power, its rates and follow-up (days) as given.
 
     Raises
@@ -82,11 +48,11 @@ def weighted_accrual(
 
     def excess(duration: float) -> float:
         longer = replace(plan, accrual_duration=duration)
-        return weighted_power(longer, duration + follow_up, weight, alpha) - power
+        return power_of(longer, duration + follow_up) - power
 
     rates = zip(plan.accrual_rate.starts, plan.accrual_rate.values, strict=True)
     begins = next(start for start, rate in rates if rate > 0.0)
-    duration = _first_rise(excess, begins + 1.0, LONGEST_DAYS)
+    duration, _ = _first_rise(excess, begins + 1.0, LONGEST_DAYS)
     if duration is None:
         raise UsageError(
             "accrual would have to stay open for more than 400 years; recruit faster, weigh otherwise, or ask for "
@@ -95,22 +61,20 @@ def weighted_accrual(
     return replace(plan, accrual_duration=duration)
 
 
-def _first_rise(excess: Callable[[float], float], start: float, end: float) -> float | None:
-    """Return the first point at which a function rises to zero, searched for in steps of 4%."""
+def _first_rise(excess: Callable[[float], float], start: float, end: float) -> tuple[float | None, float]:
+    """Return the first point at which a function rises to zero, searched for in steps of 4%, and its largest value."""
     from scipy.optimize import brentq
 
-    before, at = start, start
-    if excess(at) >= 0.0:
-        return at
+    at, best = start, excess(start)
+    if best >= 0.0:
+        return at, best
     while at < end:
         before, at = at, min(at * _STEP, end)
-        if excess(at) >= 0.0:
-            return float(brentq(excess, before, at, xtol=1e-9, rtol=1e-13))
-    return None
-
-
-def _steps(start: float, end: float) -> int:
-    return math.ceil(math.log(end / start) / math.log(_STEP))
+        value = excess(at)
+        best = max(best, value)
+        if value >= 0.0:
+            return float(brentq(excess, before, at, xtol=1e-9, rtol=1e-13)), best
+    return None, best
 
 
 def _when_all_is_over(plan: SurvivalPlan) -> float:
