@@ -25,6 +25,7 @@ _COMMAND_MODULES = (
     "run_commands",
     "explain_commands",
     "sweep_commands",
+    "boundaries_commands",
     "sample_size_commands",
 )
 

@@ -6,6 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trialsim.cli.sequential_options import (
+    DEFAULT_FAMILY,
+    Efficacy,
+    EfficacyParameter,
+    Futility,
+    FutilityBinding,
+    FutilityParameter,
+    Information,
+    PlannedPower,
+    SequentialOptions,
+    bounds_of,
+)
 from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
 
 if TYPE_CHECKING:
@@ -41,15 +53,29 @@ def means_size(
     test: Test = "t",
     ratio: Ratio = 1.0,
     control_sd: ControlSd = None,
+    information: Information = None,
+    efficacy: Efficacy = DEFAULT_FAMILY,
+    efficacy_parameter: EfficacyParameter = None,
+    futility: Futility = None,
+    futility_parameter: FutilityParameter = None,
+    futility_binding: FutilityBinding = False,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
 ) -> None:
     """Patients for a test of means."""
+    from trialsim.stats.sample_size.answer import Answer
     from trialsim.stats.sample_size.answer_means import means_size_answer
 
     design = _design(effect, sd, alpha, sides, null, samples, scale, test, ratio, control_sd)
-    tell("samplesize means", lambda: means_size_answer(design, power), json, picture, force)
+    options = SequentialOptions(
+        information, efficacy, efficacy_parameter, futility, futility_parameter, futility_binding
+    )
+
+    def answer() -> Answer:
+        return means_size_answer(design, power, bounds_of(options, design.alpha, power))
+
+    tell("samplesize means", answer, json, picture, force)
 
 
 def means_power(
@@ -64,15 +90,30 @@ def means_power(
     test: Test = "t",
     ratio: Ratio = 1.0,
     control_sd: ControlSd = None,
+    information: Information = None,
+    efficacy: Efficacy = DEFAULT_FAMILY,
+    efficacy_parameter: EfficacyParameter = None,
+    futility: Futility = None,
+    futility_parameter: FutilityParameter = None,
+    futility_binding: FutilityBinding = False,
+    planned_power: PlannedPower = 0.9,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
 ) -> None:
     """Power of a test of means."""
+    from trialsim.stats.sample_size.answer import Answer
     from trialsim.stats.sample_size.answer_means import means_power_answer
 
     design = _design(effect, sd, alpha, sides, null, samples, scale, test, ratio, control_sd)
-    tell("power means", lambda: means_power_answer(design, patients), json, picture, force)
+    options = SequentialOptions(
+        information, efficacy, efficacy_parameter, futility, futility_parameter, futility_binding
+    )
+
+    def answer() -> Answer:
+        return means_power_answer(design, patients, bounds_of(options, design.alpha, planned_power))
+
+    tell("power means", answer, json, picture, force)
 
 
 def _design(

@@ -6,6 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trialsim.cli.sequential_options import (
+    DEFAULT_FAMILY,
+    Efficacy,
+    EfficacyParameter,
+    Futility,
+    FutilityBinding,
+    FutilityParameter,
+    Information,
+    PlannedPower,
+    SequentialOptions,
+    bounds_of,
+)
 from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
 from trialsim.errors import UsageError
 
@@ -45,15 +57,30 @@ def proportions_size(
     scale: Scale = "difference",
     test: Test = "score",
     ratio: Ratio = 1.0,
+    information: Information = None,
+    efficacy: Efficacy = DEFAULT_FAMILY,
+    efficacy_parameter: EfficacyParameter = None,
+    futility: Futility = None,
+    futility_parameter: FutilityParameter = None,
+    futility_binding: FutilityBinding = False,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
 ) -> None:
     """Patients for a test of proportions."""
+    from trialsim.stats.sample_size.answer import Answer
     from trialsim.stats.sample_size.answer_proportions import proportions_size_answer
 
     design = _design(treatment_rate, control_rate, alpha, sides, null, samples, scale, ratio)
-    tell("samplesize proportions", lambda: proportions_size_answer(design, power, test), json, picture, force)
+    options = SequentialOptions(
+        information, efficacy, efficacy_parameter, futility, futility_parameter, futility_binding
+    )
+
+    def answer() -> Answer:
+        bounds = bounds_of(options, design.alpha, power)
+        return proportions_size_answer(design, power, test, bounds)
+
+    tell("samplesize proportions", answer, json, picture, force)
 
 
 def proportions_power(
@@ -67,15 +94,31 @@ def proportions_power(
     scale: Scale = "difference",
     test: Test = "score",
     ratio: Ratio = 1.0,
+    information: Information = None,
+    efficacy: Efficacy = DEFAULT_FAMILY,
+    efficacy_parameter: EfficacyParameter = None,
+    futility: Futility = None,
+    futility_parameter: FutilityParameter = None,
+    futility_binding: FutilityBinding = False,
+    planned_power: PlannedPower = 0.9,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
 ) -> None:
     """Power of a test of proportions."""
+    from trialsim.stats.sample_size.answer import Answer
     from trialsim.stats.sample_size.answer_proportions import proportions_power_answer
 
     design = _design(treatment_rate, control_rate, alpha, sides, null, samples, scale, ratio)
-    tell("power proportions", lambda: proportions_power_answer(design, patients, test), json, picture, force)
+    options = SequentialOptions(
+        information, efficacy, efficacy_parameter, futility, futility_parameter, futility_binding
+    )
+
+    def answer() -> Answer:
+        bounds = bounds_of(options, design.alpha, planned_power)
+        return proportions_power_answer(design, patients, test, bounds)
+
+    tell("power proportions", answer, json, picture, force)
 
 
 def _design(

@@ -22,8 +22,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and not
 Picture = Annotated[Path | None, typer.Option(help="Draw the curve to a .png or .svg file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")]
 
-_PICTURES = (".svg", ".png")
-
 
 def one_sided(alpha: float, sides: int) -> float:
     """Return the error of the side that counts.
@@ -56,12 +54,16 @@ def _option(path: str) -> str:
 
 def tell(command: str, question: Callable[[], Answer], json: bool, picture: Path | None, force: bool) -> None:
     """Answer a question: print it as a table or as JSON, and draw it where a picture is asked for."""
+    from trialsim.cli.picture_file import check_picture_file, write_picture_file
+
     if picture is not None:
-        _check_picture(picture, force)
+        check_picture_file(picture, force)
     with options_named(command):
         answer = question()
     if picture is not None:
-        _write_picture(answer, picture, force)
+        from trialsim.report.sizing import draw_answer
+
+        write_picture_file(picture, draw_answer(answer, picture.suffix.lower().lstrip(".")), force)
     if json:
         from trialsim.oc.run_writer import json_text
 
@@ -87,29 +89,3 @@ def _print(answer: Answer) -> None:
         console.print(rich_table(table))
     for sentence in answer_sentences(answer):
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
-
-
-def _check_picture(path: Path, force: bool) -> None:
-    """Refuse a picture that cannot be written, before any work is done."""
-    if path.suffix.lower() not in _PICTURES:
-        raise UsageError(f"--picture: {path}: a picture is a file that ends in {' or '.join(_PICTURES)}.")
-    if path.is_dir():
-        raise UsageError(f"--picture: {path} is a folder; name a file.")
-    if not path.parent.is_dir():
-        raise UsageError(f"--picture: there is no folder {path.parent}; make it, or name another place.")
-    if path.exists() and not force:
-        raise _exists(path)
-
-
-def _exists(path: Path) -> UsageError:
-    return UsageError(f"--picture: {path} exists already; name another file, or replace it with --force.")
-
-
-def _write_picture(answer: Answer, path: Path, force: bool) -> None:
-    from trialsim.report.sizing import draw_answer
-    from trialsim.report.whole_file import write_whole
-
-    try:
-        write_whole(path, draw_answer(answer, path.suffix.lower().lstrip(".")), force)
-    except FileExistsError:
-        raise _exists(path) from None

@@ -6,6 +6,18 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.sequential_options import (
+    DEFAULT_FAMILY,
+    Efficacy,
+    EfficacyParameter,
+    Futility,
+    FutilityBinding,
+    FutilityParameter,
+    Information,
+    PlannedPower,
+    SequentialOptions,
+    bounds_of,
+)
 from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
 
 Text = str | None
@@ -74,6 +86,12 @@ def survival_size(
     alpha: Alpha = 0.025,
     sides: Sides = 1,
     ratio: Ratio = 1.0,
+    information: Information = None,
+    efficacy: Efficacy = DEFAULT_FAMILY,
+    efficacy_parameter: EfficacyParameter = None,
+    futility: Futility = None,
+    futility_parameter: FutilityParameter = None,
+    futility_binding: FutilityBinding = False,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
@@ -93,8 +111,13 @@ def survival_size(
         treatment_dropout, test, method, at, one_sided(alpha, sides), ratio,
     )  # fmt: skip
 
+    options = SequentialOptions(
+        information, efficacy, efficacy_parameter, futility, futility_parameter, futility_binding
+    )
+
     def answer() -> Answer:
-        question, wanted = survival_question(written, asks_power=False)
+        bounds = bounds_of(options, written.alpha, power)
+        question, wanted = survival_question(written, asks_power=False, bounds=bounds)
         return survival_size_answer(question, wanted, power)
 
     tell("samplesize survival", answer, json, picture, force)
@@ -119,6 +142,13 @@ def survival_power(
     alpha: Alpha = 0.025,
     sides: Sides = 1,
     ratio: Ratio = 1.0,
+    information: Information = None,
+    efficacy: Efficacy = DEFAULT_FAMILY,
+    efficacy_parameter: EfficacyParameter = None,
+    futility: Futility = None,
+    futility_parameter: FutilityParameter = None,
+    futility_binding: FutilityBinding = False,
+    planned_power: PlannedPower = 0.9,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
@@ -133,8 +163,15 @@ def survival_power(
         treatment_dropout, test, method, at, one_sided(alpha, sides), ratio,
     )  # fmt: skip
 
+    options = SequentialOptions(
+        information, efficacy, efficacy_parameter, futility, futility_parameter, futility_binding
+    )
+
     def answer() -> Answer:
-        question, wanted = survival_question(written, asks_power=True, events=events is not None)
+        bounds = bounds_of(options, written.alpha, planned_power)
+        question, wanted = survival_question(
+            written, asks_power=True, events=events is not None, bounds=bounds
+        )
         return survival_power_answer(question, wanted, events)
 
     tell("power survival", answer, json, picture, force)

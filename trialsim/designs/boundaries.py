@@ -40,7 +40,7 @@ class Boundaries:
     inflation_factor
         Maximum information over that of the fixed design with the same level and power.
     power
-        Chance to reject under the design's effect, futility bounds obeyed.
+        Chance to reject under the design's effect and on its side, futility bounds obeyed.
     stage_reject_h1, stage_futility_h1
         Chances under the design's effect to end at each look with and without rejecting; not rejecting at the last look
         counts as futility there.
@@ -184,7 +184,7 @@ def group_sequential(
     sides
         1 or 2; with 2 the efficacy bounds are symmetric, and there is no futility.
     power
-        Chance to reject under ``effect``.
+        Chance to reject under ``effect``, on its side.
     efficacy
         ``obrien_fleming``, ``pocock``, ``wang_tsiatis``, ``haybittle_peto``; spending functions
         ``lan_demets_obrien_fleming``, ``lan_demets_pocock``, ``hwang_shih_decani``, ``kim_demets``, ``exponential``,

@@ -25,7 +25,7 @@ CLOSEST = 1e-5
 """Least distance of consecutive information rates, relative to the later: closer looks see nothing new."""
 
 
-def checked(asked: BoundaryRequest) -> bounds.Problem:
+def checked(asked: BoundaryRequest) -> bounds.Wanted:
     """Return what is to be solved.
 
     Raises
@@ -52,7 +52,7 @@ def checked(asked: BoundaryRequest) -> bounds.Problem:
                 [Problem("futility", "nothing is left to spend at the last look; spend less before it.")]
             )
     efficacy = efficacy_of(asked.efficacy, asked.efficacy_parameter, rates, times, asked.level, asked.sides)
-    return bounds.Problem(
+    return bounds.Wanted(
         rates=rates,
         level=asked.level,
         two_sided=asked.sides == 2,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PICTURE_KINDS = ("svg", "png")
-_DAYS = {"accrual_duration", "follow_up", "study_duration", "time"}
+_DAYS = {"accrual_duration", "follow_up", "study_duration", "time", "expected_duration_h1"}
 _WORDS = {
     "n_exact": "patients, exact solution",
     "n_total": "patients",
@@ -40,6 +40,21 @@ _WORDS = {
     "power_target": "power asked for",
     "ratio": "treatment patients per control patient",
     "time": "months",
+    "inflation_factor": "inflation factor",
+    "expected_n_h0": "expected patients under no effect",
+    "expected_n_h01": "expected patients under half the effect",
+    "expected_n_h1": "expected patients",
+    "expected_events_h0": "expected events at the end under no effect",
+    "expected_events_h01": "expected events at the end under half the effect",
+    "expected_events_h1": "expected events at the end",
+    "expected_duration_h1": "expected duration (months)",
+    "information_rate": "information",
+    "efficacy_z": "efficacy z",
+    "futility_z": "futility z",
+    "nominal_p": "nominal p",
+    "reject_h1": "rejects",
+    "futility_h1": "futility",
+    "n": "patients",
     "event_fraction": "event fraction",
     "information_fraction": "information fraction",
     "expected_z": "expected z",
@@ -47,12 +62,14 @@ _WORDS = {
     "control_sd": "standard deviation on control",
     "sd": "standard deviation",
 }
-_COUNTS = {"n_total", "events", "enrolled", "n_exact", "events_exact", "dropouts"}
+_COUNTS = {"n_total", "events", "enrolled", "n_exact", "events_exact", "dropouts", "n"}
 
 
 def answer_tables(answer: Answer) -> tuple[TextTable, ...]:
     """Return the tables of an answer: results, assumptions, the analyses and other ways to the same power."""
     found = [_two_columns("results", answer.results), _two_columns("assumed", answer.assumptions)]
+    if answer.looks:
+        found.append(_rows("looks", [dict(row) for row in answer.looks]))
     if answer.analyses:
         hidden = {"why"}
         found.append(
@@ -168,6 +185,8 @@ def _shown(name: str, value: Figure) -> str:
         return plain(value / DAYS_PER_MONTH, 2)
     if isinstance(value, int):
         return f"{value:,}"
-    if name in _COUNTS or name.startswith("events"):
+    if name in _COUNTS or name.startswith(("events", "expected_n", "expected_events")):
         return plain(value, 2)
+    if name == "nominal_p":
+        return f"{value:.3g}"
     return f"{value:.4f}" if abs(value) < 1000 else plain(value, 2)

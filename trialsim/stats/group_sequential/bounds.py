@@ -37,7 +37,7 @@ class NoBoundsError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Problem:
+class Wanted:
     """What bounds are sought.
 
     Parameters
@@ -73,8 +73,10 @@ class Bounds:
     upper: Floats
 
 
-def solve_power(problem: Problem, power: float) -> Bounds:
+def solve_power(problem: Wanted, power: float) -> Bounds:
     """Return the bounds and the drift with which the trial rejects with chance ``power``.
+
+    A two-sided test must reject on the side of the effect, as in the tables of Jennison and Turnbull (2000), ch. 2.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def solve_power(problem: Problem, power: float) -> Bounds:
     return solver.bounds(drift)
 
 
-def solve_drift(problem: Problem, drift: float) -> Bounds:
+def solve_drift(problem: Wanted, drift: float) -> Bounds:
     """Return the bounds under a given drift, whatever power they give.
 
     Raises
@@ -112,7 +114,7 @@ def solve_drift(problem: Problem, drift: float) -> Bounds:
 class _Solver:
     """Bounds of one problem, as functions of the drift."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Wanted) -> None:
         self.problem = problem
         self.rates = problem.rates
         self.none = np.full(len(problem.rates), -np.inf)
@@ -128,7 +130,7 @@ class _Solver:
         return Bounds(drift, self._lower(upper, drift), upper)
 
     def missed(self, drift: float, beta: float) -> float:
-        """Return the chance under ``drift`` not to reject, ``beta`` being the one that is wanted."""
+        """Return the chance under ``drift`` not to reject on its side, ``beta`` being the one that is wanted."""
         problem = self.problem
         if isinstance(problem.futility, np.ndarray):
             _, left = self._spent_beside(self._upper(drift), drift)
@@ -136,7 +138,7 @@ class _Solver:
         found = self.bounds(drift)
         below, above = stage_probabilities(self.rates, drift, found.lower, found.upper)
         if problem.two_sided:
-            return 1.0 - float(below.sum() + above.sum())
+            return 1.0 - float(above.sum())  # rejecting on the wrong side is no success
         return float(below.sum())
 
     def _lower(self, upper: Floats, drift: float) -> Floats:

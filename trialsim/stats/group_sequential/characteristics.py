@@ -19,10 +19,10 @@ class Characteristics:
     Parameters
     ----------
     power
-        Chance to reject, for a two-sided design on either side.
+        Chance to reject on the side of the effect; on either side of a two-sided design where there is no effect.
     stage_reject, stage_futility
-        Chances to end at each look with and without rejecting, shape ``[look]``; together they are 1. Ending without
-        rejecting at the last look counts as futility there.
+        Chances to end at each look with rejecting, on either side of a two-sided design, and without, shape ``[look]``;
+        together they are 1. Ending without rejecting at the last look counts as futility there.
     expected_rate
         Mean information rate at the end.
     """
@@ -56,4 +56,7 @@ def characteristics(
     if two_sided:
         futile[-1] = max(0.0, goes_on - float(reject[-1]))
     expected = float(rates[:-1] @ interim[:-1]) + float(rates[-1]) * goes_on
-    return Characteristics(float(reject.sum()), reject, futile, expected)
+    successes = reject
+    if two_sided and drift != 0.0:
+        successes = above if drift > 0.0 else below
+    return Characteristics(float(successes.sum()), reject, futile, expected)
