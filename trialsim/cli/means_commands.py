@@ -18,7 +18,7 @@ from trialsim.cli.sequential_options import (
     SequentialOptions,
     bounds_of,
 )
-from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
+from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, Unrounded, one_sided, tell
 
 if TYPE_CHECKING:
     from trialsim.stats.sample_size.means import MeansDesign
@@ -59,6 +59,7 @@ def means_size(
     futility: Futility = None,
     futility_parameter: FutilityParameter = None,
     futility_binding: FutilityBinding = False,
+    unrounded: Unrounded = False,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
@@ -73,7 +74,7 @@ def means_size(
     )
 
     def answer() -> Answer:
-        return means_size_answer(design, power, bounds_of(options, design.alpha, power))
+        return means_size_answer(design, power, bounds_of(options, design.alpha, power), unrounded)
 
     tell("samplesize means", answer, json, picture, force)
 

@@ -18,7 +18,7 @@ from trialsim.cli.sequential_options import (
     SequentialOptions,
     bounds_of,
 )
-from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
+from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, Unrounded, one_sided, tell
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def proportions_size(
     futility: Futility = None,
     futility_parameter: FutilityParameter = None,
     futility_binding: FutilityBinding = False,
+    unrounded: Unrounded = False,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
@@ -78,7 +79,7 @@ def proportions_size(
 
     def answer() -> Answer:
         bounds = bounds_of(options, design.alpha, power)
-        return proportions_size_answer(design, power, test, bounds)
+        return proportions_size_answer(design, power, test, bounds, unrounded)
 
     tell("samplesize proportions", answer, json, picture, force)
 

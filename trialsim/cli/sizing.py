@@ -18,6 +18,12 @@ Alpha = Annotated[float, typer.Option(help="Type I error, of one side unless --s
 Sides = Annotated[int, typer.Option(help="1 or 2; with 2, half of alpha on the side of the effect counts.")]
 Power = Annotated[float, typer.Option(help="Power asked for.")]
 Ratio = Annotated[float, typer.Option(help="Treatment patients for each control patient.")]
+Unrounded = Annotated[
+    bool,
+    typer.Option(
+        "--unrounded", help="Show power, looks and effects of the exact solution, not of whole patients."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 Picture = Annotated[Path | None, typer.Option(help="Draw the curve to a .png or .svg file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")]

@@ -18,7 +18,7 @@ from trialsim.cli.sequential_options import (
     SequentialOptions,
     bounds_of,
 )
-from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, one_sided, tell
+from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, Unrounded, one_sided, tell
 
 Text = str | None
 Control = Annotated[
@@ -92,6 +92,7 @@ def survival_size(
     futility: Futility = None,
     futility_parameter: FutilityParameter = None,
     futility_binding: FutilityBinding = False,
+    unrounded: Unrounded = False,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
@@ -118,7 +119,7 @@ def survival_size(
     def answer() -> Answer:
         bounds = bounds_of(options, written.alpha, power)
         question, wanted = survival_question(written, asks_power=False, bounds=bounds)
-        return survival_size_answer(question, wanted, power)
+        return survival_size_answer(question, wanted, power, unrounded)
 
     tell("samplesize survival", answer, json, picture, force)
 

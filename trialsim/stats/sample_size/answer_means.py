@@ -31,7 +31,9 @@ _SOURCES = {
 }
 
 
-def means_size_answer(design: MeansDesign, power: float, bounds: SequentialBounds | None = None) -> Answer:
+def means_size_answer(
+    design: MeansDesign, power: float, bounds: SequentialBounds | None = None, unrounded: bool = False
+) -> Answer:
     """Return how many patients reach a power.
 
     Parameters
@@ -42,6 +44,8 @@ def means_size_answer(design: MeansDesign, power: float, bounds: SequentialBound
         Asked for.
     bounds
         Of a group sequential design; None for a single analysis.
+    unrounded
+        Whether power, looks and effects are those of the exact solution, a fraction, in place of whole patients.
 
     Raises
     ------
@@ -50,13 +54,14 @@ def means_size_answer(design: MeansDesign, power: float, bounds: SequentialBound
     """
     _refuse(design, power, None)
     total = means_sample_size(design, power) * inflation_of(bounds)
-    treatment, control = whole_patients(*design.split(total))
-    reached = _power(design, bounds, treatment, control)
+    whole = whole_patients(*design.split(total))
+    sizes = design.split(total) if unrounded else whole
+    reached = _power(design, bounds, *sizes)
     points = _over_patients(design, bounds, total)
-    mark = (float(treatment + control), reached)
+    mark = (float(sum(sizes)), reached)
     curve = Curve("Power by patients", "patients in all", "power", points, mark, power)
-    results: dict[str, Figure] = {"n_exact": total, **_sizes(treatment, control), "power": reached}
-    return _answer("samplesize", design, bounds, power, results, (treatment, control), curve)
+    results: dict[str, Figure] = {"n_exact": total, **_sizes(*whole), "power": reached}
+    return _answer("samplesize", design, bounds, power, results, sizes, curve)
 
 
 def means_power_answer(design: MeansDesign, patients: int, bounds: SequentialBounds | None = None) -> Answer:
@@ -136,7 +141,7 @@ def _looks(
 
 
 def _attained(
-    design: MeansDesign, bounds: SequentialBounds | None, treatment: int, control: int
+    design: MeansDesign, bounds: SequentialBounds | None, treatment: float, control: float
 ) -> AttainedAlpha:
     if bounds is not None:
         how = (
@@ -165,7 +170,7 @@ def _answer(
     bounds: SequentialBounds | None,
     power: float | None,
     results: dict[str, Figure],
-    sizes: tuple[int, int],
+    sizes: tuple[float, float],
     curve: Curve,
 ) -> Answer:
     attained = _attained(design, bounds, *sizes)

@@ -6,28 +6,25 @@ from dataclasses import replace
 
 from trialsim.stats.sample_size.answer import (
     Answer,
-    AttainedAlpha,
     Curve,
     Figure,
     Requirements,
     spread,
     target_problems,
 )
+from trialsim.stats.sample_size.attained_proportions import (
+    attained_alpha,
+    enumerated_power,
+    region_probability,
+    rejection_region,
+    sequential_alpha,
+)
 from trialsim.stats.sample_size.exact_proportions import (
     MOST_ENUMERATED,
-    Flags,
     binomial_bound,
     binomial_power,
-    binomial_rejects,
-    error_on_the_null,
     exact_sample_size,
     fisher_power,
-    fisher_rejects,
-    largest_error,
-    one_sample_probability,
-    one_sample_z_rejects,
-    rejection_probability,
-    score_rejects,
     sizes_of_base,
 )
 from trialsim.stats.sample_size.proportions import (
@@ -37,12 +34,6 @@ from trialsim.stats.sample_size.proportions import (
     proportions_sample_size,
 )
 from trialsim.stats.sample_size.sequential import SequentialBounds, inflation_of, named
-from trialsim.stats.sample_size.sequential_proportions import (
-    MOST_SEQUENTIAL,
-    sequential_errors,
-    sequential_probability,
-    sizes_of_looks,
-)
 from trialsim.stats.sample_size.smallest import split_whole, whole_patients
 
 TESTS = ("score", "exact")
@@ -59,7 +50,11 @@ _SOURCES = {
 
 
 def proportions_size_answer(
-    design: ProportionsDesign, power: float, test: str = "score", bounds: SequentialBounds | None = None
+    design: ProportionsDesign,
+    power: float,
+    test: str = "score",
+    bounds: SequentialBounds | None = None,
+    unrounded: bool = False,
 ) -> Answer:
     """Return how many patients reach a power.
 
@@ -73,6 +68,8 @@ def proportions_size_answer(
         ``score`` (sized by the normal approximation) or ``exact`` (Fisher's, of one sample the binomial test).
     bounds
         Of a group sequential design, for the score test; None for a single analysis.
+    unrounded
+        Whether the score test's power, looks and effects are those of the exact solution, a fraction.
 
     Raises
     ------
@@ -85,16 +82,17 @@ def proportions_size_answer(
     results: dict[str, Figure] = {}
     if test == "score":
         total = proportions_sample_size(design, power) * inflation_of(bounds)
-        treatment, control = whole_patients(*design.split(total))
+        whole = whole_patients(*design.split(total))
+        sizes = design.split(total) if unrounded else whole
         results["n_exact"] = total
         points = _over_patients(design, bounds, total)
     else:
-        treatment, control = exact_sample_size(design, power)
-        points = _over_exact_patients(design, treatment, control)
-    results |= _found(design, test, bounds, treatment, control)
-    mark = (float(treatment + control), float(str(results["power"])))
+        sizes = whole = exact_sample_size(design, power)
+        points = _over_exact_patients(design, *whole)
+    results |= _found(design, test, bounds, sizes, whole)
+    mark = (float(sum(sizes)), float(str(results["power"])))
     curve = Curve("Power by patients", "patients in all", "power", points, mark, power)
-    return _answer("samplesize", design, test, bounds, power, results, (treatment, control), curve)
+    return _answer("samplesize", design, test, bounds, power, results, sizes, whole, curve)
 
 
 def proportions_power_answer(
@@ -119,12 +117,12 @@ def proportions_power_answer(
         With everything that is wrong with the numbers.
     """
     _refuse(design, test, None, patients, bounds)
-    treatment, control = split_whole(patients, design.ratio) if design.samples == 2 else (patients, 0)
-    results = _found(design, test, bounds, treatment, control)
-    points = _over_rates(design, test, bounds, treatment, control)
+    whole = split_whole(patients, design.ratio) if design.samples == 2 else (patients, 0)
+    results = _found(design, test, bounds, whole, whole)
+    points = _over_rates(design, test, bounds, *whole)
     mark = (design.treatment_rate, float(str(results["power"])))
     curve = Curve("Power by treatment rate", "true rate on treatment", "power", points, mark)
-    return _answer("power", design, test, bounds, None, results, (treatment, control), curve)
+    return _answer("power", design, test, bounds, None, results, whole, whole, curve)
 
 
 def _refuse(
@@ -162,24 +160,29 @@ def _refuse(
 
 
 def _found(
-    design: ProportionsDesign, test: str, bounds: SequentialBounds | None, treatment: int, control: int
+    design: ProportionsDesign,
+    test: str,
+    bounds: SequentialBounds | None,
+    sizes: tuple[float, float],
+    whole: tuple[int, int],
 ) -> dict[str, Figure]:
+    treatment, control = whole
     found: dict[str, Figure] = {
         "n_total": treatment + control,
         "n_treatment": treatment,
         "n_control": control,
-        "power": _power(design, test, treatment, control)
-        if bounds is None
-        else _score_power(design, bounds, treatment, control),
+        "power": _score_power(design, bounds, *sizes)
+        if test == "score"
+        else _exact_power(design, treatment, control),
     }
     if bounds is not None:
-        found |= _enumerated(design, bounds, treatment, control)
+        found |= enumerated_power(design, bounds, treatment, control)
     elif test == "score":
         found["power_enumerated"] = None
         if max(treatment, control) <= MOST_ENUMERATED:
-            rejects = _rejects(design, test, treatment, control)
-            found["power_enumerated"] = _probability(design, rejects, design.treatment_rate)
-        found["critical_effect"] = critical_effect(design, treatment, control)
+            rejects = rejection_region(design, test, treatment, control)
+            found["power_enumerated"] = region_probability(design, rejects, design.treatment_rate)
+        found["critical_effect"] = critical_effect(design, *sizes)
     elif design.samples == 1:
         bound = binomial_bound(design, treatment)
         found["critical_count"] = bound
@@ -194,19 +197,8 @@ def _score_power(
     return bounds.power(proportions_power(design, treatment / bounds.inflation, control / bounds.inflation))
 
 
-def _enumerated(
-    design: ProportionsDesign, bounds: SequentialBounds, treatment: int, control: int
-) -> dict[str, Figure]:
-    """Return the power without approximation, futility bounds obeyed, where the looks are enumerated."""
-    if max(treatment, control) > MOST_SEQUENTIAL:
-        return {"power_enumerated": None}
-    sizes = sizes_of_looks(bounds, treatment, control)
-    rates = (design.treatment_rate, design.control_rate)
-    return {"power_enumerated": sequential_probability(design, bounds, sizes, rates, futility=True)}
-
-
 def _looks(
-    design: ProportionsDesign, bounds: SequentialBounds, treatment: int, control: int
+    design: ProportionsDesign, bounds: SequentialBounds, treatment: float, control: float
 ) -> tuple[list[dict[str, Figure]], dict[str, Figure]]:
     """Return the looks, and the mean sizes."""
     fixed = proportions_power(design, treatment / bounds.inflation, control / bounds.inflation)
@@ -221,60 +213,10 @@ def _looks(
     return rows, bounds.expected(drift, treatment + control, "n")
 
 
-def _power(design: ProportionsDesign, test: str, treatment: int, control: int) -> float:
-    if test == "score":
-        return proportions_power(design, treatment, control)
+def _exact_power(design: ProportionsDesign, treatment: int, control: int) -> float:
     return (
         binomial_power(design, treatment) if design.samples == 1 else fisher_power(design, treatment, control)
     )
-
-
-def _rejects(design: ProportionsDesign, test: str, treatment: int, control: int) -> Flags:
-    if design.samples == 1:
-        return (one_sample_z_rejects if test == "score" else binomial_rejects)(design, treatment)
-    if test == "score":
-        return score_rejects(design, treatment, control)
-    return fisher_rejects(treatment, control, design.alpha, design.contrast > 0.0)
-
-
-def _probability(design: ProportionsDesign, rejects: Flags, treatment_rate: float) -> float:
-    if design.samples == 1:
-        return one_sample_probability(rejects, treatment_rate)
-    return rejection_probability(rejects, treatment_rate, design.control_rate)
-
-
-def _attained_sequential(
-    design: ProportionsDesign, bounds: SequentialBounds, treatment: int, control: int
-) -> AttainedAlpha:
-    if max(treatment, control) > MOST_SEQUENTIAL:
-        how = (
-            f"not enumerated above {MOST_SEQUENTIAL:,} patients in an arm, where the normal bounds are close."
-        )
-        return AttainedAlpha(design.alpha, None, None, None, how)
-    sizes = sizes_of_looks(bounds, treatment, control)
-    attained, largest, at = sequential_errors(design, bounds, sizes)
-    how = (
-        "enumerated over all counts at all looks, futility bounds not obeyed; no exact test of repeated looks is "
-        "offered, so plan more patients or a smaller alpha."
-    )
-    return AttainedAlpha(design.alpha, attained, largest, at, how)
-
-
-def _attained(design: ProportionsDesign, test: str, treatment: int, control: int) -> AttainedAlpha:
-    if max(treatment, control) > MOST_ENUMERATED:
-        how = f"not enumerated above {MOST_ENUMERATED:,} patients in an arm, where the normal bound is close."
-        return AttainedAlpha(design.alpha, None, None, None, how)
-    rejects = _rejects(design, test, treatment, control)
-    what = (
-        "an exact test (--test exact) holds it." if test == "score" else "an exact test stays at or below it."
-    )
-    if design.samples == 1:
-        attained = one_sample_probability(rejects, design.control_rate)
-        return AttainedAlpha(design.alpha, attained, None, None, f"enumerated over all counts; {what}")
-    largest, at = largest_error(design, rejects)
-    attained = error_on_the_null(design, rejects, design.control_rate)
-    how = f"enumerated over all pairs of counts, and the largest over every control rate; {what}"
-    return AttainedAlpha(design.alpha, attained, largest, at, how)
 
 
 def _answer(
@@ -284,14 +226,15 @@ def _answer(
     bounds: SequentialBounds | None,
     power: float | None,
     results: dict[str, Figure],
-    sizes: tuple[int, int],
+    sizes: tuple[float, float],
+    whole: tuple[int, int],
     curve: Curve,
 ) -> Answer:
     looks: list[dict[str, Figure]] = []
     if bounds is None:
-        attained = _attained(design, test, *sizes)
+        attained = attained_alpha(design, test, *whole)
     else:
-        attained = _attained_sequential(design, bounds, *sizes)
+        attained = sequential_alpha(design, bounds, *whole)
         looks, expected = _looks(design, bounds, *sizes)
         results |= {
             "critical_effect": looks[-1]["critical_effect"],
@@ -346,7 +289,7 @@ def _over_exact_patients(
     for each in bases:
         sizes = sizes_of_base(design, each)
         if max(sizes) <= MOST_ENUMERATED:
-            points.append((float(sum(sizes)), _power(design, "exact", *sizes)))
+            points.append((float(sum(sizes)), _exact_power(design, *sizes)))
     return tuple(points)
 
 
@@ -355,14 +298,14 @@ def _over_rates(
 ) -> tuple[tuple[float, float], ...]:
     null_rate = design.multiplier * design.control_rate + design.margin
     away = design.treatment_rate - null_rate
-    rejects = _rejects(design, "exact", treatment, control) if test == "exact" else None
+    rejects = rejection_region(design, "exact", treatment, control) if test == "exact" else None
     points = []
     for share in spread(0.0, 2.0, _POINTS):
         rate = null_rate + away * share
         if not 0.0 < rate < 1.0:
             continue
         if rejects is not None:
-            points.append((rate, _probability(design, rejects, rate)))
+            points.append((rate, region_probability(design, rejects, rate)))
         elif abs(rate - null_rate) < 1e-12:
             points.append((rate, design.alpha if bounds is None else bounds.at(0.0).power))
         else:
