@@ -154,3 +154,28 @@ def test_everything_wrong_is_told_at_once() -> None:
         means_size_answer(MeansDesign(0.0, -1.0, alpha=0.7, ratio=0.0, test="w", scale="log"), 1.5)
     named = [problem.path for problem in refused.value.problems]
     assert named == ["alpha", "ratio", "power", "test", "scale", "sd", "effect"]
+
+
+def test_the_noncentral_t_is_integrated_where_its_series_underflows() -> None:
+    from trialsim.stats.sample_size.means import _upper_by_integration
+
+    for degrees in (0.7, 1.0, 5.0, 400.0):
+        bound = float(stats.t.isf(0.025, degrees))
+        for drift in (0.0, 2.0, 12.0):
+            theirs = float(stats.nct.sf(bound, degrees, drift))
+            assert _upper_by_integration(bound, degrees, drift) == pytest.approx(theirs, abs=1e-10)
+    # One degree of freedom: rejecting takes a deviation below drift / bound, the law of which is the half normal one.
+    bound, drift = float(stats.t.isf(0.025, 1)), 60.0
+    power = means_power(MeansDesign(60.0 * math.sqrt(2 / 3), 1.0, samples=1), 1.5)
+    assert 0.0 <= power <= 1.0
+    far = _upper_by_integration(bound, 1.0, drift)
+    assert far == pytest.approx(float(stats.halfnorm.cdf(drift / bound)), abs=1e-4)
+
+
+def test_tiny_and_huge_trials_are_refused_with_a_sentence() -> None:
+    with pytest.raises(ScenarioError, match="standard deviations"):
+        means_size_answer(MeansDesign(5000.0, 1.0), 0.9)
+    with pytest.raises(ScenarioError, match="fewer than 2"):
+        means_power_answer(MeansDesign(1.0, 1.0, ratio=50.0), 20)
+    smallest = means_size_answer(MeansDesign(900.0, 1.0), 0.9)
+    assert (smallest.results["n_treatment"], smallest.results["n_control"]) == (2, 2)

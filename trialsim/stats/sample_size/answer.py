@@ -205,7 +205,7 @@ class Requirements:
 def target_problems(check: Requirements, alpha: float, power: float | None, ratio: float) -> None:
     """Note what is wrong with the error, the power and the allocation."""
     good = check.within("alpha", alpha, 0.0, 0.5)
-    check.within("ratio", ratio, 0.0, 1000.0)
+    check.within("ratio", ratio, 0.001, 1000.0)
     if power is not None and check.within("power", power, 0.0, 1.0) and good and power <= alpha:
         check.refuse("power", f"{power:g} is not above alpha ({alpha:g}); ask for more power")
 

@@ -24,6 +24,7 @@ from trialsim.stats.sample_size.sequential import SequentialBounds, inflation_of
 from trialsim.stats.sample_size.smallest import split_whole, whole_patients
 
 _POINTS = 41
+_NEAREST, _FARTHEST = 1e-3, 1000.0  # standard deviations
 _SOURCES = {
     "t": "noncentral t distribution (Owen 1965)",
     "welch": "noncentral t distribution with the degrees of freedom of Welch (1947) and Satterthwaite",
@@ -54,7 +55,7 @@ def means_size_answer(
     """
     _refuse(design, power, None)
     total = means_sample_size(design, power) * inflation_of(bounds)
-    whole = whole_patients(*design.split(total))
+    whole = whole_patients(*design.split(total), least=2)  # two of an arm have a deviation
     sizes = design.split(total) if unrounded else whole
     reached = _power(design, bounds, *sizes)
     points = _over_patients(design, bounds, total)
@@ -113,9 +114,31 @@ def _refuse(design: MeansDesign, power: float | None, patients: int | None) -> N
         check.refuse("null", f"{design.null:g} is out of range; a ratio to be ruled out must be above 0")
     if all(finite) and design.alternative == design.null:
         check.refuse("effect", f"{design.alternative:g} is the value to be ruled out; assume another effect")
+    elif (
+        all(finite)
+        and design.sd > 0.0
+        and not (
+            _NEAREST
+            < abs(design.alternative - design.null) / max(design.sd, design.control_sd or 0.0)
+            < _FARTHEST
+        )
+    ):
+        check.refuse(
+            "effect",
+            f"its distance from the value to be ruled out must be between {_NEAREST:g} and {_FARTHEST:,.0f} standard "
+            "deviations",
+        )
     fewest = 2 if design.samples == 1 else 4
-    check.whole("patients", patients, fewest)
+    if check.whole("patients", patients, fewest) and patients is not None and design.samples == 2:
+        _check_split(check, patients, design.ratio)
     check.settle("means")
+
+
+def _check_split(check: Requirements, patients: int, ratio: float) -> None:
+    if 0.001 < ratio < 1000.0 and min(split_whole(patients, ratio)) < 2:
+        check.refuse(
+            "patients", f"{patients} leave an arm with fewer than 2; add patients, or balance --ratio"
+        )
 
 
 def _power(design: MeansDesign, bounds: SequentialBounds | None, treatment: float, control: float) -> float:

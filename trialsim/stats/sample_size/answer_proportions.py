@@ -153,7 +153,9 @@ def _refuse(
     if known_scale and all(rates) and null and abs(design.contrast) < 1e-12:
         check.refuse("treatment_rate", "the assumed rates meet the null exactly; assume another effect")
     if check.whole("patients", patients, 2 if design.samples == 1 else 4) and patients is not None:
-        largest = max(split_whole(patients, design.ratio)) if design.samples == 2 else patients
+        largest = patients
+        if design.samples == 2 and 0.001 < design.ratio < 1000.0:
+            largest = max(split_whole(patients, design.ratio))
         if test == "exact" and largest > MOST_ENUMERATED:
             check.refuse("patients", f"an arm of {largest:,} is not enumerated (at most {MOST_ENUMERATED:,})")
     check.settle("proportions")

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from trialsim.errors import UsageError
 from trialsim.stats.sample_size.answer import (
     Answer,
     Curve,
@@ -30,6 +33,7 @@ from trialsim.stats.sample_size.survival_question import SurvivalQuestion
 from trialsim.stats.sample_size.survival_trade_off import trade_off
 
 _POINTS = 41
+_FEWEST_EVENTS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,9 @@ def survival_size_answer(
     other_ways = trade_off(question, plan, power)
     curves = (curve, _duration_curve(other_ways, plan.patients, time)) if len(other_ways) > 1 else (curve,)
     return survival_answer(
-        "samplesize", question, wanted.times, whole, time, power, results, curves, trade_off=tuple(other_ways)
-    )
+        "samplesize", question, wanted.times, whole, time, power, results, curves, tuple(other_ways),
+        warnings=_too_early(plan, time),
+    )  # fmt: skip
 
 
 def survival_power_answer(question: SurvivalQuestion, wanted: Wanted, events: float | None = None) -> Answer:
@@ -140,6 +145,16 @@ def survival_power_answer(question: SurvivalQuestion, wanted: Wanted, events: fl
     )
 
 
+def _too_early(plan: SurvivalPlan, time: float) -> list[str]:
+    if time >= plan.accrual_duration * (1.0 - 1e-9):
+        return []
+    came = float(plan.enrolled(np.array(time)))
+    return [
+        f"The analysis is due after {time / MONTH:.1f} months, before accrual ends ({plan.accrual_duration / MONTH:.1f} "
+        f"months): only {came:,.0f} of the {plan.patients:,.0f} patients will have been recruited. Plan fewer patients."
+    ]
+
+
 def _refuse(
     question: SurvivalQuestion, wanted: Wanted, power: float | None, events: float | None = None
 ) -> None:
@@ -174,6 +189,10 @@ def _solved(
 
 def _counts(question: SurvivalQuestion, plan: SurvivalPlan, time: float) -> dict[str, Figure]:
     course = expected_course(plan, time)
+    if min(course.treatment_events, course.control_events) < _FEWEST_EVENTS:
+        raise UsageError(
+            f"next to no events are expected by {time / MONTH:.1f} months in one of the arms; follow patients for longer."
+        )
     found: dict[str, Figure] = {
         "events_exact": course.events,
         "events": math.ceil(course.events - 1e-6),

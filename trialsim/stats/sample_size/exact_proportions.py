@@ -185,23 +185,29 @@ def _smallest_that_stays(
     design: ProportionsDesign, power: float, power_of: Callable[[ProportionsDesign, int], float]
 ) -> tuple[int, int]:
     parts = design.split(proportions_sample_size(design, power))
+    # Exact tests need more than the normal approximation: the search begins there, or lower if power is there before.
     guess = max(int(parts[1] if design.samples == 2 else parts[0]), 1)
-    base = max(1, guess // 2)
-    while power_of(design, base) >= power and base > 1:
-        base = max(1, base // 2)
+    base = guess
+    _refuse_too_many(design, base)
+    while base > 1 and any(power_of(design, max(1, base - k)) >= power for k in range(_STAYS_FOR)):
+        base = max(1, base - _STAYS_FOR)
     reached = None
     while reached is None or base - reached < _STAYS_FOR:
-        if max(sizes_of_base(design, base)) > MOST_ENUMERATED:
-            raise UsageError(
-                f"the exact test needs more than {MOST_ENUMERATED:,} patients in an arm, which is not enumerated; "
-                "use the score test, whose normal approximation is close at such sizes."
-            )
+        _refuse_too_many(design, base)
         if power_of(design, base) < power:
             reached = None
         elif reached is None:
             reached = base
         base += 1
     return sizes_of_base(design, reached)
+
+
+def _refuse_too_many(design: ProportionsDesign, base: int) -> None:
+    if max(sizes_of_base(design, base)) > MOST_ENUMERATED:
+        raise UsageError(
+            f"the exact test needs more than {MOST_ENUMERATED:,} patients in an arm, which is not enumerated; "
+            "use the score test, whose normal approximation is close at such sizes."
+        )
 
 
 @functools.lru_cache(maxsize=64)

@@ -15,10 +15,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from trialsim.stats.normal import upper_quantile, upper_tail
 from trialsim.stats.sample_size.smallest import real_root
 
 FEWEST_DEGREES = 1e-3
+_FAR = 30.0  # of the expected z, from which the series of the noncentral t underflow
+_PANELS = 200
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,13 @@ def critical_value(design: MeansDesign, degrees: float) -> float:
     return -float(stdtrit(degrees, design.alpha))
 
 
-def critical_effect(design: MeansDesign, treatment: float, control: float = 0.0) -> float:
-    """Return the smallest estimated effect that rejects, if the standard deviation is as assumed."""
+def critical_effect(design: MeansDesign, treatment: float, control: float = 0.0) -> float | None:
+    """Return the smallest estimated effect that rejects, if the standard deviation is as assumed.
+
+    None where there are too few patients to estimate a deviation.
+    """
+    if design.test == "t" and design.degrees(treatment, control) <= FEWEST_DEGREES:
+        return None
     side = math.copysign(1.0, design.alternative - design.null)
     bound = critical_value(design, design.degrees(treatment, control))
     return design.null + side * bound * design.standard_error(treatment, control)
@@ -153,4 +162,19 @@ def _noncentral_t_upper(bound: float, degrees: float, drift: float) -> float:
     """Return the probability that a noncentral t exceeds ``bound``."""
     from scipy.special import nctdtr
 
-    return float(1.0 - nctdtr(degrees, drift, bound))
+    lower = float(nctdtr(degrees, drift, bound)) if drift < _FAR else math.nan
+    return 1.0 - lower if math.isfinite(lower) else _upper_by_integration(bound, degrees, drift)
+
+
+def _upper_by_integration(bound: float, degrees: float, drift: float) -> float:
+    """Return the same over the law of the estimated deviation, on the scale of its logarithm."""
+    from scipy.special import chdtri, gammaln, ndtr
+
+    ends = [0.5 * math.log(float(chdtri(degrees, tail)) / degrees + 1e-300) for tail in (1.0 - 1e-15, 1e-17)]
+    edges = np.linspace(ends[0], ends[1], _PANELS + 1)
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    half = np.diff(edges)[:, None] / 2.0
+    log = edges[:-1, None] + half * (nodes + 1.0)
+    density = math.log(2.0) + degrees / 2.0 * math.log(degrees / 2.0) - float(gammaln(degrees / 2.0))
+    chance = np.exp(density + degrees * log - degrees / 2.0 * np.exp(2.0 * log))
+    return min(1.0, float(np.sum(half * weights * chance * ndtr(drift - bound * np.exp(log)))))

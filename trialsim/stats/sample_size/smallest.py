@@ -35,15 +35,30 @@ def real_root(excess: Callable[[float], float], lower: float, start: float) -> f
     while excess(upper) < 0.0:
         upper *= 2.0
         if upper > MOST_PATIENTS:
-            raise UsageError(
-                f"more than {MOST_PATIENTS:,} patients would be needed; assume a larger effect or ask for less power."
-            )
+            raise too_many_patients()
     return float(brentq(excess, lower, upper, xtol=1e-10, rtol=1e-13, maxiter=300))
 
 
-def whole_patients(treatment: float, control: float) -> tuple[int, int]:
-    """Return both arms rounded up, forgiving a rounding error of the solution."""
-    return _up(treatment), _up(control)
+def whole_patients(treatment: float, control: float, least: int = 1) -> tuple[int, int]:
+    """Return both arms rounded up, forgiving a rounding error of the solution, each with a least number.
+
+    An arm of exactly 0 stays: there is none.
+
+    Raises
+    ------
+    UsageError
+        When there are more than ten million patients.
+    """
+    if not treatment + control <= MOST_PATIENTS:
+        raise too_many_patients()
+    return max(least, _up(treatment)), max(least, _up(control)) if control else 0
+
+
+def too_many_patients() -> UsageError:
+    """Return the refusal of a size beyond any trial."""
+    return UsageError(
+        f"more than {MOST_PATIENTS:,} patients would be needed; assume a larger effect or ask for less power."
+    )
 
 
 def _up(number: float) -> int:

@@ -93,7 +93,7 @@ def survival_question(
         With everything that cannot be used.
     """
     check = Requirements()
-    check.within("ratio", written.ratio, 0.0, 1000.0)
+    check.within("ratio", written.ratio, 0.001, 1000.0)
     control = hazard_of(check, "control", written.control)
     if control is not None and max(control.values) <= 0.0:
         check.refuse("control", "the hazard is zero throughout; assume one above zero")
