@@ -179,3 +179,33 @@ def test_tiny_and_huge_trials_are_refused_with_a_sentence() -> None:
         means_power_answer(MeansDesign(1.0, 1.0, ratio=50.0), 20)
     smallest = means_size_answer(MeansDesign(900.0, 1.0), 0.9)
     assert (smallest.results["n_treatment"], smallest.results["n_control"]) == (2, 2)
+
+
+def test_repeated_t_tests_are_those_of_simulated_patients() -> None:
+    from trialsim.stats.sample_size.repeated_t import repeated_t_error
+
+    sizes, bounds, replicates = [(4, 3), (9, 6)], (2.4, 2.0), 100_000
+    found, error = repeated_t_error(bounds, sizes)
+    rng = np.random.default_rng(8)
+    treated, control = rng.normal(size=(replicates, 9)), rng.normal(size=(replicates, 6))
+    crossed = np.zeros(replicates, dtype=bool)
+    for bound, (a, b) in zip(bounds, sizes, strict=True):
+        crossed |= stats.ttest_ind(treated[:, :a], control[:, :b], axis=1).statistic >= bound
+    assert crossed.mean() == pytest.approx(found, abs=5 * math.hypot(error, math.sqrt(found / replicates)))
+    single, error = repeated_t_error([2.0], [(12, 0)])
+    assert single == pytest.approx(float(stats.t.sf(2.0, 11)), abs=5 * error)
+    both, error = repeated_t_error([2.0], [(7, 12)])
+    assert both == pytest.approx(float(stats.t.sf(2.0, 17)), abs=5 * error)
+
+
+def test_normal_bounds_for_repeated_t_are_warned_of() -> None:
+    from trialsim.cli.sequential_options import SequentialOptions, bounds_of
+
+    bounds = bounds_of(SequentialOptions("0.5,1", "pocock", None, None, None, False), 0.025, 0.9)
+    normal = means_size_answer(MeansDesign(1.5, 1.0, test="z"), 0.9, bounds)
+    assert any("above the nominal" in each for each in normal.warnings)
+    converted = means_size_answer(MeansDesign(0.5, 1.0), 0.9, bounds)
+    attained, error = converted.attained_alpha.attained, converted.attained_alpha.mcse
+    assert attained is not None
+    assert error is not None
+    assert attained == pytest.approx(0.025, abs=0.0003 + 5 * error)

@@ -93,8 +93,9 @@ def answer_sentences(answer: Answer) -> tuple[str, ...]:
         largest = (
             "" if attained.largest is None else f"; at most {attained.largest:.4g} over all control rates"
         )
+        error = "" if attained.mcse is None else f", Monte Carlo error {attained.mcse:.1g}"
         found.append(
-            f"Attained one-sided alpha: {attained.attained:.4g} (nominal {attained.nominal:.4g}){largest}."
+            f"Attained one-sided alpha: {attained.attained:.4g} (nominal {attained.nominal:.4g}{error}){largest}."
         )
     else:
         found.append(f"Attained one-sided alpha: {attained.how}")
@@ -146,10 +147,10 @@ def _draw(axes: Axes, curve: Curve, place: int) -> None:
     if curve.mark is not None:
         axes.plot(*curve.mark, "o", color=colour, markersize=6)
         axes.annotate(
-            f"{curve.mark[0]:.5g}, {curve.mark[1]:.3f}",
+            f"{curve.mark[0]:.4g}, {curve.mark[1]:.3g}",
             curve.mark,
             textcoords="offset points",
-            xytext=(8, -12),
+            xytext=(8, -12) if curve.y_name == "power" else (8, 8),
             fontsize=9,
         )
     if curve.y_name == "power":

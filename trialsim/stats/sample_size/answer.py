@@ -54,6 +54,8 @@ class AttainedAlpha:
         The control rate at which it is found.
     how
         How it is worked out, as a sentence.
+    mcse
+        Monte Carlo standard error of ``attained``; None where it is not simulated.
     """
 
     nominal: float
@@ -61,6 +63,7 @@ class AttainedAlpha:
     largest: float | None
     largest_at: float | None
     how: str
+    mcse: float | None = None
 
     @property
     def worst(self) -> float | None:
@@ -71,7 +74,7 @@ class AttainedAlpha:
     def caution(self) -> str | None:
         """Return a sentence where the error exceeds its nominal value, otherwise None."""
         worst = self.worst
-        if worst is None or worst <= self.nominal * (1.0 + 1e-9):
+        if worst is None or worst <= self.nominal * (1.0 + 1e-9) + 2.0 * (self.mcse or 0.0):
             return None
         where = f" (at a control rate of {self.largest_at:.3g})" if worst == self.largest else ""
         return (
@@ -136,6 +139,7 @@ class Answer:
                 "attained": attained.attained,
                 "largest": attained.largest,
                 "largest_at_control_rate": attained.largest_at,
+                "mcse": attained.mcse,
                 "how": attained.how,
             },
             "looks": [dict(each) for each in self.looks],

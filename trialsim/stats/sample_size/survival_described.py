@@ -9,7 +9,7 @@ import numpy as np
 
 from trialsim.stats.normal import upper_quantile
 from trialsim.stats.sample_size.answer import Answer, AttainedAlpha, Curve, Figure
-from trialsim.stats.sample_size.piecewise_events import SurvivalPlan, expected_course
+from trialsim.stats.sample_size.piecewise_events import Steps, SurvivalPlan, expected_course
 from trialsim.stats.sample_size.sparse_events import SPARSE_SHARE, sparse_event_alpha
 from trialsim.stats.sample_size.survival import (
     LogrankDesign,
@@ -146,6 +146,23 @@ def _cautions(question: SurvivalQuestion, plan: SurvivalPlan, time: float, power
     return found
 
 
+def _world(plan: SurvivalPlan) -> dict[str, Figure]:
+    """Return what is assumed of the world, rates a month, as text where they change."""
+    return {
+        "control_hazard_per_month": _per_month(plan.control_hazard),
+        "control_dropout_per_month": _per_month(plan.control_dropout),
+        "treatment_dropout_per_month": _per_month(plan.treatment_dropout),
+        "accrual_per_month": _per_month(plan.accrual_rate),
+    }
+
+
+def _per_month(steps: Steps) -> Figure:
+    if steps.constant:
+        return steps.values[0] * MONTH
+    parts = zip(steps.starts, steps.values, strict=True)
+    return ", ".join(f"{value * MONTH:.4g} from {start / MONTH:.3g} months" for start, value in parts)
+
+
 def _pieces(plan: SurvivalPlan) -> str:
     parts = zip(plan.hazard_ratio.starts, plan.hazard_ratio.values, strict=True)
     return ", ".join(f"{value:g} from {start / MONTH:.3g} months" for start, value in parts)
@@ -213,6 +230,7 @@ def survival_answer(
             "alpha_one_sided": design.alpha,
             "power_target": power,
             "ratio": design.ratio,
+            **({} if plan is None else _world(plan)),
         },
         results=results,
         attained_alpha=attained,
