@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from trialsim.cli import main as entry
 from trialsim.designs import group_sequential
+from trialsim.designs.boundary_families import FUTILITY
 
 THIRDS = ("--information", "1/3,2/3,1")
 HSD = ("--futility", "hwang_shih_decani", "--futility-parameter", "-2")
@@ -159,3 +161,18 @@ def test_what_cannot_be_is_a_sentence(
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert captured.out == ""
+
+
+def test_the_page_shows_what_the_command_prints_and_its_python_runs(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (root / "docs" / "boundaries.md").read_text(encoding="utf-8")
+    command, shown = re.findall(r"```\n\$ trialsim boundaries ([^\n]*)\n(.*?)```", page, re.S)[0]
+    assert run(*command.split()) == 0
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == shown.splitlines()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["seen"].drift == found["design"].drift
+    for family in FUTILITY:
+        assert f"`{family}`" in page
