@@ -122,8 +122,7 @@ def test_a_picture_is_drawn_and_not_replaced(
     kind: str, sides: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / f"bounds.{kind}"
-    futility = HSD if sides == "1" else ()
-    options = ("--information", "0.01,0.5,1", "--sides", sides, *futility, "--picture", path)
+    options = ("--information", "0.01,0.5,1", "--sides", sides, *HSD, "--picture", path)
     assert run(*options, "--json") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["power"] == pytest.approx(0.9)
@@ -147,7 +146,6 @@ def test_a_picture_is_drawn_and_not_replaced(
             (*THIRDS, "--efficacy", "piecewise_linear", "--efficacy-parameter", "0.5:0.2,0.8"),
             "mixes pairs and numbers",
         ),
-        ((*THIRDS, "--sides", "2", *HSD), "futility: a two-sided design has none"),
         ((*THIRDS, "--observed-spending-times", "0.5,1"), "goes with --observed"),
         ((*THIRDS, "--observed", "0.5,0.4,1"), "information[1]: 0.4 follows 0.5"),
         ((*THIRDS, "--picture", "bounds.pdf"), "a picture is a file that ends in .png or .svg"),
