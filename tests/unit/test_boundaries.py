@@ -323,11 +323,10 @@ def test_a_rule_that_leaves_no_bound_is_refused() -> None:
         )
     with pytest.raises(ScenarioError, match="leave no chance to spend the error at the last look"):
         group_sequential([0.5, 1.0], futility="z", futility_parameter=9.0, futility_binding=True)
-    rates = [(look + 1) / 13 for look in range(13)]
     with pytest.raises(ScenarioError, match="futility stops so many trials"):
         group_sequential(
-            rates, alpha=0.4, sides=2, power=0.54, efficacy="hwang_shih_decani", efficacy_parameter=-7,
-            futility="lan_demets_obrien_fleming", futility_binding=True,
+            [0.2, 0.4, 0.6, 0.8, 1.0], alpha=0.5, sides=2, power=0.65, efficacy="obrien_fleming",
+            futility="kim_demets", futility_parameter=0.3, futility_binding=True,
         )  # fmt: skip
     never = Wanted(np.array([0.5, 1.0]), 0.025, False, np.zeros(2), None, False)
     with pytest.raises(NoBoundsError, match=r"no maximum information gives the power 0\.9"):
