@@ -172,10 +172,24 @@ def test_where_nothing_is_spent_there_is_no_bound() -> None:
 
 def test_one_look_is_the_fixed_design() -> None:
     for family in ("pocock", "obrien_fleming", "haybittle_peto", "lan_demets_pocock"):
-        found = group_sequential([1.0], efficacy=family)
+        found = group_sequential([1.0], efficacy=family, futility=family, futility_binding=family == "pocock")
+        assert found.futility_z == found.efficacy_z
         assert found.efficacy_z == pytest.approx([norm.isf(0.025)], abs=1e-12)
         assert found.inflation_factor == pytest.approx(1.0, abs=1e-12)
         assert found.expected_information_h1 == pytest.approx((norm.isf(0.025) + norm.isf(0.1)) ** 2)
+
+
+def test_powers_near_their_limits_are_met() -> None:
+    barely = group_sequential(
+        [0.5, 1.0], power=0.0251, efficacy="pocock", futility="z", futility_parameter=1.0
+    )
+    sure = group_sequential(
+        [0.5, 1.0], power=1 - 1e-9, efficacy="pocock", futility="kim_demets", futility_parameter=4
+    )
+    for found in (barely, sure):
+        rejects = stages(found, found.drift, obey=True).sum()
+        assert rejects == pytest.approx(found.request.power, abs=1e-9)
+    assert sure.stage_futility_h1.sum() == pytest.approx(1e-9, rel=1e-5)
 
 
 @pytest.mark.parametrize("family", ["pocock", "obrien_fleming", "lan_demets_obrien_fleming"])

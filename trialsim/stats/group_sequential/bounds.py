@@ -22,7 +22,10 @@ from trialsim.stats.group_sequential.rooting import NoRootError, root_of_decreas
 Floats = NDArray[np.float64]
 
 _FARTHEST_BOUND = 38.0  # beyond it the chance of a normal variable is below the smallest double
-_MOST_INFLATED = 100.0  # times the drift of the fixed design
+_MOST_INFLATED, _FARTHEST_DRIFT = (
+    100.0,
+    40.0,
+)  # limits of the search: times the fixed design's drift, or this if larger
 
 
 class NoBoundsError(ArithmeticError):
@@ -83,8 +86,9 @@ def solve_power(problem: Wanted, power: float) -> Bounds:
     def excess(drift: float) -> float:
         return float(ndtri(solver.missed(drift, 1.0 - power)) - wanted)
 
+    most = max(_MOST_INFLATED * fixed, _FARTHEST_DRIFT)
     try:
-        drift = root_of_decreasing(excess, 1.03 * fixed, 0.5 * fixed, _MOST_INFLATED * fixed)
+        drift = root_of_decreasing(excess, 1.03 * fixed, 0.5 * fixed, most)
     except NoRootError:
         raise NoBoundsError(
             f"no maximum information gives the power {power:g} with these bounds; lower the power, or spend less on "
