@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from scipy.stats import multivariate_normal, norm
 from trialsim import ScenarioError
 from trialsim.designs import Boundaries, group_sequential
 from trialsim.stats.group_sequential.bounds import NoBoundsError, Wanted, solve_power
-from trialsim.stats.group_sequential.integration import stage_probabilities
+from trialsim.stats.group_sequential.recursion import stage_probabilities
 from trialsim.stats.group_sequential.rooting import NoRootError, root_of_decreasing
+from trialsim.stats.group_sequential.spending import SPENDING
 
 HSD: dict[str, Any] = {
     "efficacy": "hwang_shih_decani", "efficacy_parameter": -4,
@@ -41,16 +43,18 @@ def box(
 def stages(found: Boundaries, drift: float, obey: bool) -> NDArray[np.float64]:
     """Return the chances to reject at each look above the efficacy bound, by brute force."""
     upper = found.efficacy_z
-    lower = -upper if found.request.sides == 2 else found.futility_z
-    lower = lower if obey or found.request.sides == 2 else np.full(len(upper), -np.inf)
+    lower = found.futility_z if obey else np.full(len(upper), -np.inf)
+    going_on: list[list[tuple[float, float]]] = []
     chances = []
-    for look in range(len(upper)):
-        low, high = lower[: look + 1].copy(), upper[: look + 1].copy()
-        low[-1], high[-1] = upper[look], np.inf
-        chance = (
-            box(found.information_rates[: look + 1], drift, low, high) if np.isfinite(upper[look]) else 0.0
-        )
-        chances.append(chance)
+    for look, (low, high) in enumerate(zip(lower, upper)):
+        paths = product(*going_on, [(high, np.inf)]) if np.isfinite(high) else ()
+        boxes = [np.array(path).T for path in paths]
+        rates = found.information_rates[: look + 1]
+        chances.append(sum(box(rates, drift, *edges) for edges in boxes))
+        if found.request.sides == 1:
+            going_on.append([(low, high)])
+        else:
+            going_on.append([(-high, -low), (low, high)] if low > 0.0 else [(-high, high)])
     return np.array(chances)
 
 
@@ -81,6 +85,18 @@ DESIGNS: dict[str, dict[str, Any]] = {
         "efficacy": "pocock", "futility": "conditional_power_trend", "futility_parameter": 0.1,
         "futility_binding": True,
     },
+    "two_sided_beta": {"sides": 2, "alpha": 0.05, **HSD},
+    "two_sided_beta_binding": {"sides": 2, "alpha": 0.2, **HSD, "futility_binding": True},
+    "two_sided_z_binding": {
+        "sides": 2, "alpha": 0.1, "futility": "z", "futility_parameter": [-1.0, 0.7], "futility_binding": True,
+    },
+    "two_sided_mirrored": {
+        "sides": 2, "alpha": 0.1, "efficacy": "obrien_fleming", "futility": "obrien_fleming", "futility_binding": True,
+    },
+    "two_sided_classical_spending": {
+        "sides": 2, "alpha": 0.1, "efficacy": "pocock", "futility": "kim_demets", "futility_parameter": 1,
+        "futility_binding": True,
+    },
     "binding_haybittle_peto": {"futility": "haybittle_peto", "futility_binding": True},
 }  # fmt: skip
 
@@ -97,6 +113,9 @@ def test_errors_and_power_are_those_of_the_multivariate_normal_distribution(name
     assert found.power == pytest.approx(asked.power, abs=1e-10)
     if asked.sides == 1:
         assert effect == pytest.approx(found.stage_reject_h1, abs=3e-8)
+    if isinstance(asked.futility, str) and asked.futility in SPENDING:
+        interim = np.cumsum(found.stage_futility_h1)[:-1]
+        assert interim == pytest.approx(found.beta_spent[:-1], abs=1e-10)
     assert found.stage_reject_h1.sum() + found.stage_futility_h1.sum() == pytest.approx(1.0, abs=1e-12)
 
 
@@ -153,10 +172,24 @@ def test_where_nothing_is_spent_there_is_no_bound() -> None:
 
 def test_one_look_is_the_fixed_design() -> None:
     for family in ("pocock", "obrien_fleming", "haybittle_peto", "lan_demets_pocock"):
-        found = group_sequential([1.0], efficacy=family)
+        found = group_sequential([1.0], efficacy=family, futility=family, futility_binding=family == "pocock")
+        assert found.futility_z == found.efficacy_z
         assert found.efficacy_z == pytest.approx([norm.isf(0.025)], abs=1e-12)
         assert found.inflation_factor == pytest.approx(1.0, abs=1e-12)
         assert found.expected_information_h1 == pytest.approx((norm.isf(0.025) + norm.isf(0.1)) ** 2)
+
+
+def test_powers_near_their_limits_are_met() -> None:
+    barely = group_sequential(
+        [0.5, 1.0], power=0.0251, efficacy="pocock", futility="z", futility_parameter=1.0
+    )
+    sure = group_sequential(
+        [0.5, 1.0], power=1 - 1e-9, efficacy="pocock", futility="kim_demets", futility_parameter=4
+    )
+    for found in (barely, sure):
+        rejects = stages(found, found.drift, obey=True).sum()
+        assert rejects == pytest.approx(found.request.power, abs=1e-9)
+    assert sure.stage_futility_h1.sum() == pytest.approx(1e-9, rel=1e-5)
 
 
 @pytest.mark.parametrize("family", ["pocock", "obrien_fleming", "lan_demets_obrien_fleming"])
@@ -274,8 +307,8 @@ def test_spending_may_follow_the_calendar() -> None:
 
 def test_two_sided_stages_count_both_sides_and_power_the_right_one() -> None:
     found = group_sequential([0.5, 1.0], alpha=0.4, sides=2, power=0.6, efficacy="pocock")
-    below, above = stage_probabilities(
-        found.information_rates, found.drift, -found.efficacy_z, found.efficacy_z
+    below, _, above = stage_probabilities(
+        found.information_rates, found.drift, np.array([-np.inf, found.efficacy_z[1]]), found.efficacy_z, True
     )
     assert found.power == pytest.approx(above.sum(), abs=1e-12) == pytest.approx(0.6, abs=1e-10)
     assert found.stage_reject_h1 == pytest.approx(above + below, abs=1e-14)
@@ -304,6 +337,11 @@ def test_a_rule_that_leaves_no_bound_is_refused() -> None:
         )
     with pytest.raises(ScenarioError, match="leave no chance to spend the error at the last look"):
         group_sequential([0.5, 1.0], futility="z", futility_parameter=9.0, futility_binding=True)
+    with pytest.raises(ScenarioError, match="futility stops so many trials"):
+        group_sequential(
+            [0.2, 0.4, 0.6, 0.8, 1.0], alpha=0.5, sides=2, power=0.65, efficacy="obrien_fleming",
+            futility="kim_demets", futility_parameter=0.3, futility_binding=True,
+        )  # fmt: skip
     never = Wanted(np.array([0.5, 1.0]), 0.025, False, np.zeros(2), None, False)
     with pytest.raises(NoBoundsError, match=r"no maximum information gives the power 0\.9"):
         solve_power(never, 0.9)
@@ -344,7 +382,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"efficacy": "user_defined", "efficacy_parameter": [0.01, 0.02]}, "ends at 0.02; it must end at 0.025",
     ),
     "user length": ({"efficacy": "user_defined", "efficacy_parameter": [0.025]}, "by each of the 2 looks"),
-    "futility two-sided": ({"sides": 2, "futility": "lan_demets_pocock"}, "a two-sided design has none"),
     "futility z": ({"futility": "z", "futility_parameter": [0.0, 0.1, 0.2]}, "z takes one number"),
     "parameter alone": ({"futility_parameter": 1.0}, "given without futility"),
     "binding alone": ({"futility_binding": True}, "asked for without futility"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from trialsim.cli import main as entry
 from trialsim.designs import group_sequential
+from trialsim.designs.boundary_families import FUTILITY
 
 THIRDS = ("--information", "1/3,2/3,1")
 HSD = ("--futility", "hwang_shih_decani", "--futility-parameter", "-2")
@@ -120,8 +122,7 @@ def test_a_picture_is_drawn_and_not_replaced(
     kind: str, sides: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / f"bounds.{kind}"
-    futility = HSD if sides == "1" else ()
-    options = ("--information", "0.01,0.5,1", "--sides", sides, *futility, "--picture", path)
+    options = ("--information", "0.01,0.5,1", "--sides", sides, *HSD, "--picture", path)
     assert run(*options, "--json") == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["power"] == pytest.approx(0.9)
@@ -145,7 +146,6 @@ def test_a_picture_is_drawn_and_not_replaced(
             (*THIRDS, "--efficacy", "piecewise_linear", "--efficacy-parameter", "0.5:0.2,0.8"),
             "mixes pairs and numbers",
         ),
-        ((*THIRDS, "--sides", "2", *HSD), "futility: a two-sided design has none"),
         ((*THIRDS, "--observed-spending-times", "0.5,1"), "goes with --observed"),
         ((*THIRDS, "--observed", "0.5,0.4,1"), "information[1]: 0.4 follows 0.5"),
         ((*THIRDS, "--picture", "bounds.pdf"), "a picture is a file that ends in .png or .svg"),
@@ -159,3 +159,18 @@ def test_what_cannot_be_is_a_sentence(
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert captured.out == ""
+
+
+def test_the_page_shows_what_the_command_prints_and_its_python_runs(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (root / "docs" / "boundaries.md").read_text(encoding="utf-8")
+    command, shown = re.findall(r"```\n\$ trialsim boundaries ([^\n]*)\n(.*?)```", page, re.S)[0]
+    assert run(*command.split()) == 0
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == shown.splitlines()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert found["seen"].drift == found["design"].drift
+    for family in FUTILITY:
+        assert f"`{family}`" in page

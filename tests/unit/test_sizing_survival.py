@@ -125,7 +125,6 @@ def test_events_of_the_formulae() -> None:
         assert required_events(LogrankDesign(0.7, method=method), 0.9) == pytest.approx(freedman, rel=1e-12)
     unequal = LogrankDesign(0.7, ratio=2.0, method="freedman")
     assert required_events(unequal, 0.9) == pytest.approx((z * 2.4 / 0.3) ** 2 / 2, rel=1e-12)
-    # Freedman (1982), table 2: survival 0.5 against 0.65 is a hazard ratio of 0.6215.
     margin = LogrankDesign(1.0, null=1.3)
     assert required_events(margin, 0.9) == pytest.approx(4 * z**2 / math.log(1.3) ** 2, rel=1e-12)
     assert power_of_events(margin, required_events(margin, 0.9)) == pytest.approx(0.9, rel=1e-12)

@@ -31,7 +31,7 @@ def boundaries_command(
     alpha: Annotated[
         float, typer.Option(help="Type I error, of both sides together where there are two.")
     ] = 0.025,
-    sides: Annotated[int, typer.Option(help="1 or 2.")] = 1,
+    sides: Annotated[int, typer.Option(help="1, or 2: bounds of the absolute value.")] = 1,
     power: Annotated[float, typer.Option(help="Chance to reject under the effect.")] = 0.9,
     efficacy: Annotated[
         str,

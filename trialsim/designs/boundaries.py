@@ -14,10 +14,11 @@ from trialsim.designs.boundary_request import BoundaryRequest, Parameter, refuse
 from trialsim.errors import Problem
 from trialsim.stats.group_sequential.bounds import Bounds, NoBoundsError, solve_drift, solve_power
 from trialsim.stats.group_sequential.characteristics import Characteristics, characteristics
-from trialsim.stats.group_sequential.integration import stage_probabilities
 from trialsim.stats.group_sequential.scales import conditional_power, effect_estimate, nominal_p
 
 Floats = NDArray[np.float64]
+
+_CLOSE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Boundaries:
     information_rates
         Information at each look over the planned maximum.
     efficacy_z, futility_z
-        Bounds on the statistic; infinite where there is none. A two-sided design rejects below ``-efficacy_z`` too.
-        With futility the two meet at the last look.
+        Bounds on the statistic, two-sided on its absolute value; infinite where there is none. With futility the two
+        meet at the last look.
     alpha_spent, beta_spent
         Errors spent by each look, cumulative; both sides together. What a spending function gives, otherwise what the
         bounds do. Alpha ignores futility bounds that are non-binding.
@@ -87,7 +88,7 @@ class Boundaries:
     @property
     def futility_p(self) -> Floats:
         """Futility bounds as nominal p values."""
-        return nominal_p(self.futility_z, 1)
+        return nominal_p(self.futility_z, self.request.sides)
 
     @property
     def efficacy_effect(self) -> Floats:
@@ -182,7 +183,7 @@ def group_sequential(
     alpha
         Type I error, of both sides together where there are two.
     sides
-        1 or 2; with 2 the efficacy bounds are symmetric, and there is no futility.
+        1 or 2; with 2 all bounds are symmetric: they are those of the absolute value of the statistic.
     power
         Chance to reject under ``effect``, on its side.
     efficacy
@@ -233,7 +234,25 @@ def _solved(request: BoundaryRequest, drift: float | None) -> Boundaries:
         found = solve_power(problem, request.power) if drift is None else solve_drift(problem, drift)
     except NoBoundsError as error:
         raise refused([Problem("", str(error))]) from None
-    return _described(request, problem.rates, found, problem.efficacy, problem.futility)
+    described = _described(request, problem.rates, found, problem.efficacy, problem.futility)
+    if drift is None:
+        _require_solved(described)
+    return described
+
+
+def _require_solved(found: Boundaries) -> None:
+    """Refuse bounds that do not do what was asked for, where binding futility leaves nothing that does."""
+    asked = found.request
+    rejects = found.at(0.0).power
+    spends_all = abs(rejects - asked.alpha) <= _CLOSE * asked.alpha
+    ignores_futility = asked.futility is not None and not asked.futility_binding
+    met = bool((found.futility_z[:-1] >= found.efficacy_z[:-1]).any())
+    if abs(found.power - asked.power) > _CLOSE or not (spends_all or ignores_futility or met):
+        sentence = (
+            f"no bounds have alpha {asked.alpha:g} and power {asked.power:g}: futility stops so many trials that too "
+            "few are left to reject; stop less often for futility, or make it non-binding."
+        )
+        raise refused([Problem("", sentence)])
 
 
 def _described(
@@ -246,10 +265,11 @@ def _described(
     effect = _characteristics(request, rates, upper, lower, found.drift)
     if isinstance(efficacy, np.ndarray):
         alpha_spent = request.sides * efficacy
-    elif request.sides == 2 or request.futility_binding or request.futility is None:
+    elif request.futility_binding:
         alpha_spent = np.cumsum(no_effect.stage_reject)
     else:
-        alpha_spent = np.cumsum(stage_probabilities(rates, 0.0, np.full(len(rates), -np.inf), upper)[1])
+        nowhere = np.full(len(rates), -np.inf)
+        alpha_spent = np.cumsum(_characteristics(request, rates, upper, nowhere, 0.0).stage_reject)
     beta_spent = futility if isinstance(futility, np.ndarray) else np.cumsum(effect.stage_futility)
     maximum = (found.drift / request.effect) ** 2
     return Boundaries(
@@ -273,8 +293,7 @@ def _described(
 def _characteristics(
     request: BoundaryRequest, rates: Floats, upper: Floats, lower: Floats, drift: float
 ) -> Characteristics:
-    """Return what bounds do under a drift; at the last look a one-sided design that does not reject gives up."""
-    obeyed = -upper if request.sides == 2 else lower.copy()
-    if request.sides == 1:
-        obeyed[-1] = upper[-1]
+    """Return what bounds do under a drift; a design that does not reject at the last look gives up."""
+    obeyed = lower.copy()
+    obeyed[-1] = upper[-1]
     return characteristics(rates, obeyed, upper, drift, request.sides == 2)

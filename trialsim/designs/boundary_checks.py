@@ -175,5 +175,3 @@ def _check_families(
     wrong = objection(asked.futility, asked.futility_parameter, FUTILITY, n_looks, beta)
     if wrong:
         problems.append(Problem("futility", wrong))
-    if asked.sides == 2:
-        problems.append(Problem("futility", "a two-sided design has none; leave it out, or ask for sides 1."))

@@ -61,12 +61,16 @@ def draw_boundaries(found: Boundaries, kind: str) -> bytes:
 
 def _draw_bounds(axes: Axes, found: Boundaries) -> None:
     rates = found.information_rates
-    _draw_bound(axes, rates, found.efficacy_z, 0, "efficacy: reject at or above")
+    _draw_bound(axes, rates, found.efficacy_z, 0, "efficacy: reject beyond")
     if found.request.sides == 2:
-        _draw_bound(axes, rates, -found.efficacy_z, 0, "efficacy: reject at or below")
+        _draw_bound(axes, rates, -found.efficacy_z, 0, None)
     if found.request.futility is not None:
         kind = "binding" if found.request.futility_binding else "non-binding"
-        _draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up at or below")
+        if found.request.sides == 1:
+            _draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up at or below")
+        else:
+            _draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up between")
+            _draw_bound(axes, rates, -found.futility_z, 1, None)
     mean = found.drift * np.sqrt(rates)
     axes.plot(rates, mean, color="#777777", linestyle=LINES[2], linewidth=1.2, label="mean under the effect")
     axes.axhline(0.0, color="#BBBBBB", linewidth=0.8, zorder=0)
@@ -75,8 +79,9 @@ def _draw_bounds(axes: Axes, found: Boundaries) -> None:
 
 
 def _draw_bound(
-    axes: Axes, rates: NDArray[np.float64], z: NDArray[np.float64], place: int, label: str
+    axes: Axes, rates: NDArray[np.float64], z: NDArray[np.float64], place: int, label: str | None
 ) -> None:
+    """Draw one bound; one without a label mirrors another, whose figures stand there already."""
     colour = PALETTE[place]
     near = np.abs(z) <= _MOST_Z
     axes.plot(
@@ -88,16 +93,19 @@ def _draw_bound(
         label=label,
         clip_on=False,
     )
+    if label is None:
+        return
     for rate, bound in zip(rates[near], z[near]):
         axes.annotate(
             f"{bound:.3f}", (rate, bound), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8
         )
     for rate, bound in zip(rates[~near], z[~near]):
-        sign = 1.0 if bound > 0.0 else -1.0
+        above = bound > 0.0
         shown = f"{bound:.1f}" if np.isfinite(bound) else "none"
         axes.annotate(
-            shown, (rate, 0.5 + 0.5 * sign), xycoords=("data", "axes fraction"), xytext=(0, -10 * sign),
-            textcoords="offset points", ha="center", va="center", fontsize=8, color=colour,
+            f"{shown} {'↑' if above else '↓'}", (rate, float(above)), xycoords=("data", "axes fraction"),
+            xytext=(4, -10 if above else 10), textcoords="offset points", ha="left", va="center", fontsize=8,
+            color=colour,
         )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def boundaries_tables(found: Boundaries) -> tuple[TextTable, ...]:
 def sentences(found: Boundaries) -> tuple[str, ...]:
     """Return what holds for the whole design, and notes."""
     asked = found.request
-    sided = "one-sided" if asked.sides == 1 else "two-sided, both bounds mirrored at 0"
+    sided = "one-sided" if asked.sides == 1 else "two-sided, bounds of the absolute value"
     return (
         f"Alpha {asked.alpha:g} {sided}; power {found.power:.6g} under the effect {asked.effect:g}.",
         f"Maximum information {found.maximum_information:.6g}, {found.inflation_factor:.6f} times that of the fixed "

@@ -16,20 +16,16 @@ from scipy.special import ndtri
 
 from trialsim.stats.group_sequential.classical import Shape
 from trialsim.stats.group_sequential.futility import FutilityRule
-from trialsim.stats.group_sequential.integration import (
-    FREE,
-    MIRRORED,
-    OBEYED,
-    efficacy_bounds,
-    futility_bounds,
-    stage_probabilities,
-)
+from trialsim.stats.group_sequential.recursion import efficacy_bounds, futility_bounds, stage_probabilities
 from trialsim.stats.group_sequential.rooting import NoRootError, root_of_decreasing
 
 Floats = NDArray[np.float64]
 
 _FARTHEST_BOUND = 38.0  # beyond it the chance of a normal variable is below the smallest double
-_MOST_INFLATED = 100.0  # times the drift of the fixed design
+_MOST_INFLATED, _FARTHEST_DRIFT = (
+    100.0,
+    40.0,
+)  # limits of the search: times the fixed design's drift, or this if larger
 
 
 class NoBoundsError(ArithmeticError):
@@ -47,7 +43,7 @@ class Wanted:
     level
         Type I error of one side.
     two_sided
-        Whether the efficacy bounds are mirrored; then there is no futility.
+        Whether bounds are those of the absolute value of the statistic.
     efficacy
         The cumulative error of one side to be spent by each look, or a classical shape.
     futility
@@ -90,8 +86,9 @@ def solve_power(problem: Wanted, power: float) -> Bounds:
     def excess(drift: float) -> float:
         return float(ndtri(solver.missed(drift, 1.0 - power)) - wanted)
 
+    most = max(_MOST_INFLATED * fixed, _FARTHEST_DRIFT)
     try:
-        drift = root_of_decreasing(excess, 1.03 * fixed, 0.5 * fixed, _MOST_INFLATED * fixed)
+        drift = root_of_decreasing(excess, 1.03 * fixed, 0.5 * fixed, most)
     except NoRootError:
         raise NoBoundsError(
             f"no maximum information gives the power {power:g} with these bounds; lower the power, or spend less on "
@@ -136,10 +133,10 @@ class _Solver:
             _, left = self._spent_beside(self._upper(drift), drift)
             return beta - float(self.beta_spent[-1]) + left
         found = self.bounds(drift)
-        below, above = stage_probabilities(self.rates, drift, found.lower, found.upper)
-        if problem.two_sided:
-            return 1.0 - float(above.sum())  # rejecting on the wrong side is no success
-        return float(below.sum())
+        opposite, futile, _ = stage_probabilities(
+            self.rates, drift, found.lower, found.upper, problem.two_sided
+        )
+        return float(futile.sum() + opposite.sum())  # rejecting on the wrong side is no success
 
     def _lower(self, upper: Floats, drift: float) -> Floats:
         """Return the lower bounds that go with upper ones."""
@@ -147,9 +144,8 @@ class _Solver:
         if isinstance(problem.futility, np.ndarray):
             return self._spent_beside(upper, drift)[0]
         if isinstance(problem.futility, FutilityRule):
-            return problem.futility.bounds(upper, drift)
-        if problem.two_sided:
-            return -upper
+            lower = problem.futility.bounds(upper, drift)
+            return np.where(lower > 0.0, lower, -np.inf) if problem.two_sided else lower
         lower = self.none.copy()
         lower[-1] = upper[-1]
         return lower
@@ -159,7 +155,7 @@ class _Solver:
         lower = np.empty(len(self.rates))
         left = futility_bounds(
             self.rates, drift, self.beta_spent, self.beta_starts, False, self.alpha_spent, self.alpha_starts,
-            lower, upper,
+            self.problem.two_sided, lower, upper,
         )  # fmt: skip
         return lower, left
 
@@ -171,11 +167,11 @@ class _Solver:
         if isinstance(problem.efficacy, Shape):
             return self._of_shape(problem.efficacy, lambda upper: self._lower(upper, drift))
         if isinstance(problem.futility, FutilityRule):
-            return self._beside_rule(problem.futility, drift)
+            return self._beside_rule(drift)
         upper = np.empty(len(self.rates))
         futility_bounds(
             self.rates, drift, self.beta_spent, self.beta_starts, True, self.alpha_spent, self.alpha_starts,
-            np.empty(len(self.rates)), upper,
+            problem.two_sided, np.empty(len(self.rates)), upper,
         )  # fmt: skip
         return upper
 
@@ -183,10 +179,9 @@ class _Solver:
         """Return the efficacy bounds where no futility bound is counted on."""
         problem = self.problem
         if isinstance(problem.efficacy, Shape):
-            return self._of_shape(problem.efficacy, lambda upper: -upper if problem.two_sided else self.none)
+            return self._of_shape(problem.efficacy, lambda upper: self.none)
         upper = np.empty(len(self.rates))
-        edge = MIRRORED if problem.two_sided else FREE
-        efficacy_bounds(self.rates, self.alpha_spent, self.alpha_starts, self.none, edge, upper)
+        efficacy_bounds(self.rates, self.alpha_spent, self.alpha_starts, self.none, problem.two_sided, upper)
         return upper
 
     def _of_shape(self, shape: Shape, lower_for: Callable[[Floats], Floats]) -> Floats:
@@ -195,7 +190,7 @@ class _Solver:
 
         def excess(constant: float) -> float:
             upper = shape.bounds(constant)
-            _, above = stage_probabilities(self.rates, 0.0, lower_for(upper), upper)
+            *_, above = stage_probabilities(self.rates, 0.0, lower_for(upper), upper, self.problem.two_sided)
             return float(ndtri(above.sum())) - wanted
 
         try:
@@ -206,15 +201,16 @@ class _Solver:
                 "bounds or futility bounds that stop less often."
             ) from None
 
-    def _beside_rule(self, rule: FutilityRule, drift: float) -> Floats:
+    def _beside_rule(self, drift: float) -> Floats:
         """Return the efficacy bounds that spend beside a rule, which may depend on the last of them."""
         upper = self._upper_alone()
+        anything = np.full(len(upper) - 1, np.inf)  # interim bounds of other trials must not cut the rule's
 
         def excess(last: float) -> float:
-            before = upper.copy()
-            before[-1] = last
-            lower = rule.bounds(before, drift)
-            efficacy_bounds(self.rates, self.alpha_spent, self.alpha_starts, lower, OBEYED, upper)
+            lower = self._lower(np.append(anything, last), drift)
+            efficacy_bounds(
+                self.rates, self.alpha_spent, self.alpha_starts, lower, self.problem.two_sided, upper
+            )
             return float(upper[-1]) - last
 
         try:

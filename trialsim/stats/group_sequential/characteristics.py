@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.stats.group_sequential.integration import stage_probabilities
+from trialsim.stats.group_sequential.recursion import stage_probabilities
 
 Floats = NDArray[np.float64]
 
@@ -41,22 +41,16 @@ def characteristics(
     Parameters
     ----------
     rates, lower, upper
-        Information rates and bounds that are obeyed, shape ``[look]``; below ``lower`` a one-sided design gives up, a
-        two-sided one rejects.
+        Information rates and bounds that are obeyed, shape ``[look]``; at the last look the two meet.
     drift
         Mean of the statistic at rate 1.
     two_sided
-        Whether ``lower`` rejects too.
+        Whether the bounds are those of the absolute value of the statistic.
     """
-    below, above = stage_probabilities(rates, drift, lower, upper)
-    reject = above + below if two_sided else above
-    futile = np.zeros(len(rates)) if two_sided else below
-    interim = reject + futile
-    goes_on = max(0.0, 1.0 - float(interim[:-1].sum()))
-    if two_sided:
-        futile[-1] = max(0.0, goes_on - float(reject[-1]))
-    expected = float(rates[:-1] @ interim[:-1]) + float(rates[-1]) * goes_on
-    successes = reject
-    if two_sided and drift != 0.0:
-        successes = above if drift > 0.0 else below
+    below, futile, above = stage_probabilities(rates, drift, lower, upper, two_sided)
+    reject = above + below
+    ended = reject + futile
+    goes_on = max(0.0, 1.0 - float(ended[:-1].sum()))
+    expected = float(rates[:-1] @ ended[:-1]) + float(rates[-1]) * goes_on
+    successes = reject if drift == 0.0 else above if drift > 0.0 or not two_sided else below
     return Characteristics(float(successes.sum()), reject, futile, expected)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.stats.group_sequential.integration import stage_probabilities
+from trialsim.stats.group_sequential.recursion import stage_probabilities
 from trialsim.stats.normal import upper_quantile, upper_tail
 from trialsim.stats.sample_size.answer import Figure
 
@@ -88,10 +88,10 @@ class SequentialBounds:
         lower = np.asarray(self.futility, dtype=np.float64).copy()
         upper = np.asarray(self.efficacy, dtype=np.float64)
         lower[-1] = upper[-1]
-        below, above = stage_probabilities(
-            np.asarray(self.rates, dtype=np.float64), 0.0, lower - expected_z, upper - expected_z
+        _, futile, above = stage_probabilities(
+            np.asarray(self.rates, dtype=np.float64), 0.0, lower - expected_z, upper - expected_z, False
         )
-        return Stages(tuple(above.tolist()), tuple(below.tolist()))
+        return Stages(tuple(above.tolist()), tuple(futile.tolist()))
 
     def at(self, drift: float) -> Stages:
         """Return what happens at each look when the last z has mean ``drift``, under proportional information."""
