@@ -37,7 +37,7 @@ from trialsim.stats.sample_size.sequential import SequentialBounds, inflation_of
 from trialsim.stats.sample_size.smallest import split_whole, whole_patients
 
 TESTS = ("score", "exact")
-_POINTS, _EXACT_POINTS = 41, 25
+_POINTS, _EXACT_POINTS = 41, 17
 _SOURCES = {
     (
         "score",

@@ -32,7 +32,7 @@ from trialsim.stats.sample_size.survival_described import MONTH, last_test, surv
 from trialsim.stats.sample_size.survival_question import SurvivalQuestion
 from trialsim.stats.sample_size.survival_trade_off import trade_off
 
-_POINTS = 41
+_POINTS, _FEW_POINTS = 41, 17
 _FEWEST_EVENTS = 1e-6
 
 
@@ -133,9 +133,10 @@ def survival_power_answer(question: SurvivalQuestion, wanted: Wanted, events: fl
     treatment, control = _arms(plan)
     results = _counts(question, plan, time)
     results |= {**_sizes(treatment, control), "power": question.power(plan, time)}
+    points_over_time = _POINTS if question.bounds is None or not question.nonproportional else _FEW_POINTS
     points = tuple(
         (day / MONTH, question.power(plan, day))
-        for day in spread(0.2 * time, 1.8 * time, _POINTS)
+        for day in spread(0.2 * time, 1.8 * time, points_over_time)
         if expected_course(plan, day).events > 0.0
     )
     mark = (time / MONTH, float(str(results["power"])))
@@ -236,8 +237,9 @@ def _time_of(plan: SurvivalPlan, events: float) -> tuple[float, str | None]:
 def _power_by_patients(
     question: SurvivalQuestion, plan: SurvivalPlan, time: float
 ) -> tuple[tuple[float, float], ...]:
-    sizes = spread(0.1 * plan.patients, 2.0 * plan.patients, _POINTS)
-    return tuple((size, question.power(plan.with_patients(size), time)) for size in sizes)
+    factors = spread(0.1, 2.0, _POINTS)
+    powers = question.power_of_multiples(plan, time, factors)
+    return tuple((factor * plan.patients, power) for factor, power in zip(factors, powers, strict=True))
 
 
 def _duration_curve(rows: Sequence[dict[str, Figure]], patients: float, time: float) -> Curve:

@@ -5,8 +5,9 @@ Everything is a sum over all pairs of success counts, without a normal approxima
 References
 ----------
 Fisher, The Design of Experiments (1935), chapter 2 (the test); Bennett and Hsu, Biometrika 47, 1960, 393-398 (its power
-over both binomials); Chernick and Liu, The American Statistician 56, 2002, 149-155 (its saw teeth);
-Suissa and Shuster, JRSS A 148, 1985, 317-327 (the largest error over the rate that both arms share).
+over both binomials); Chernick and Liu, The American Statistician 56, 2002, 149-155 (its saw teeth); Casagrande, Pike and
+Smith, Biometrics 34, 1978, 483-486 (where the search begins); Suissa and Shuster, JRSS A 148, 1985, 317-327 (the largest
+error over the rate that both arms share).
 """
 
 from __future__ import annotations
@@ -57,11 +58,19 @@ def fisher_rejects(treatment: int, control: int, alpha: float, higher: bool) -> 
     higher
         Whether a higher rate on treatment is the benefit.
     """
+    from scipy.special import gammaln
+
     rejects = np.zeros((treatment + 1, control + 1), dtype=bool)
+    ways = gammaln(np.arange(max(treatment, control) + 1.0) + 1.0)
+    of_arm = [
+        ways[n] - ways[: n + 1] - ways[n::-1] for n in (treatment, control)
+    ]  # log of the tables of one arm
     for successes in range(treatment + control + 1):
         low, high = max(0, successes - control), min(treatment, successes)
         of_treatment = np.arange(low, high + 1)
-        chance = _hypergeometric(treatment, control, successes, of_treatment)
+        log = of_arm[0][low : high + 1] + of_arm[1][successes - of_treatment]
+        chance = np.exp(log - log.max())
+        chance /= chance.sum()
         tail = np.cumsum(chance[::-1])[::-1] if higher else np.cumsum(chance)
         rejects[of_treatment, successes - of_treatment] = tail <= alpha * (1.0 + _TIE)
     return rejects
@@ -82,11 +91,8 @@ def score_rejects(design: ProportionsDesign, treatment: int, control: int) -> Fl
 def rejection_probability(rejects: Flags, treatment_rate: float, control_rate: float) -> float:
     """Return the probability of the counts that reject, at given rates."""
     treatment, control = (size - 1 for size in rejects.shape)
-    return float(
-        binomial_probabilities(treatment, treatment_rate)
-        @ rejects
-        @ binomial_probabilities(control, control_rate)
-    )
+    chance = binomial_probabilities(treatment, treatment_rate) @ rejects
+    return min(1.0, float(chance @ binomial_probabilities(control, control_rate)))
 
 
 def error_on_the_null(design: ProportionsDesign, rejects: Flags, control_rate: float) -> float:
@@ -148,7 +154,7 @@ def one_sample_z_rejects(design: ProportionsDesign, n: int) -> Flags:
 
 def one_sample_probability(rejects: Flags, rate: float) -> float:
     """Return the probability of the counts of one sample that reject."""
-    return float(binomial_probabilities(rejects.shape[0] - 1, rate) @ rejects[:, 0])
+    return min(1.0, float(binomial_probabilities(rejects.shape[0] - 1, rate) @ rejects[:, 0]))
 
 
 def binomial_power(design: ProportionsDesign, n: int) -> float:
@@ -184,10 +190,7 @@ def _binomial_of(design: ProportionsDesign, base: int) -> float:
 def _smallest_that_stays(
     design: ProportionsDesign, power: float, power_of: Callable[[ProportionsDesign, int], float]
 ) -> tuple[int, int]:
-    parts = design.split(proportions_sample_size(design, power))
-    # Exact tests need more than the normal approximation: the search begins there, or lower if power is there before.
-    guess = max(int(parts[1] if design.samples == 2 else parts[0]), 1)
-    base = guess
+    base = _start(design, power)
     _refuse_too_many(design, base)
     while base > 1 and any(power_of(design, max(1, base - k)) >= power for k in range(_STAYS_FOR)):
         base = max(1, base - _STAYS_FOR)
@@ -202,6 +205,17 @@ def _smallest_that_stays(
     return sizes_of_base(design, reached)
 
 
+def _start(design: ProportionsDesign, power: float) -> int:
+    """Return a size somewhat below that of the exact test: the corrected one of Casagrande, Pike and Smith (1978)."""
+    total = proportions_sample_size(design, power)
+    treatment, control = design.split(total)
+    if design.samples == 1:
+        return max(1, int(treatment))
+    step = 2.0 * (design.ratio + 1.0) / (control * design.ratio * abs(design.contrast))
+    corrected = control / 4.0 * (1.0 + math.sqrt(1.0 + step)) ** 2
+    return max(1, int(corrected) - _STAYS_FOR // 2)
+
+
 def _refuse_too_many(design: ProportionsDesign, base: int) -> None:
     if max(sizes_of_base(design, base)) > MOST_ENUMERATED:
         raise UsageError(
@@ -213,19 +227,6 @@ def _refuse_too_many(design: ProportionsDesign, base: int) -> None:
 @functools.lru_cache(maxsize=64)
 def _fisher_rejects(treatment: int, control: int, alpha: float, higher: bool) -> Flags:
     return fisher_rejects(treatment, control, alpha, higher)
-
-
-def _hypergeometric(treatment: int, control: int, successes: int, of_treatment: NDArray[np.int_]) -> Floats:
-    """Return the probability of each count on treatment given all successes."""
-    from scipy.special import gammaln
-
-    def ways(n: int, k: NDArray[np.int_]) -> Floats:
-        return np.asarray(gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0))
-
-    log = ways(treatment, of_treatment) + ways(control, successes - of_treatment)
-    log -= ways(treatment + control, np.array(successes))
-    chance = np.exp(log)
-    return np.asarray(chance / chance.sum())
 
 
 def control_rates(design: ProportionsDesign) -> tuple[float, float]:

@@ -39,7 +39,7 @@ class Stages:
     @property
     def power(self) -> float:
         """Probability to reject at any look."""
-        return float(sum(self.reject))
+        return min(1.0, float(sum(self.reject)))
 
     def mean(self, by_look: Floats) -> float:
         """Return the mean at the end of what stands at each look."""

@@ -68,7 +68,7 @@ def sequential_probability(
         rejected += float(running[rejects].sum())
         ends = rejects | (z <= bounds.futility[look]) if futility else rejects
         running = np.where(ends, 0.0, running)
-    return rejected
+    return min(1.0, rejected)
 
 
 def sequential_errors(

@@ -59,4 +59,4 @@ def sparse_event_alpha(
         crossed += float(running[rejects].sum())
         running = np.where(rejects, 0.0, running)
         before = count
-    return crossed
+    return min(1.0, crossed)

@@ -7,13 +7,14 @@ methods assume one hazard ratio throughout.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.errors import UsageError
-from trialsim.stats.normal import upper_quantile
+from trialsim.stats.normal import upper_quantile, upper_tail
 from trialsim.stats.sample_size import survival as proportional
 from trialsim.stats.sample_size.piecewise_events import SurvivalPlan, expected_course
 from trialsim.stats.sample_size.sequential import SequentialBounds, Stages
@@ -73,6 +74,16 @@ class SurvivalQuestion:
         if self.nonproportional:
             return weighted_analyses(plan, [time], self.weight)[0].power(self.design.alpha)
         return proportional.plan_power(self.design, plan, time)
+
+    def power_of_multiples(self, plan: SurvivalPlan, time: float, factors: Sequence[float]) -> list[float]:
+        """Return the power when the patients of a plan are multiplied."""
+        if not self.nonproportional:
+            return [self.power(plan.with_patients(plan.patients * factor), time) for factor in factors]
+        expected = self.expected_z(plan, time)  # which grows with the root of the number of patients
+        scaled = [math.sqrt(factor) * expected for factor in factors]
+        if self.bounds is None:
+            return [upper_tail(upper_quantile(self.design.alpha) - float(each[-1])) for each in scaled]
+        return [self.bounds.stages(each).power for each in scaled]
 
     def stages(self, plan: SurvivalPlan, time: float) -> Stages | None:
         """Return what happens at each look under the assumed effect; None for a single analysis."""

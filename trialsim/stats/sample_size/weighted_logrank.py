@@ -14,6 +14,7 @@ Schoenfeld, Biometrika 68, 1981, 316-319 (drift); Fleming and Harrington, Counti
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -173,7 +174,9 @@ def _score_and_information(plan: SurvivalPlan, time: float, weight: Weight) -> t
     edges = patient_time_edges(plan, (*hazards, *dropouts), time)
     if weight.kind == "modest" and 0.0 < weight.delay < time:
         edges = np.unique(np.append(edges, weight.delay))
-    edges = _panels(edges, [each.at(edges[:-1]) for each in (*hazards, *dropouts)])
+    edges = _panels(
+        edges, [each.at(edges[:-1]) for each in (*hazards, *dropouts)], float(weight.gamma).is_integer()
+    )
     lower, width = edges[:-1, None], np.diff(edges)[:, None]
     nodes, weights, inner = _rule()
     t = lower + width * nodes
@@ -199,10 +202,11 @@ def _score_and_information(plan: SurvivalPlan, time: float, weight: Weight) -> t
     return tuple(float((each * weights * width).sum()) for each in (score, information))  # type: ignore[return-value]
 
 
-def _panels(edges: Floats, rates: list[Floats]) -> Floats:
+def _panels(edges: Floats, rates: list[Floats], smooth: bool) -> Floats:
     """Return the edges with long panels cut, so that the integrand is smooth for the rule on each."""
     steepest = np.max(rates, axis=0)
-    edges, steepest = _graded(edges, steepest)
+    if not smooth:
+        edges, steepest = _graded(edges, steepest)
     parts = np.maximum(1, np.ceil(steepest * np.diff(edges) / _LONGEST)).astype(int)
     parts = np.minimum(parts, 2000)
     pieces = [
@@ -226,6 +230,7 @@ def _graded(edges: Floats, steepest: Floats) -> tuple[Floats, Floats]:
     )
 
 
+@functools.cache
 def _rule() -> tuple[Floats, Floats, Floats]:
     """Return Gauss-Legendre nodes and weights on ``[0, 1]``, and the matrix that integrates from 0 to each node."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)

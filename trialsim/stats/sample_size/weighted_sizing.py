@@ -16,7 +16,7 @@ from trialsim.stats.sample_size.survival import LONGEST_DAYS
 PowerOf = Callable[[SurvivalPlan, float], float]
 """Power of a plan that is analysed at a time (days)."""
 
-_STEP = 1.04  # of time, in the search for the first that has the power
+_STEP = 1.08  # of time, in the search for the first that has the power
 
 
 def follow_up_of_power(plan: SurvivalPlan, power_of: PowerOf, power: float) -> float:
@@ -62,7 +62,7 @@ def accrual_of_power(plan: SurvivalPlan, follow_up: float, power_of: PowerOf, po
 
 
 def _first_rise(excess: Callable[[float], float], start: float, end: float) -> tuple[float | None, float]:
-    """Return the first point at which a function rises to zero, searched for in steps of 4%, and its largest value."""
+    """Return the first point at which a function rises to zero, searched for in steps of 8%, and its largest value."""
     from scipy.optimize import brentq
 
     at, best = start, excess(start)
