@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from importlib.resources import files
@@ -110,6 +111,31 @@ def test_an_answer_is_as_its_schema_says(line: str, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "power" in printed
     assert "Attained one-sided alpha" in printed
+
+
+def test_more_events_may_be_the_benefit(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = '--control "8 months" --accrual "12 months" --follow-up "18 months" --patients 300'
+    by_integral = f"{plan} --method nonproportional"
+    good = answered(f"power survival {by_integral} --hazard-ratio 1.5", capsys)["results"]["power"]
+    assert good > 0.8
+    assert (
+        answered(f"power survival {by_integral} --hazard-ratio 1.5 --direction lower", capsys)["results"][
+            "power"
+        ]
+        < 1e-6
+    )
+    pieces = '"[{from: 0 months, hazard_ratio: 1}, {from: 0.001 days, hazard_ratio: 1.5}]"'
+    changing = answered(f"power survival {plan} --hazard-ratio {pieces} --direction higher", capsys)[
+        "results"
+    ]["power"]
+    assert changing == pytest.approx(good, abs=1e-4)
+    worse_first = '"[{from: 0 months, hazard_ratio: 3}, {from: 3 months, hazard_ratio: 0.5}]"'
+    found = answered(f"power survival {plan} --hazard-ratio {worse_first}", capsys)["results"]
+    assert found["critical_effect"] == pytest.approx(
+        math.exp(-2 * 1.959963984540054 / math.sqrt(found["events_exact"]))
+    )
+    assert run(f"power survival {plan} --hazard-ratio 0.7 --method freedman --direction higher") == 2
+    assert "--direction: a hazard ratio of 0.7 is no benefit in this direction" in capsys.readouterr().err
 
 
 def test_bounds_without_independent_increments_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,13 @@ Method = Annotated[
         "nonproportional where the hazard ratio changes or events are weighed."
     ),
 ]
+Direction = Annotated[
+    Text,
+    typer.Option(
+        help="lower where fewer events are the benefit, higher where more are; by default the side of a constant hazard "
+        "ratio, and lower where it changes."
+    ),
+]
 At = Annotated[Text, typer.Option(help='Further analyses to describe, such as "12 months, 18 months".')]
 
 
@@ -81,6 +88,7 @@ def survival_size(
     treatment_dropout: TreatmentDropout = None,
     test: Test = "logrank",
     method: Method = None,
+    direction: Direction = None,
     at: At = None,
     power: Power = 0.9,
     alpha: Alpha = 0.025,
@@ -109,7 +117,7 @@ def survival_size(
 
     written = WrittenSurvival(
         control, treatment, hazard_ratio, delay, null, accrual, accrual_rate, patients, follow_up, dropout,
-        treatment_dropout, test, method, at, one_sided(alpha, sides), ratio,
+        treatment_dropout, test, method, direction, at, one_sided(alpha, sides), ratio,
     )  # fmt: skip
 
     options = SequentialOptions(
@@ -139,6 +147,7 @@ def survival_power(
     treatment_dropout: TreatmentDropout = None,
     test: Test = "logrank",
     method: Method = None,
+    direction: Direction = None,
     at: At = None,
     alpha: Alpha = 0.025,
     sides: Sides = 1,
@@ -161,7 +170,7 @@ def survival_power(
 
     written = WrittenSurvival(
         control, treatment, hazard_ratio, delay, null, accrual, accrual_rate, patients, follow_up, dropout,
-        treatment_dropout, test, method, at, one_sided(alpha, sides), ratio,
+        treatment_dropout, test, method, direction, at, one_sided(alpha, sides), ratio,
     )  # fmt: skip
 
     options = SequentialOptions(

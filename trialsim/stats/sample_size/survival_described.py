@@ -62,8 +62,8 @@ def _analyses(
             "event_fraction": each.events / last.events,
             "information": each.information,
             "information_fraction": each.information / last.information,
-            "expected_z": each.drift,
-            "power": each.power(question.design.alpha),
+            "expected_z": question.sign * each.drift,
+            "power": question.power_of_z(question.sign * each.drift),
             "independent_increments": "yes" if each.independent else "no",
             "why": each.why,
         }
@@ -116,14 +116,15 @@ def _fixed_power(question: SurvivalQuestion, plan: SurvivalPlan, time: float) ->
 def _critical(question: SurvivalQuestion, level: float, events: float) -> float | None:
     if not question.weight.plain or not level > 0.0:
         return None
-    return critical_hazard_ratio(replace(question.design, alpha=level), events)
+    return critical_hazard_ratio(_at_level(question, level), events)
 
 
 def _cautions(question: SurvivalQuestion, plan: SurvivalPlan, time: float, power: float | None) -> list[str]:
     """Return what the formula does not see."""
     found = []
     if not question.nonproportional and not plan.hazard_ratio.constant:
-        true = weighted_analyses(plan, [time], LOGRANK)[0].power(question.design.alpha)
+        side = 1.0 if question.design.hazard_ratio < question.design.null else -1.0
+        true = question.power_of_z(side * weighted_analyses(plan, [time], LOGRANK)[0].drift)
         aim = f" in place of {power:g}" if power is not None else ""
         found.append(
             f"The formula of {question.design.method.title()} assumes proportional hazards, with a hazard ratio of "
@@ -243,7 +244,13 @@ def survival_answer(
 
 
 def last_test(question: SurvivalQuestion) -> LogrankDesign:
-    """Return the design with the nominal level of its last analysis."""
-    if question.bounds is None:
-        return question.design
-    return replace(question.design, alpha=question.bounds.nominal[-1])
+    """Return the design with the nominal level of its last analysis, its hazard ratio on the side of the benefit."""
+    level = question.design.alpha if question.bounds is None else question.bounds.nominal[-1]
+    return _at_level(question, level)
+
+
+def _at_level(question: SurvivalQuestion, level: float) -> LogrankDesign:
+    design = replace(question.design, alpha=level)
+    if not question.nonproportional:
+        return design
+    return replace(design, hazard_ratio=design.null * (2.0 if question.higher else 0.5))

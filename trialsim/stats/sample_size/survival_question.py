@@ -52,12 +52,21 @@ class SurvivalQuestion:
         Whether the expected statistic under the hazards as they are answers.
     bounds
         Of a group sequential design; None for a single analysis.
+    higher
+        Whether more events are the benefit (``nonproportional`` only; the other formulae take the side of the assumed
+        effect).
     """
 
     design: LogrankDesign
     weight: Weight = LOGRANK
     nonproportional: bool = False
     bounds: SequentialBounds | None = None
+    higher: bool = False
+
+    @property
+    def sign(self) -> float:
+        """By which an expected z is multiplied so that it is positive where treatment is better."""
+        return -1.0 if self.higher else 1.0
 
     @property
     def inflation(self) -> float:
@@ -72,7 +81,7 @@ class SurvivalQuestion:
             smaller = plan.with_patients(plan.patients / self.inflation)
             return self.bounds.power(proportional.plan_power(self.design, smaller, time))
         if self.nonproportional:
-            return weighted_analyses(plan, [time], self.weight)[0].power(self.design.alpha)
+            return self.power_of_z(float(self.expected_z(plan, time)[-1]))
         return proportional.plan_power(self.design, plan, time)
 
     def power_of_multiples(self, plan: SurvivalPlan, time: float, factors: Sequence[float]) -> list[float]:
@@ -82,7 +91,7 @@ class SurvivalQuestion:
         expected = self.expected_z(plan, time)  # which grows with the root of the number of patients
         scaled = [math.sqrt(factor) * expected for factor in factors]
         if self.bounds is None:
-            return [upper_tail(upper_quantile(self.design.alpha) - float(each[-1])) for each in scaled]
+            return [self.power_of_z(float(each[-1])) for each in scaled]
         return [self.bounds.stages(each).power for each in scaled]
 
     def stages(self, plan: SurvivalPlan, time: float) -> Stages | None:
@@ -97,7 +106,11 @@ class SurvivalQuestion:
     def expected_z(self, plan: SurvivalPlan, time: float) -> Floats:
         """Return the expected z at each look, under the hazards as they are."""
         days = self.look_times(plan, time)
-        return np.array([each.drift for each in weighted_analyses(plan, days, self.weight)])
+        return self.sign * np.array([each.drift for each in weighted_analyses(plan, days, self.weight)])
+
+    def power_of_z(self, expected_z: float) -> float:
+        """Return the power of a single test whose z has this mean."""
+        return upper_tail(upper_quantile(self.design.alpha) - expected_z)
 
     def look_times(self, plan: SurvivalPlan, time: float) -> list[float]:
         """Return the days of the looks, the last at ``time``: by events, for a weighted test by information."""

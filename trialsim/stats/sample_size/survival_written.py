@@ -42,6 +42,9 @@ class WrittenSurvival:
         Dropout, on treatment where it differs.
     test, method
         The weight and the formula.
+    direction
+        ``lower`` where fewer events are the benefit, ``higher`` where more are; by default the side of a constant
+        hazard ratio, and ``lower`` where it changes.
     times
         Times of further analyses, separated by commas.
     alpha
@@ -63,6 +66,7 @@ class WrittenSurvival:
     treatment_dropout: str | None = None
     test: str = "logrank"
     method: str | None = None
+    direction: str | None = None
     times: str | None = None
     alpha: float = 0.025
     ratio: float = 1.0
@@ -101,6 +105,8 @@ def survival_question(
     weight = weight_of(check, "test", written.test)
     if written.method is not None:
         check.one_of("method", written.method, METHODS)
+    if written.direction is not None:
+        check.one_of("direction", written.direction, ("lower", "higher"))
     _check_given(check, written, asks_power, events)
     parts = _Parts(
         duration_of(check, "accrual", written.accrual),
@@ -128,7 +134,15 @@ def survival_question(
         parts.follow_up,
         parts.times,
     )
-    return SurvivalQuestion(design, weight, method == "nonproportional", bounds), wanted
+    higher = written.direction == "higher"
+    if written.direction is not None and method != "nonproportional" and higher != (single > written.null):
+        check.refuse(
+            "direction", f"a hazard ratio of {single:g} is no benefit in this direction; change one of them"
+        )
+        check.settle("survival")
+    if written.direction is None and not changes:
+        higher = single > written.null
+    return SurvivalQuestion(design, weight, method == "nonproportional", bounds, higher), wanted
 
 
 @dataclass(frozen=True)
