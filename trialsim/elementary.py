@@ -54,6 +54,16 @@ def ones_in(typingctx, bits):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), codegen
 
 
+@intrinsic
+def lowest_one(typingctx, bits):  # type: ignore[no-untyped-def]
+    """Return the place of the lowest bit that is set in a uint64, which is not 0."""
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), codegen
+
+
 @inline
 def natural_log(x: float) -> float:
     """Return log(x) of a positive normal double, within one unit in the last place, without branches.

@@ -75,14 +75,15 @@ KINDS = [
 def test_numbers_at_risk_are_those_of_the_definition_from_look_to_look(kind: tuple[bool, bool, int]) -> None:
     trials, strata = Small(*kind), kind[2]
     seen, sizes = np.full(REPLICATES, -1), np.zeros(REPLICATES, dtype=np.int64)
-    keys = np.empty((REPLICATES, N), dtype=np.int64)
+    keys = np.full((REPLICATES, N), risk.NO_KEY)
     starts, shift = entry_index(trials.entry)
     found_any = 0
     for cut in LOOKS:
         cuts = np.full(REPLICATES, cut) + trials.rows % 2
-        risk.sort_new_exits(
-            trials.rows, cuts, seen, trials.entry, starts, shift, trials.exit_at, trials.event_at, keys, sizes
+        longest = risk.add_new_exits(
+            trials.rows, cuts, seen, trials.exit_at, trials.event_at, trials.entry, keys, sizes
         )
+        keys[:, :longest].sort(axis=1)
         offsets = np.empty(REPLICATES + 1, dtype=np.int64)
         tables = [np.empty(REPLICATES * N * strata + 8, dtype=np.int32) for _ in range(4)]
         risk.numbers_at_risk(
@@ -107,13 +108,14 @@ def test_so_they_are_where_exits_are_known_later(kind: tuple[bool, bool, int], a
     trials, strata = Small(*kind), kind[2]
     known_at = trials.exit_at if at_once else trials.known_at
     seen, sizes = np.full(REPLICATES, -1), np.zeros(REPLICATES, dtype=np.int64)
-    keys = np.empty((REPLICATES, N), dtype=np.int64)
+    keys = np.full((REPLICATES, N), risk.NO_KEY)
     found_any = 0
     for cut in LOOKS:
         cuts = np.full(REPLICATES, cut) + trials.rows % 2
-        late.sort_exits_as_known(
-            trials.rows, cuts, seen, trials.entry, trials.exit_at, known_at, trials.event_at, keys, sizes
+        longest = late.add_exits_as_known(
+            trials.rows, cuts, seen, trials.exit_at, known_at, trials.event_at, trials.entry, keys, sizes
         )
+        keys[:, :longest].sort(axis=1)
         offsets = np.empty(REPLICATES + 1, dtype=np.int64)
         tables = [np.empty(REPLICATES * N * strata + 8, dtype=np.int32) for _ in range(4)]
         late.numbers_at_risk_as_known(
