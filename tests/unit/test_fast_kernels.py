@@ -12,7 +12,12 @@ from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.fast_patients import entry_index
 from trialsim.engines.fast_rows import entered_by
-from trialsim.population.endpoints.survival import event_ticks, fill_event_ticks, fill_event_ticks_by_arm
+from trialsim.population.endpoints.survival import (
+    event_ticks,
+    fill_event_ticks,
+    fill_lasting_event_ticks,
+    order_by_arm,
+)
 from trialsim.stats.piecewise import PiecewiseIntensity, piecewise_intensity
 from trialsim.timegrid import NEVER
 
@@ -238,17 +243,23 @@ def test_event_times_in_a_row_are_those_of_one_patient_each(
     law = (pieces.begin, pieces.width, pieces.slope, pieces.jump)
     wanted, found = np.empty(n, dtype=np.int64), np.full(n, -1)
     one_by_one(words, factor, arm, *law, exponent, scale, grid, wanted)
-    by_patient = [np.ascontiguousarray(part[arm].T) for part in law]
-    fill_event_ticks(
-        words, factor, *by_patient, lasting, exponent, scale, grid, first, n, np.empty(n), np.empty(n), found
-    )
-    assert (found[first:] == wanted[first:]).all()
-    assert (found[:first] == -1).all()
+    order, until = np.empty(n + 1, dtype=np.int64), np.empty(2, dtype=np.int64)
+    order_by_arm(arm, first, n, order, until)
+    assert (order[: n - first] == first + np.argsort(arm[first:], kind="stable")).all()
+    assert until.tolist() == np.cumsum(np.bincount(arm[first:], minlength=2)).tolist()
+    if lasting:
+        slopes = pieces.slope[arm, 0]
+        fill_lasting_event_ticks(words, factor, slopes, exponent, scale, grid, first, n, np.empty(n), found)
+        assert (found[first:] == wanted[first:]).all()
+        assert (found[:first] == -1).all()
     factors, rows = np.exp(_GENERATOR.normal(0, 1, (1, 2))), np.zeros(n, dtype=np.int64)
     for each in (factors, np.exp(_GENERATOR.normal(0, 1, (n, 2)))):
+        found[:] = -1
         one_by_one(words, each[rows, arm], arm, *law, exponent, scale, grid, wanted)
-        fill_event_ticks_by_arm(
-            words, each, rows, arm, *law, exponent, scale, grid, first, n, np.empty(n), np.empty(n), found
-        )
+        fill_event_ticks(
+            words, each, rows, arm, order, until, *law, exponent, scale, grid, first, n, np.empty(n), np.empty(n),
+            np.empty(n), found,
+        )  # fmt: skip
         assert (found[first:] == wanted[first:]).all()
+        assert (found[:first] == -1).all()
         rows = np.arange(n)
