@@ -293,6 +293,14 @@ def test_spending_follows_the_information_seen() -> None:
     assert planned.monitored([1 / 3, 2 / 3, 1.1]).power > 0.9 > planned.monitored([1 / 3, 2 / 3, 0.9]).power
 
 
+def test_an_interim_look_that_runs_over_leaves_nothing_for_the_last() -> None:
+    found = group_sequential([0.5, 0.9, 1.0], **HSD).monitored([0.5, 1.02, 1.1])
+    assert found.alpha_spent[1] == pytest.approx(0.025, rel=1e-12)
+    assert np.isposinf(found.efficacy_z[2])
+    assert stages(found, 0.0, obey=False) == pytest.approx(np.diff(found.alpha_spent, prepend=0.0), abs=3e-8)
+    assert "Look 3 has no efficacy bound" in found.warnings[1]
+
+
 def test_spending_may_follow_the_calendar() -> None:
     times = np.array([0.4, 0.75, 1.0])
     found = group_sequential(

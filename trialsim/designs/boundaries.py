@@ -229,7 +229,7 @@ def group_sequential(
 
 def _solved(request: BoundaryRequest, drift: float | None) -> Boundaries:
     """Return the bounds that were asked for, with the power asked for or under a given drift."""
-    problem = checked(request)
+    problem = checked(request, planned=drift is None)
     try:
         found = solve_power(problem, request.power) if drift is None else solve_drift(problem, drift)
     except NoBoundsError as error:

@@ -25,8 +25,15 @@ CLOSEST = 1e-5
 """Least distance of consecutive information rates, relative to the later: closer looks see nothing new."""
 
 
-def checked(asked: BoundaryRequest) -> bounds.Wanted:
+def checked(asked: BoundaryRequest, planned: bool) -> bounds.Wanted:
     """Return what is to be solved.
+
+    Parameters
+    ----------
+    asked
+        What is asked.
+    planned
+        Whether the power asked for must be met, for which the last look needs some type II error of its own.
 
     Raises
     ------
@@ -47,7 +54,7 @@ def checked(asked: BoundaryRequest) -> bounds.Wanted:
     futility = None
     if asked.futility is not None:
         futility = futility_of(asked.futility, asked.futility_parameter, rates, times, asked.beta)
-        if isinstance(futility, np.ndarray) and np.diff(futility, prepend=0.0)[-1] <= 0.0:
+        if planned and isinstance(futility, np.ndarray) and np.diff(futility, prepend=0.0)[-1] <= 0.0:
             raise refused(
                 [Problem("futility", "nothing is left to spend at the last look; spend less before it.")]
             )
