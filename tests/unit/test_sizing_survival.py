@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from lifelines.statistics import power_under_cph
 from scipy import integrate, stats
 
 from trialsim.errors import ScenarioError, UsageError
@@ -128,6 +129,16 @@ def test_events_of_the_formulae() -> None:
     margin = LogrankDesign(1.0, null=1.3)
     assert required_events(margin, 0.9) == pytest.approx(4 * z**2 / math.log(1.3) ** 2, rel=1e-12)
     assert power_of_events(margin, required_events(margin, 0.9)) == pytest.approx(0.9, rel=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0])
+def test_freedman_is_that_of_lifelines(ratio: float) -> None:
+    # lifelines calls it a Cox model; its formula is Freedman's (1982), two-sided, of events that come with a probability.
+    control, of_treatment, of_control = 80, 0.45, 0.6
+    theirs = power_under_cph(int(ratio * control), control, of_treatment, of_control, 0.6, alpha=0.05)
+    events = ratio * control * of_treatment + control * of_control
+    design = LogrankDesign(0.6, ratio=ratio, method="freedman")
+    assert power_of_events(design, events) == pytest.approx(theirs, rel=1e-12)
 
 
 def test_follow_up_accrual_and_patients_agree() -> None:
