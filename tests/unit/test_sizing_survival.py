@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -334,6 +335,17 @@ def test_few_events_are_warned_of_where_the_error_exceeds() -> None:
     assert any("above the nominal" in each for each in answer.warnings) == (attained > 0.025)
 
 
+def test_events_alone_have_the_binomial_error_on_either_side() -> None:
+    for ratio, k_from, k_to in ((0.4, 0, 5), (2.5, 15, 20)):
+        answer = survival_power_answer(SurvivalQuestion(LogrankDesign(ratio)), Wanted(None), events=20)
+        expected = sum(math.comb(20, k) for k in range(k_from, k_to + 1)) / 2**20
+        assert answer.attained_alpha.attained == pytest.approx(expected, rel=1e-12)
+    two_to_one = SurvivalQuestion(LogrankDesign(2.5, ratio=2.0))
+    attained = survival_power_answer(two_to_one, Wanted(None), events=30).attained_alpha.attained
+    # Rejects where treatment has 20 + 1.96 sqrt(30 * 2 / 9) = 25.06 events or more.
+    assert attained == pytest.approx(float(stats.binom.sf(25, 30, 2 / 3)), rel=1e-10)
+
+
 def test_a_delayed_effect_is_warned_of() -> None:
     plan = SurvivalPlan(constant(HAZARD), Steps((0.0, 4.0), (1.0, 0.6)), constant(1.0), 12.0)
     sized = survival_size_answer(SurvivalQuestion(LogrankDesign(0.6)), Wanted(plan, follow_up=12.0), 0.9)
@@ -378,3 +390,40 @@ def test_everything_wrong_is_told_at_once() -> None:
     with pytest.raises(ScenarioError) as refused:
         survival_size_answer(SurvivalQuestion(LogrankDesign(1.0, alpha=0.6, ratio=-1.0)), Wanted(None), 1.0)
     assert [problem.path for problem in refused.value.problems] == ["alpha", "ratio", "power", "hazard_ratio"]
+
+
+def test_unequal_dropout_moves_the_weight_as_the_differential_equation_says() -> None:
+    # The pooled survival solves S' = -S (n1 hazard1 + n0 hazard0) / (n1 + n0); score and information ride along.
+    weight, time = Weight("fh", 0.5, 2.0), 20.0
+    plan = RICH
+
+    def slope(t: float, state: np.ndarray) -> list[float]:  # type: ignore[type-arg]
+        log_control, log_treated, cumulative = state[:3]
+        at = np.array(t)
+        hazards = [float(each.at(at)) for each in (plan.control_hazard, plan.treatment_hazard)]
+        leaves = [float(each.at(at)) for each in (plan.control_dropout, plan.treatment_dropout)]
+        entered = float(plan.enrolled(np.array(time - t)))
+        n0 = (1 - plan.share) * entered * math.exp(-log_control)
+        n1 = plan.share * entered * math.exp(-log_treated)
+        pooled = (n0 * hazards[0] + n1 * hazards[1]) / (n0 + n1)
+        w = math.exp(-weight.rho * cumulative) * (-math.expm1(-cumulative)) ** weight.gamma
+        product = n0 * n1 / (n0 + n1)
+        return [
+            hazards[0] + leaves[0],
+            hazards[1] + leaves[1],
+            pooled,
+            w * product * (hazards[0] - hazards[1]),
+            w * w * product * pooled,
+        ]
+
+    state = np.zeros(5)
+    # Pieces between which everything is smooth; the last patients entered at month 13, the first at 0.
+    breaks = [0.0, 3.0, 4.0, 6.0, 7.0, 9.0, 15.0, 18.0, 20.0 - 1e-12]
+    for begin, end in itertools.pairwise(breaks):
+        found = integrate.solve_ivp(
+            slope, (begin, end - 1e-13), state, rtol=1e-11, atol=1e-13, method="DOP853"
+        )
+        state = found.y[:, -1]
+    (analysis,) = weighted_analyses(plan, [time], weight)
+    assert analysis.score == pytest.approx(state[3], rel=1e-8)
+    assert analysis.information == pytest.approx(state[4], rel=1e-8)

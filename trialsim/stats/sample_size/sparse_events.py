@@ -20,6 +20,7 @@ import numpy as np
 from trialsim.errors import UsageError
 from trialsim.stats.sample_size.exact_proportions import binomial_probabilities
 
+FEW_EVENTS = 100  # up to which they are taken to be few of many, where the patients are not known
 SPARSE_SHARE = 0.2  # of patients with an event, up to which the numbers at risk count as unchanged
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from trialsim.stats.normal import upper_quantile
 from trialsim.stats.sample_size.answer import Answer, AttainedAlpha, Curve, Figure
 from trialsim.stats.sample_size.piecewise_events import Steps, SurvivalPlan, expected_course
-from trialsim.stats.sample_size.sparse_events import SPARSE_SHARE, sparse_event_alpha
+from trialsim.stats.sample_size.sparse_events import FEW_EVENTS, SPARSE_SHARE, sparse_event_alpha
 from trialsim.stats.sample_size.survival import (
     LogrankDesign,
     critical_hazard_ratio,
@@ -24,15 +24,17 @@ MONTH = 30.4375
 
 
 def _attained(question: SurvivalQuestion, plan: SurvivalPlan | None, events: float) -> AttainedAlpha:
-    alpha = question.design.alpha
-    if not question.weight.plain or plan is None:
-        how = "not enumerated: it needs the numbers at risk; a simulation of the design gives it."
-        return AttainedAlpha(alpha, None, None, None, how)
-    if events > SPARSE_SHARE * plan.patients:
-        how = (
-            f"not enumerated: more than {100 * SPARSE_SHARE:.0f}% of the patients have an event, so that the numbers at "
-            "risk change; a simulation of the design gives it."
-        )
+    """Return the true error where events are few, so that each falls on an arm by its share of those at risk."""
+    alpha, dense = question.design.alpha, None
+    if not question.weight.plain:
+        dense = "not enumerated for a weighted test"
+    elif plan is not None and events > SPARSE_SHARE * plan.patients:
+        share = 100 * SPARSE_SHARE
+        dense = f"not enumerated: more than {share:.0f}% of the patients have an event, so that the numbers at risk change"
+    elif plan is None and events > FEW_EVENTS:
+        dense = f"not enumerated above {FEW_EVENTS} events of unknown numbers at risk"
+    if dense is not None:
+        how = f"{dense}; a simulation of the design gives it."
         return AttainedAlpha(alpha, None, None, None, how)
     how = (
         "enumerated over the events of each arm, which are binomial when few of many patients have one; "
@@ -43,8 +45,16 @@ def _attained(question: SurvivalQuestion, plan: SurvivalPlan | None, events: flo
     bounds = (upper_quantile(alpha),) if question.bounds is None else question.bounds.efficacy
     attained = None
     if len(counts) == len(rates):
-        attained = sparse_event_alpha(counts, bounds, plan.share, question.design.null)
+        attained = sparse_event_alpha(counts, bounds, *_share_and_null(question))
     return AttainedAlpha(alpha, attained, None, None, how)
+
+
+def _share_and_null(question: SurvivalQuestion) -> tuple[float, float]:
+    """Return the share and the null of the arm that has fewer events if the benefit is real."""
+    design = question.design
+    share = design.ratio / (1.0 + design.ratio)
+    higher = question.higher if question.nonproportional else design.hazard_ratio > design.null
+    return (1.0 - share, 1.0 / design.null) if higher else (share, design.null)
 
 
 def _analyses(
