@@ -222,6 +222,14 @@ def test_a_picture_is_drawn(
             f"samplesize survival {PLAN} --patients 100",
             ["330.4 events are needed, but 100 patients can give only"],
         ),
+        (
+            f"samplesize survival {PLAN} --patients 100 {THIRDS}",
+            ["334.3 events are needed, but 100 patients can give"],
+        ),
+        (
+            f"samplesize survival {PLAN} --patients 100 --method lachin-foulkes {THIRDS}",
+            ["100 patients reach a power"],
+        ),
         (f"samplesize survival {PLAN} --follow-up '6 months' --picture x.pdf", ["ends in .png or .svg"]),
         (
             f"samplesize survival {PLAN} --follow-up '6 months' --test 'fh(0,1)' --method schoenfeld",

@@ -166,8 +166,17 @@ def solve_patients(design: LogrankDesign, plan: SurvivalPlan, follow_up: float, 
     return plan.with_patients(plan.patients * needed / expected_course(plan, time).events)
 
 
-def solve_follow_up(design: LogrankDesign, plan: SurvivalPlan, power: float) -> float:
+def solve_follow_up(design: LogrankDesign, plan: SurvivalPlan, power: float, inflation: float = 1.0) -> float:
     """Return the follow-up in days after accrual (below zero: events are there before it ends).
+
+    Parameters
+    ----------
+    design, plan
+        The test, and the trial with its patients.
+    power
+        Asked for.
+    inflation
+        Maximum information of a group sequential design over that of the fixed one.
 
     Raises
     ------
@@ -177,17 +186,17 @@ def solve_follow_up(design: LogrankDesign, plan: SurvivalPlan, power: float) -> 
     from scipy.optimize import brentq
 
     if design.method != "lachin-foulkes":
-        return time_of_events(plan, required_events(design, power)) - plan.accrual_duration
-    if lachin_foulkes_power(design, plan, LONGEST_DAYS) <= power:
-        ceiling = events_in_the_end(plan)
+        return time_of_events(plan, inflation * required_events(design, power)) - plan.accrual_duration
+    fixed = plan.with_patients(plan.patients / inflation)
+    if lachin_foulkes_power(design, fixed, LONGEST_DAYS) <= power:
+        most = lachin_foulkes_power(design, fixed, LONGEST_DAYS)
         raise UsageError(
-            f"{plan.patients:,.0f} patients reach a power of only "
-            f"{lachin_foulkes_power(design, plan, LONGEST_DAYS):.3f} "
-            f"with the {ceiling:,.1f} events they can give; recruit more patients, or ask for less power."
+            f"{plan.patients:,.0f} patients reach a power of only {most:.3f} with the {events_in_the_end(plan):,.1f} "
+            "events they can give; recruit more patients, or ask for less power."
         )
     least = plan.accrual_duration * 1e-3
     time = brentq(
-        lambda day: lachin_foulkes_power(design, plan, day) - power,
+        lambda day: lachin_foulkes_power(design, fixed, day) - power,
         least,
         LONGEST_DAYS,
         xtol=1e-8,

@@ -159,8 +159,7 @@ class SurvivalQuestion:
         """Return the follow-up in days after accrual that the power takes."""
         if self.nonproportional:
             return follow_up_of_power(plan, self.power, power)
-        smaller = plan.with_patients(plan.patients / self.inflation)
-        return proportional.solve_follow_up(self.design, smaller, power)
+        return proportional.solve_follow_up(self.design, plan, power, self.inflation)
 
     def with_accrual(self, plan: SurvivalPlan, follow_up: float, power: float) -> SurvivalPlan:
         """Return the plan with accrual open as long as the power takes."""
