@@ -27,7 +27,7 @@ MUTATIONS = [
     Mutation(
         "nothing is spent until a hazard changes",
         "reference_life",
-        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)",
+        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, *clocks)",
         "pass",
     ),
     Mutation(

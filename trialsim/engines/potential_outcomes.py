@@ -27,6 +27,7 @@ from trialsim.engines.strategies import (
     ends_by_strategy,
 )
 from trialsim.engines.world import World
+from trialsim.population.clocks import with_whole_effect
 from trialsim.timegrid import NEVER, to_ticks
 
 SAMPLE = 100_000
@@ -167,8 +168,7 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
             for purpose, draw in zip(numbers.purpose, numbers.draw, strict=True)
         ]
     )
-    pieces = (life.clocks.begin, life.clocks.width, life.clocks.slope, life.clocks.jump)
-    starts = np.stack([piece[:, :: numbers.weights] for piece in pieces])
+    starts = with_whole_effect(life.clocks, numbers.weights)
     heard = np.zeros((0, 0, 0))
     if numbers.hear.any():
         heard = np.stack([_drawn(world, int(e), records, entry_days, arm)[None, :] for e in numbers.readouts])
@@ -182,8 +182,9 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
     while True:
         ticks, codes = (np.empty((1, room), dtype=np.int64) for _ in range(2))
         kernels.live(
-            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, until, tables, np.empty((0, n), dtype=np.int64), numbers,
-            life.clocks, starts, factors, np.arange(n).reshape(1, n), np.zeros((1, n), dtype=np.int64),
+            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, np.array([until]), tables,
+            np.empty((0, n), dtype=np.int64), numbers, life.clocks, starts, factors, np.arange(n).reshape(1, n),
+            np.zeros((1, n), dtype=np.int64),
             np.full((1, n), arm, dtype=np.int8), heard, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64), read,
             dropout, complete, last_dose, quit_, crossed, left, ticks, codes, np.empty((1, room)), offsets, full,
         )  # fmt: skip
