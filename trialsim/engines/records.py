@@ -230,9 +230,11 @@ def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
 
 
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
-    """Return codes as a dictionary column."""
+    """Return codes as a dictionary column; they are the engine's own, and not checked again."""
     width = np.int8 if len(words) < 128 else np.int32
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(width)), pa.array(list(words), pa.string()))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(width, copy=False)), pa.array(list(words), pa.string()), safe=False
+    )
 
 
 def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) -> dict[str, pa.Table]:
