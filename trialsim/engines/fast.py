@@ -457,6 +457,11 @@ class FastChunk:
         """Return what has become of the patients of each replicate by a time, where the scenario says."""
         return None if self.lives is None else self.lives.tally(self, ticks)
 
+    def adverse_events_by(self, ends: Ints, group: Ints, cut: Ints) -> Ints:
+        """Return adverse events by time since randomisation, added up over groups of trials."""
+        assert self.lives is not None
+        return self.lives.by_period(self, ends, group, cut)
+
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""
         from trialsim.engines.fast_log import event_log

@@ -10,6 +10,7 @@ import numpy as np
 from trialsim.contracts import Floats, Ints, Kind, LogRow, TestPlan
 from trialsim.engines import fast_life_kernels as kernels
 from trialsim.engines.fast_outcomes import Outcome, derived
+from trialsim.engines.fast_period_kernels import count_by_period
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.engines.strategies import COMPOSITE, PRINCIPAL_STRATUM, TREATMENT_POLICY, ends_by_strategy
@@ -163,6 +164,16 @@ class FastLives:
             np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.window, self._columns.base,
             self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._values,
             self._offsets, found.counts, found.persons, found.exposure,
+        )  # fmt: skip
+        return found
+
+    def by_period(self, chunk: FastChunk, ends: Ints, group: Ints, cut: Ints) -> Ints:
+        """Return adverse events and time at risk by period, ``[group, arm, term, period, 3]``."""
+        shape = (int(group.max()) + 1, len(chunk.plan.arms), len(self.law.terms), len(ends), 3)
+        found = np.zeros(shape, dtype=np.int64)
+        count_by_period(
+            cut, chunk.entry, chunk.arm, self.law.numbers.window, ends, group, self.dropout, self.complete, self.off_at,
+            self._ticks, self._codes, self._offsets, found,
         )  # fmt: skip
         return found
 

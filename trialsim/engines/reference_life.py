@@ -11,10 +11,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import simpy
 
-from trialsim.contracts import Kind, LogRow
+from trialsim.contracts import Kind
 from trialsim.draws import Purpose, uniform, unit_exponential
 from trialsim.engines.life import (
     CROSSOVER_PART,
@@ -29,9 +28,7 @@ from trialsim.engines.life import (
     VERDICT_PART,
     WAS_MISSED,
     WITHDRAWAL_PART,
-    LifeLaw,
 )
-from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.operations import adverse_events as events
 from trialsim.operations import visits
 from trialsim.operations.delays import drawn_delay
@@ -539,33 +536,3 @@ class Life:
         if course.last_dose is None:
             self._end_treatment(None)
         self._changed()
-
-
-def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
-    """Return what has become of the patients of a trial by a time, counted the plain way."""
-    columns = tally_columns(law)
-    arms = len(trial.plan.arms)
-    counts = np.zeros((1, arms, len(columns.names)), dtype=np.int64)
-    persons = np.zeros((1, arms, 2), dtype=np.int64)
-    exposure = np.zeros((1, arms, 2 + len(law.terms)), dtype=np.int64)
-    for p in trial.patients:
-        if p.entry > tick:
-            continue
-        seen = [row for row in p.log if row.tick <= tick]
-        for row in seen:
-            if columns.base[row.kind] >= 0:
-                counts[0, p.arm, _column(columns.base[row.kind], columns.width[row.kind], row)] += 1
-        for place, kind in enumerate((Kind.ADVERSE_EVENT, Kind.SERIOUS)):
-            persons[0, p.arm, place] += any(row.kind == kind for row in seen)
-        stay = (tick if p.ended is None else min(tick, p.ended)) - p.entry
-        dosed = NEVER if p.off is None else p.off - p.entry
-        risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.window)]
-        exposure[0, p.arm] += np.array(risks)
-    return LifeTally(counts, persons, exposure)
-
-
-def _column(base: int, width: int, row: LogRow) -> int:
-    """Return the column in which a row of the log is counted."""
-    if width == 0:
-        return int(base)
-    return int(base) + row.part * int(width) + (int(row.value) - 1 if width > 1 else 0)

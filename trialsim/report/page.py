@@ -11,6 +11,11 @@ from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Records
 from trialsim.oc.error_claims import ErrorClaim, error_claims
 from trialsim.oc.measures import definition
+from trialsim.report.adverse_event_figures import (
+    ABOUT_ADVERSE_EVENTS,
+    adverse_event_picture,
+    adverse_events_left_out,
+)
 from trialsim.report.answer import answer
 from trialsim.report.cautions import analysis_cautions
 from trialsim.report.effects_table import EXPLANATION, effects_tables
@@ -79,6 +84,7 @@ def page(
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
         *_recruitment(scenario, characteristics, records),
+        *_adverse_events(records),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
         *_more(characteristics),
@@ -207,6 +213,15 @@ def _recruitment(
         *(_figure(picture) for picture in pictures if picture is not None),
         *(f"<p>{escape(text)}</p>" for text in left_out_sentences(records)),
     ]
+
+
+def _adverse_events(records: Records) -> list[str]:
+    """Return the section on adverse events; nothing where there are none."""
+    picture = adverse_event_picture(records)
+    if picture is None:
+        return []
+    texts = (*ABOUT_ADVERSE_EVENTS, *adverse_events_left_out(records))
+    return ["<h2>Adverse events</h2>", *(f"<p>{escape(text)}</p>" for text in texts), _figure(picture)]
 
 
 def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:
