@@ -32,6 +32,7 @@ from trialsim.report.more_tables import MOST_CELLS, cost_table, more_measures, s
 from trialsim.report.page_style import STYLE
 from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
+from trialsim.report.site_figures import ABOUT_SITES, site_picture, site_table, sites_left_out
 from trialsim.report.tables import TextTable, summary_tables
 
 _PROVENANCE = {
@@ -212,6 +213,20 @@ def _recruitment(
         _text_table(table),
         *(_figure(picture) for picture in pictures if picture is not None),
         *(f"<p>{escape(text)}</p>" for text in left_out_sentences(records)),
+        *_sites(records),
+    ]
+
+
+def _sites(records: Records) -> list[str]:
+    """Return what is shown of single sites."""
+    table, picture = site_table(records), site_picture(records)
+    if table is None:
+        return []
+    return [
+        f"<p>{escape(ABOUT_SITES)}</p>",
+        *([] if picture is None else [_figure(picture)]),
+        _text_table(table),
+        *(f"<p>{escape(text)}</p>" for text in sites_left_out(records)),
     ]
 
 
