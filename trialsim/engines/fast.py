@@ -109,7 +109,7 @@ class FastChunk:
         plan, design = self.plan, self.plan.allocation
         balance = design.balance
         if balance is None:
-            strata, count = self.patients.allocation_strata(design.strata)
+            strata, count = self.patients.block_strata()
             layout.allocate(
                 plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
                 self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,

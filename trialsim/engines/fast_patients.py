@@ -15,6 +15,7 @@ from trialsim.engines.fast_rows import index_entries
 from trialsim.engines.fast_site_kernels import record_strata
 from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
+from trialsim.operations.sites import SITE_BITS
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 
@@ -178,6 +179,15 @@ class Patients:
         return law.parameters(
             records, entry_days, law.site_effects(self._plan.seed, owners, self.keys.ravel())
         )
+
+    def block_strata(self) -> tuple[Ints, int]:
+        """Return the stratum whose blocks each patient is allocated in, and the number of strata, sites included."""
+        design, sites = self._plan.allocation, self._plan.world.sites
+        strata, count = self.allocation_strata(design.strata)
+        if not design.by_site:
+            return strata, count
+        assert sites is not None
+        return strata + (self.keys >> SITE_BITS) * count, sites.count * count
 
     def allocation_strata(self, names: tuple[str, ...], margin: int = 0) -> tuple[Ints, int]:
         """Return the stratum in which each patient is allocated, and the number of strata."""

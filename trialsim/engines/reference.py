@@ -149,6 +149,8 @@ class ReferenceTrial:
         stratum = int(self._strata.of(record[None, :])[0])
         rate, count = plan.world.stratum_errors, self._strata.count
         stratum = int(recorded_stratum(plan.seed, self.replicate, key, 0, stratum, count, rate))
+        if plan.allocation.by_site:
+            stratum += (key >> SITE_BITS) * count
         self._take_in(key, stratum, record, parameters)
 
     def _take_in(self, key: int, stratum: int, record: Floats, parameters: list[NDArray[Any]]) -> None:
