@@ -21,6 +21,25 @@ GRIDS = {"tick": 1, "day": TICKS_PER_DAY, "week": 7 * TICKS_PER_DAY}
 
 MUTATIONS = [
     Mutation(
+        "a read-out has the whole effect whatever is left of it",
+        "reference_life",
+        "if not course.weight and course.crossed_to is None:",
+        "if True:",
+    ),
+    Mutation(
+        "what is left of an effect is left of that of the other arm too",
+        "fast_life_kernels",
+        "1.0 if crossed else numbers.left[fading]",
+        "numbers.left[fading]",
+        ("live",),
+    ),
+    Mutation(
+        "hazards hear of the outcome as randomised",
+        "reference_life",
+        "value = self.patient.outcome[e] = self._outcome(e)",
+        "value, self.patient.outcome[e] = self.patient.outcome[e], self._outcome(e)",
+    ),
+    Mutation(
         "nothing is spent until a hazard changes",
         "reference_life",
         "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)",

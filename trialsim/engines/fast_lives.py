@@ -59,8 +59,13 @@ class FastLives:
                 found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
         for k, outcome in enumerate(law.numbers.readouts):
             chunk.outcome(outcome).readout_at = self._readout_at[k]
-        listens = bool(law.numbers.hear.any())
-        self._heard = np.empty((reads, size, n) if listens else (0, 0, 0))
+        changes, listens = law.numbers.outcomes_change, bool(law.numbers.hear.any())
+        self._outcomes = np.empty((reads, size, n) if changes or listens else (0, 0, 0))
+        self._parts = np.empty((0, 3, 0, 0))
+        if changes:
+            self._parts = np.stack(
+                [chunk.patients.linear_parts(int(outcome)) for outcome in law.numbers.readouts]
+            )
         blocks = chunk.prepared.allocation_words.shape[1]
         nothing = np.zeros((4, blocks), dtype=np.uint64)
         self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
@@ -98,25 +103,28 @@ class FastLives:
         for k, outcome in enumerate(self.law.numbers.readouts):
             found = chunk.outcome(outcome)
             found.lay_out_values(chunk, outcome, rows, first)
-            if len(self._heard):
-                self._heard[k] = found.value
+            if len(self._outcomes):
+                self._outcomes[k] = found.value
         waiting = rows
         while True:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, chunk.plan.horizon, self._tables,
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
-                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._told_at, self._readout_at,
-                self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left, self._ticks,
-                self._codes, self._values, self._offsets, self._full,
+                chunk.entry, chunk.arm, self._outcomes, self._parts, self._event_at, self._exit_at, self._told_at,
+                self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left,
+                self._ticks, self._codes, self._values, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
-                return
+                break
             kept = self._ticks, self._codes, self._values
             size, room = self._ticks.shape
             self._make_room(size, 2 * room)
             for new, old in zip((self._ticks, self._codes, self._values), kept, strict=True):
                 new[:, :room] = old
+        if len(self._parts):
+            for k, outcome in enumerate(self.law.numbers.readouts):
+                chunk.outcome(outcome).value[rows] = self._outcomes[k, rows]
 
     def left_by(self, ticks: Ints, entry: Ints) -> Ints:
         """Return the delay from entry to leaving for those who have left by a time, NEVER for others."""

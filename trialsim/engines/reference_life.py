@@ -11,6 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import simpy
 
 from trialsim.contracts import Kind
@@ -33,6 +34,7 @@ from trialsim.operations import adverse_events as events
 from trialsim.operations import visits
 from trialsim.operations.delays import drawn_delay
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.population.endpoints.remaining import outcome_with
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -390,7 +392,7 @@ class Life:
 
     def _observe(self, e: int) -> None:
         """Read an outcome out; hazards may depend on it from now on."""
-        value = self.patient.outcome[e]
+        value = self.patient.outcome[e] = self._outcome(e)
         self._write(Kind.READOUT, e, value)
         self.patient.readout[e] = int(self.trial.clock.now)
         self.course.open.discard(e)
@@ -399,6 +401,26 @@ class Life:
         for c in self.course.clocks:
             if self.law.numbers.hear[c, k] != 0.0:
                 self.course.heard[c] = self.course.heard.get(c, 0.0) + self.law.numbers.hear[c, k] * value
+
+    def _outcome(self, e: int) -> float:
+        """Return what a read-out shows: the outcome as randomised, or what the treatment taken has made of it."""
+        numbers, course, trial = self.law.numbers, self.course, self.trial
+        if not course.weight and course.crossed_to is None:
+            return self.patient.outcome[e]
+        law, k = trial.plan.world.outcomes[e], list(numbers.readouts).index(e)
+        arm = self.patient.arm if course.crossed_to is None else course.crossed_to
+        address = (trial.plan.seed, np.array([trial.replicate]), np.array([self.patient.key]))
+        entered = np.array([self.patient.entry / TICKS_PER_DAY])
+        parts = law.linear_parts(self.patient.record[None, :], entered, law.site_effects(*address))
+        main, modifier, drift = (float(part[0]) for part in parts)
+        u = uniform(trial.plan.seed, trial.replicate, self.patient.key, law.purpose, law.draw)
+        intercepts, weight = law.intercepts, numbers.left[course.weight] if course.crossed_to is None else 1.0
+        return float(
+            outcome_with(
+                u, bool(numbers.read_binary[k]), intercepts[0], intercepts[arm], main, modifier if arm else 0.0, drift,
+                law.drift.on_probability, weight, law.sd,
+            )
+        )  # fmt: skip
 
     # ---- adverse events -------------------------------------------------------------------------------------------
 

@@ -131,6 +131,22 @@ class OutcomeLaw:
             _site_effects(seed, replicates, keys, self.draw, self.site_sd, self.site_treatment_sd, out)
         return out
 
+    def linear_parts(
+        self, records: Floats, entry_days: Floats, site_effects: Floats | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return what each patient adds to the linear predictor; see :meth:`parameters`.
+
+        Returns
+        -------
+        main, modifier, drift
+            In every arm, in arms other than control, and by the calendar, ``[patient]`` each.
+        """
+        main, modifier = linear_predictors(self.predictor, records)
+        if site_effects is not None and self.by_site:
+            main, modifier = main + site_effects[0], modifier + site_effects[1]
+        drift = np.zeros(len(records)) if self.drift.none else self.drift.at(entry_days)
+        return main, modifier, drift
+
     def parameters(
         self, records: Floats, entry_days: Floats, site_effects: Floats | None = None
     ) -> NDArray[Any]:
@@ -151,21 +167,32 @@ class OutcomeLaw:
             ``[patient, arm]``: exp(-linear predictor) for survival, a uint64 threshold for binary, the expected value
             for continuous outcomes.
         """
-        main, modifier = linear_predictors(self.predictor, records)
-        if site_effects is not None and self.by_site:
-            main, modifier = main + site_effects[0], modifier + site_effects[1]
-        drift = np.zeros(len(records)) if self.drift.none else self.drift.at(entry_days)
-        shape = (len(records), len(self.intercepts))
+        return self.parameters_of(*self.linear_parts(records, entry_days, site_effects))
+
+    def parameters_of(self, main: Floats, modifier: Floats, drift: Floats, left: float = 1.0) -> NDArray[Any]:
+        """Return what the outcome's law needs of each patient, given the parts of the linear predictor, ``[patient, arm]``.
+
+        Parameters
+        ----------
+        main, modifier, drift
+            From :meth:`linear_parts`.
+        left
+            What is left of the effects of arms on a binary or continuous outcome.
+        """
+        intercepts = self.intercepts
+        if left != 1.0:
+            intercepts, modifier = intercepts[0] + left * (intercepts - intercepts[0]), left * modifier
+        shape = (len(main), len(intercepts))
         if self.kind == "survival":
             factors = np.empty(shape)
             hazard_factors(main, modifier, drift, shape[1], factors)
             return factors
         if self.kind == "binary":
             thresholds = np.empty(shape, dtype=np.uint64)
-            response_thresholds(main, modifier, drift, self.drift.on_probability, self.intercepts, thresholds)
+            response_thresholds(main, modifier, drift, self.drift.on_probability, intercepts, thresholds)
             return thresholds
         expected = np.empty(shape)
-        expected_values(main, modifier, drift, self.intercepts, expected)
+        expected_values(main, modifier, drift, intercepts, expected)
         return expected
 
 
