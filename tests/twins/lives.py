@@ -340,6 +340,14 @@ def strategies() -> dict[str, Any]:
             "response_lower": {
                 "endpoint": "response", "analysis": "score_test", "direction": "lower", "strategy": "composite"
             } | arms,
+            "marker_window": {
+                "endpoint": "marker", "analysis": "t_test", "direction": "higher", "strategy": "while_on_treatment",
+                "window": "3 days",
+            } | arms,
+            "progression_window": {
+                "endpoint": "progression", "analysis": "cox", "direction": "lower", "strategy": "while_on_treatment",
+                "window": "6 days",
+            } | arms,
             "marker_on": {
                 "endpoint": "marker", "analysis": "t_test", "direction": "higher", "strategy": "while_on_treatment"
             } | arms,

@@ -95,8 +95,8 @@ MUTATIONS = [
         "withdrawal comes before loss", "reference_life", "return Kind.DROPOUT, WITHDRAWAL_PART", "return Kind.READOUT, 255"
     ),
     Mutation(
-        "a composite knows no death", "reference_cut", "changes = (p.quit, p.died) if strategy",
-        "changes = (p.quit,) if strategy",
+        "a composite knows no death", "reference_cut", "changes = (quit_, p.died) if strategy",
+        "changes = (quit_,) if strategy",
     ),
     Mutation(
         "planned ends are censored as if they were intercurrent", "reference_cut",

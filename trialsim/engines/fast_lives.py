@@ -13,7 +13,13 @@ from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.fast_period_kernels import count_by_period
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
-from trialsim.engines.strategies import COMPOSITE, PRINCIPAL_STRATUM, TREATMENT_POLICY, ends_by_strategy
+from trialsim.engines.strategies import (
+    COMPOSITE,
+    PRINCIPAL_STRATUM,
+    TREATMENT_POLICY,
+    ends_by_strategy,
+    later,
+)
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ class FastLives:
     def __init__(self, chunk: FastChunk, law: LifeLaw) -> None:
         self.law = law
         self._columns = tally_columns(law)
-        self._derived: dict[tuple[int, str, bool], Outcome] = {}
+        self._derived: dict[tuple[int, str, bool, int], Outcome] = {}
         size, n = len(chunk.replicates), chunk.patients.width
         ends, reads = len(law.numbers.endpoints), len(law.numbers.readouts)
         self._event_at, self._exit_at = (np.empty((ends, size, n), dtype=np.int64) for _ in range(2))
@@ -135,16 +141,18 @@ class FastLives:
         """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
         if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):
             return outcome
-        key = (test.endpoint, test.strategy, test.lower_is_better)
+        key = (test.endpoint, test.strategy, test.lower_is_better, test.window)
         if key not in self._derived:
             died = np.where(self._left == kernels.DEAD, chunk.entry + self.complete, NEVER)
             if outcome.law.kind == "survival":
                 ends = (outcome.event_at, outcome.exit_at, outcome.known_at)
                 events = (self.off_at, self._quit_at, self._crossed_at, died)
-                self._derived[key] = derived(outcome, *ends_by_strategy(test.strategy, *ends, *events))
+                self._derived[key] = derived(
+                    outcome, *ends_by_strategy(test.strategy, *ends, *events, test.window)
+                )
             else:
                 other = died if test.strategy == COMPOSITE else np.minimum(self._crossed_at, died)
-                first = np.minimum(self._quit_at, other)
+                first = np.minimum(later(self._quit_at, test.window), other)
                 self._derived[key] = self._read_by_strategy(chunk, test, outcome, first)
         return self._derived[key]
 

@@ -294,6 +294,7 @@ def build_plan(
                 hypothesis.strata,
                 hypothesis.follow_up or scenario.horizon,
                 hypothesis.strategy,
+                to_ticks(hypothesis.window or 0.0, grid),
             )
         )
     primary = tests[0].endpoint

@@ -25,6 +25,7 @@ from trialsim.engines.strategies import (
     TREATMENT_POLICY,
     WHILE_ON_TREATMENT,
     ends_by_strategy,
+    later,
 )
 from trialsim.engines.world import World
 from trialsim.operations.sites import SITE_BITS
@@ -84,17 +85,17 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
         stays = np.minimum(pair[0].quit, pair[1].quit) > until
     if law.kind == "survival":
         e = list(world.life.numbers.endpoints).index(endpoint)
-        found = [_followed(lives, e, until, strategy, stays) for lives in pair]
+        found = [_followed(lives, e, until, test, stays) for lives in pair]
         return cox_of_two(*found[0], *found[1])
     values = []
     for lives, arm in zip(pair, (treatment, control), strict=True):
         value = _expected(world, endpoint, records, lives, arm, until)
-        before = np.minimum(lives.quit, lives.died) < until
+        before = np.minimum(later(lives.quit, test.window), lives.died) < until
         if strategy == COMPOSITE:
             failure = 1.0 if test.lower_is_better else 0.0
             values.append(np.where(before, failure, value).mean())
         elif strategy == WHILE_ON_TREATMENT:
-            values.append(value[~before].mean())
+            values.append(value[~before & (lives.crossed >= until)].mean())
         else:
             values.append(value[stays].mean())
     return float(values[0] - values[1])
@@ -249,12 +250,20 @@ def _drawn(world: World, endpoint: int, records: Floats, arm: int) -> NDArray[np
     return np.asarray(values[0], dtype=np.float64)
 
 
-def _followed(lives: Lives, e: int, until: int, strategy: str, stays: Bools) -> tuple[Ints, Bools]:
+def _followed(lives: Lives, e: int, until: int, test: TestPlan, stays: Bools) -> tuple[Ints, Bools]:
     """Return time and whether it is that of an event, of those who stay, as a strategy has it."""
     event, exit_ = lives.event[e], np.minimum(lives.exit[e], until)
     exit_ = np.where(lives.event[e] <= until, lives.event[e], exit_)
     event, exit_, _ = ends_by_strategy(
-        strategy, event, exit_, exit_, lives.last_dose, lives.quit, lives.crossed, lives.died
+        test.strategy,
+        event,
+        exit_,
+        exit_,
+        lives.last_dose,
+        lives.quit,
+        lives.crossed,
+        lives.died,
+        test.window,
     )
     return exit_[stays], (event == exit_)[stays]
 
