@@ -100,7 +100,7 @@ MUTATIONS = [
     ),
     Mutation(
         "planned ends are censored as if they were intercurrent", "reference_cut",
-        'changes = (p.off,) if strategy == "while_on_treatment" else (p.quit, p.crossed)', "changes = (p.off,)",
+        'last = p.off if strategy == "while_on_treatment" else p.quit', "last = p.off",
     ),
     Mutation("a missed visit is held", "reference_life", "if how != WAS_MISSED:", "if True:"),
     Mutation(
