@@ -32,7 +32,7 @@ def test_means_and_percentiles_are_those_of_numpy(found: Collected) -> None:
     rows = found.sites.to_pandas()
     for cell in (Cell("one", "base"), Cell("larger", "slow")):
         mine = rows[(rows["design"] == cell.design) & (rows["truth"] == cell.truth)]
-        sites = site_enrolment(records_of(found), cell, None)
+        sites = site_enrolment(records_of(found), cell)
         assert [site.site for site in sites] == ["big_1", "big_2", "small_1", "small_2", "small_3"]
         for site in sites:
             own = mine[mine["site"] == site.site]
@@ -50,16 +50,6 @@ def test_means_and_percentiles_are_those_of_numpy(found: Collected) -> None:
         assert any(site.without_patients for site in sites)
 
 
-def test_failed_trials_are_left_out(found: Collected) -> None:
-    failed = np.arange(90) < 30
-    assert found.sites is not None
-    rows = found.sites.to_pandas()
-    own = rows[(rows["design"] == "one") & (rows["truth"] == "base") & (rows["site"] == "big_1")]
-    site = site_enrolment(records_of(found), Cell("one", "base"), failed)[0]
-    assert site.randomised.n == 60
-    assert site.randomised.value == pytest.approx(own["randomised"].to_numpy()[30:].mean())
-
-
 def test_the_page_shows_sites(found: Collected) -> None:
     records = records_of(found)
     picture, table = site_picture(records), site_table(records)
@@ -71,7 +61,7 @@ def test_the_page_shows_sites(found: Collected) -> None:
         ("small_2",),
         ("small_3",),
     ]
-    site = site_enrolment(records, Cell("larger", "base"), None)[4]
+    site = site_enrolment(records, Cell("larger", "base"))[4]
     assert f"larger at small_3 {site.randomised.value:.2f}" in picture.alternative
     html = page({}, {}, operating_characteristics(records), records, {})
     assert "Patients of each single site" in html and "--sites FILE.csv" in html
@@ -86,7 +76,7 @@ def test_of_many_sites_those_with_the_most_patients_are_shown(
     monkeypatch.setattr(site_figures, "MOST_SITES", 3)
     monkeypatch.setattr(site_figures, "MOST_DESIGNS", 1)
     records = records_of(found)
-    sites = site_enrolment(records, Cell("one", "base"), None)
+    sites = site_enrolment(records, Cell("one", "base"))
     least = sorted(sites, key=lambda site: site.randomised.value)[:2]
     table, picture = site_table(records), site_picture(records)
     assert table is not None and picture is not None and len(table.rows) == 3

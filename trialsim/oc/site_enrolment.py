@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from trialsim.oc.columns import Cell, Records
 from trialsim.oc.montecarlo import Counted, MonteCarlo, mean, quantiles
-from trialsim.oc.rejections import Flags
-from trialsim.oc.sizes import succeeded
 
 _PROBABILITIES = (0.1, 0.5, 0.9)
 
@@ -47,15 +45,13 @@ class SiteEnrolment:
     without_patients: int
 
 
-def site_enrolment(records: Records, cell: Cell, failed: Flags | None) -> tuple[SiteEnrolment, ...]:
+def site_enrolment(records: Records, cell: Cell) -> tuple[SiteEnrolment, ...]:
     """Return the sites of a cell in the order of the scenario; none in a world without sites.
 
     Parameters
     ----------
     records, cell
-        Which trials.
-    failed
-        Replicates to leave out, in the order of the table of trials.
+        Which trials; all of them, those in which a test could not be computed too.
     """
     if not records.columns("sites"):
         return ()
@@ -69,13 +65,9 @@ def site_enrolment(records: Records, cell: Cell, failed: Flags | None) -> tuple[
     ]
 
     def of(column: str) -> NDArray[np.float64]:
-        values = records.numbers("sites", column, cell)[rows]
-        kept = [succeeded(each, failed) for each in values]
-        return np.asarray(kept, dtype=np.float64)
+        return np.asarray(records.numbers("sites", column, cell)[rows], dtype=np.float64)
 
     came, got, opened = of("candidates"), of("randomised"), of("opened_time")
-    if not got.shape[1]:
-        return ()
     return tuple(
         _site(names.names[int(names.codes[rows[s, 0]])], came[s], got[s], opened[s]) for s in range(len(rows))
     )

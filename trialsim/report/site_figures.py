@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from trialsim.oc.columns import Cell, Records
+from trialsim.oc.columns import Records
 from trialsim.oc.montecarlo import MonteCarlo
-from trialsim.oc.rejections import failed_replicates
 from trialsim.oc.site_enrolment import SiteEnrolment, site_enrolment
 from trialsim.report.figures import Picture, as_picture, colour_of, house_figure, house_legend, readable
 from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, plain
@@ -21,14 +20,9 @@ _CSV = (
 )  # fmt: skip
 
 ABOUT_SITES = (
-    "Patients of each single site by the end of a trial: the mean over trials with its 10th and 90th percentile. Where "
+    "Patients of each single site by the end of a trial: the mean over all trials with its 10th and 90th percentile. Where "
     "sites of a group draw their rates and openings alike, they differ here by the luck of the run alone."
 )
-
-
-def _of(records: Records, cell: Cell) -> tuple[SiteEnrolment, ...]:
-    """Return the sites of a cell, without the replicates that failed."""
-    return site_enrolment(records, cell, failed_replicates(records, cell))
 
 
 def shown_sites(sites: tuple[SiteEnrolment, ...]) -> tuple[SiteEnrolment, ...]:
@@ -52,7 +46,7 @@ def site_picture(records: Records) -> Picture | None:
     if not cells or not records.columns("sites"):
         return None
     truth = cells[0].truth
-    found = {cell.design: _of(records, cell) for cell in cells if cell.truth == truth}
+    found = {cell.design: site_enrolment(records, cell) for cell in cells if cell.truth == truth}
     found = dict(list(found.items())[:MOST_DESIGNS])
     names = [site.site for site in shown_sites(next(iter(found.values())))]
     if len(names) < 2:
@@ -110,7 +104,7 @@ def site_table(records: Records) -> TextTable | None:
         Of a run.
     """
     cells = records.cells()
-    sites = shown_sites(_of(records, cells[0])) if cells else ()
+    sites = shown_sites(site_enrolment(records, cells[0])) if cells else ()
     if not sites:
         return None
     rows = tuple(
@@ -133,7 +127,7 @@ def site_table(records: Records) -> TextTable | None:
 def sites_left_out(records: Records) -> list[str]:
     """Return what is left out of picture and table because there is too much of it, and where it is."""
     cells = records.cells()
-    number = len(_of(records, cells[0])) if cells else 0
+    number = len(site_enrolment(records, cells[0])) if cells else 0
     designs = len({cell.design for cell in cells})
     found = []
     if number > MOST_SITES:
@@ -159,7 +153,7 @@ def sites_csv(records: Records) -> str | None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_CSV)
     for cell in records.cells():
-        for site in _of(records, cell):
+        for site in site_enrolment(records, cell):
             opens = site.opened_days
             writer.writerow(
                 [
