@@ -17,7 +17,18 @@ import numpy as np
 
 from trialsim.compiled import inline, kernel
 from trialsim.elementary import double_of, natural_log
-from trialsim.philox import LANES, M0, M1, W0, W1, fill_eight_blocks, high_product, philox
+from trialsim.philox import (
+    LANES,
+    M0,
+    M1,
+    MORE_LANES,
+    W0,
+    W1,
+    fill_eight_blocks,
+    fill_sixteen_blocks,
+    high_product,
+    philox,
+)
 
 
 class Purpose(enum.IntEnum):
@@ -192,8 +203,11 @@ def fill_words(
     c0r = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
     high = high_product(M0, c0r) ^ W1
     low = M0 * c0r
-    whole = first + (last - first) // LANES * LANES
-    for i in range(first, whole, LANES):
+    most = first + (last - first) // MORE_LANES * MORE_LANES
+    for i in range(first, most, MORE_LANES):
+        fill_sixteen_blocks(out, table, i, high, low, s0)
+    whole = most + (last - most) // LANES * LANES
+    for i in range(most, whole, LANES):
         fill_eight_blocks(out, table, i, high, low, s0)
     for i in range(whole, last):
         k0 = s0 + W0 + W0

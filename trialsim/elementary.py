@@ -54,6 +54,16 @@ def ones_in(typingctx, bits):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), codegen
 
 
+@intrinsic
+def lowest_one(typingctx, bits):  # type: ignore[no-untyped-def]
+    """Return the place of the lowest bit that is set in a uint64, which is not 0."""
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), codegen
+
+
 @inline
 def natural_log(x: float) -> float:
     """Return log(x) of a positive normal double, within one unit in the last place, without branches.
@@ -137,38 +147,53 @@ def central_normal(q: float) -> float:
     return q * numerator / denominator
 
 
+NEAR_TAIL = 5.0
+"""Largest :func:`depth` at which :func:`near_tail_normal` gives the quantile; of 36 thousand million one is deeper."""
+
+
+@inline
+def depth(u: float) -> float:
+    """Return how deep in a tail ``u`` in (0, 1) lies: the square root of minus the log of its distance from 0 or 1."""
+    return math.sqrt(-natural_log(u if u - 0.5 < 0.0 else 1.0 - u))
+
+
+@inline
+def near_tail_normal(u: float, depth: float) -> float:
+    """Return the standard normal quantile of ``u`` at a depth up to ``NEAR_TAIL``: the near tails of AS 241."""
+    r = depth - 1.6
+    numerator = (
+        ((((((r * 7.7454501427834140764e-4 + 0.0227238449892691845833) * r + 0.24178072517745061177) * r
+            + 1.27045825245236838258) * r + 3.64784832476320460504) * r + 5.7694972214606914055) * r
+            + 4.6303378461565452959) * r + 1.42343711074968357734
+    )  # fmt: skip
+    denominator = (
+        ((((((r * 1.05075007164441684324e-9 + 5.475938084995344946e-4) * r + 0.0151986665636164571966) * r
+            + 0.14810397642748007459) * r + 0.68976733498510000455) * r + 1.6763848301838038494) * r
+            + 2.05319162663775882187) * r + 1.0
+    )  # fmt: skip
+    value = numerator / denominator
+    return -value if u - 0.5 < 0.0 else value
+
+
 @kernel
 def tail_normal(u: float) -> float:
     """Return the standard normal quantile of ``u`` further from one half than ``CENTRAL``: the tails of AS 241."""
-    q = u - 0.5
-    r = u if q < 0.0 else 1.0 - u
-    r = math.sqrt(-natural_log(r))
-    if r <= 5.0:
-        r -= 1.6
-        numerator = (
-            ((((((r * 7.7454501427834140764e-4 + 0.0227238449892691845833) * r + 0.24178072517745061177) * r
-                + 1.27045825245236838258) * r + 3.64784832476320460504) * r + 5.7694972214606914055) * r
-                + 4.6303378461565452959) * r + 1.42343711074968357734
-        )  # fmt: skip
-        denominator = (
-            ((((((r * 1.05075007164441684324e-9 + 5.475938084995344946e-4) * r + 0.0151986665636164571966) * r
-                + 0.14810397642748007459) * r + 0.68976733498510000455) * r + 1.6763848301838038494) * r
-                + 2.05319162663775882187) * r + 1.0
-        )  # fmt: skip
-    else:
-        r -= 5.0
-        numerator = (
-            ((((((r * 2.01033439929228813265e-7 + 2.71155556874348757815e-5) * r + 0.0012426609473880784386) * r
-                + 0.026532189526576123093) * r + 0.29656057182850489123) * r + 1.7848265399172913358) * r
-                + 5.4637849111641143699) * r + 6.6579046435011037772
-        )  # fmt: skip
-        denominator = (
-            ((((((r * 2.04426310338993978564e-15 + 1.4215117583164458887e-7) * r + 1.8463183175100546818e-5) * r
-                + 7.868691311456132591e-4) * r + 0.0148753612908506148525) * r + 0.13692988092273580531) * r
-                + 0.59983220655588793769) * r + 1.0
-        )  # fmt: skip
+    r = depth(u)
+    if r <= NEAR_TAIL:
+        return near_tail_normal(u, r)
+    r -= 5.0
+    numerator = (
+        ((((((r * 2.01033439929228813265e-7 + 2.71155556874348757815e-5) * r + 0.0012426609473880784386) * r
+            + 0.026532189526576123093) * r + 0.29656057182850489123) * r + 1.7848265399172913358) * r
+            + 5.4637849111641143699) * r + 6.6579046435011037772
+    )  # fmt: skip
+    denominator = (
+        ((((((r * 2.04426310338993978564e-15 + 1.4215117583164458887e-7) * r + 1.8463183175100546818e-5) * r
+            + 7.868691311456132591e-4) * r + 0.0148753612908506148525) * r + 0.13692988092273580531) * r
+            + 0.59983220655588793769) * r + 1.0
+    )  # fmt: skip
     value = numerator / denominator
-    return -value if q < 0.0 else value
+    return -value if u - 0.5 < 0.0 else value
 
 
 @kernel

@@ -12,7 +12,12 @@ from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.fast_patients import entry_index
 from trialsim.engines.fast_rows import entered_by
-from trialsim.population.endpoints.survival import event_ticks, fill_event_ticks, fill_event_ticks_by_arm
+from trialsim.population.endpoints.survival import (
+    event_ticks,
+    fill_event_ticks,
+    fill_lasting_event_ticks,
+    order_by_arm,
+)
 from trialsim.stats.piecewise import PiecewiseIntensity, piecewise_intensity
 from trialsim.timegrid import NEVER
 
@@ -75,14 +80,15 @@ KINDS = [
 def test_numbers_at_risk_are_those_of_the_definition_from_look_to_look(kind: tuple[bool, bool, int]) -> None:
     trials, strata = Small(*kind), kind[2]
     seen, sizes = np.full(REPLICATES, -1), np.zeros(REPLICATES, dtype=np.int64)
-    keys = np.empty((REPLICATES, N), dtype=np.int64)
+    keys = np.full((REPLICATES, N), risk.NO_KEY)
     starts, shift = entry_index(trials.entry)
     found_any = 0
     for cut in LOOKS:
         cuts = np.full(REPLICATES, cut) + trials.rows % 2
-        risk.sort_new_exits(
-            trials.rows, cuts, seen, trials.entry, starts, shift, trials.exit_at, trials.event_at, keys, sizes
+        longest = risk.add_new_exits(
+            trials.rows, cuts, seen, trials.exit_at, trials.event_at, trials.entry, keys, sizes
         )
+        keys[:, :longest].sort(axis=1)
         offsets = np.empty(REPLICATES + 1, dtype=np.int64)
         tables = [np.empty(REPLICATES * N * strata + 8, dtype=np.int32) for _ in range(4)]
         risk.numbers_at_risk(
@@ -107,13 +113,14 @@ def test_so_they_are_where_exits_are_known_later(kind: tuple[bool, bool, int], a
     trials, strata = Small(*kind), kind[2]
     known_at = trials.exit_at if at_once else trials.known_at
     seen, sizes = np.full(REPLICATES, -1), np.zeros(REPLICATES, dtype=np.int64)
-    keys = np.empty((REPLICATES, N), dtype=np.int64)
+    keys = np.full((REPLICATES, N), risk.NO_KEY)
     found_any = 0
     for cut in LOOKS:
         cuts = np.full(REPLICATES, cut) + trials.rows % 2
-        late.sort_exits_as_known(
-            trials.rows, cuts, seen, trials.entry, trials.exit_at, known_at, trials.event_at, keys, sizes
+        longest = late.add_exits_as_known(
+            trials.rows, cuts, seen, trials.exit_at, known_at, trials.event_at, trials.entry, keys, sizes
         )
+        keys[:, :longest].sort(axis=1)
         offsets = np.empty(REPLICATES + 1, dtype=np.int64)
         tables = [np.empty(REPLICATES * N * strata + 8, dtype=np.int32) for _ in range(4)]
         late.numbers_at_risk_as_known(
@@ -236,17 +243,23 @@ def test_event_times_in_a_row_are_those_of_one_patient_each(
     law = (pieces.begin, pieces.width, pieces.slope, pieces.jump)
     wanted, found = np.empty(n, dtype=np.int64), np.full(n, -1)
     one_by_one(words, factor, arm, *law, exponent, scale, grid, wanted)
-    by_patient = [np.ascontiguousarray(part[arm].T) for part in law]
-    fill_event_ticks(
-        words, factor, *by_patient, lasting, exponent, scale, grid, first, n, np.empty(n), np.empty(n), found
-    )
-    assert (found[first:] == wanted[first:]).all()
-    assert (found[:first] == -1).all()
+    order, until = np.empty(n + 1, dtype=np.int64), np.empty(2, dtype=np.int64)
+    order_by_arm(arm, first, n, order, until)
+    assert (order[: n - first] == first + np.argsort(arm[first:], kind="stable")).all()
+    assert until.tolist() == np.cumsum(np.bincount(arm[first:], minlength=2)).tolist()
+    if lasting:
+        slopes = pieces.slope[arm, 0]
+        fill_lasting_event_ticks(words, factor, slopes, exponent, scale, grid, first, n, np.empty(n), found)
+        assert (found[first:] == wanted[first:]).all()
+        assert (found[:first] == -1).all()
     factors, rows = np.exp(_GENERATOR.normal(0, 1, (1, 2))), np.zeros(n, dtype=np.int64)
     for each in (factors, np.exp(_GENERATOR.normal(0, 1, (n, 2)))):
+        found[:] = -1
         one_by_one(words, each[rows, arm], arm, *law, exponent, scale, grid, wanted)
-        fill_event_ticks_by_arm(
-            words, each, rows, arm, *law, exponent, scale, grid, first, n, np.empty(n), np.empty(n), found
-        )
+        fill_event_ticks(
+            words, each, rows, arm, order, until, *law, exponent, scale, grid, first, n, np.empty(n), np.empty(n),
+            np.empty(n), found,
+        )  # fmt: skip
         assert (found[first:] == wanted[first:]).all()
+        assert (found[:first] == -1).all()
         rows = np.arange(n)

@@ -179,7 +179,7 @@ def test_the_time_of_a_look_is_a_mean_over_those_that_reach_it() -> None:
         for name in ("a", "b")
         if (r, k, name) != (1, 1, "b")  # not analysed any more
     ]
-    source = tables(rows, [cell_fact()])
+    source = tables(rows, [cell_fact("a"), cell_fact("b")])
     for order in (by_look, sorted(by_look, key=lambda row: str(row["hypothesis"]))):
         source.looks = table_of(order)
         found = operating_characteristics(source).select("look_time")

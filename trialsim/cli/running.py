@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import gc
 import math
 import re
 import shlex
@@ -136,6 +137,17 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def _settle_memory() -> None:
+    """Let this process, which lives for one command, keep what it frees and not look for garbage in what it imported.
+
+    Arrow's own allocator gives memory back to the system, from where it comes again page by page.
+    """
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    gc.freeze()
+
+
 def run_into_folder(request: Request) -> Done:
     """Simulate, measure, write; on an error or an interrupt nothing is left behind.
 
@@ -153,6 +165,7 @@ def run_into_folder(request: Request) -> Done:
     from trialsim.report.page import page
     from trialsim.scenario.writing import save_scenario
 
+    _settle_memory()
     scenario = request.scenario.dump()
     targets = alpha_targets(scenario)
     started = _now()

@@ -125,12 +125,13 @@ def last_activity(chosen, entry, complete, dropout, out):
 
 
 @kernel
-def _mark_arms(arm, marks):
-    """Fill ``marks[a]`` with 1 for the patients of arm ``a`` and 0 for the others."""
-    for a in range(len(marks)):
-        mine = marks[a]
+def _count_in_arms(chosen, arm, out):
+    """Fill how many patients with a byte of 1 in ``chosen`` are in each arm; both are bytes, which go many to a vector."""
+    for a in range(len(out)):
+        count = np.int64(0)
         for i in range(len(arm)):
-            mine[i] = np.int64(arm[i] == a)
+            count += np.int64(chosen[i] & np.int8(arm[i] == a))
+        out[a] = count
 
 
 @kernel
@@ -139,6 +140,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
     arms = out.shape[1]
     n = arm.shape[1]
     running = np.zeros((n + 1, arms), np.int64)
+    everybody = np.ones(n, np.int8)
     for k in range(len(chosen)):
         r = chosen[k]
         entered = (
@@ -147,10 +149,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
             else 0
         )
         if arm.shape[0] > 1:
-            out[k] = 0
-            g = arm[r]
-            for i in range(entered):
-                out[k, g[i]] += 1
+            _count_in_arms(everybody, arm[r, :entered], out[k])
             continue
         if k == 0:
             for i in range(n):
@@ -170,7 +169,7 @@ def counts_by_arm(chosen, cut, times, arm, out):
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
-    marks = np.empty((out.shape[1], n), np.int64)
+    come = np.empty(n, np.int8)
     for k in range(len(chosen)):
         if alike:
             before = np.int64(-1)
@@ -184,14 +183,10 @@ def counts_by_arm(chosen, cut, times, arm, out):
             known[following] = k
             following = (following + 1) % 8
         t = times[row_of(times, chosen[k])]
-        if k == 0 or arm.shape[0] > 1:
-            _mark_arms(arm[row_of(arm, chosen[k])], marks)
-        for a in range(out.shape[1]):
-            mine = marks[a]
-            count = np.int64(0)
-            for i in range(n):
-                count += mine[i] if t[i] <= cut[k] else np.int64(0)
-            out[k, a] = count
+        limit = cut[k]
+        for i in range(n):
+            come[i] = t[i] <= limit
+        _count_in_arms(come, arm[row_of(arm, chosen[k])], out[k])
 
 
 @kernel
@@ -269,23 +264,16 @@ def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
 def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
     """Fill how many patients were lost by the cut in each arm, ``[k, arm]``, while they still had something to give."""
     n = arm.shape[1]
-    marks = np.empty((out.shape[1], n), np.int64)
-    lost = np.empty(n, np.int64)
+    lost = np.empty(n, np.int8)
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
         d = dropout[row_of(dropout, r)]
         c = complete[row_of(complete, r)]
-        if k == 0 or arm.shape[0] > 1:
-            _mark_arms(arm[row_of(arm, r)], marks)
+        limit = cut[k]
         for i in range(n):
-            lost[i] = np.int64((e[i] + d[i] <= cut[k]) & (d[i] < c[i]))
-        for a in range(out.shape[1]):
-            mine = marks[a]
-            count = np.int64(0)
-            for i in range(n):
-                count += lost[i] & mine[i]
-            out[k, a] = count
+            lost[i] = (e[i] + d[i] <= limit) & (d[i] < c[i])
+        _count_in_arms(lost, arm[row_of(arm, r)], out[k])
 
 
 @kernel

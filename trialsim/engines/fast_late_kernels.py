@@ -13,21 +13,18 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.engines.fast_risk_kernels import BUCKETS, LOWER_HALF, PATIENT_BITS, PATIENT_MASK, sort_keys
+from trialsim.engines.fast_risk_kernels import LOWER_HALF, PATIENT_BITS, PATIENT_MASK, exit_key
 from trialsim.engines.fast_rows import row_of
 
 
 @kernel
-def sort_exits_as_known(chosen, cut, seen, entry, exit_at, known_at, event_at, keys, sizes):
-    """Merge the exits that become known in (``seen[r]``, ``cut``] into each replicate's sorted list of exits.
+def add_exits_as_known(chosen, cut, seen, exit_at, known_at, event_at, entry, keys, sizes):
+    """Add the exits that become known in (``seen[r]``, ``cut``] to each list, unsorted; return the longest size.
 
-    A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
-    ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut.
+    See :func:`~trialsim.engines.fast_risk_kernels.add_new_exits`.
     """
     n = exit_at.shape[1]
-    fresh = np.empty(n + 1, np.int64)
-    spare = np.empty(n + 1, np.int64)
-    counts = np.empty(BUCKETS * (n + 1), np.int64)
+    longest = 0
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
@@ -36,30 +33,15 @@ def sort_exits_as_known(chosen, cut, seen, entry, exit_at, known_at, event_at, k
         out = exit_at[r]
         known = known_at[r]
         event = event_at[r]
-        size = 0
+        size = sizes[r]
         for i in range(n):
-            t = out[i]
-            fresh[size] = ((t - e[i]) << (PATIENT_BITS + 1)) | (np.int64(event[i] != t) << PATIENT_BITS) | i
-            size += np.int64((known[i] <= limit) & (known[i] > since))
-        largest = np.int64(0)
-        for j in range(size):
-            largest = max(largest, fresh[j])
-        sort_keys(fresh, size, largest, spare, counts)
-        old = sizes[r]
-        place = old + size
-        a = old - 1
-        b = size - 1
-        mine = keys[r]
-        while b >= 0:
-            place -= 1
-            if a >= 0 and mine[a] > fresh[b]:
-                mine[place] = mine[a]
-                a -= 1
-            else:
-                mine[place] = fresh[b]
-                b -= 1
-        sizes[r] = old + size
+            if since < known[i] <= limit:
+                keys[r, size] = exit_key(out[i] - e[i], event[i] != out[i], i)
+                size += 1
+        sizes[r] = size
         seen[r] = limit
+        longest = max(longest, size)
+    return longest
 
 
 @kernel

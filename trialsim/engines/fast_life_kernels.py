@@ -45,7 +45,7 @@ from trialsim.operations.delays import drawn_delay
 from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
 from trialsim.population.endpoints.remaining import outcome_with
-from trialsim.population.endpoints.survival import fill_event_ticks_by_arm
+from trialsim.population.endpoints.survival import fill_event_ticks, order_by_arm
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 _EVENT, _READOUT, _DROPOUT, _ADVERSE, _VISIT, _ONSET, _ADJUDICATED = (
@@ -80,13 +80,15 @@ def pack(place, place_part, kind, part):
 
 @kernel
 def first_times(
-    seed, replicate, first, tables, keys, numbers, clocks, starts, factors, row, arm_of, words, days, amount, first_at
+    seed, replicate, first, tables, keys, numbers, clocks, starts, factors, row, arm_of, order, until, words, held, days,
+    amount, first_at,
 ):  # fmt: skip
     """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
 
     ``starts`` holds begin, width, slope and jump of the clocks with the whole effect, ``[4, clock, arm, segment]``.
     """
     n = first_at.shape[1]
+    order_by_arm(arm_of, first, n, order, until)
     for c in range(len(numbers.purpose)):
         if not numbers.present[c]:
             first_at[c, first:] = NEVER
@@ -98,9 +100,9 @@ def first_times(
                 words, tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
             )
         # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
-        fill_event_ticks_by_arm(
-            words, factors[c], row, arm_of, starts[0, c], starts[1, c], starts[2, c], starts[3, c], clocks.exponent[c],
-            clocks.scale[c], numbers.grid, first, n, amount[c], days, first_at[c],
+        fill_event_ticks(
+            words, factors[c], row, arm_of, order, until, starts[0, c], starts[1, c], starts[2, c], starts[3, c],
+            clocks.exponent[c], clocks.scale[c], numbers.grid, first, n, amount[c], held, days, first_at[c],
         )  # fmt: skip
 
 
@@ -203,7 +205,8 @@ def live(
     most_rows = MOST_ROWS_AT_ONCE + ROWS_OF_AN_ENDPOINT * (ends + reads)
     visits = len(numbers.visits)
     words = np.empty(max(4 * tables.shape[2], n), np.uint64)
-    days = np.empty(n)
+    days, held = np.empty(n), np.empty(n)
+    order, until = np.empty(n + 1, np.int64), np.empty(starts.shape[2], np.int64)
     first_amount = np.empty((clock_count, n))
     first_at = np.empty((clock_count, n), np.int64)
     room = ticks.shape[1]
@@ -218,8 +221,8 @@ def live(
         row = rows[row_of(rows, r)]
         arm_of = arms[row_of(arms, r)]
         first_times(
-            seed, replicate, first[r], tables, mine, numbers, clocks, starts, factors, row, arm_of, words, days,
-            first_amount, first_at,
+            seed, replicate, first[r], tables, mine, numbers, clocks, starts, factors, row, arm_of, order, until, words,
+            held, days, first_amount, first_at,
         )  # fmt: skip
         begun = entry[row_of(entry, r)]
         at = offsets[r, first[r]]

@@ -14,10 +14,19 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.draws import Purpose, fill_words, unit, words_at
 from trialsim.engines.fast_rows import row_of
-from trialsim.operations.allocation import ALTERNATING, SIMPLE, arm_in_turn, draw_by_weight, draw_from_block
+from trialsim.operations.allocation import (
+    ALTERNATING,
+    MOST_PACKED,
+    SIMPLE,
+    arm_in_turn,
+    draw_by_weight,
+    draw_from_block,
+    draw_from_packed_block,
+    packed_block,
+)
 from trialsim.population.endpoints.binary import fill_responses
 from trialsim.population.endpoints.continuous import fill_values
-from trialsim.population.endpoints.survival import fill_event_ticks
+from trialsim.population.endpoints.survival import fill_event_ticks, fill_lasting_event_ticks, order_by_arm
 from trialsim.population.patients import row_number
 from trialsim.timegrid import NEVER
 
@@ -55,6 +64,7 @@ def allocate(
     plain = np.empty(arms)
     left = np.empty((stratum_count, arms), np.int64)
     places_left = np.empty(stratum_count, np.int64)
+    packed = np.empty(stratum_count, np.uint64)
     for r in chosen:
         block_size = 0
         for a in range(arms):
@@ -63,6 +73,8 @@ def allocate(
             plain[a] = shares[a]
             block_size += block[a]
         places_left[:] = 0
+        packs = block_size <= MOST_PACKED and arms <= 8
+        whole = packed_block(block) if packs else np.uint64(0)
         turn = 0
         by_weight = weights[r, 0] == weights[r, 0]
         s = strata[row_of(strata, r)]
@@ -80,6 +92,15 @@ def allocate(
                 arm[r, i] = draw_by_weight(unit(words[i]), mine)
             elif rule == SIMPLE:
                 arm[r, i] = draw_by_weight(unit(words[i]), plain)
+            elif packs:
+                g = np.uint64(s[i])
+                if places_left[g] == 0:
+                    places_left[g] = block_size
+                    packed[g] = whole
+                a = draw_from_packed_block(unit(words[i]), packed[g], places_left[g])
+                packed[g] -= np.uint64(1) << np.uint64(8 * a)
+                places_left[g] -= 1
+                arm[r, i] = a
             else:
                 g = s[i]
                 if places_left[g] == 0:
@@ -154,45 +175,39 @@ def delays(
     """
     n = out.shape[1]
     blocks = table.shape[1]
-    segments = begin.shape[1]
     words = np.empty(max(4 * blocks, n), np.uint64)
-    amount = np.empty(n)
-    days = np.empty(n)
+    amount, held, days = np.empty(n), np.empty(n), np.empty(n)
+    order, until = np.empty(n + 1, np.int64), np.empty(begin.shape[0], np.int64)
     # What a patient's arm and row mean for the law, found once where no replicate differs in them.
-    factor = np.empty(n)
-    pieces = np.empty((4, segments, n))
-    new_arm = new_factor = True
+    factor, slopes = np.empty(n), np.empty(n)
+    anew = True
+    since = np.int64(-1)
     for r in chosen:
         g = arm[row_of(arm, r)]
-        if new_factor:
-            if factors.shape[0] == 1:
-                for i in range(n):
-                    factor[i] = factors[0, np.uint64(g[i])]
-            else:
-                mine = rows[row_of(rows, r)]
-                for i in range(n):
-                    factor[i] = factors[np.uint64(mine[i]), np.uint64(g[i])]
-        if new_arm:
-            for j in range(segments):
-                for i in range(n):
-                    a = np.uint64(g[i])
-                    pieces[2, j, i] = slope[a, j]
-                if not lasting:
-                    for i in range(n):
-                        a = np.uint64(g[i])
-                        pieces[0, j, i] = begin[a, j]
-                        pieces[1, j, i] = width[a, j]
-                        pieces[3, j, i] = jump[a, j]
-        new_arm = arm.shape[0] > 1
-        new_factor = new_arm or (factors.shape[0] > 1 and rows.shape[0] > 1)
+        mine = rows[row_of(rows, r)]
+        anew = anew or first[r] != since
+        since = first[r]
+        if anew and lasting:
+            for i in range(n):
+                row = np.uint64(mine[i]) if factors.shape[0] > 1 else np.uint64(0)
+                factor[i] = factors[row, np.uint64(g[i])]
+                slopes[i] = slope[np.uint64(g[i]), 0]
+        elif anew:
+            order_by_arm(g, first[r], n, order, until)
+        anew = arm.shape[0] > 1 or (lasting and factors.shape[0] > 1 and rows.shape[0] > 1)
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_event_ticks(
-            words, factor, pieces[0], pieces[1], pieces[2], pieces[3], lasting, exponent, scale, grid, first[r], n,
-            amount, days, out[r],
-        )  # fmt: skip
+        if lasting:
+            fill_lasting_event_ticks(
+                words, factor, slopes, exponent, scale, grid, first[r], n, days, out[r]
+            )  # fmt: skip
+        else:
+            fill_event_ticks(
+                words, factors, mine, g, order, until, begin, width, slope, jump, exponent, scale, grid, first[r], n,
+                amount, held, days, out[r],
+            )  # fmt: skip
         if len(exit_at) > 0:
             _exits(
                 first[r],
@@ -261,12 +276,12 @@ def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected
     n = arm.shape[1]
     blocks = table.shape[1]
     words = np.empty(max(4 * blocks, n), np.uint64)
-    tails = np.empty(n, np.int64)
+    tails, held = np.empty(n + 1, np.int64), np.empty((2, n))
     for r in chosen:
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
         fill_values(
-            words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, out[r]
+            words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, held, out[r]
         )

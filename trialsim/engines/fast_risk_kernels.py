@@ -11,62 +11,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.compiled import kernel
+from trialsim.compiled import inline, kernel
+from trialsim.elementary import lowest_one
 from trialsim.engines.fast_rows import entered_by, row_of
 
 PATIENT_BITS = 20
 PATIENT_MASK = (1 << PATIENT_BITS) - 1
-LOWER_BITS = (1 << PATIENT_BITS + 1) - 1
-BUCKETS = 4
 LOWER_HALF = (1 << 32) - 1
+NO_KEY = np.iinfo(np.int64).max
+_GATHER = np.uint64(0x0102040810204080)
+"""Times eight bytes of 0 or 1, it holds them as the bits of its highest byte, the first one lowest."""
+
+
+@inline
+def exit_key(time, no_event, patient):
+    """Pack an exit so that keys sort by time since entry, events first among ties, then by patient."""
+    return (time << (PATIENT_BITS + 1)) | (np.int64(no_event) << PATIENT_BITS) | np.int64(patient)
 
 
 @kernel
-def sort_keys(keys, size, largest, spare, counts):
-    """Sort ``keys[:size]``, none above ``largest``: spread over buckets by leading bits, then insert within reach."""
-    shift = np.int64(0)
-    while (largest >> shift) >= BUCKETS * (size + 1):
-        shift += 1
-    buckets = (largest >> shift) + 1
-    counts[:buckets] = 0
-    for j in range(size):
-        counts[np.uint64(keys[j] >> shift)] += 1
-    place = np.int64(0)
-    for b in range(buckets):
-        c = counts[b]
-        counts[b] = place
-        place += c
-    for j in range(size):
-        b = np.uint64(keys[j] >> shift)
-        spare[np.uint64(counts[b])] = keys[j]
-        counts[b] += 1
-    x = np.int64(-1)
-    for j in range(size):
-        before = x
-        x = spare[j]
-        k = j - 1
-        if before > x:
-            while k >= 0 and keys[k] > x:
-                keys[k + 1] = keys[k]
-                k -= 1
-            keys[k + 1] = x
-            x = before
-        else:
-            keys[j] = x
-
-
-@kernel
-def sort_new_exits(chosen, cut, seen, entry, starts, shift, exit_at, event_at, keys, sizes):
-    """Merge the exits in (``seen[r]``, ``cut``] into each replicate's sorted list of exits.
+def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
+    """Add the exits in (``seen[r]``, ``cut``] to each replicate's list of exits, unsorted; return the longest size.
 
     A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
-    ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut. ``starts`` and ``shift`` are of
-    :func:`~trialsim.engines.fast_rows.index_entries`.
+    ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut.
     """
     n = exit_at.shape[1]
-    fresh = np.empty(n + 1, np.int64)
-    spare = np.empty(n + 1, np.int64)
-    counts = np.empty(BUCKETS * (n + 1), np.int64)
+    # A byte a patient, found in vectors; then a bit a patient, so that only the new ones are visited.
+    new = np.zeros(-(-n // 64) * 64, np.int8)
+    eights = new.view(np.uint64)
+    longest = 0
     for k in range(len(chosen)):
         r = chosen[k]
         e = entry[row_of(entry, r)]
@@ -74,29 +48,24 @@ def sort_new_exits(chosen, cut, seen, entry, starts, shift, exit_at, event_at, k
         limit = cut[k]
         out = exit_at[r]
         event = event_at[r]
-        size = 0
-        entered = entered_by(max(limit, 0), e, starts[row_of(starts, r)], shift)
-        for i in range(entered):
-            t = out[i]
-            fresh[np.uint64(size)] = (
-                ((t - e[i]) << (PATIENT_BITS + 1)) | (np.int64(event[i] != t) << PATIENT_BITS) | i
-            )
-            size += np.int64((t <= limit) & (t > since))
-        sort_keys(fresh, size, (max(limit, 0) << (PATIENT_BITS + 1)) | LOWER_BITS, spare, counts)
-        old = sizes[r]
-        a = old - 1
-        b = size - 1
         mine = keys[r]
-        while a >= 0 and b >= 0:
-            x = mine[np.uint64(a)]
-            y = fresh[np.uint64(b)]
-            mine[np.uint64(a + b + 1)] = max(x, y)
-            a -= np.int64(x > y)
-            b -= np.int64(x < y)
-        for j in range(b + 1):
-            mine[j] = fresh[j]
-        sizes[r] = old + size
+        size = sizes[r]
+        for i in range(n):
+            new[i] = (out[i] <= limit) & (out[i] > since)
+        for j in range(0, len(eights), 8):
+            found = np.uint64(0)
+            for b in range(8):
+                found |= (eights[j + b] * _GATHER >> np.uint64(56)) << np.uint64(8 * b)
+            while found != 0:
+                i = np.uint64(8 * j) + lowest_one(found)
+                found &= found - np.uint64(1)
+                t = out[i]
+                mine[np.uint64(size)] = exit_key(t - e[i], event[i] != t, i)
+                size += 1
+        sizes[r] = size
         seen[r] = limit
+        longest = max(longest, size)
+    return longest
 
 
 @kernel

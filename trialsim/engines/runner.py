@@ -91,7 +91,7 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
-    return max(4, min(_TASK, (1 << (19 if survival else 23)) // plan.n))
+    return max(4, min(_TASK, (1 << (18 if survival else 23)) // plan.n))
 
 
 def _keep_freed_memory() -> None:

@@ -24,7 +24,17 @@ class ArmRows:
         self._records, self._cell = records, cell
         self._replicates = records.numbers("trials", "replicate", cell)
         rows = records.numbers("arms", "replicate", cell)
-        self._rows = {name: self._in_order(np.flatnonzero(arms.equal(name)), rows) for name in self.names}
+        self._rows: dict[str, slice | NDArray[np.intp]] = {}
+        size = len(self.names)
+        # As they are written: the arms of a trial follow each other, always in the same order.
+        regular = size > 0 and rows.size == size * self._replicates.size
+        regular = regular and all(np.array_equal(rows[a::size], self._replicates) for a in range(size))
+        regular = regular and bool((arms.codes.reshape(-1, size) == arms.codes[:size]).all())
+        for name in self.names:
+            if regular:
+                self._rows[name] = slice(int(np.argmax(arms.equal(name)[:size])), None, size)
+            else:
+                self._rows[name] = self._in_order(np.flatnonzero(arms.equal(name)), rows)
 
     def values(self, column: str) -> dict[str, NDArray[Any]]:
         """Return a column by arm."""
@@ -81,7 +91,8 @@ def arm_measures(
         return
     best = enrolled[best_arm]
     total = np.sum(list(enrolled.values()), axis=0)
-    shares = best[total > 0] / total[total > 0]
+    some = total > 0
+    shares = best / total if some.all() else best[some] / total[some]
     if (found := mean(best)) is not None:
         yield measure(*cell, "on_best_arm", found, unit=PATIENTS, arm=best_arm, n_failed=count(failed))
     if (found := mean(shares)) is not None:

@@ -26,9 +26,9 @@ def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterato
         return
     looks = records.numbers("looks", "look", cell)
     times = records.numbers("looks", "cut_time", cell)
-    kept = np.ones(looks.size, dtype=np.bool_)
-    several = len(records.categories("looks", "hypothesis", cell).present()) > 1
+    several = sum((fact.design, fact.truth) == cell for fact in records.facts()) != 1
     if several or failed is not None:
+        kept = np.ones(looks.size, dtype=np.bool_)
         replicates = records.numbers("looks", "replicate", cell)
         if several:  # a row per hypothesis: one of them stands for the look
             keys = replicates * (int(looks.max(initial=0)) + 1) + looks
@@ -39,7 +39,8 @@ def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterato
                 kept[np.unique(keys, return_index=True)[1]] = True
         if failed is not None:
             kept &= ~np.isin(replicates, records.numbers("trials", "replicate", cell)[failed])
+        looks, times = looks[kept], times[kept]
     for look in range(1, int(looks.max(initial=0)) + 1):
-        reached = mean(times[kept & (looks == look)])
+        reached = mean(times[looks == look])
         if reached is not None:
             yield measure(*cell, "look_time", reached, unit=DAYS, look=look, n_failed=count(failed))

@@ -22,6 +22,7 @@ Numbers = NDArray[Any]
 
 LEVEL = 0.95
 Z = float(ndtri(0.5 + LEVEL / 2))
+_WIDEST_COUNT = 1 << 22
 
 
 class MonteCarlo(NamedTuple):
@@ -80,10 +81,26 @@ def mean(values: Numbers) -> MonteCarlo | None:
     n = values.size
     if n == 0:
         return None
+    if (counted := counts_of(values)) is not None:
+        return mean_of_counts(*counted)
     centre = float(np.mean(values, dtype=np.float64))
     if n == 1:
         return normal(centre, None, n)
-    return normal(centre, math.sqrt(float(np.var(values, ddof=1, dtype=np.float64)) / n), n)
+    variance = float(np.var(values, ddof=1, dtype=np.float64, mean=np.array([centre])))
+    return normal(centre, math.sqrt(variance / n), n)
+
+
+def counts_of(values: Numbers) -> tuple[NDArray[np.intp], int] | None:
+    """Return how often whole numbers occur, from the smallest on, and the smallest.
+
+    ``None`` where they are not whole or none, or lie too far apart to be counted.
+    """
+    if values.dtype.kind not in "iu" or values.size == 0:
+        return None
+    origin = int(values.min())
+    if int(values.max()) - origin >= _WIDEST_COUNT:
+        return None
+    return np.bincount(np.subtract(values, origin, dtype=np.int64)), origin
 
 
 def mean_of_counts(counts: NDArray[np.integer], origin: int) -> MonteCarlo | None:

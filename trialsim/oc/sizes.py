@@ -15,6 +15,7 @@ from trialsim.oc.montecarlo import (
     MonteCarlo,
     OrderStatistics,
     Partitioned,
+    counts_of,
     mean,
     mean_of_counts,
     quantiles,
@@ -26,7 +27,6 @@ TIME_COLUMNS = {
     "decision_time": "decision_time",
     "last_visit_time": "last_visit_time",
 }
-_WIDEST_COUNT = 1 << 22
 _OF_EVENTS = "log_hazard_ratio"  # the estimand of an endpoint whose events are counted
 
 
@@ -80,10 +80,8 @@ def summary(values: NDArray[Any]) -> dict[str, MonteCarlo]:
         return {}
     centre: MonteCarlo | None
     sample: OrderStatistics
-    origin = int(values.min()) if values.dtype.kind in "iu" else 0
-    if values.dtype.kind in "iu" and int(values.max()) - origin < _WIDEST_COUNT:
-        counts = np.bincount(values - origin)
-        centre, sample = mean_of_counts(counts, origin), Counted(counts, origin)
+    if (counted := counts_of(values)) is not None:
+        centre, sample = mean_of_counts(*counted), Counted(*counted)
     else:
         centre, sample = mean(values), Partitioned(values)
     found = {} if centre is None else {"": centre}

@@ -6,7 +6,7 @@ import numpy as np
 
 from trialsim.compiled import inline, kernel
 from trialsim.draws import unit
-from trialsim.elementary import CENTRAL, central_normal, tail_normal
+from trialsim.elementary import CENTRAL, NEAR_TAIL, central_normal, depth, near_tail_normal, tail_normal
 
 
 @kernel
@@ -27,25 +27,38 @@ def measured_value(normal: float, expected: float, sd: float) -> float:
 
 
 @kernel
-def fill_values(words, expected, rows, arms, sd, first, last, tails, out):  # type: ignore[no-untyped-def]
+def fill_values(words, expected, rows, arms, sd, first, last, tails, held, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` with the measurements of patients ``first`` to ``last - 1``.
 
-    The central branch of the normal quantile is taken for all, which vectorises, and the tails are then put right.
-    ``tails`` is scratch.
+    The central branch of the normal quantile is taken for all, which vectorises, and the tails are then put right side by
+    side. ``tails`` and ``held`` are scratch.
     """
     words = words[first:last]
     rows = rows[first:last]
     arms = arms[first:last]
     out = out[first:last]
     count = last - first
+    beyond = np.uint64(0)
     for i in range(count):
         out[i] = central_normal(unit(words[i]) - 0.5)
-    beyond = 0
     for i in range(count):
         tails[beyond] = i
-        beyond += np.int64(abs(unit(words[i]) - 0.5) > CENTRAL)
+        beyond += np.uint64(abs(unit(words[i]) - 0.5) > CENTRAL)
+    # Loops of their own, as only so each of them vectorises.
+    at, deep = held[0], held[1]
+    deeper = 0
     for k in range(beyond):
-        i = np.uint64(tails[k])
-        out[i] = tail_normal(unit(words[i]))
+        at[k] = unit(words[np.uint64(tails[k])])
+    for k in range(beyond):
+        deep[k] = depth(at[k])
+    for k in range(beyond):
+        at[k] = near_tail_normal(at[k], deep[k])
+        deeper += np.int64(deep[k] > NEAR_TAIL)
+    for k in range(beyond):
+        out[np.uint64(tails[k])] = at[k]
+    if deeper > 0:
+        for k in range(beyond):
+            i = np.uint64(tails[k])
+            out[i] = tail_normal(unit(words[i]))
     for i in range(count):
         out[i] = measured_value(out[i], expected[np.uint64(rows[i]), np.uint64(arms[i])], sd)

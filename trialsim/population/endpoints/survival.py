@@ -135,50 +135,34 @@ def event_ticks(bits, factor, arm, begin, width, slope, jump, exponent, scale, g
 
 
 @kernel
-def fill_event_ticks(  # type: ignore[no-untyped-def]
-    words, factor, begin, width, slope, jump, lasting, exponent, scale, grid, first, last, amount, days, out
+def order_by_arm(arms, first, last, order, until):  # type: ignore[no-untyped-def]
+    """Fill ``order`` with patients ``first`` to ``last - 1``, arm by arm; those of arm ``a`` end before ``until[a]``."""
+    arms = arms[first:last]
+    place = np.uint64(0)
+    for a in range(len(until)):
+        for i in range(last - first):
+            order[place] = first + i
+            place += np.uint64(arms[i] == a)
+        until[a] = place
+
+
+@kernel
+def fill_lasting_event_ticks(  # type: ignore[no-untyped-def]
+    words, factor, slope, exponent, scale, grid, first, last, days, out
 ):
-    """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
+    """Fill what :func:`fill_event_ticks` fills where the first segment begins at once and never ends, in every arm.
 
-    The loops run over segments outside and patients inside, which vectorises.
-
-    Parameters
-    ----------
-    words, factor
-        Of each patient, ``[patient]``.
-    begin, width, slope, jump
-        As in :func:`event_ticks`, but already those of each patient's arm, ``[segment, patient]``.
-    lasting
-        Whether the first segment begins at once and never ends, in every arm: the others then add nothing.
-    exponent, scale, grid
-        As in :func:`event_ticks`.
-    first, last
-        Patients to fill.
-    amount, days
-        Scratch, ``[patient]``.
-    out
-        Results in ticks, ``[patient]``.
+    The other segments then add nothing. ``factor`` and ``slope`` are those of each patient in the own arm, ``[patient]``;
+    ``days`` is scratch.
     """
     # Slices that begin at zero spare the test for negative indices, which would keep the loops from vectorising.
     count = last - first
     words = words[first:last]
     factor = factor[first:last]
+    slope = slope[first:last]
     out = out[first:last]
-    if lasting:
-        each = slope[0, first:last]
-        for i in range(count):
-            days[i] = unit_exponential(unit(words[i])) * factor[i] * each[i]
-    else:
-        for i in range(count):
-            amount[i] = unit_exponential(unit(words[i])) * factor[i]
-            days[i] = 0.0
-        for j in range(begin.shape[0]):
-            b = begin[j, first:last]
-            w = width[j, first:last]
-            s = slope[j, first:last]
-            p = jump[j, first:last]
-            for i in range(count):
-                days[i] += piece_days(amount[i], b[i], w[i], s[i], p[i])
+    for i in range(count):
+        days[i] = unit_exponential(unit(words[i])) * factor[i] * slope[i]
     if exponent != 1.0:
         for i in range(count):
             days[i] = scale * power(days[i], exponent)
@@ -187,11 +171,13 @@ def fill_event_ticks(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def fill_event_ticks_by_arm(  # type: ignore[no-untyped-def]
+def fill_event_ticks(  # type: ignore[no-untyped-def]
     words,
     factors,
     rows,
     arms,
+    order,
+    until,
     begin,
     width,
     slope,
@@ -202,20 +188,38 @@ def fill_event_ticks_by_arm(  # type: ignore[no-untyped-def]
     first,
     last,
     amount,
+    held,
     days,
     out,
 ):
-    """Fill what :func:`fill_event_ticks` fills where nothing has been laid out by patient yet.
+    """Fill ``out`` with :func:`event_ticks` of patients ``first`` to ``last - 1``: the same sums in the same order.
 
-    ``factors`` is ``[row, arm]`` and the pieces are those of :func:`event_ticks`, ``[arm, segment]``; ``amount``, which
-    keeps the hazard that each patient bears, and ``days`` are scratch.
+    Arms one after the other, segments inside and patients innermost, where the numbers of a segment are constants.
+
+    Parameters
+    ----------
+    words
+        Of each patient, ``[patient]``.
+    factors, rows
+        exp(-linear predictor) ``[row, arm]``, and the row of each patient; one row is everybody's.
+    arms, order, until
+        The arm of each patient, and what :func:`order_by_arm` made of them.
+    begin, width, slope, jump, exponent, scale, grid
+        As in :func:`event_ticks`.
+    first, last
+        Patients to fill.
+    amount
+        Filled with the hazard that each patient bears, ``[patient]``, counted from ``first``.
+    held, days
+        Scratch, ``[patient]``.
+    out
+        Results in ticks, ``[patient]``.
     """
     # Slices that begin at zero and unsigned indices spare the test for negative ones, which would keep the loops
     # from vectorising.
     count = last - first
     words = words[first:last]
     arms = arms[first:last]
-    out = out[first:last]
     for i in range(count):
         amount[i] = unit_exponential(unit(words[i]))
     if factors.shape[0] == 1:
@@ -226,15 +230,22 @@ def fill_event_ticks_by_arm(  # type: ignore[no-untyped-def]
         rows = rows[first:last]
         for i in range(count):
             amount[i] = amount[i] * factors[np.uint64(rows[i]), np.uint64(arms[i])]
-    for i in range(count):
-        a = np.uint64(arms[i])
-        days[i] = piece_days(amount[i], begin[a, 0], width[a, 0], slope[a, 0], jump[a, 0])
-    for j in range(1, begin.shape[1]):
-        for i in range(count):
-            a = np.uint64(arms[i])
-            days[i] += piece_days(amount[i], begin[a, j], width[a, j], slope[a, j], jump[a, j])
+    for k in range(count):
+        held[k] = amount[np.uint64(order[k] - first)]
+    start = 0
+    for a in range(len(until)):
+        mine = held[start : until[a]]
+        each = days[start : until[a]]
+        b, w, s, p = begin[a, 0], width[a, 0], slope[a, 0], jump[a, 0]
+        for k in range(len(mine)):
+            each[k] = piece_days(mine[k], b, w, s, p)
+        for j in range(1, begin.shape[1]):
+            b, w, s, p = begin[a, j], width[a, j], slope[a, j], jump[a, j]
+            for k in range(len(mine)):
+                each[k] += piece_days(mine[k], b, w, s, p)
+        start = until[a]
     if exponent != 1.0:
-        for i in range(count):
-            days[i] = scale * power(days[i], exponent)
-    for i in range(count):
-        out[i] = delay_ticks(days[i], grid)
+        for k in range(count):
+            days[k] = scale * power(days[k], exponent)
+    for k in range(count):
+        out[np.uint64(order[k])] = delay_ticks(days[k], grid)
