@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.twins.exhaustive import every
@@ -13,8 +14,11 @@ from trialsim.conformance import check_twins
 from trialsim.contracts import Kind
 from trialsim.engines import reference
 from trialsim.engines.conduct import conduct
+from trialsim.engines.fast import FastEngine
+from trialsim.engines.plan import build_plan
+from trialsim.engines.records import columns_of
 from trialsim.engines.runner import chunk_of
-from trialsim.scenario.load import scenario_from
+from trialsim.scenario.load import patient_table, scenario_from
 from trialsim.timegrid import TICKS_PER_DAY
 
 GRIDS = {"tick": 1, "day": TICKS_PER_DAY, "week": 7 * TICKS_PER_DAY}
@@ -160,6 +164,29 @@ def disagreement(replicates: int = 12) -> str | None:
 def test_the_engines_agree(name: str, grid: int) -> None:
     found = check_twins(scenario_from(SCENARIOS[name][0]), replicates=range(25), grid=grid, seed=6)
     assert not found, found[0]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_how_far_lives_are_led_at_first_changes_nothing(name: str) -> None:
+    scenario = scenario_from(SCENARIOS[name][0])
+    replicates = np.arange(20)
+    for design in scenario.designs:
+        plan = build_plan(scenario, design, "here", 6, 1, patient_table(scenario))
+        whole = conduct(FastEngine(plan).start(replicates))
+        told = [whole.chunk.log(row) for row in range(20)]
+        wanted = columns_of(whole)
+        for ticks in (0, int(np.median(whole.ends.tick)), int(whole.ends.tick.min()) - 1):
+            engine = FastEngine(plan)
+            assert engine.learned is not None
+            engine.learned.ticks = ticks
+            engine.learned.rows_a_patient = 1
+            part = conduct(engine.start(replicates))
+            assert [part.chunk.log(row) for row in range(20)] == told
+            assert ticks <= engine.learned.ticks <= plan.horizon
+            found = columns_of(part)
+            for table, columns in wanted.items():
+                for column, values in columns.items():
+                    np.testing.assert_array_equal(found[table][column], values, f"{table}.{column}")
 
 
 def test_everything_happens_in_the_small_scenarios() -> None:

@@ -20,7 +20,13 @@ EXIT_INPUT = 2
 EXIT_INTERRUPTED = 128 + 2  # as a shell reports SIGINT
 EXIT_PIPE_CLOSED = 128 + 13  # as a shell reports SIGPIPE
 
-_COMMAND_MODULES = ("scenario_commands", "run_commands", "explain_commands", "sweep_commands")
+_COMMAND_MODULES = (
+    "scenario_commands",
+    "run_commands",
+    "explain_commands",
+    "sweep_commands",
+    "boundaries_commands",
+)
 
 _ADVICE = {
     errno.ENOSPC: "free some space, or name another place",

@@ -14,7 +14,7 @@ from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, an
 from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
-from trialsim.engines.fast_lives import FastLives
+from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
@@ -37,6 +37,11 @@ class FastEngine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._prepared = prepare(plan)
+
+    @property
+    def learned(self) -> Reach | None:
+        """How far lives are led at first, where the world has them."""
+        return self._prepared.reach
 
     def fitting(self, replicates: int) -> int:
         """Return how many of some replicates to run at a time, as far as memory is concerned."""
@@ -206,9 +211,18 @@ class FastChunk:
         alike = bool((numbers == numbers[0]).all())
         for number in numbers[:1] if alike else np.unique(numbers):
             here = rows if alike else rows[numbers == number]
-            look = self.plan.looks[number]
-            date = np.minimum(self._date(look.trigger, here), look.no_later_than)
-            self._look_at[here] = np.maximum(date, self._ready[here])
+            self._find_look(number, here)
+            if self.lives is not None:
+                needed = self._look_at[here] + self._lag[number]
+                further = self.lives.lead_on(self, here, needed)
+                if len(further):
+                    self._find_look(number, further)
+
+    def _find_look(self, number: int, rows: Ints) -> None:
+        """Find when one look is taken in some replicates, from the lives of their patients as far as they are led."""
+        look = self.plan.looks[number]
+        date = np.minimum(self._date(look.trigger, rows), look.no_later_than)
+        self._look_at[rows] = np.maximum(date, self._ready[rows])
 
     def _find_reviews(self, rows: Ints, now: Ints) -> None:
         """Find when the next review of some replicates is due; there is none once enrolment is complete."""
@@ -224,6 +238,9 @@ class FastChunk:
         else:
             due = following
         self._review_at[rows] = np.where(due < entry[rows, self.plan.n - 1], due, NEVER)
+        if self.lives is not None:
+            coming = rows[self._review_at[rows] < NEVER]
+            self.lives.lead_on(self, coming, self._review_at[coming])
 
     def advance(self) -> Point | None:
         """Run every live replicate to its next decision and return those that share a kind; None when all ended."""
@@ -423,6 +440,8 @@ class FastChunk:
                 last = np.maximum(last, np.where(enrolled > 0, closed + max(waits), 0))
             else:
                 counting.last_readout(rows, enrolled, self.entry, self._dropout, max(waits), last)
+        if self.lives is not None:
+            self.lives.learn(self._end)
         return Ends(
             self._end_reason,
             self._end,

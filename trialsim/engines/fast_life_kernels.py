@@ -123,18 +123,18 @@ def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter,
 
 @kernel
 def live(
-    seed, replicates, chosen, first, horizon, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
+    seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
     outcomes, parts, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
     codes, values, offsets, full,
 ):  # fmt: skip
-    """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or the horizon.
+    """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or as far as is asked.
 
     Parameters
     ----------
     seed, replicates, chosen, first, keys, entry, arms
         As in the other kernels.
-    horizon
-        Tick after which nothing happens.
+    reach
+        Tick to which the lives are led, ``[replicate]``: whoever has not left by then is still followed.
     tables
         Of the words of each clock, ``[clock, 4, block]``.
     numbers, clocks, starts
@@ -230,7 +230,7 @@ def live(
         for i in range(first[r], n):
             key = mine[i] if len(keys) else np.int64(i)
             start = begun[i]
-            latest = horizon - start
+            latest = reach[r] - start
             arm = np.int64(arm_of[i])
             who = row[i]
             for e in range(ends):

@@ -29,6 +29,29 @@ if TYPE_CHECKING:
 _ROWS_A_PATIENT = 6
 
 
+class Reach:
+    """How far lives are led before anybody knows when a trial ends, and how much room their journals take.
+
+    Set as chunks show how long trials take; a trial that needs more is led on to the horizon, so that no number depends
+    on it.
+
+    Parameters
+    ----------
+    horizon
+        Tick after which nothing happens.
+    """
+
+    def __init__(self, horizon: int) -> None:
+        self.ticks = self._horizon = horizon
+        self._latest = 0
+        self.rows_a_patient = _ROWS_A_PATIENT
+
+    def learn(self, ends: Ints) -> None:
+        """Set how far the lives of the next chunk are led a little beyond the latest end so far, stragglers aside."""
+        self._latest = max(self._latest, min(int(ends.max()), 2 * int(np.median(ends))))
+        self.ticks = min(self._latest + self._latest // 32, self._horizon)
+
+
 class FastLives:
     """What becomes of the patients of a chunk from randomisation on.
 
@@ -57,7 +80,10 @@ class FastLives:
         self._left = np.empty((size, n), dtype=np.int8)
         self._offsets = np.zeros((size, n + 1), dtype=np.int64)
         self._full = np.zeros(size, dtype=np.bool_)
-        self._make_room(size, _ROWS_A_PATIENT * n + 256)
+        assert chunk.prepared.reach is not None
+        self._learned = chunk.prepared.reach
+        self._reach = np.full(size, self._learned.ticks)
+        self._make_room(size, self._learned.rows_a_patient * n + 256)
         for e, outcome in enumerate(law.numbers.endpoints):
             found = chunk.outcome(outcome)
             found.event_at, found.exit_at = self._event_at[e], self._exit_at[e]
@@ -105,16 +131,20 @@ class FastLives:
 
     def lay_out(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
         """Lay out what will happen to patients ``first[row]`` onwards of some replicates."""
-        self._derived.clear()
         for k, outcome in enumerate(self.law.numbers.readouts):
             found = chunk.outcome(outcome)
             found.lay_out_values(chunk, outcome, rows, first)
             if len(self._outcomes):
                 self._outcomes[k] = found.value
+        self._live(chunk, rows, first)
+
+    def _live(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
+        """Let patients ``first[row]`` onwards of some replicates live, as far as they are led for now."""
+        self._derived.clear()
         waiting = rows
         while True:
             kernels.live(
-                chunk.plan.seed, chunk.replicates, waiting, first, chunk.plan.horizon, self._tables,
+                chunk.plan.seed, chunk.replicates, waiting, first, self._reach, self._tables,
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
                 chunk.entry, chunk.arm, self._outcomes, self._parts, self._event_at, self._exit_at, self._told_at,
                 self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left,
@@ -125,12 +155,25 @@ class FastLives:
                 break
             kept = self._ticks, self._codes, self._values
             size, room = self._ticks.shape
-            self._make_room(size, 2 * room)
+            self._make_room(size, room + room // 2)
+            self._learned.rows_a_patient += -(-self._learned.rows_a_patient // 2)
             for new, old in zip((self._ticks, self._codes, self._values), kept, strict=True):
                 new[:, :room] = old
         if len(self._parts):
             for k, outcome in enumerate(self.law.numbers.readouts):
                 chunk.outcome(outcome).value[rows] = self._outcomes[k, rows]
+
+    def lead_on(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
+        """Lead the lives of those replicates on to the horizon that have not been led to some times; return which."""
+        further = rows[self._reach[rows] < np.minimum(ticks, chunk.plan.horizon)]
+        if len(further):
+            self._reach[further] = chunk.plan.horizon
+            self._live(chunk, further, np.zeros(len(self._reach), dtype=np.int64))
+        return further
+
+    def learn(self, ends: Ints) -> None:
+        """Take note of when the trials of this chunk ended."""
+        self._learned.learn(ends)
 
     def left_by(self, ticks: Ints, entry: Ints) -> Ints:
         """Return the delay from entry to leaving for those who have left by a time, NEVER for others."""

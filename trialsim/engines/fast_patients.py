@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Floats, Ints
 from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines.fast_lives import Reach
 from trialsim.engines.fast_rows import index_entries
 from trialsim.engines.fast_site_kernels import record_strata
 from trialsim.engines.fast_sites import Recruitment, Window
@@ -37,6 +38,8 @@ class Prepared:
         Their index, see :func:`entry_index`.
     window
         How far sites are run, in a world with sites.
+    reach
+        How far lives are led, in a world that has them.
     """
 
     words: tuple[NDArray[np.uint64], ...]
@@ -46,6 +49,7 @@ class Prepared:
     entry: Ints | None
     entry_index: tuple[NDArray[np.int32], int] | None
     window: Window | None = None
+    reach: Reach | None = None
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -66,6 +70,7 @@ def prepare(plan: Plan) -> Prepared:
         entry,
         None if entry is None else entry_index(entry),
         None if world.sites is None else Window(plan),
+        None if world.life is None else Reach(plan.horizon),
     )
 
 
@@ -119,7 +124,8 @@ class Patients:
         else:
             self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
             self.keys = np.empty((0, plan.n), dtype=np.int64)
-        n = self.width = self.entry.shape[1]
+        self.width: int = self.entry.shape[1]
+        n = self.width
         self._records: Floats | None = None
         if len(self.keys):
             keys, owners = self.keys.ravel(), np.repeat(replicates, n)

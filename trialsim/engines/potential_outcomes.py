@@ -185,8 +185,9 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
     while True:
         ticks, codes = (np.empty((1, room), dtype=np.int64) for _ in range(2))
         kernels.live(
-            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, until, tables, np.empty((0, n), dtype=np.int64), numbers,
-            life.clocks, starts, factors, np.arange(n).reshape(1, n), np.zeros((1, n), dtype=np.int64),
+            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, np.array([until]), tables,
+            np.empty((0, n), dtype=np.int64), numbers, life.clocks, starts, factors, np.arange(n).reshape(1, n),
+            np.zeros((1, n), dtype=np.int64),
             np.full((1, n), arm, dtype=np.int8), outcomes, parts, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64),
             read, dropout, complete, last_dose, quit_, crossed, left, ticks, codes, np.empty((1, room)), offsets, full,
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Group sequential theory: bounds and characteristics of a normal statistic seen at several looks."""
