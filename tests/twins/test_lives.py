@@ -33,8 +33,8 @@ MUTATIONS = [
     Mutation(
         "what is left of an effect is left of that of the other arm too",
         "fast_life_kernels",
-        "1.0 if crossed else numbers.left[fading]",
-        "numbers.left[fading]",
+        "1.0 if crossed else of_left[fading]",
+        "of_left[fading]",
         ("live",),
     ),
     Mutation(
@@ -46,7 +46,7 @@ MUTATIONS = [
     Mutation(
         "nothing is spent until a hazard changes",
         "reference_life",
-        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)",
+        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, *clocks)",
         "pass",
     ),
     Mutation(
@@ -126,8 +126,8 @@ MUTATIONS = [
     Mutation(
         "an event later than the window is told",
         "fast_life_kernels",
-        "if next_at[slot_term + a] > now + numbers.window[a]:",
-        "if next_at[slot_term + a] > now + 2 * numbers.window[a] + 9:",
+        "if next_at[slot_term + a] > now + of_window[a]:",
+        "if next_at[slot_term + a] > now + 2 * of_window[a] + 9:",
         ("live",),
     ),
     Mutation(

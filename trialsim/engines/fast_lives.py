@@ -20,6 +20,7 @@ from trialsim.engines.strategies import (
     ends_by_strategy,
     later,
 )
+from trialsim.population.clocks import with_whole_effect
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ class FastLives:
         nothing = np.zeros((4, blocks), dtype=np.uint64)
         self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
         self._factors, self._rows = self._all_factors(chunk)
-        whole = slice(None, None, law.numbers.weights)
-        pieces = (law.clocks.begin, law.clocks.width, law.clocks.slope, law.clocks.jump)
-        self._starts = np.stack([piece[:, whole] for piece in pieces])
+        self._starts = with_whole_effect(law.clocks, law.numbers.weights)
 
     def _make_room(self, size: int, room: int) -> None:
         """Make room for so many rows a replicate."""

@@ -29,6 +29,7 @@ from trialsim.engines.strategies import (
 )
 from trialsim.engines.world import World
 from trialsim.operations.sites import SITE_BITS
+from trialsim.population.clocks import with_whole_effect
 from trialsim.timegrid import NEVER, to_ticks
 
 SAMPLE = 100_000
@@ -168,8 +169,7 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
             for purpose, draw in zip(numbers.purpose, numbers.draw, strict=True)
         ]
     )
-    pieces = (life.clocks.begin, life.clocks.width, life.clocks.slope, life.clocks.jump)
-    starts = np.stack([piece[:, :: numbers.weights] for piece in pieces])
+    starts = with_whole_effect(life.clocks, numbers.weights)
     outcomes, parts = np.zeros((0, 0, 0)), np.zeros((0, 3, 0, 0))
     if numbers.hear.any():
         outcomes = np.stack([_drawn(world, int(e), records, arm)[None, :] for e in numbers.readouts])

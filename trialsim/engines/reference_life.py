@@ -206,7 +206,7 @@ class Life:
         while True:
             clock = course.clocks[c]
             clock.pace, clock.group = self._pace_and_group(c)
-            clock.due = int(spent_at(amount, clock.pace, since, c, clock.group, clocks, numbers.grid))
+            clock.due = int(spent_at(amount, clock.pace, since, c, clock.group, *clocks, numbers.grid))
             if self._after_window(c):
                 course.clocks.pop(c)
                 return
@@ -216,7 +216,7 @@ class Life:
                 if interrupt.cause == "stop":
                     return
                 now = self._now
-                amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)
+                amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, *clocks)
                 since = now
                 continue
             again = self._goes_off(c, occurrence)
