@@ -44,6 +44,7 @@ from trialsim.operations.adverse_events import (
 from trialsim.operations.delays import drawn_delay
 from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
 from trialsim.population.clocks import EXPONENT, SCALE, departure_pace, spent_at, still_to_spend
+from trialsim.population.endpoints.remaining import outcome_with
 from trialsim.population.endpoints.survival import fill_event_ticks, order_by_arm
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -123,7 +124,7 @@ def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter,
 @kernel
 def live(
     seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
-    heard_values, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
+    outcomes, parts, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
     codes, values, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or as far as is asked.
@@ -140,8 +141,11 @@ def live(
         The laws; see :func:`first_times`.
     factors, rows
         exp(-linear predictor) of each clock, ``[clock, row, arm]``, and which row each patient is.
-    heard_values
-        Outcomes that hazards depend on, ``[readout, replicate, patient]``, empty where none does.
+    outcomes
+        What read-outs show under the arm as randomised, ``[readout, replicate, patient]``; empty where no hazard depends on
+        them and they depend on no treatment. Overwritten where the treatment taken has changed them.
+    parts
+        Main, modifier and drift of each, ``[readout, 3, replicate, patient]``; empty where no treatment changes them.
     event_at, exit_at
         To fill: event of each survival endpoint, and its end of follow-up, ``[endpoint, replicate, patient]``.
     told_at
@@ -208,7 +212,8 @@ def live(
     room = ticks.shape[1]
     grid = numbers.grid
     weights = numbers.weights
-    listens = len(heard_values) > 0
+    listens = bool(numbers.hear.any())
+    changing = len(parts) > 0
     nobody = np.empty(0, np.int64)
     # Taken out of their tuples once: reading an array from one costs a reference count each time.
     hazards, shapes = clocks.hazards, clocks.shapes
@@ -252,6 +257,13 @@ def live(
     of_verdict_law = numbers.verdict_law
     of_visits = numbers.visits
     of_window = numbers.window
+    of_read_binary = numbers.read_binary
+    of_read_intercepts = numbers.read_intercepts
+    of_read_sd = numbers.read_sd
+    of_read_on_probability = numbers.read_on_probability
+    of_read_purpose = numbers.read_purpose
+    of_read_draw = numbers.read_draw
+    of_left = numbers.left
     for r in chosen:
         replicate = replicates[r]
         mine = keys[r] if len(keys) else nobody
@@ -593,11 +605,19 @@ def live(
                     codes[r, at] = pack(place, place_part, _READOUT, outcome)
                     values[r, at] = 0.0  # the log takes it from the outcomes themselves
                     at += 1
+                    if changing and (fading > 0 or crossed):
+                        u = uniform(seed, replicate, key, of_read_purpose[k], of_read_draw[k])
+                        outcomes[k, r, i] = outcome_with(
+                            u, of_read_binary[k], of_read_intercepts[k, 0],
+                            of_read_intercepts[k, living_arm], parts[k, 0, r, i],
+                            parts[k, 1, r, i] if living_arm > 0 else 0.0, parts[k, 2, r, i],
+                            of_read_on_probability[k], 1.0 if crossed else of_left[fading], of_read_sd[k],
+                        )  # fmt: skip
                     if listens:
                         touched = True
                         for c in range(ends, clock_count):
                             if of_hear[c, k] != 0.0:
-                                heard[c] += of_hear[c, k] * heard_values[k, r, i]
+                                heard[c] += of_hear[c, k] * outcomes[k, r, i]
                 if last_visit:
                     for e in range(ends):
                         if of_detected[e] and open_end[e]:
