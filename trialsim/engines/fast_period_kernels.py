@@ -57,9 +57,11 @@ def count_by_period(
                     out[g, arm, codes[r, j] & 65535, period, np.int64(kind == _SERIOUS)] += 1
             stay = min(cut[r] - start, min(dropout[r, i], complete[r, i]))
             dosed = off_at[r, i] - start
+            known, period = np.int64(-1), np.int64(0)
             for a in range(terms):
                 end = min(stay, dosed + window[a])
-                period = np.searchsorted(ends, end)
+                if end != known:  # it is the same for all terms while treatment goes on
+                    known, period = end, np.searchsorted(ends, end)
                 beyond[g, arm, a, period] += 1
                 out[g, arm, a, period, 2] += end - (ends[period - 1] if period > 0 else 0)
     for g in range(out.shape[0]):
