@@ -24,7 +24,7 @@ def later_crossings(
     """Return the chances to cross the upper bound at each look after ``look``, for a one-sided design.
 
     Given the statistic now, what is added until a later look is normal with mean ``effect`` times the information added,
-    so that the rest of the trial is a trial of its own with shifted bounds (Müller and Schäfer 2001, sec. 3).
+    so that the rest of the trial is a trial of its own with shifted bounds (Müller and Schäfer 2001).
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class Stopped:
 def deletion_method(trial: Stopped, confidence: float = 0.95) -> AdjustedInference:
     """Return the stage-wise inference with the stopping look replaced by the analysis of all data.
 
-    Sooriyarachchi et al. (2003), sec. 3; arrays of length 1.
+    Whitehead (1992); Sooriyarachchi et al. (2003); arrays of length 1.
     """
     info = np.array(trial.information, dtype=np.float64)
     info[-1] = trial.final_information
@@ -69,7 +69,7 @@ def combination_method(
 ) -> AdjustedInference:
     """Return the inference from the weighted sum of the normal deviates of the two p values.
 
-    Hall and Ding (2008), sec. 3: ``Phi^-1(1 - p) = sqrt(w) Phi^-1(1 - p_stop) + sqrt(1 - w) z_later`` under any effect;
+    Hall and Ding (2008): ``Phi^-1(1 - p) = sqrt(w) Phi^-1(1 - p_stop) + sqrt(1 - w) z_later`` under any effect;
     estimate and limits are the effects at which it is 0 and the quantiles of the confidence.
 
     Parameters

@@ -15,7 +15,7 @@ _STEPS, _CLOSE = 100, 1e-11
 
 
 def repeated_interval(z: ArrayLike, information: ArrayLike, bound: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the repeated confidence interval ``(z -+ bound) / sqrt(information)`` (Jennison and Turnbull 1989, eq. 2).
+    """Return the repeated confidence interval ``(z -+ bound) / sqrt(information)`` (Jennison and Turnbull 1989).
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def stagewise_p(
     effect: ArrayLike = 0.0,
     two_sided_bounds: bool = False,
 ) -> Floats:
-    """Return the one-sided p value of the stage-wise ordering (Tsiatis, Rosner and Mehta 1984; J&T 2000, eq. 8.5).
+    """Return the one-sided p value of the stage-wise ordering (Jennison and Turnbull 2000, sec. 8.4).
 
     It is the chance to cross the upper bound at an earlier look, or to run until this one and be at or above ``z`` there.
     Where a lower bound has been crossed, the same chance counts every outcome that is less unfavourable.
@@ -179,7 +179,7 @@ def stagewise_effect(
 ) -> Floats:
     """Return the effect under which :func:`stagewise_p` is ``chance``: 1/2 for the median-unbiased estimate.
 
-    Kim and DeMets (1987, Biometrics 43, 857-864); Jennison and Turnbull (2000), sec. 8.4 (estimate), 8.5 (limits).
+    Kim and DeMets (1987, Biometrics 43, 857-864); Jennison and Turnbull (2000), sec. 8.3 (estimate), 8.5 (limits).
 
     Parameters
     ----------

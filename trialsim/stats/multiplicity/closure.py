@@ -61,10 +61,10 @@ def hochberg_intersections(p: ArrayLike, weights: Floats) -> Floats:
 
 
 def parametric_intersections(p: ArrayLike, weights: Floats, loadings: ArrayLike) -> Floats:
-    """Return the p values of weighted tests that know the joint normal distribution (Bretz et al. 2011, eq. 4 and 5).
+    """Return the p values of weighted tests that know the joint normal distribution (Bretz et al. 2011).
 
     The chance under no effect of any ``p_j <= w_j q``, with the ``q`` that is seen, over the sum of the weights
-    (Xi, Glimm, Maurer and Bretz 2017, eq. 4: weights that do not add to 1 keep their share of the level).
+    (Xi, Glimm, Maurer and Bretz 2017: weights that do not add to 1 keep their share of the level).
 
     Parameters
     ----------

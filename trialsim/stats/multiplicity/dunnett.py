@@ -118,7 +118,7 @@ def union_chance(chances: ArrayLike, loadings: ArrayLike) -> Floats:
 def above_any(limits: ArrayLike, loadings: ArrayLike) -> Floats:
     """Return the chance that any of several standard normal statistics is above its limit, ``[...]``.
 
-    ``1 - integral of phi(y) prod Phi((c_j - l_j y) / sqrt(1 - l_j^2)) dy`` (Dunnett 1955, eq. 3; Dunnett and Sobel 1955),
+    ``1 - integral of phi(y) prod Phi((c_j - l_j y) / sqrt(1 - l_j^2)) dy`` (Dunnett 1955; Dunnett and Sobel 1955),
     by Gauss-Legendre panels; absolute error below 1e-13, relative below 1e-10.
 
     Parameters

@@ -142,7 +142,7 @@ def _of_intersections(weights, transitions, found):  # type: ignore[no-untyped-d
 
 
 def graph_test(graph: Graph, p: ArrayLike, level: float) -> GraphResult:
-    """Return the sequentially rejective procedure by Bonferroni tests (Bretz et al. 2009, algorithm 1, sec. 2.2 and 2.3).
+    """Return the sequentially rejective procedure by Bonferroni tests (Bretz et al. 2009, algorithm 1).
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def graph_test(graph: Graph, p: ArrayLike, level: float) -> GraphResult:
 
 
 def intersection_weights(graph: Graph) -> Floats:
-    """Return the weights of every intersection hypothesis, ``[2**m - 1, m]``, 0 outside (Bretz et al. 2011, sec. 2.2).
+    """Return the weights of every intersection hypothesis, ``[2**m - 1, m]``, 0 outside (Bretz et al. 2011).
 
     Row ``r`` is the intersection of those hypotheses whose bit is set in ``r + 1``, the first in the lowest bit.
     """
