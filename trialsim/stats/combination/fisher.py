@@ -74,6 +74,11 @@ def fisher_design(
     ------
     UsageError
         Where the request has no design, with what is allowed.
+
+    Examples
+    --------
+    >>> fisher_design(0.05, 2, futility=0.5, method="full_last_level").critical.round(4).tolist()
+    [0.0233, 0.0087]
     """
     bounds = _checked(alpha, n_stages, futility, method)
     if n_stages == 1:

@@ -212,6 +212,14 @@ def adjusted_inference(
         As in :func:`stagewise_effect`.
     confidence
         Of the two-sided interval.
+
+    Examples
+    --------
+    A trial stopped at the second of three looks planned with O'Brien-Fleming type spending, with z = 2.6:
+
+    >>> found = adjusted_inference([100 / 3, 200 / 3], [-np.inf, -np.inf], [3.7103, 2.5114], [1], [2.6])
+    >>> [round(float(each[0]), 4) for each in (found.p_value, found.estimate, found.lower, found.upper)]
+    [0.0047, 0.3183, 0.0781, 0.5584]
     """
     tail = 0.5 * (1.0 - confidence)
     given = (information, lower, upper, looks, z)

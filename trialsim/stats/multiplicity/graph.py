@@ -152,6 +152,15 @@ def graph_test(graph: Graph, p: ArrayLike, level: float) -> GraphResult:
         p values, ``[..., m]``.
     level
         Familywise error rate.
+
+    Examples
+    --------
+    Two primary hypotheses, each of which passes half of its weight to the other and half to a secondary one:
+
+    >>> transitions = [[0, 0.5, 0.5, 0], [0.5, 0, 0, 0.5], [0, 1, 0, 0], [1, 0, 0, 0]]
+    >>> graph = Graph(np.array([0.5, 0.5, 0.0, 0.0]), np.array(transitions))
+    >>> graph_test(graph, [0.02, 0.011, 0.009, 0.003], 0.025).adjusted_p.round(4).tolist()
+    [0.022, 0.022, 0.022, 0.022]
     """
     given = np.asarray(p, dtype=np.float64)
     m = len(graph.weights)
