@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import kstest, multivariate_normal, norm
 
 from trialsim.designs import group_sequential
+from trialsim.stats.group_sequential.recursion import stage_probabilities
 from trialsim.stats.inference.conditional import conditional_power, predictive_power
 from trialsim.stats.inference.overrun import Stopped, combination_method, deletion_method
 from trialsim.stats.inference.repeated import repeated_interval, repeated_p
@@ -122,6 +123,22 @@ def test_conditional_power_averages_to_power() -> None:
     later = np.array([conditional_power(INFORMATION, upper, 0, each, effect, lower) for each in z])
     average = half * weights * norm.pdf(z - effect * math.sqrt(30.0)) @ later
     assert average == pytest.approx(PLAN.at(effect * 100**0.5 / PLAN.drift).stage_reject[1:], abs=1e-10)
+
+
+def test_conditional_power_of_a_two_sided_design_averages_to_power_on_its_side() -> None:
+    """A trial that stops at the mirrored bound is no success, and is not one later either."""
+    plan = group_sequential([0.3, 0.65, 1.0], sides=2, alpha=0.5, power=0.8, efficacy="lan_demets_pocock")
+    bound = plan.efficacy_z
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    later = np.array([
+        conditional_power(INFORMATION, bound, 0, bound[0] * node, 0.05, two_sided=True) for node in nodes
+    ])  # fmt: skip
+    average = bound[0] * weights * norm.pdf(bound[0] * nodes - 0.05 * math.sqrt(30.0)) @ later
+    opposite, _, above = stage_probabilities(INFORMATION, 0.05, np.append(NONE[:2], bound[2]), bound, True)
+    assert average == pytest.approx(above[1:], abs=1e-10)
+    assert opposite[:2].sum() > 0.05
+    one_sided = conditional_power(INFORMATION, bound, 0, 0.0, 0.05)
+    assert one_sided[-1] > conditional_power(INFORMATION, bound, 0, 0.0, 0.05, two_sided=True)[-1] + 1e-5
 
 
 def test_predictive_power_with_one_look_left_has_a_closed_form() -> None:

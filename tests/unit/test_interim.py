@@ -18,6 +18,7 @@ from scipy.stats import chi2_contingency, norm, ttest_ind
 
 from trialsim.cli import main as entry
 from trialsim.designs import group_sequential
+from trialsim.stats.inference.conditional import conditional_power
 from trialsim.stats.inference.overrun import Stopped, combination_method, deletion_method
 from trialsim.stats.inference.stagewise import adjusted_inference
 
@@ -222,6 +223,41 @@ def test_futility_is_told_with_what_it_binds(capsys: pytest.CaptureFixture[str],
     assert (
         tight["conclusions"][1]["p_value"] < loose["conclusions"][1]["p_value"]
     )  # bounds obeyed leave less to cross
+
+
+def test_looks_left_behind_are_passed_over_and_futility_ahead_is_obeyed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plan = {"futility": "hwang_shih_decani", "futility_parameter": 1, "effect": -0.405}
+    design = plan | {"information": [0.2, 0.4, 0.6, 0.8, 1.0]}
+    rows = survival_rows(ratio=0.8, seed=11)
+    found = analysed(
+        capsys, tmp_path, SURVIVAL | {"design": design, "maximum": {"events": 230}}, "arm,months,died", rows
+    )
+    events = found["counted"]
+    assert 0.6 < events / 230 < 0.8
+    assert found["information_rates"] == pytest.approx([86 / 230, events / 230, 0.8, 1.0])
+    information = np.array(found["information_rates"]) / found["information_rate"] / found["se"] ** 2
+    futility = np.array(found["futility_z"])
+    obeyed = conditional_power(information, found["efficacy_z"], 1, found["z"], 0.405, futility).sum()
+    ignored = conditional_power(information, found["efficacy_z"], 1, found["z"], 0.405).sum()
+    assert found["chances"]["design_effect"] == pytest.approx(obeyed, abs=1e-12)
+    assert ignored > obeyed + 1e-3
+    error = conditional_power(information, found["efficacy_z"], 1, found["z"], 0.0)
+    assert found["chances"]["no_effect"] == pytest.approx(error.sum(), abs=1e-12)
+
+
+def test_repeated_p_values_of_spending_that_is_written_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Spending in proportion to information, as a family and look by look, is the same at every level."""
+    family = {"information": [1 / 3, 2 / 3, 1], "efficacy": "kim_demets", "efficacy_parameter": 1}
+    one = survival_look(capsys, tmp_path, design=family)
+    spent = [0.025 * rate for rate in one["information_rates"]]
+    written_out = family | {"efficacy": "user_defined", "efficacy_parameter": spent}
+    other = survival_look(capsys, tmp_path, design=written_out)
+    assert other["conclusions"][0]["p_value"] == pytest.approx(one["conclusions"][0]["p_value"], rel=1e-8)
+    assert other["conclusions"][1] == one["conclusions"][1]
 
 
 def test_the_maximum_follows_from_the_effect(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -116,6 +116,15 @@ def test_closed_dunnett_rejects_what_single_step_rejects_and_more() -> None:
     assert closed[smallest] == pytest.approx(single[smallest], abs=1e-12)
 
 
+def test_weights_that_do_not_add_to_one_keep_their_share_of_the_level() -> None:
+    """One hypothesis with half the weight is tested at half the level, whatever it is correlated with."""
+    weights = np.array([[0.5, 0.0], [0.0, 0.3], [0.5, 0.3]])
+    found = parametric_intersections([0.01, 0.02], weights, [0.7, 0.7])
+    assert found[:2] == pytest.approx([0.02, 0.02 / 0.3], rel=1e-12)
+    both = multivariate_normal(cov=[[1, 0.49], [0.49, 1]]).cdf(norm.isf([0.01, 0.006]))
+    assert found[2] == pytest.approx((1 - both) / 0.8, rel=1e-6)
+
+
 def test_what_cannot_be_is_refused_with_a_sentence() -> None:
     with pytest.raises(UsageError, match=r"add to at most 1.*each row.*diagonal"):
         Graph(np.array([0.7, 0.6]), np.array([[0.5, 0.9], [0.0, 0.0]]))

@@ -61,7 +61,7 @@ class TrialData:
             counts = [_from_on(at, time), _from_on(at, time[treated])]
             counts += [_exactly(at, time[event]), _exactly(at, time[event & treated])]
             rows.append(np.stack(counts, axis=1))
-        table = np.concatenate(rows or [np.empty((0, 4))]).astype(np.int32)
+        table = np.concatenate(rows or [np.empty((0, 4), dtype=np.int64)]).astype(np.int32)
         columns = [np.ascontiguousarray(table[:, place]) for place in range(4)]
         return RiskTables(np.array([0, len(table)], dtype=np.int64), *columns)
 

@@ -67,7 +67,7 @@ def carried(before: Pieces, critical: float, futility: float) -> Pieces:
         found.append(Piece(piece.left + shift, piece.right + shift, grown))
         total += piece.integral
     if found:
-        found.append(Piece(found[-1].right, max(end, found[-1].right), np.array([total])))
+        found.append(Piece(found[-1].right, end, np.array([total])))
     return [Piece(each.left, min(each.right, end), each.coefficients) for each in found if each.left < end]
 
 
