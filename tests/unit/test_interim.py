@@ -260,6 +260,17 @@ def test_repeated_p_values_of_spending_that_is_written_out(
     assert other["conclusions"][1] == one["conclusions"][1]
 
 
+def test_a_trial_that_ends_long_before_its_maximum_is_a_fixed_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = survival_look(capsys, tmp_path, looks=[], last=True, maximum={"events": 200_000})
+    assert found["efficacy_z"] == pytest.approx([norm.isf(0.025)], abs=1e-10)
+    for each in found["conclusions"]:
+        assert each["p_value"] == pytest.approx(found["nominal_p"], rel=1e-6)
+        half = norm.isf(0.025) * found["se"]
+        assert each["upper"] - each["estimate"] == pytest.approx(half, rel=1e-9)
+
+
 def test_the_maximum_follows_from_the_effect(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     design = {key: value for key, value in SURVIVAL.items() if key != "maximum"} | {
         "looks": [{"z": 1.1, "at": 20}]

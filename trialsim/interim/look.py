@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import Estimates, Status
-from trialsim.designs.boundaries import Boundaries, group_sequential
+from trialsim.designs.boundaries import Boundaries
+from trialsim.designs.boundary_families import efficacy_of
 from trialsim.errors import Problem, ScenarioError
 from trialsim.interim.data_file import TrialData
 from trialsim.interim.design import InterimDesign
 from trialsim.interim.result import GIVE_UP, GO_ON, NOT_REJECTED, REJECT, STOPPED, Conclusion, InterimAnalysis
 from trialsim.registry import get
+from trialsim.stats.group_sequential.bounds import Wanted, solve_drift
 from trialsim.stats.group_sequential.scales import nominal_p
 from trialsim.stats.inference.conditional import conditional_power, predictive_power
 from trialsim.stats.inference.overrun import Stopped, combination_method, deletion_method
@@ -180,11 +182,10 @@ class _Look:
         parameter = asked.efficacy_parameter
         if asked.efficacy == "user_defined":
             parameter = [level / asked.alpha * float(each) for each in parameter]  # type: ignore[union-attr, arg-type]
-        found = group_sequential(
-            self.rates.tolist(), alpha=level, sides=asked.sides, efficacy=asked.efficacy, efficacy_parameter=parameter,
-            power=0.9,
-        )  # fmt: skip
-        return float(found.efficacy_z[self.place])
+        side = level / asked.sides
+        spends = efficacy_of(asked.efficacy, parameter, self.rates, self.rates, side, asked.sides)
+        wanted = Wanted(self.rates, side, self.two_sided, spends, futility=None, binding=False)
+        return float(solve_drift(wanted, 0.0).upper[self.place])
 
     def _chances(self) -> dict[str, float]:
         """Return what may come, futility bounds of a one-sided design obeyed."""
