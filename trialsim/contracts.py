@@ -469,6 +469,8 @@ class TestPlan:
         Days of follow-up to which the true hazard ratio refers.
     strategy
         How intercurrent events are handled.
+    window
+        Ticks after the last dose that count as on treatment, where only those count.
     """
 
     name: str
@@ -484,3 +486,4 @@ class TestPlan:
     strata: tuple[str, ...] = ()
     follow_up: float = 18262.5
     strategy: str = "treatment_policy"
+    window: int = 0

@@ -47,8 +47,10 @@ def test_every_command_is_there() -> None:
         "explain",
         "init",
         "list",
+        "power",
         "report",
         "run",
+        "samplesize",
         "schema",
         "sweep",
     ]

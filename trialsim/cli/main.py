@@ -27,6 +27,7 @@ _COMMAND_MODULES = (
     "sweep_commands",
     "boundaries_commands",
     "analyse_commands",
+    "sample_size_commands",
 )
 
 _ADVICE = {
