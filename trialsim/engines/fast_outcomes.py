@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, Moments, RiskTables
+from trialsim.contracts import Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
 from trialsim.engines.world import OutcomeLaw
+from trialsim.timegrid import TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
@@ -180,3 +181,35 @@ class FastCut:
         else:
             counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)
+
+    def patients(self) -> PatientRows:
+        """Return the patients one by one (any endpoint): those followed, or those read out."""
+        rows, outcome, test = self._point.rows, self._outcome, self._test
+        until = self._point.tick[:, None] - outcome.law.readout_ticks
+        arm = _of(self._chunk.arm, rows)
+        compared = (arm == test.treatment) | (arm == test.control)
+        if outcome.law.kind == "survival":
+            entry, ended = _of(self._chunk.entry, rows), _of(outcome.exit_at, rows)
+            here = np.nonzero(compared & (entry <= until))
+            over = _of(outcome.known_at, rows) <= until
+            value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
+            event = (over & (_of(outcome.event_at, rows) == ended))[here]
+        else:
+            here = np.nonzero(compared & (_of(outcome.readout_at, rows) <= self._point.tick[:, None]))
+            value = _of(outcome.value, rows)[here].astype(np.float64)
+            event = np.zeros(len(value), dtype=bool)
+        strata, _ = self._chunk.patients.strata(test.strata)
+        covariates = self._chunk.patients.adjusted_for(test)
+        return PatientRows(
+            np.concatenate([[0], np.cumsum(np.bincount(here[0], minlength=len(rows)))]).astype(np.int64),
+            (np.broadcast_to(arm, compared.shape)[here] == test.treatment).astype(np.int8),
+            np.broadcast_to(_of(strata, rows), (len(rows), strata.shape[1]))[here],
+            value,
+            event.astype(np.int8),
+            covariates[rows[here[0]] if len(covariates) > 1 else 0, here[1]],
+        )
+
+
+def _of(array: NDArray[Any], rows: Ints) -> NDArray[Any]:
+    """Return the rows of some replicates of an array ``[replicate or 1, patient]``, one row where they share it."""
+    return array[rows] if len(array) > 1 else array

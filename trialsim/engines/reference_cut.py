@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, LogRow, Moments, RiskTables
+from trialsim.contracts import Floats, LogRow, Moments, PatientRows, RiskTables
 from trialsim.stats.moments import binary_moments, mean_and_squares
-from trialsim.timegrid import NEVER
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.reference import ReferenceTrial
@@ -158,3 +158,30 @@ class ReferenceCut:
             found.append((len(values), mean, squares))
         n, mean, squares = zip(*found, strict=True)
         return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))
+
+    def patients(self) -> PatientRows:
+        """Return the patients one by one (any endpoint): those followed, or those read out."""
+        test, plan = self._test, self._trial.plan
+        until = self._tick - self._law.readout_ticks
+        found: list[tuple[int, Patient, float, bool]] = []
+        for i, p in self._pair():
+            if self._law.kind != "survival":
+                tick, outcome = self._read(p)
+                if tick <= self._tick:
+                    found.append((i, p, outcome, False))
+            elif p.entry <= until:
+                stop, happened = self._end(p, until)
+                found.append((i, p, (min(stop, until) - p.entry) / TICKS_PER_DAY, happened))
+        count = plan.strata(test.strata).count
+        strata = [self._trial.stratum(i, test.strata) if count > 1 else 0 for i, _, _, _ in found]
+        records = np.array([p.record for _, p, _, _ in found]).reshape(
+            len(found), len(plan.world.source.columns)
+        )
+        return PatientRows(
+            np.array([0, len(found)]),
+            np.array([p.arm == test.treatment for _, p, _, _ in found], dtype=np.int8),
+            np.array(strata, dtype=np.int64),
+            np.array([value for _, _, value, _ in found], dtype=np.float64),
+            np.array([event for _, _, _, event in found], dtype=np.int8),
+            plan.adjustment(test).of(records),
+        )

@@ -279,6 +279,11 @@ class World:
 
     def _find_true_value(self, endpoint: int, treatment: int, control: int, follow_up: float) -> float:
         """Return the true effect of two arms on one endpoint."""
+        _, parameters = self.truth_parameters(endpoint)
+        return _true_value(self.outcomes[endpoint], parameters, treatment, control, follow_up)
+
+    def truth_parameters(self, endpoint: int) -> tuple[Floats, NDArray[Any]]:
+        """Return records of patients, ``[patient, column]``, and what an endpoint's law needs of each under each arm."""
         law = self.outcomes[endpoint]
         sample, entry = self.sample, self.truth_entry_days
         if law.by_site and len(sample) < TRUTH_SITES:
@@ -294,7 +299,7 @@ class World:
         # Every patient of the sample has a site of their own.
         keys = np.arange(len(sample), dtype=np.int64) << SITE_BITS
         effects = law.site_effects(TRUTH_SEED, np.full(len(sample), TRUTH_REPLICATE, dtype=np.int64), keys)
-        return _true_value(law, law.parameters(sample, entry, effects), treatment, control, follow_up)
+        return sample, law.parameters(sample, entry, effects)
 
     def _all_entries(self, size: int) -> Floats:
         """Return the entry times in days of every patient of the design, repeated to a size."""

@@ -45,8 +45,13 @@ def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _strata(analysis: Any) -> tuple[str, ...]:
-    """Return the strata of an analysis, none where it has none."""
-    return _names(_mapping(_mapping(analysis).get("logrank")).get("strata"))
+    """Return the covariates that an analysis takes into account, none where it has none."""
+    return tuple(
+        name
+        for options in _mapping(analysis).values()
+        for key in ("strata", "covariates")
+        for name in _names(_mapping(options).get(key))
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

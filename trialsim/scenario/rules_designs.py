@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
+from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem, strata_findings
@@ -49,8 +50,7 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
     if hypothesis.follow_up is not None and hypothesis.follow_up > parts.world.horizon:
         beyond = f"{hypothesis.follow_up:g} days is beyond the horizon of {parts.world.horizon:g} days"
         yield (*at, "follow_up"), f"{beyond}, at which the trial ends"
-    if hypothesis.strata:
-        yield from strata_findings((*at, "analysis", "logrank", "strata"), hypothesis.strata, parts.world)
+    yield from analysis_findings((*at, "analysis", hypothesis.analysis), hypothesis, parts.world)
 
 
 def _arms(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
