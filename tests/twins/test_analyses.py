@@ -117,6 +117,18 @@ def test_the_engines_agree(kind: str, grid: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ENDPOINTS)
+def test_the_engines_agree_where_replicates_share_arms_and_entry_times(kind: str) -> None:
+    shared = copy.deepcopy(tree(kind)) | {"arms": ["control", "high"]}
+    del shared["dropout"]
+    shared["endpoints"]["outcome"]["effect"].pop("low")
+    shared["hypotheses"] = {name: part for name, part in shared["hypotheses"].items() if name.endswith("high")}
+    design = shared["designs"]["two_looks"]
+    design |= {"allocation": "alternating", "tests": {name: {"alpha": 0.025} for name in shared["hypotheses"]}}
+    found = twin_difference(build_plan(scenario_from(shared), "two_looks", "world", 5, 1), range(6))
+    assert found is None, str(found)
+
+
+@pytest.mark.parametrize("kind", ENDPOINTS)
 def test_most_of_them_estimate_something(kind: str) -> None:
     plan = build_plan(scenario_from(tree(kind)), "two_looks", "world", 5, 1)
     result = conduct(start_engine(plan, "fast").start(np.arange(40)))

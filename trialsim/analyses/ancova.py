@@ -52,7 +52,7 @@ class Ancova:
 
 
 class Procova:
-    """Analysis of covariance with a prognostic score made before the trial; as :class:`Ancova` otherwise."""
+    """Analysis of covariance with a prognostic score made before the trial, otherwise as ancova."""
 
     name = "procova"
     endpoint_kinds = ("continuous",)

@@ -83,7 +83,7 @@ class Welch:
 
 
 class ZTest:
-    """Two-sample z test with a known standard deviation, option ``sd``."""
+    """Two-sample z test with a known standard deviation, the option sd."""
 
     name = "z_test"
     endpoint_kinds = ("continuous",)

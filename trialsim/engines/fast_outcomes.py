@@ -185,8 +185,9 @@ class FastCut:
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
         rows, outcome, test = self._point.rows, self._outcome, self._test
-        until = self._point.tick[:, None] - outcome.law.readout_ticks
-        arm = _of(self._chunk.arm, rows)
+        tick, shape = self._point.tick[:, None], (len(rows), self._chunk.arm.shape[1])
+        until = tick - outcome.law.readout_ticks
+        arm = np.broadcast_to(_of(self._chunk.arm, rows), shape)
         compared = (arm == test.treatment) | (arm == test.control)
         if outcome.law.kind == "survival":
             entry, ended = _of(self._chunk.entry, rows), _of(outcome.exit_at, rows)
@@ -195,15 +196,15 @@ class FastCut:
             value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
             event = (over & (_of(outcome.event_at, rows) == ended))[here]
         else:
-            here = np.nonzero(compared & (_of(outcome.readout_at, rows) <= self._point.tick[:, None]))
-            value = _of(outcome.value, rows)[here].astype(np.float64)
+            here = np.nonzero(compared & (_of(outcome.readout_at, rows) <= tick))
+            value = np.broadcast_to(_of(outcome.value, rows), shape)[here].astype(np.float64)
             event = np.zeros(len(value), dtype=bool)
         strata, _ = self._chunk.patients.strata(test.strata)
         covariates = self._chunk.patients.adjusted_for(test)
         return PatientRows(
             np.concatenate([[0], np.cumsum(np.bincount(here[0], minlength=len(rows)))]).astype(np.int64),
-            (np.broadcast_to(arm, compared.shape)[here] == test.treatment).astype(np.int8),
-            np.broadcast_to(_of(strata, rows), (len(rows), strata.shape[1]))[here],
+            (arm[here] == test.treatment).astype(np.int8),
+            np.broadcast_to(_of(strata, rows), shape)[here],
             value,
             event.astype(np.int8),
             covariates[rows[here[0]] if len(covariates) > 1 else 0, here[1]],
