@@ -508,6 +508,8 @@ class TestPlan:
         Days of follow-up to which the true hazard ratio refers.
     strategy
         How intercurrent events are handled.
+    window
+        Ticks after the last dose that count as on treatment, where only those count.
     covariates
         Covariates that the analysis adjusts for.
     score
@@ -527,5 +529,6 @@ class TestPlan:
     strata: tuple[str, ...] = ()
     follow_up: float = 18262.5
     strategy: str = "treatment_policy"
+    window: int = 0
     covariates: tuple[str, ...] = ()
     score: Mapping[str, float] = field(default_factory=dict)

@@ -119,6 +119,13 @@ class Simulation:
         """
         return _frame(self.records.enrolment)
 
+    def adverse_events(self) -> pd.DataFrame:
+        """Return adverse events over time, empty where there are none; times are in days since randomisation.
+
+        A row per design, truth, group of trials, arm, term and period: events, serious ones and patient-days at risk.
+        """
+        return _frame(self.records.adverse_events)
+
     def cells(self) -> pd.DataFrame:
         """Return what is true: a row per design, truth and hypothesis, with estimand and true value."""
         return _frame(self.records.cells)

@@ -46,8 +46,10 @@ def test_every_command_is_there() -> None:
         "explain",
         "init",
         "list",
+        "power",
         "report",
         "run",
+        "samplesize",
         "schema",
         "sweep",
     ]

@@ -87,9 +87,13 @@ guessing the next arm right."""
 
 
 @pytest.mark.parametrize("n", list(PUBLISHED))
-def test_imbalance_and_guesses_are_those_published(n: int) -> None:
+@pytest.mark.parametrize("rule", ["biased_coin", "minimisation"])
+def test_imbalance_and_guesses_are_those_published(rule: str, n: int) -> None:
+    """Minimisation of the arms' totals alone is the biased coin."""
     runs, mine = 5000, 4000
-    chunk = trials({"biased_coin": {"probability": 0.7}}, n, mine)
+    chunk = trials(
+        {rule: {"probability": 0.7} | ({"factors": []} if rule == "minimisation" else {})}, n, mine
+    )
     difference = np.cumsum(2 * chunk.arm.astype(np.int64) - 1, axis=1)
     before = np.concatenate([np.zeros((mine, 1), dtype=np.int64), difference[:, :-1]], axis=1)
     right = np.where(before == 0, 0.5, (np.sign(before) != np.sign(difference - before)).astype(float))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import expit, logit
+from scipy.stats import norm
 
 from tests.statistical.recruited import BINARY, Recruited, off, recruited, recruitment_plan
 from trialsim.contracts import Kind, LogRow
+from trialsim.engines.plan import Plan
 from trialsim.operations.sites import SITE_BITS
+from trialsim.population.mixtures import mixed_factors
 
 SITES, PER_SITE = 400, 12
 
@@ -104,9 +110,78 @@ def test_the_true_value_is_an_average_over_sites(sd: float, treatment_sd: float)
     treated, control = expit(logit(0.35) + level + effect), expit(logit(0.2) + level + 0 * effect)
     difference = treated - control
     exact = float(weights @ difference @ weights)
-    spread = float(np.sqrt(weights @ (difference - exact) ** 2 @ weights))
-    # The true value is itself an average over 10,000 drawn sites.
-    assert abs(plan.world.true_value(0, 1, 0, 0.0) - exact) < 5 * spread / np.sqrt(10_000) + 1e-12
+    assert plan.world.true_value(0, 1, 0, 0.0) == pytest.approx(exact, abs=1e-12)
+
+
+SURVIVAL: dict[str, Any] = {
+    "kind": "survival",
+    "baseline": {"hazard": "0.01 per day"},
+    "effect": {"treatment": 0.6},
+    "effect_kind": "conditional",
+}
+FOLLOW_UP = 200.0
+
+
+def plan_with(endpoint: dict[str, Any]) -> Plan:
+    look = {"looks": [{"when": {"calendar": "2 years"}}]}
+    return recruitment_plan(
+        {"one": {"rate": "1 per day"}}, None, 100, "3 years", endpoint=endpoint, design=look
+    )
+
+
+def limit_of_cox(sd: float, treatment_sd: float, ratio: float) -> float:
+    """Return the log hazard ratio to which a Cox model converges, survival averaged over sites by adaptive quadrature."""
+    spread = {0: sd, 1: math.hypot(sd, treatment_sd)}
+
+    def average(arm: int, t: float, power: int) -> float:
+        """Return E[hazard ** power x survival] at a time under an arm."""
+
+        def at(z: float) -> float:
+            hazard = 0.01 * (ratio if arm else 1.0) * math.exp(spread[arm] * z)
+            return float(hazard**power * math.exp(-hazard * t) * norm.pdf(z))
+
+        return float(quad(at, -9.0, 9.0, limit=200)[0])
+
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    times, weights = FOLLOW_UP * (nodes + 1) / 2, FOLLOW_UP * weights / 2
+    risk, rate = ([[average(arm, t, power) for t in times] for arm in (1, 0)] for power in (0, 1))
+    at_risk, density = np.array(risk), np.array(rate)
+
+    def score(beta: float) -> float:
+        share = math.exp(beta) * at_risk[0] / (math.exp(beta) * at_risk[0] + at_risk[1])
+        return float(weights @ (density[0] - density.sum(axis=0) * share))
+
+    return float(brentq(score, -3.0, 3.0, xtol=1e-13))
+
+
+@pytest.mark.parametrize(("sd", "treatment_sd", "ratio"), [(0.8, 0.0, 0.6), (0.5, 0.7, 0.6), (0.4, 0.9, 1.0)])
+def test_the_true_hazard_ratio_is_an_average_over_sites(sd: float, treatment_sd: float, ratio: float) -> None:
+    endpoint = SURVIVAL | {"effect": {"treatment": ratio}, "site": {"sd": sd, "treatment_sd": treatment_sd}}
+    plan = plan_with(endpoint)
+    exact = limit_of_cox(sd, treatment_sd, ratio)
+    assert plan.world.true_value(0, 1, 0, FOLLOW_UP) == pytest.approx(exact, abs=2e-6)
+
+
+def test_sites_that_differ_leave_a_mean_and_an_absent_effect_as_they_are() -> None:
+    measured = {"kind": "continuous", "readout": "1 day", "mean": 3, "sd": 1, "effect": {"treatment": 0.7}}
+    for endpoint, exact in (
+        (measured | {"site": {"sd": 1.0, "treatment_sd": 2.0}}, 0.7),
+        (SURVIVAL | {"effect": {"treatment": 1.0}, "site": {"sd": 1.0}}, 0.0),
+    ):
+        plan = plan_with(endpoint)
+        assert plan.world.true_value(0, 1, 0, FOLLOW_UP) == pytest.approx(exact, abs=1e-12)
+
+
+def test_many_different_patients_are_averaged_over_sites_too() -> None:
+    """Survival of 5,000 patients spread over points is theirs, each averaged over sites by itself."""
+    sd, score = 0.6, np.random.default_rng(2).normal(0.0, 0.7, 5000)
+    factors, weights = mixed_factors(np.exp(-score), sd)
+    assert len(factors) < 50_000 and weights.sum() == pytest.approx(1.0)
+    nodes, shares = np.polynomial.hermite_e.hermegauss(60)
+    shares = shares / shares.sum()
+    for amount in (0.01, 0.3, 1.0, 4.0):
+        each = np.exp(-amount * np.exp(score[:, None] + sd * nodes)) @ shares
+        assert weights @ np.exp(-amount / factors) == pytest.approx(each.mean(), abs=4e-6)
 
 
 PEOPLE: dict[str, Any] = {"marginals": {"score": {"normal": {"mean": 0, "sd": 1}}}}

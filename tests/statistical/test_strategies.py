@@ -144,10 +144,78 @@ def test_binary_composite_and_its_kin() -> None:
     found = truths(build_plan(scenario(endpoint, "score_test", "higher"), "d", "here", 1))
     stays = [np.exp(-STOP * ratio * day) for ratio in (1.0, STOP_RATIO)]
     tolerance = 5.0 * np.sqrt(0.5 / SAMPLE)
-    assert found["treatment_policy"] == pytest.approx(0.3, abs=1e-9)
+    # With the last dose the effect stops: whoever has stopped by the read-out answers as on control.
+    assert abs(found["treatment_policy"] - 0.3 * stays[1]) < tolerance
     assert found["hypothetical"] == pytest.approx(0.3, abs=1e-9)
     assert abs(found["composite"] - (0.7 * stays[1] - 0.4 * stays[0])) < tolerance
     assert found["while_on_treatment"] == pytest.approx(0.3, abs=1e-9)
+
+
+WINDOW = 40.0
+
+
+def with_a_window(endpoint: dict[str, Any], analysis: str, direction: str) -> Scenario:
+    tree = scenario(endpoint, analysis, direction).dump()
+    tree["hypotheses"]["while_on_treatment"]["window"] = f"{WINDOW:g} days"
+    return scenario_from(tree)
+
+
+def limit_with_a_window() -> float:
+    """Return the log hazard ratio to which a Cox model converges with the window, in which hazards are control's."""
+    t, step = np.linspace(0.0, DAYS, 20_001, retstep=True)
+    risk, rate = [], []
+    for ratio, stop in ((RATIO, STOP * STOP_RATIO), (1.0, STOP)):
+        on = np.exp(-(HAZARD * ratio + stop) * t)
+        since = np.minimum(t, WINDOW)  # stopped at u, from t - since to t, and without the event since then
+        c = HAZARD * ratio + stop - HAZARD
+        in_window = stop * np.exp(-HAZARD * t) * (np.exp(-c * (t - since)) - np.exp(-c * t)) / c
+        risk.append(on + in_window)
+        rate.append(HAZARD * ratio * on + HAZARD * in_window)
+    beta = 0.0
+    for _ in range(50):
+        share = np.exp(beta) * risk[0] / (np.exp(beta) * risk[0] + risk[1])
+        score, information = (
+            rate[0] - (rate[0] + rate[1]) * share,
+            (rate[0] + rate[1]) * share * (1.0 - share),
+        )
+        beta += float(np.trapezoid(score, dx=step) / np.trapezoid(information, dx=step))
+    return beta
+
+
+def test_a_window_after_the_last_dose_counts_as_on_treatment() -> None:
+    made = with_a_window(survival(), "cox", "lower")
+    plan = build_plan(made, "d", "here", 1)
+    (test,) = [test for test in plan.tests if test.name == "while_on_treatment"]
+    found, exact = true_value(plan, test, 1, 0), limit_with_a_window()
+    assert exact - np.log(RATIO) > 0.1
+    assert abs(found - exact) < 5.0 * np.sqrt(2.0 / (0.25 * SAMPLE))
+    assert "with 40 days after the last dose" in estimator_of(test)
+    rows = operating_characteristics(collect(made, ["d"], ["here"], 300, 9))
+    (bias,) = rows.select("bias", hypothesis="while_on_treatment", reason=None)
+    assert bias.mcse is not None and abs(bias.value) < 5.0 * bias.mcse + 0.02
+
+
+def test_a_read_out_within_the_window_counts() -> None:
+    day = 60.0
+    endpoint = {
+        "kind": "binary", "readout": f"{day} days", "rate": 0.4, "effect": {"treatment": 0.7}, "effect_measure": "rate",
+    }  # fmt: skip
+    made = with_a_window(endpoint, "score_test", "higher")
+    found = truths(build_plan(made, "d", "here", 1))["while_on_treatment"]
+    on, kept = (np.exp(-STOP * STOP_RATIO * t) for t in (day, day - WINDOW))
+    exact = 0.3 * on / kept
+    assert abs(found - exact) < 5.0 * 0.3 * np.sqrt(0.25 / SAMPLE)
+    rows = operating_characteristics(collect(made, ["d"], ["here"], 400, 9))
+    (bias,) = rows.select("bias", hypothesis="while_on_treatment", reason=None)
+    assert bias.mcse is not None and abs(bias.value) < 5.0 * bias.mcse + 0.002
+    assert 0.3 - exact > 0.05
+
+
+def test_a_window_goes_with_its_strategy() -> None:
+    tree = scenario(survival(), "cox", "lower").dump()
+    tree["hypotheses"]["composite"]["window"] = "30 days"
+    with pytest.raises(ScenarioError, match=r"hypotheses\.composite\.window.*goes with while_on_treatment"):
+        scenario_from(tree)
 
 
 def test_no_effect_is_none_in_every_strategy_that_has_it() -> None:

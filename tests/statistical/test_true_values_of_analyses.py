@@ -17,7 +17,9 @@ from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
 
 HAZARD, RATIO, AGE = 0.004, 0.5, 0.06
-PEOPLE = {"marginals": {"age": {"normal": {"mean": 50, "sd": 10}}, "sex": {"categorical": {"f": 0.5, "m": 0.5}}}}
+PEOPLE = {
+    "marginals": {"age": {"normal": {"mean": 50, "sd": 10}}, "sex": {"categorical": {"f": 0.5, "m": 0.5}}}
+}
 BY_AGE = {"covariates": {"age": AGE}, "centre": {"age": 50}, "effect_kind": "conditional"}
 
 
@@ -35,7 +37,9 @@ def binary(**parts: Any) -> dict[str, Any]:
     } | parts  # fmt: skip
 
 
-def scenario(endpoint: dict[str, Any], analyses: dict[str, Any], direction: str, n: int = 1000, **parts: Any) -> Scenario:
+def scenario(
+    endpoint: dict[str, Any], analyses: dict[str, Any], direction: str, n: int = 1000, **parts: Any
+) -> Scenario:
     tree = {
         "name": "truths",
         "horizon": "3 years",
@@ -101,7 +105,9 @@ def test_curves_of_lives_that_change_are_those_of_potential_outcomes() -> None:
     found = truths(plan)
     t = np.linspace(0.0, 300.0, 300_001)
     on = HAZARD * RATIO
-    treated = np.exp(-(on + stop) * t) + stop * (np.exp(-HAZARD * t) - np.exp(-(on + stop) * t)) / (on + stop - HAZARD)
+    treated = np.exp(-(on + stop) * t) + stop * (np.exp(-HAZARD * t) - np.exp(-(on + stop) * t)) / (
+        on + stop - HAZARD
+    )
     apart = treated - np.exp(-HAZARD * t)
     # 100,000 patients live under both arms.
     assert abs(found["half"] - apart[200_000]) < 5 * math.sqrt(2 * 0.25 / 100_000)
@@ -110,10 +116,18 @@ def test_curves_of_lives_that_change_are_those_of_potential_outcomes() -> None:
 
 
 def test_a_log_odds_ratio_of_all_patients_and_one_given_the_covariate() -> None:
-    analyses = {"plain": "logistic", "given": {"logistic": {"covariates": ["age"]}}, "sex": {"logistic": {"covariates": ["sex"]}}}
+    analyses = {
+        "plain": "logistic",
+        "given": {"logistic": {"covariates": ["age"]}},
+        "sex": {"logistic": {"covariates": ["sex"]}},
+    }
     plan = plan_of(binary(**BY_AGE), analyses, "higher")
     found = truths(plan)
-    assert [estimand_of(test) for test in plan.tests] == ["log_odds_ratio", "conditional_log_odds_ratio", "conditional_log_odds_ratio"]
+    assert [estimand_of(test) for test in plan.tests] == [
+        "log_odds_ratio",
+        "conditional_log_odds_ratio",
+        "conditional_log_odds_ratio",
+    ]
     # Given the covariate of the law it is the law's own.
     assert found["given"] == pytest.approx(math.log(2.0), abs=1e-6)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
@@ -146,7 +160,9 @@ def test_a_log_hazard_ratio_that_changes_given_the_covariate_is_that_of_large_tr
     assert abs(cell["true_value"] - math.log(0.4)) > 0.1
 
 
-def run_of(made: Scenario, trials: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[dict[str, Any]]]:
+def run_of(
+    made: Scenario, trials: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[dict[str, Any]]]:
     """Return the estimates, their standard errors and what is true."""
     estimates: dict[str, list[float]] = {}
     errors: dict[str, list[float]] = {}
@@ -157,7 +173,9 @@ def run_of(made: Scenario, trials: int) -> tuple[dict[str, np.ndarray], dict[str
             errors.setdefault(name, []).extend(tables["trials"][f"se:{name}"].to_pylist())
 
     cells = run(made, None, None, trials, 3, "fast", 1, keep).to_pylist()
-    arrays = [{name: np.array(each, dtype=float) for name, each in part.items()} for part in (estimates, errors)]
+    arrays = [
+        {name: np.array(each, dtype=float) for name, each in part.items()} for part in (estimates, errors)
+    ]
     return arrays[0], arrays[1], cells
 
 

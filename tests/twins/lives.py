@@ -340,6 +340,14 @@ def strategies() -> dict[str, Any]:
             "response_lower": {
                 "endpoint": "response", "analysis": "score_test", "direction": "lower", "strategy": "composite"
             } | arms,
+            "marker_window": {
+                "endpoint": "marker", "analysis": "t_test", "direction": "higher", "strategy": "while_on_treatment",
+                "window": "3 days",
+            } | arms,
+            "progression_window": {
+                "endpoint": "progression", "analysis": "cox", "direction": "lower", "strategy": "while_on_treatment",
+                "window": "6 days",
+            } | arms,
             "marker_on": {
                 "endpoint": "marker", "analysis": "t_test", "direction": "higher", "strategy": "while_on_treatment"
             } | arms,
@@ -351,7 +359,34 @@ def strategies() -> dict[str, Any]:
     return tree
 
 
+def outcomes_change() -> dict[str, Any]:
+    """Return a scenario in which read-outs depend on the treatment taken, and loss and stopping on read-outs."""
+    tree = everything()
+    tree["name"] = "outcomes_change"
+    tree["population"]["marginals"]["sex"] = {"categorical": {"female": 0.5, "male": 0.5}}
+    tree["endpoints"]["marker"] |= {
+        "readout": "21 days",
+        "modifiers": {"sex.male": 1.5},
+        "effect_kind": "conditional",
+    }
+    tree["endpoints"]["response"] = {
+        "kind": "binary",
+        "readout": "14 days",
+        "rate": 0.2,
+        "effect": {"treatment": 0.9, "high": 0.95},
+        "effect_measure": "rate",
+        "detected": "visits",
+        "drift": {"per_year": -0.5, "scale": "probability"},
+    }
+    tree["visits"] = {"every": "7 days", "until": "42 days", "jitter": {"uniform": "2 days"}, "missed": 0.1}
+    tree["dropout"] |= {"outcome": {"response": 1.5, "marker": -0.05}}
+    tree["treatment"]["crossover"] |= {"probability": 0.8, "delay": "2 days"}
+    tree["discontinuation"]["often"] = {"baseline": {"median": "15 days"}, "outcome": {"response": 1.0}}
+    return tree
+
+
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
+    "outcomes_change": (outcomes_change(), _DAY),
     "strategies": (strategies(), _DAY),
     "visited": (visited(), _DAY),
     "told_late": (told_late(), _DAY),

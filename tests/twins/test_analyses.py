@@ -121,9 +121,14 @@ def test_the_engines_agree_where_replicates_share_arms_and_entry_times(kind: str
     shared = copy.deepcopy(tree(kind)) | {"arms": ["control", "high"]}
     del shared["dropout"]
     shared["endpoints"]["outcome"]["effect"].pop("low")
-    shared["hypotheses"] = {name: part for name, part in shared["hypotheses"].items() if name.endswith("high")}
+    shared["hypotheses"] = {
+        name: part for name, part in shared["hypotheses"].items() if name.endswith("high")
+    }
     design = shared["designs"]["two_looks"]
-    design |= {"allocation": "alternating", "tests": {name: {"alpha": 0.025} for name in shared["hypotheses"]}}
+    design |= {
+        "allocation": "alternating",
+        "tests": {name: {"alpha": 0.025} for name in shared["hypotheses"]},
+    }
     found = twin_difference(build_plan(scenario_from(shared), "two_looks", "world", 5, 1), range(6))
     assert found is None, str(found)
 

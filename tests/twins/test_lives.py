@@ -25,9 +25,28 @@ GRIDS = {"tick": 1, "day": TICKS_PER_DAY, "week": 7 * TICKS_PER_DAY}
 
 MUTATIONS = [
     Mutation(
+        "a read-out has the whole effect whatever is left of it",
+        "reference_life",
+        "if not course.weight and course.crossed_to is None:",
+        "if True:",
+    ),
+    Mutation(
+        "what is left of an effect is left of that of the other arm too",
+        "fast_life_kernels",
+        "1.0 if crossed else of_left[fading]",
+        "of_left[fading]",
+        ("live",),
+    ),
+    Mutation(
+        "hazards hear of the outcome as randomised",
+        "reference_life",
+        "value = self.patient.outcome[e] = self._outcome(e)",
+        "value, self.patient.outcome[e] = self.patient.outcome[e], self._outcome(e)",
+    ),
+    Mutation(
         "nothing is spent until a hazard changes",
         "reference_life",
-        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)",
+        "amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, *clocks)",
         "pass",
     ),
     Mutation(
@@ -80,12 +99,12 @@ MUTATIONS = [
         "withdrawal comes before loss", "reference_life", "return Kind.DROPOUT, WITHDRAWAL_PART", "return Kind.READOUT, 255"
     ),
     Mutation(
-        "a composite knows no death", "reference_cut", "changes = (p.quit, p.died) if strategy",
-        "changes = (p.quit,) if strategy",
+        "a composite knows no death", "reference_cut", "changes = (quit_, p.died) if strategy",
+        "changes = (quit_,) if strategy",
     ),
     Mutation(
         "planned ends are censored as if they were intercurrent", "reference_cut",
-        'changes = (p.off,) if strategy == "while_on_treatment" else (p.quit, p.crossed)', "changes = (p.off,)",
+        'last = p.off if strategy == "while_on_treatment" else p.quit', "last = p.off",
     ),
     Mutation("a missed visit is held", "reference_life", "if how != WAS_MISSED:", "if True:"),
     Mutation(
@@ -107,8 +126,8 @@ MUTATIONS = [
     Mutation(
         "an event later than the window is told",
         "fast_life_kernels",
-        "if next_at[slot_term + a] > now + numbers.window[a]:",
-        "if next_at[slot_term + a] > now + 2 * numbers.window[a] + 9:",
+        "if next_at[slot_term + a] > now + of_window[a]:",
+        "if next_at[slot_term + a] > now + 2 * of_window[a] + 9:",
         ("live",),
     ),
     Mutation(

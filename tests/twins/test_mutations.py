@@ -168,8 +168,8 @@ MUTATIONS = [
     Mutation(
         "no_later_than is ignored",
         "fast",
-        "np.minimum(self._date(look.trigger, here), look.no_later_than)",
-        "self._date(look.trigger, here)",
+        "np.minimum(self._date(look.trigger, rows), look.no_later_than)",
+        "self._date(look.trigger, rows)",
     ),
     Mutation(
         "the horizon comes one instant early",

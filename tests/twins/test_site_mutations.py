@@ -12,12 +12,18 @@ from tests.twins.test_mutations import Mutation, load
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 from trialsim.conformance import check_twins
-from trialsim.engines import fast_log, fast_patients, fast_site_kernels, reference
+from trialsim.engines import fast, fast_log, fast_patients, fast_site_kernels, reference
 from trialsim.scenario.load import scenario_from
 
 _RUN, _FIND, _TALLY = ("run_sites",), ("find_closing",), ("site_tallies",)
 
 SLIPS = [
+    Mutation(
+        "blocks of a site are those of the trial",
+        "fast_patients",
+        "strata + (self.keys >> SITE_BITS) * count",
+        "strata + (self.keys >> 63) * count",
+    ),
     # Slips of the SimPy engine.
     Mutation(
         "a cap of one too many",
@@ -259,6 +265,8 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
     """Let the engines meet the module with the slip instead of their own."""
     if mutation.file == "reference_sites":
         monkeypatch.setattr(reference, "Recruitment", module.Recruitment)
+    elif mutation.file == "fast_patients":
+        monkeypatch.setattr(fast, "Patients", module.Patients)
     elif mutation.file == "fast_sites":
         monkeypatch.setattr(fast_patients, "Recruitment", module.Recruitment)
     elif mutation.file == "fast_site_log":
@@ -272,7 +280,9 @@ def test_without_a_slip_the_engines_agree() -> None:
     assert disagreement() is None
 
 
-@pytest.mark.parametrize("file", ["reference_sites", "fast_sites", "fast_site_log", "fast_site_kernels"])
+@pytest.mark.parametrize(
+    "file", ["reference_sites", "fast_patients", "fast_sites", "fast_site_log", "fast_site_kernels"]
+)
 def test_loading_a_module_without_a_slip_changes_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

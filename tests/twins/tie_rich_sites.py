@@ -113,6 +113,14 @@ _FEW: dict[str, Any] = {
 _AT_ONCE: dict[str, Any] = {"probability": 0.9, "after": "0 days", "eligible": 0.9, "attempts": 1}
 _RANKED: dict[str, Any] = {"by_covariate": {"covariate": "sex.male"}}
 
+
+def _within_sites(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial whose designs have blocks of each site, alone and in each stratum."""
+    for strata, design in zip((["site"], ["sex", "site"]), tree["designs"].values(), strict=True):
+        design["allocation"] = {"stratified_permuted_blocks": {"size": 2, "strata": strata}}
+    return tree
+
+
 SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "crowded_released": (_tree(_CROWDED, 14, {"as_they_come": None, "ranked": _RANKED}), _DAY),
     "crowded_kept": (_tree(_CROWDED, 14, {"as_they_come": None}, when_enrolment_closes="keep"), _DAY),
@@ -144,6 +152,7 @@ SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
         ),
         _DAY,
     ),
+    "blocks_of_sites": (_within_sites(_tree(_CROWDED, 14, {"by_site": None, "by_site_and_sex": None})), _DAY),
     "too_few_candidates": (_tree(_FEW, 18, {"at_random": "random"}), _DAY),
 }
 """By name: a scenario as data, and the step of its time grid in ticks."""

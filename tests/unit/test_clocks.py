@@ -35,7 +35,7 @@ def test_from_entry_on_a_clock_is_the_survival_law_bit_for_bit(c: int, arm: int)
             bits, 1.3, arm, pieces.begin, pieces.width, pieces.slope, pieces.jump, law.exponent, law.scale, 1
         )
         amount = unit_exponential(unit(bits)) * 1.3
-        assert spent_at(amount, 1.0, 0, c, arm, TABLES, 1) == direct
+        assert spent_at(amount, 1.0, 0, c, arm, *TABLES, 1) == direct
 
 
 @pytest.mark.parametrize("c", range(3), ids=LAWS)
@@ -43,7 +43,7 @@ def test_from_entry_on_a_clock_is_the_survival_law_bit_for_bit(c: int, arm: int)
 def test_cumulative_hazard_is_that_of_the_law(c: int, arm: int) -> None:
     days = np.array([0.0, 3.0, 10.0, 12.5, 19.0, 20.0, 31.0, 200.0])
     expected = list(LAWS.values())[c].cumulative_hazard(arm, days)
-    found = [cumulative_at(int(day * TICKS_PER_DAY), c, arm, TABLES) for day in days]
+    found = [cumulative_at(int(day * TICKS_PER_DAY), c, arm, *TABLES) for day in days]
     assert np.allclose(found, expected, rtol=1e-13, atol=0.0)
 
 
@@ -51,30 +51,30 @@ def test_cumulative_hazard_is_that_of_the_law(c: int, arm: int) -> None:
 def test_spending_in_parts_is_spending_at_once(c: int) -> None:
     rng = np.random.default_rng(2)
     for amount in rng.exponential(size=50):
-        whole = spent_at(amount, 1.0, 0, c, 1, TABLES, 1)
+        whole = spent_at(amount, 1.0, 0, c, 1, *TABLES, 1)
         left, since = amount, 0
         for now in np.sort(rng.integers(1, max(int(whole), 2), size=4)):
-            left = still_to_spend(left, 1.0, since, int(now), c, 1, TABLES)
+            left = still_to_spend(left, 1.0, since, int(now), c, 1, *TABLES)
             since = int(now)
-        assert abs(spent_at(left, 1.0, since, c, 1, TABLES, 1) - whole) <= 1
+        assert abs(spent_at(left, 1.0, since, c, 1, *TABLES, 1) - whole) <= 1
 
 
 def test_a_change_of_pace_and_of_group_midway() -> None:
     day = TICKS_PER_DAY
-    left = still_to_spend(1.0, 2.0, 0, 20 * day, 0, 0, TABLES)
+    left = still_to_spend(1.0, 2.0, 0, 20 * day, 0, 0, *TABLES)
     assert left == pytest.approx(1.0 - 2.0 * 0.01 * 20.0, rel=1e-14)
-    later = spent_at(left, 3.0, 20 * day, 0, 1, TABLES, 1)
+    later = spent_at(left, 3.0, 20 * day, 0, 1, *TABLES, 1)
     assert later / day == pytest.approx(20.0 + 0.6 / (3.0 * 0.005), abs=2e-6)
 
 
 def test_a_clock_at_pace_zero_stands_still() -> None:
-    assert spent_at(1.0, 0.0, 5, 0, 0, TABLES, 1) == NEVER
-    assert still_to_spend(1.0, 0.0, 0, 1 << 40, 0, 0, TABLES) == 1.0
+    assert spent_at(1.0, 0.0, 5, 0, 0, *TABLES, 1) == NEVER
+    assert still_to_spend(1.0, 0.0, 0, 1 << 40, 0, 0, *TABLES) == 1.0
 
 
 def test_what_has_been_overspent_comes_a_step_later() -> None:
-    assert spent_at(-1e-9, 1.0, 700, 0, 0, TABLES, 1) == 701
-    assert spent_at(0.0, 1.0, 7 << 20, 0, 0, TABLES, 7 << 20) == 14 << 20
+    assert spent_at(-1e-9, 1.0, 700, 0, 0, *TABLES, 1) == 701
+    assert spent_at(0.0, 1.0, 7 << 20, 0, 0, *TABLES, 7 << 20) == 14 << 20
 
 
 def test_weights_of_an_effect() -> None:
@@ -84,7 +84,7 @@ def test_weights_of_an_effect() -> None:
 
     def hazards(group: int) -> np.ndarray:
         ticks = (days * TICKS_PER_DAY).astype(np.int64)
-        return np.array([cumulative_at(int(t), 0, group, tables) for t in ticks])
+        return np.array([cumulative_at(int(t), 0, group, *tables) for t in ticks])
 
     control, treated = PIECES.cumulative_hazard(0, days), PIECES.cumulative_hazard(1, days)
     for group in range(3):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,6 @@ from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
     from trialsim.designs.boundaries import Boundaries
-    from trialsim.designs.boundary_request import Parameter
 
 _PARAMETER = "NUMBER, NUMBER,... or AT:SHARE,..."
 
@@ -98,6 +96,7 @@ def boundaries_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Work out the bounds of a group sequential design, and what they do, from theory."""
+    from trialsim.cli.numbers_written import numbers_written, parameter_written
     from trialsim.cli.picture_file import check_picture_file, write_picture_file
     from trialsim.designs.boundaries import group_sequential
     from trialsim.oc.run_writer import json_text
@@ -107,23 +106,25 @@ def boundaries_command(
     if observed is None and observed_spending_times is not None:
         raise UsageError("--observed-spending-times goes with --observed; give that too, or leave it out.")
     found = group_sequential(
-        _numbers("--information", information),
+        numbers_written("--information", information),
         alpha=alpha,
         sides=sides,
         power=power,
         efficacy=efficacy,
-        efficacy_parameter=_parameter("--efficacy-parameter", efficacy_parameter),
+        efficacy_parameter=parameter_written("--efficacy-parameter", efficacy_parameter),
         futility=futility,
-        futility_parameter=_parameter("--futility-parameter", futility_parameter),
+        futility_parameter=parameter_written("--futility-parameter", futility_parameter),
         futility_binding=futility_binding,
-        spending_times=None if spending_times is None else _numbers("--spending-times", spending_times),
+        spending_times=None
+        if spending_times is None
+        else numbers_written("--spending-times", spending_times),
         effect=effect,
     )
     if observed is not None:
         times = observed_spending_times
         found = found.monitored(
-            _numbers("--observed", observed),
-            None if times is None else _numbers("--observed-spending-times", times),
+            numbers_written("--observed", observed),
+            None if times is None else numbers_written("--observed-spending-times", times),
         )
     if picture is not None:
         from trialsim.report.boundaries_picture import draw_boundaries
@@ -150,33 +151,3 @@ def _print(found: Boundaries) -> None:
         console.print(rich_table(table))
     for line in sentences(found):
         console.print(line, markup=False, soft_wrap=True)
-
-
-def _number(option: str, text: str) -> float:
-    """Return a number or a ratio of two, such as 1/3."""
-    try:
-        return float(text) if "/" not in text else float(Fraction(text.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(
-            f"{option}: {text.strip()!r} is not a number; write numbers such as 0.5 or 1/3, separated by commas."
-        ) from None
-
-
-def _numbers(option: str, text: str) -> list[float]:
-    """Return the numbers of a list separated by commas."""
-    return [_number(option, part) for part in text.split(",")]
-
-
-def _parameter(option: str, text: str | None) -> Parameter:
-    """Return a parameter as Python takes it: a number, several, or pairs."""
-    if text is None:
-        return None
-    if ":" in text:
-        pairs = [part.split(":") for part in text.split(",")]
-        if any(len(pair) != 2 for pair in pairs):
-            raise UsageError(
-                f"{option}: {text!r} mixes pairs and numbers; write pairs such as 0.5:0.2,0.8:0.6."
-            )
-        return [(_number(option, at), _number(option, share)) for at, share in pairs]
-    numbers = _numbers(option, text)
-    return numbers[0] if len(numbers) == 1 else numbers

@@ -11,6 +11,7 @@ from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
     from trialsim.oc.characteristics import OperatingCharacteristics
+    from trialsim.oc.run_folder import StoredRun
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 RunFolder = Annotated[Path, typer.Argument(help="Folder that a run wrote.", metavar="RUN")]
@@ -75,16 +76,45 @@ def run_command(
     typer.echo(f"Report:  {done.folder / 'report.html'}")
 
 
-def report_command(run: RunFolder) -> None:
+def report_command(
+    run: RunFolder,
+    sites: Annotated[
+        Path | None,
+        typer.Option(help="Write patients by single site, of every design and truth, to a CSV file."),
+    ] = None,
+) -> None:
     """Rebuild a run's report.html from its records, and print its table."""
     from trialsim.oc.run_folder import alpha_targets, characteristics_of, load_run
     from trialsim.report.saved import write_report
 
     stored = load_run(run)
     characteristics = characteristics_of(stored)
+    if sites is not None:
+        _write_sites(stored, sites)
     path = write_report(stored, characteristics)
     _print_tables(characteristics, alpha_targets(stored.scenario))
     typer.echo(f"Report:  {path}")
+    if sites is not None:
+        typer.echo(f"Sites:   {sites}")
+
+
+def _write_sites(stored: StoredRun, path: Path) -> None:
+    """Write patients by single site to a file that is not there yet."""
+    from trialsim.report.site_figures import sites_csv
+    from trialsim.report.whole_file import write_whole
+
+    text = sites_csv(stored.records)
+    if text is None:
+        raise UsageError(f"--sites: {stored.folder} is a run of a scenario without sites; leave it out")
+    try:
+        write_whole(path, text.encode("utf-8", "backslashreplace"), overwrite=False)
+    except FileExistsError:
+        raise UsageError(
+            f"--sites: {path} is there already and is not overwritten; name another file"
+        ) from None
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise UsageError(f"--sites: {path} cannot be written ({why}); name another file") from error
 
 
 def compare_command(
@@ -94,7 +124,7 @@ def compare_command(
 ) -> None:
     """Compare two runs: the second minus the first, with Monte Carlo errors."""
     from trialsim.oc.between_runs import compare_runs
-    from trialsim.oc.run_folder import StoredRun, load_run
+    from trialsim.oc.run_folder import load_run
     from trialsim.oc.run_writer import json_text
     from trialsim.report.tables import comparison_table, rich_table
 

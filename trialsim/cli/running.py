@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 import difflib
 import gc
 import math
 import re
 import shlex
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ MOST_REPLICATES = 1_000_000_000
 MOST_WORKERS = 256
 LARGEST_SEED = 2**63 - 1
 _SECONDS_BETWEEN_VIEWS = 0.1
+_TRIM_THRESHOLD, _KEPT_BYTES = -1, 512 << 20
+_MMAP_THRESHOLD, _LARGEST_KEPT = -3, 32 << 20  # it takes no more
 _COMMAS = re.compile(r",(?![^\[]*\])")
 
 
@@ -140,11 +144,15 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 def _settle_memory() -> None:
     """Let this process, which lives for one command, keep what it frees and not look for garbage in what it imported.
 
-    Arrow's own allocator gives memory back to the system, from where it comes again page by page.
+    Memory that is given back to the system comes again page by page, which takes as long as what is computed in it.
     """
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # the C library is that of GNU
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
     gc.freeze()
 
 

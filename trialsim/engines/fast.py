@@ -114,7 +114,7 @@ class FastChunk:
         plan, design = self.plan, self.plan.allocation
         balance = design.balance
         if balance is None:
-            strata, count = self.patients.allocation_strata(design.strata)
+            strata, count = self.patients.block_strata()
             layout.allocate(
                 plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
                 self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
@@ -475,6 +475,11 @@ class FastChunk:
     def tally(self, ticks: Ints) -> LifeTally | None:
         """Return what has become of the patients of each replicate by a time, where the scenario says."""
         return None if self.lives is None else self.lives.tally(self, ticks)
+
+    def adverse_events_by(self, ends: Ints, group: Ints, cut: Ints) -> Ints:
+        """Return adverse events by time since randomisation, added up over groups of trials."""
+        assert self.lives is not None
+        return self.lives.by_period(self, ends, group, cut)
 
     def log(self, row: int) -> list[Any]:
         """Return the event log of one replicate, in order."""

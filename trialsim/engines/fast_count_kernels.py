@@ -201,13 +201,14 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
     seen_words = seen.view(np.uint64)
     outcome_words = outcome.view(np.uint64)
     count = np.zeros(2, np.int64)
-    reach = np.zeros(2, np.int64)
+    reach = 0
     alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
     for k in range(len(chosen)):
         r = chosen[k]
         if k == 0 or not alike or cut[k] != cut[k - 1]:
             t = readout_at[row_of(readout_at, r)]
             g = arm[row_of(arm, r)]
+            reach = 0
             for side in range(2):
                 count[side] = 0
                 last = -1
@@ -216,15 +217,15 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
                     seen[side, i] = here
                     count[side] += np.int64(here)
                     last = i if here else last
-                reach[side] = last // 8 + 1
+                reach = max(reach, last // 8 + 1)
         y = outcome_words[r]
+        first, second = np.int64(0), np.int64(0)
+        for j in range(reach):
+            first += ones_in(y[j] & seen_words[0, j])
+            second += ones_in(y[j] & seen_words[1, j])
         for side in range(2):
-            mine = seen_words[side]
-            total = np.int64(0)
-            for j in range(reach[side]):
-                total += ones_in(y[j] & mine[j])
             n_out[k, side] = count[side]
-            mean[k, side], squares[k, side] = binary_moments(count[side], total)
+            mean[k, side], squares[k, side] = binary_moments(count[side], second if side else first)
 
 
 @kernel

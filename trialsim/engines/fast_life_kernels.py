@@ -43,7 +43,8 @@ from trialsim.operations.adverse_events import (
 )
 from trialsim.operations.delays import drawn_delay
 from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
-from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.population.clocks import EXPONENT, SCALE, departure_pace, spent_at, still_to_spend
+from trialsim.population.endpoints.remaining import outcome_with
 from trialsim.population.endpoints.survival import fill_event_ticks, order_by_arm
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -79,7 +80,7 @@ def pack(place, place_part, kind, part):
 
 @kernel
 def first_times(
-    seed, replicate, first, tables, keys, numbers, clocks, starts, factors, row, arm_of, order, until, words, held, days,
+    seed, replicate, first, tables, keys, numbers, shapes, starts, factors, row, arm_of, order, until, words, held, days,
     amount, first_at,
 ):  # fmt: skip
     """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
@@ -101,7 +102,7 @@ def first_times(
         # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
         fill_event_ticks(
             words, factors[c], row, arm_of, order, until, starts[0, c], starts[1, c], starts[2, c], starts[3, c],
-            clocks.exponent[c], clocks.scale[c], numbers.grid, first, n, amount[c], held, days, first_at[c],
+            shapes[c, EXPONENT], shapes[c, SCALE], numbers.grid, first, n, amount[c], held, days, first_at[c],
         )  # fmt: skip
 
 
@@ -123,7 +124,7 @@ def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter,
 @kernel
 def live(
     seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
-    heard_values, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
+    outcomes, parts, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
     codes, values, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or as far as is asked.
@@ -140,8 +141,11 @@ def live(
         The laws; see :func:`first_times`.
     factors, rows
         exp(-linear predictor) of each clock, ``[clock, row, arm]``, and which row each patient is.
-    heard_values
-        Outcomes that hazards depend on, ``[readout, replicate, patient]``, empty where none does.
+    outcomes
+        What read-outs show under the arm as randomised, ``[readout, replicate, patient]``; empty where no hazard depends on
+        them and they depend on no treatment. Overwritten where the treatment taken has changed them.
+    parts
+        Main, modifier and drift of each, ``[readout, 3, replicate, patient]``; empty where no treatment changes them.
     event_at, exit_at
         To fill: event of each survival endpoint, and its end of follow-up, ``[endpoint, replicate, patient]``.
     told_at
@@ -208,15 +212,65 @@ def live(
     room = ticks.shape[1]
     grid = numbers.grid
     weights = numbers.weights
-    listens = len(heard_values) > 0
+    listens = bool(numbers.hear.any())
+    changing = len(parts) > 0
     nobody = np.empty(0, np.int64)
+    # Taken out of their tuples once: reading an array from one costs a reference count each time.
+    hazards, shapes = clocks.hazards, clocks.shapes
+    of_address = numbers.address
+    of_after = numbers.after
+    of_at_visit = numbers.at_visit
+    of_confirmed = numbers.confirmed
+    of_crosses = numbers.crosses
+    of_crossover = numbers.crossover
+    of_crossover_on = numbers.crossover_on
+    of_crossover_to = numbers.crossover_to
+    of_cumulative = numbers.cumulative
+    of_detected = numbers.detected
+    of_discontinue = numbers.discontinue
+    of_dose_factor = numbers.dose_factor
+    of_doses = numbers.doses
+    of_duration = numbers.duration
+    of_endpoints = numbers.endpoints
+    of_fatal = numbers.fatal
+    of_hear = numbers.hear
+    of_interrupt = numbers.interrupt
+    of_interruption = numbers.interruption
+    of_jitter = numbers.jitter
+    of_late = numbers.late
+    of_length = numbers.length
+    of_missed = numbers.missed
+    of_name = numbers.name
+    of_present = numbers.present
+    of_readout = numbers.readout
+    of_readouts = numbers.readouts
+    of_reason = numbers.reason
+    of_reason_of_action = numbers.reason_of_action
+    of_reduce = numbers.reduce
+    of_report = numbers.report
+    of_report_law = numbers.report_law
+    of_rescue = numbers.rescue
+    of_rescue_ratio = numbers.rescue_ratio
+    of_serious = numbers.serious
+    of_step = numbers.step
+    of_terminal = numbers.terminal
+    of_verdict_law = numbers.verdict_law
+    of_visits = numbers.visits
+    of_window = numbers.window
+    of_read_binary = numbers.read_binary
+    of_read_intercepts = numbers.read_intercepts
+    of_read_sd = numbers.read_sd
+    of_read_on_probability = numbers.read_on_probability
+    of_read_purpose = numbers.read_purpose
+    of_read_draw = numbers.read_draw
+    of_left = numbers.left
     for r in chosen:
         replicate = replicates[r]
         mine = keys[r] if len(keys) else nobody
         row = rows[row_of(rows, r)]
         arm_of = arms[row_of(arms, r)]
         first_times(
-            seed, replicate, first[r], tables, mine, numbers, clocks, starts, factors, row, arm_of, order, until, words,
+            seed, replicate, first[r], tables, mine, numbers, shapes, starts, factors, row, arm_of, order, until, words,
             held, days, first_amount, first_at,
         )  # fmt: skip
         begun = entry[row_of(entry, r)]
@@ -260,9 +314,9 @@ def live(
             for a in range(terms):
                 occurrence[a] = 0
             for k in range(reads):
-                next_at[slot_read + k] = np.int64(NEVER) if numbers.at_visit[k] else numbers.readout[k]
+                next_at[slot_read + k] = np.int64(NEVER) if of_at_visit[k] else of_readout[k]
             next_at[slot_resume] = NEVER
-            next_at[slot_end] = numbers.duration
+            next_at[slot_end] = of_duration
             next_at[slot_fade] = NEVER
             next_at[slot_rescue] = NEVER
             next_at[slot_cross] = NEVER
@@ -276,10 +330,10 @@ def live(
                     key,
                     0,
                     0,
-                    numbers.visits[0],
-                    numbers.missed,
-                    numbers.jitter,
-                    numbers.late,
+                    of_visits[0],
+                    of_missed,
+                    of_jitter,
+                    of_late,
                     grid,
                 )
             still_open = ends + reads
@@ -318,9 +372,9 @@ def live(
                 at_visit = False
                 last_visit = False
                 if chosen_slot < ends:
-                    outcome = numbers.endpoints[chosen_slot]
+                    outcome = of_endpoints[chosen_slot]
                     next_at[chosen_slot] = NEVER
-                    if numbers.detected[chosen_slot]:
+                    if of_detected[chosen_slot]:
                         occurred[chosen_slot] = True
                         ticks[r, at] = tick
                         codes[r, at] = pack(_EVENT, outcome, _ONSET, outcome)
@@ -331,7 +385,7 @@ def live(
                         see_from, see_to = chosen_slot, chosen_slot + 1
                 elif chosen_slot < ends + reads:
                     next_at[chosen_slot] = NEVER
-                    place, place_part = _READOUT, numbers.readouts[chosen_slot - slot_read]
+                    place, place_part = _READOUT, of_readouts[chosen_slot - slot_read]
                     read_from, read_to = chosen_slot - slot_read, chosen_slot - slot_read + 1
                 elif chosen_slot < slot_term:
                     part = chosen_slot - ends - reads
@@ -346,35 +400,33 @@ def live(
                     o = occurrence[a]
                     occurrence[a] += 1
                     place_part = a
-                    draw = numbers.address[a]
+                    draw = of_address[a]
                     level = level_of(
                         uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SEVERITY)),
-                        numbers.cumulative,
+                        of_cumulative,
                         a,
                     )
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, a, _ADVERSE, a)
                     values[r, at] = level + 1
                     at += 1
-                    if numbers.serious[a, level] > 0.0:
+                    if of_serious[a, level] > 0.0:
                         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SERIOUS))
-                        if u < numbers.serious[a, level]:
+                        if u < of_serious[a, level]:
                             ticks[r, at] = tick
                             codes[r, at] = pack(_ADVERSE, a, _SERIOUS, a)
                             values[r, at] = level + 1
                             at += 1
-                    if numbers.fatal[a, level] > 0.0:
+                    if of_fatal[a, level] > 0.0:
                         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, FATAL))
-                        if u < numbers.fatal[a, level]:
+                        if u < of_fatal[a, level]:
                             died_of = 1 + a
                     if died_of >= 0:
-                        see_from, see_to = numbers.terminal, numbers.terminal + 1
+                        see_from, see_to = of_terminal, of_terminal + 1
                     else:
-                        if numbers.length[a, 0] >= 0:
+                        if of_length[a, 0] >= 0:
                             u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, LENGTH))
-                            lasts = drawn_delay(
-                                u, numbers.length[a, 0], numbers.length[a, 1], numbers.length[a, 2], grid
-                            )
+                            lasts = drawn_delay(u, of_length[a, 0], of_length[a, 1], of_length[a, 2], grid)
                             ticks[r, at] = tick
                             codes[r, at] = pack(_ADVERSE, a, _RESOLVES, a)
                             values[r, at] = lasts / TICKS_PER_DAY
@@ -385,18 +437,20 @@ def live(
                         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o + 1, GAP))
                         amount[c] = unit_exponential(u) * factors[c, who, arm]
                         since[c] = now
-                        next_at[chosen_slot] = spent_at(amount[c], pace[c], now, c, group[c], clocks, grid)
-                        if off and next_at[chosen_slot] > last_dose + numbers.window[a]:
+                        next_at[chosen_slot] = spent_at(
+                            amount[c], pace[c], now, c, group[c], hazards, shapes, grid
+                        )
+                        if off and next_at[chosen_slot] > last_dose + of_window[a]:
                             next_at[chosen_slot] = NEVER
-                        discontinue = numbers.discontinue[a, level]
-                        reduce = numbers.reduce[a, level]
-                        interrupt = numbers.interrupt[a, level]
+                        discontinue = of_discontinue[a, level]
+                        reduce = of_reduce[a, level]
+                        interrupt = of_interrupt[a, level]
                         if not off and discontinue + reduce + interrupt > 0.0:
                             u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, ACTION))
                             done = action_of(u, discontinue, reduce, interrupt)
-                            if done == DISCONTINUE or (done == REDUCE and dose + 1 == numbers.doses):
+                            if done == DISCONTINUE or (done == REDUCE and dose + 1 == of_doses):
                                 # A potential outcome without discontinuation has no reason for it.
-                                reason = numbers.reason_of_action
+                                reason = of_reason_of_action
                                 stops = reason >= 0
                             elif done == REDUCE:
                                 dose += 1
@@ -410,8 +464,8 @@ def live(
                                     seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, INTERRUPTION)
                                 )
                                 lasts = drawn_delay(
-                                    u, numbers.interruption[a, 0], numbers.interruption[a, 1],
-                                    numbers.interruption[a, 2], grid,
+                                    u, of_interruption[a, 0], of_interruption[a, 1],
+                                    of_interruption[a, 2], grid,
                                 )  # fmt: skip
                                 resumes = now + lasts
                                 if paused:
@@ -437,11 +491,11 @@ def live(
                 elif chosen_slot < slot_fade:
                     place_part = REASON_PART + chosen_slot - slot_reason
                     stops = True
-                    reason = numbers.reason[chosen_slot - slot_reason]
+                    reason = of_reason[chosen_slot - slot_reason]
                 elif chosen_slot == slot_fade:
                     fading += 1
                     touched = True
-                    next_at[slot_fade] = now + numbers.step if fading + 1 < weights else np.int64(NEVER)
+                    next_at[slot_fade] = now + of_step if fading + 1 < weights else np.int64(NEVER)
                 elif chosen_slot == slot_rescue:
                     next_at[slot_rescue] = NEVER
                     rescued = True
@@ -456,7 +510,7 @@ def live(
                     crossed = True
                     crossed_at[r, i] = tick
                     touched = True
-                    living_arm = np.int64(numbers.crossover_to)
+                    living_arm = np.int64(of_crossover_to)
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0)
                     values[r, at] = living_arm
@@ -477,35 +531,35 @@ def live(
                     next_at[slot_visit] = NEVER
                     if not last_visit:
                         next_at[slot_visit], how = plan_visit(
-                            seed, replicate, key, visit, now, numbers.visits[visit], numbers.missed, numbers.jitter,
-                            numbers.late, grid,
+                            seed, replicate, key, visit, now, of_visits[visit], of_missed, of_jitter,
+                            of_late, grid,
                         )  # fmt: skip
                 for e in range(see_from, see_to):
                     if at_visit and not (occurred[e] and open_end[e]):
                         continue
-                    outcome = numbers.endpoints[e]
+                    outcome = of_endpoints[e]
                     open_end[e] = False
                     still_open -= 1
                     ticks[r, at] = tick
                     codes[r, at] = pack(place, place_part, _EVENT, outcome)
                     values[r, at] = arm
                     at += 1
-                    if e == numbers.terminal:
+                    if e == of_terminal:
                         ticks[r, at] = tick
                         codes[r, at] = pack(place, place_part, _DEATH, max(died_of, 0))
                         values[r, at] = arm
                         at += 1
                         leaves = DEAD
-                    elif e == numbers.crossover_on and numbers.crosses[arm]:
+                    elif e == of_crossover_on and of_crosses[arm]:
                         crossing = True
-                    reported = tick + numbers.report[e]
-                    if numbers.report_law[e, 0] >= 0:
-                        u = uniform(seed, replicate, key, _OF_REPORT, numbers.name[e])
+                    reported = tick + of_report[e]
+                    if of_report_law[e, 0] >= 0:
+                        u = uniform(seed, replicate, key, _OF_REPORT, of_name[e])
                         reported = tick + drawn_delay(
                             u,
-                            numbers.report_law[e, 0],
-                            numbers.report_law[e, 1],
-                            numbers.report_law[e, 2],
+                            of_report_law[e, 0],
+                            of_report_law[e, 1],
+                            of_report_law[e, 2],
                             grid,
                         )
                     if reported > tick:
@@ -515,17 +569,17 @@ def live(
                         at += 1
                     verdict = reported
                     confirmed = True
-                    if numbers.verdict_law[e, 0] >= 0:
-                        u = uniform(seed, replicate, key, _OF_VERDICT, numbers.name[e])
+                    if of_verdict_law[e, 0] >= 0:
+                        u = uniform(seed, replicate, key, _OF_VERDICT, of_name[e])
                         verdict = reported + drawn_delay(
                             u,
-                            numbers.verdict_law[e, 0],
-                            numbers.verdict_law[e, 1],
-                            numbers.verdict_law[e, 2],
+                            of_verdict_law[e, 0],
+                            of_verdict_law[e, 1],
+                            of_verdict_law[e, 2],
                             grid,
                         )
-                        u = uniform(seed, replicate, key, _OF_VERDICT, numbers.name[e] + 1)
-                        confirmed = u < numbers.confirmed[e]
+                        u = uniform(seed, replicate, key, _OF_VERDICT, of_name[e] + 1)
+                        confirmed = u < of_confirmed[e]
                         ticks[r, at] = verdict
                         codes[r, at] = pack(_READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome)
                         values[r, at] = 1.0 if confirmed else 0.0
@@ -541,11 +595,9 @@ def live(
                     else:
                         refused_until[e] = verdict
                 for k in range(read_from, read_to):
-                    if at_visit and not (
-                        numbers.at_visit[k] and open_end[ends + k] and now >= numbers.readout[k]
-                    ):
+                    if at_visit and not (of_at_visit[k] and open_end[ends + k] and now >= of_readout[k]):
                         continue
-                    outcome = numbers.readouts[k]
+                    outcome = of_readouts[k]
                     readout_at[k, r, i] = tick
                     open_end[ends + k] = False
                     still_open -= 1
@@ -553,14 +605,22 @@ def live(
                     codes[r, at] = pack(place, place_part, _READOUT, outcome)
                     values[r, at] = 0.0  # the log takes it from the outcomes themselves
                     at += 1
+                    if changing and (fading > 0 or crossed):
+                        u = uniform(seed, replicate, key, of_read_purpose[k], of_read_draw[k])
+                        outcomes[k, r, i] = outcome_with(
+                            u, of_read_binary[k], of_read_intercepts[k, 0],
+                            of_read_intercepts[k, living_arm], parts[k, 0, r, i],
+                            parts[k, 1, r, i] if living_arm > 0 else 0.0, parts[k, 2, r, i],
+                            of_read_on_probability[k], 1.0 if crossed else of_left[fading], of_read_sd[k],
+                        )  # fmt: skip
                     if listens:
                         touched = True
                         for c in range(ends, clock_count):
-                            if numbers.hear[c, k] != 0.0:
-                                heard[c] += numbers.hear[c, k] * heard_values[k, r, i]
+                            if of_hear[c, k] != 0.0:
+                                heard[c] += of_hear[c, k] * outcomes[k, r, i]
                 if last_visit:
                     for e in range(ends):
-                        if numbers.detected[e] and open_end[e]:
+                        if of_detected[e] and open_end[e]:
                             open_end[e] = False
                             next_at[slot[e]] = NEVER  # what would come now, nobody will ever see
                             still_open -= 1
@@ -568,7 +628,7 @@ def live(
                             if told:
                                 told_at[0, e, r, i] = tick
                     for k in range(reads):
-                        if numbers.at_visit[k] and open_end[ends + k]:
+                        if of_at_visit[k] and open_end[ends + k]:
                             open_end[ends + k] = False
                             still_open -= 1
                 if still_open == 0 and leaves == FOLLOWED:
@@ -590,25 +650,25 @@ def live(
                     for d in range(reasons):
                         next_at[slot_reason + d] = NEVER
                     for a in range(terms):
-                        if next_at[slot_term + a] > now + numbers.window[a]:
+                        if next_at[slot_term + a] > now + of_window[a]:
                             next_at[slot_term + a] = NEVER
                     if weights > 1 and not crossed:
                         fading = 1
                         touched = True
-                        next_at[slot_fade] = now + numbers.step if weights > 2 else np.int64(NEVER)
+                        next_at[slot_fade] = now + of_step if weights > 2 else np.int64(NEVER)
                     if reason >= 0 and not crossed:
-                        odds = numbers.rescue[0]
+                        odds = of_rescue[0]
                         if odds > 0.0 and uniform(seed, replicate, key, _OF_RESCUE, 0) < odds:
                             u = uniform(seed, replicate, key, _OF_RESCUE, 1)
                             next_at[slot_rescue] = now + drawn_delay(
-                                u, numbers.rescue[1], numbers.rescue[2], numbers.rescue[3], grid
+                                u, of_rescue[1], of_rescue[2], of_rescue[3], grid
                             )
-                        if numbers.crossover_on == -1 and numbers.crosses[arm]:
+                        if of_crossover_on == -1 and of_crosses[arm]:
                             crossing = True
-                if crossing and uniform(seed, replicate, key, _OF_RESCUE, 2) < numbers.crossover[0]:
+                if crossing and uniform(seed, replicate, key, _OF_RESCUE, 2) < of_crossover[0]:
                     u = uniform(seed, replicate, key, _OF_RESCUE, 3)
                     next_at[slot_cross] = now + drawn_delay(
-                        u, numbers.crossover[1], numbers.crossover[2], numbers.crossover[3], grid
+                        u, of_crossover[1], of_crossover[2], of_crossover[3], grid
                     )
                 if leaves != FOLLOWED:
                     for e in range(ends):
@@ -631,24 +691,28 @@ def live(
                     if c < ends:
                         if not open_end[c] or occurred[c]:
                             continue
-                        new_pace = numbers.rescue_ratio[c] if rescued else 1.0
+                        new_pace = of_rescue_ratio[c] if rescued else 1.0
                         new_group = living_arm * weights + (0 if crossed else fading)
                     elif c < term0:
-                        if not numbers.present[c]:
+                        if not of_present[c]:
                             continue
-                        new_pace = departure_pace(numbers.after[c, worst], heard[c])
+                        new_pace = departure_pace(of_after[c, worst], heard[c])
                     elif off:
                         break
                     elif c < reason0:
-                        new_pace = numbers.dose_factor[c - term0, numbers.doses if paused else dose]
+                        new_pace = of_dose_factor[c - term0, of_doses if paused else dose]
                     else:
-                        new_pace = departure_pace(numbers.after[c, worst], heard[c])
+                        new_pace = departure_pace(of_after[c, worst], heard[c])
                     if new_pace != pace[c] or new_group != group[c]:
-                        amount[c] = still_to_spend(amount[c], pace[c], since[c], now, c, group[c], clocks)
+                        amount[c] = still_to_spend(
+                            amount[c], pace[c], since[c], now, c, group[c], hazards, shapes
+                        )
                         since[c] = now
                         pace[c] = new_pace
                         group[c] = new_group
-                        next_at[slot[c]] = spent_at(amount[c], new_pace, now, c, new_group, clocks, grid)
+                        next_at[slot[c]] = spent_at(
+                            amount[c], new_pace, now, c, new_group, hazards, shapes, grid
+                        )
             offsets[r, i + 1] = at
             if full[r]:
                 break

@@ -10,9 +10,17 @@ import numpy as np
 from trialsim.contracts import Floats, Ints, Kind, LogRow, TestPlan
 from trialsim.engines import fast_life_kernels as kernels
 from trialsim.engines.fast_outcomes import Outcome, derived
+from trialsim.engines.fast_period_kernels import count_by_period
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
-from trialsim.engines.strategies import COMPOSITE, PRINCIPAL_STRATUM, TREATMENT_POLICY, ends_by_strategy
+from trialsim.engines.strategies import (
+    COMPOSITE,
+    PRINCIPAL_STRATUM,
+    TREATMENT_POLICY,
+    ends_by_strategy,
+    later,
+)
+from trialsim.population.clocks import with_whole_effect
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -61,7 +69,7 @@ class FastLives:
     def __init__(self, chunk: FastChunk, law: LifeLaw) -> None:
         self.law = law
         self._columns = tally_columns(law)
-        self._derived: dict[tuple[int, str, bool], Outcome] = {}
+        self._derived: dict[tuple[int, str, bool, int], Outcome] = {}
         size, n = len(chunk.replicates), chunk.patients.width
         ends, reads = len(law.numbers.endpoints), len(law.numbers.readouts)
         self._event_at, self._exit_at = (np.empty((ends, size, n), dtype=np.int64) for _ in range(2))
@@ -84,15 +92,18 @@ class FastLives:
                 found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
         for k, outcome in enumerate(law.numbers.readouts):
             chunk.outcome(outcome).readout_at = self._readout_at[k]
-        listens = bool(law.numbers.hear.any())
-        self._heard = np.empty((reads, size, n) if listens else (0, 0, 0))
+        changes, listens = law.numbers.outcomes_change, bool(law.numbers.hear.any())
+        self._outcomes = np.empty((reads, size, n) if changes or listens else (0, 0, 0))
+        self._parts = np.empty((0, 3, 0, 0))
+        if changes:
+            self._parts = np.stack(
+                [chunk.patients.linear_parts(int(outcome)) for outcome in law.numbers.readouts]
+            )
         blocks = chunk.prepared.allocation_words.shape[1]
         nothing = np.zeros((4, blocks), dtype=np.uint64)
         self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
         self._factors, self._rows = self._all_factors(chunk)
-        whole = slice(None, None, law.numbers.weights)
-        pieces = (law.clocks.begin, law.clocks.width, law.clocks.slope, law.clocks.jump)
-        self._starts = np.stack([piece[:, whole] for piece in pieces])
+        self._starts = with_whole_effect(law.clocks, law.numbers.weights)
 
     def _make_room(self, size: int, room: int) -> None:
         """Make room for so many rows a replicate."""
@@ -122,8 +133,8 @@ class FastLives:
         for k, outcome in enumerate(self.law.numbers.readouts):
             found = chunk.outcome(outcome)
             found.lay_out_values(chunk, outcome, rows, first)
-            if len(self._heard):
-                self._heard[k] = found.value
+            if len(self._outcomes):
+                self._outcomes[k] = found.value
         self._live(chunk, rows, first)
 
     def _live(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
@@ -134,19 +145,22 @@ class FastLives:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, self._reach, self._tables,
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
-                chunk.entry, chunk.arm, self._heard, self._event_at, self._exit_at, self._told_at, self._readout_at,
-                self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left, self._ticks,
-                self._codes, self._values, self._offsets, self._full,
+                chunk.entry, chunk.arm, self._outcomes, self._parts, self._event_at, self._exit_at, self._told_at,
+                self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left,
+                self._ticks, self._codes, self._values, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
-                return
+                break
             kept = self._ticks, self._codes, self._values
             size, room = self._ticks.shape
             self._make_room(size, room + room // 2)
             self._learned.rows_a_patient += -(-self._learned.rows_a_patient // 2)
             for new, old in zip((self._ticks, self._codes, self._values), kept, strict=True):
                 new[:, :room] = old
+        if len(self._parts):
+            for k, outcome in enumerate(self.law.numbers.readouts):
+                chunk.outcome(outcome).value[rows] = self._outcomes[k, rows]
 
     def lead_on(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
         """Lead the lives of those replicates on to the horizon that have not been led to some times; return which."""
@@ -169,16 +183,18 @@ class FastLives:
         """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
         if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):
             return outcome
-        key = (test.endpoint, test.strategy, test.lower_is_better)
+        key = (test.endpoint, test.strategy, test.lower_is_better, test.window)
         if key not in self._derived:
             died = np.where(self._left == kernels.DEAD, chunk.entry + self.complete, NEVER)
             if outcome.law.kind == "survival":
                 ends = (outcome.event_at, outcome.exit_at, outcome.known_at)
                 events = (self.off_at, self._quit_at, self._crossed_at, died)
-                self._derived[key] = derived(outcome, *ends_by_strategy(test.strategy, *ends, *events))
+                self._derived[key] = derived(
+                    outcome, *ends_by_strategy(test.strategy, *ends, *events, test.window)
+                )
             else:
                 other = died if test.strategy == COMPOSITE else np.minimum(self._crossed_at, died)
-                first = np.minimum(self._quit_at, other)
+                first = np.minimum(later(self._quit_at, test.window), other)
                 self._derived[key] = self._read_by_strategy(chunk, test, outcome, first)
         return self._derived[key]
 
@@ -206,6 +222,16 @@ class FastLives:
             np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.window, self._columns.base,
             self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._values,
             self._offsets, found.counts, found.persons, found.exposure,
+        )  # fmt: skip
+        return found
+
+    def by_period(self, chunk: FastChunk, ends: Ints, group: Ints, cut: Ints) -> Ints:
+        """Return adverse events and time at risk by period, ``[group, arm, term, period, 3]``."""
+        shape = (int(group.max()) + 1, len(chunk.plan.arms), len(self.law.terms), len(ends), 3)
+        found = np.zeros(shape, dtype=np.int64)
+        count_by_period(
+            cut, chunk.entry, chunk.arm, self.law.numbers.window, ends, group, self.dropout, self.complete, self.off_at,
+            self._ticks, self._codes, self._offsets, found,
         )  # fmt: skip
         return found
 

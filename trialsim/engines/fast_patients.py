@@ -16,6 +16,7 @@ from trialsim.engines.fast_rows import index_entries
 from trialsim.engines.fast_site_kernels import record_strata
 from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
+from trialsim.operations.sites import SITE_BITS
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 
@@ -173,17 +174,34 @@ class Patients:
 
     def _parameters(self, index: int, size: int) -> NDArray[Any]:
         """Return what a law needs of every single patient of the chunk."""
+        return self._plan.world.laws[index].parameters(*self._every_patient(index, size))
+
+    def linear_parts(self, index: int) -> Floats:
+        """Return main, modifier and drift of a law for every single patient, ``[3, replicate, patient]``."""
+        size = len(self.replicates)
+        parts = self._plan.world.laws[index].linear_parts(*self._every_patient(index, size))
+        return np.stack(parts).reshape(3, size, self.width)
+
+    def _every_patient(self, index: int, size: int) -> tuple[Floats, Floats, Floats | None]:
+        """Return records, days of entry and, where a law has any, effects of sites of every single patient."""
         shape, law = (size, self.width), self._plan.world.laws[index]
         entry_days = np.broadcast_to(self.entry, shape).ravel() / TICKS_PER_DAY
         records = self._records
         if records is None:
             records = self._plan.world.source.rows[np.broadcast_to(self._rows, shape).ravel()]
         if not law.by_site:
-            return law.parameters(records, entry_days)
+            return records, entry_days, None
         owners = np.repeat(self.replicates, self.width)
-        return law.parameters(
-            records, entry_days, law.site_effects(self._plan.seed, owners, self.keys.ravel())
-        )
+        return records, entry_days, law.site_effects(self._plan.seed, owners, self.keys.ravel())
+
+    def block_strata(self) -> tuple[Ints, int]:
+        """Return the stratum whose blocks each patient is allocated in, and the number of strata, sites included."""
+        design, sites = self._plan.allocation, self._plan.world.sites
+        strata, count = self.allocation_strata(design.strata)
+        if not design.by_site:
+            return strata, count
+        assert sites is not None
+        return strata + (self.keys >> SITE_BITS) * count, sites.count * count
 
     def allocation_strata(self, names: tuple[str, ...], margin: int = 0) -> tuple[Ints, int]:
         """Return the stratum in which each patient is allocated, and the number of strata."""

@@ -92,6 +92,12 @@ class LifeNumbers(NamedTuple):
         Probability that a visit is late, then the three numbers of its delay.
     grid
         Step of the time grid in ticks.
+    left
+        What is left of the effect on endpoints: on treatment, then step by step after the last dose, ``[weight]``.
+    read_purpose, read_draw
+        Address of each outcome that is read out, ``[readout]``.
+    read_binary, read_intercepts, read_sd, read_on_probability
+        Its law: whether it is binary, intercepts ``[readout, arm]``, residual standard deviation, where its drift is added.
     """
 
     endpoints: Ints
@@ -138,6 +144,18 @@ class LifeNumbers(NamedTuple):
     jitter: Floats
     late: Floats
     grid: int
+    left: Floats
+    read_purpose: Ints
+    read_draw: Ints
+    read_binary: NDArray[np.bool_]
+    read_intercepts: Floats
+    read_sd: Floats
+    read_on_probability: NDArray[np.bool_]
+
+    @property
+    def outcomes_change(self) -> bool:
+        """Whether what is read out depends on the treatment that was taken by then."""
+        return len(self.readouts) > 0 and (self.weights > 1 or self.crossover_on > -2)
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,15 @@ def build_life(builder: Builder, laws: Sequence[OutcomeLaw], outcomes: int) -> L
         jitter=_jitter(visits),
         late=_chance(visits.late if visits else None, grid),
         grid=grid,
+        left=np.array(weights, dtype=np.float64),
+        read_purpose=np.array([laws[i].purpose for i in read], dtype=np.int64),
+        read_draw=np.array([laws[i].draw for i in read], dtype=np.int64),
+        read_binary=np.array([laws[i].kind == "binary" for i in read], dtype=np.bool_),
+        read_intercepts=np.array([laws[i].intercepts for i in read], dtype=np.float64).reshape(
+            len(read), len(builder.arms)
+        ),
+        read_sd=np.array([laws[i].sd for i in read], dtype=np.float64),
+        read_on_probability=np.array([laws[i].drift.on_probability for i in read], dtype=np.bool_),
     )
     return LifeLaw(numbers, clock_tables(hazards), index, tuple(terms), levels, reason_names)
 

@@ -25,6 +25,7 @@ from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
+from trialsim.scenario.design import SITE
 from trialsim.scenario.schema import Scenario
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
 
@@ -86,6 +87,8 @@ class AllocationPlan:
         Covariates that make the strata.
     balance
         What minimisation or a biased coin keeps in balance; None under the other rules.
+    by_site
+        Whether each site has blocks of its own, in each stratum.
     """
 
     rule: int
@@ -93,6 +96,7 @@ class AllocationPlan:
     places: Ints
     strata: tuple[str, ...]
     balance: Balance | None = None
+    by_site: bool = False
 
 
 @dataclass(frozen=True)
@@ -295,6 +299,7 @@ def build_plan(
                 hypothesis.strata,
                 hypothesis.follow_up or scenario.horizon,
                 hypothesis.strategy,
+                to_ticks(hypothesis.window or 0.0, grid),
                 hypothesis.covariates,
                 hypothesis.score,
             )
@@ -336,12 +341,15 @@ def build_plan(
         "minimisation": rules.MINIMISATION,
         "biased_coin": rules.BIASED_COIN,
     }
+    # Where there are sites, no covariate of a stratum has that name.
+    by_site = world.sites is not None and SITE in rule.strata
     allocation = AllocationPlan(
         codes.get(rule.kind, rules.BLOCKS),
         ratio,
         ratio * blocks,
-        tuple(rule.strata),
+        tuple(name for name in rule.strata if not (by_site and name == SITE)),
         build_balance(rule, ratio),
+        by_site,
     )
     reviews = None
     if chosen.reviews is not None:

@@ -139,6 +139,27 @@ class Chunk(Protocol):
         """Return what has become of the patients of each replicate by a time, ``[replicate]``, where the scenario says."""
         ...
 
+    def adverse_events_by(self, ends: Ints, group: Ints, cut: Ints) -> Ints:
+        """Return adverse events by time since randomisation, added up over groups of trials.
+
+        Only where the scenario has adverse events, and once the trials have ended.
+
+        Parameters
+        ----------
+        ends
+            Ends of the periods since randomisation, in order, in ticks, ``[period]``.
+        group
+            Group of each trial, ``[replicate]``.
+        cut
+            Tick up to which is counted, ``[replicate]``.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 ``[group, arm, term, period, 3]``: events, serious ones, ticks at risk.
+        """
+        ...
+
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm, ``[k, arm]``, of the endpoint a randomisation policy learns from."""
         ...

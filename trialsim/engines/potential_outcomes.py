@@ -25,8 +25,11 @@ from trialsim.engines.strategies import (
     TREATMENT_POLICY,
     WHILE_ON_TREATMENT,
     ends_by_strategy,
+    later,
 )
 from trialsim.engines.world import World
+from trialsim.operations.sites import SITE_BITS
+from trialsim.population.clocks import with_whole_effect
 from trialsim.timegrid import NEVER, to_ticks
 
 SAMPLE = 100_000
@@ -65,10 +68,9 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     float
         Log hazard ratio, difference of probabilities, or difference of means.
     """
-    world = plan.world
     if is_solved(plan, test):
-        return world.true_value(test.endpoint, treatment, control, test.follow_up)
-    if world.outcomes[test.endpoint].kind == "survival":
+        return plan.world.true_value(test.endpoint, treatment, control, test.follow_up)
+    if plan.world.outcomes[test.endpoint].kind == "survival":
         treated, untreated = times_under(plan, test, (treatment, control), test.follow_up)
         return cox_of_two(*treated, *untreated)
     values = expected_under(plan, test, (treatment, control))
@@ -105,27 +107,23 @@ def times_under(
     until = max(to_ticks(follow_up), 1)
     lives, stays = _both_lives(plan, test, pair, until)
     e = list(life.numbers.endpoints).index(test.endpoint)
-    found = [_followed(each, e, until, test.strategy, stays) for each in lives]
+    found = [_followed(each, e, until, test, stays) for each in lives]
     return found[0], found[1]
 
 
 def expected_under(plan: Plan, test: TestPlan, pair: tuple[int, int]) -> tuple[float, float]:
-    """Return the expected read-out of keyed patients under each of two arms; parameters as :func:`times_under`."""
+    """Return the mean expected read-out of keyed patients under each of two arms; parameters as :func:`times_under`."""
     world, strategy = plan.world, test.strategy
-    law = world.outcomes[test.endpoint]
-    until = max(to_ticks(law.readout_ticks / (1 << 20)), 1)
-    lives, stays = _both_lives(plan, test, pair, until)
-    parameters = law.parameters(_truth_records(world), np.resize(world.truth_entry_days, SAMPLE))
-    expected = parameters.astype(np.float64) * 2.0**-52 if law.kind == "binary" else parameters
+    until = max(to_ticks(world.outcomes[test.endpoint].readout_ticks / (1 << 20)), 1)
+    both, stays = _both_lives(plan, test, pair, until)
     values = []
-    for each, arm in zip(lives, pair, strict=True):
-        value = expected[:, arm]
-        before = np.minimum(each.quit, each.died) < until
+    for lives, arm in zip(both, pair, strict=True):
+        value = _expected(world, test.endpoint, _truth_records(world), lives, arm, until)
+        before = np.minimum(later(lives.quit, test.window), lives.died) < until
         if strategy == COMPOSITE:
-            failure = 1.0 if test.lower_is_better else 0.0
-            value = np.where(before, failure, value)
+            value = np.where(before, 1.0 if test.lower_is_better else 0.0, value)
         elif strategy == WHILE_ON_TREATMENT:
-            value = value[~before]
+            value = value[~before & (lives.crossed >= until)]
         else:
             value = value[stays]
         values.append(float(value.mean()))
@@ -157,12 +155,12 @@ def _is_solved(world: World, life: LifeLaw, endpoint: int, strategy: str) -> boo
     if strategy != TREATMENT_POLICY:
         return False
     if law.kind != "survival":
-        return True
+        return not numbers.outcomes_change
     changed = numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on > -2
     e = list(numbers.endpoints).index(endpoint)
     if changed or (e == numbers.terminal and bool(numbers.fatal.any())):
         return False
-    return numbers.terminal in (-1, e) or law.predictor.empty
+    return numbers.terminal in (-1, e) or (law.predictor.empty and not law.by_site)
 
 
 def _ideal(numbers: LifeNumbers, nobody_quits: bool) -> LifeNumbers:
@@ -204,10 +202,12 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
     n = len(records)
     numbers = _ideal(life.numbers, nobody_quits)
     ends, reads = len(numbers.endpoints), len(numbers.readouts)
-    entry_days = np.resize(world.truth_entry_days, n)
     shape = (n, len(world.arms))
     factors = np.stack(
-        [np.ones(shape) if i < 0 else world.laws[i].parameters(records, entry_days) for i in life.laws]
+        [
+            np.ones(shape) if i < 0 else world.laws[i].parameters_of(*_parts(world, i, records))
+            for i in life.laws
+        ]
     )
     blocks = block_count(n)
     tables = np.stack(
@@ -216,11 +216,12 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
             for purpose, draw in zip(numbers.purpose, numbers.draw, strict=True)
         ]
     )
-    pieces = (life.clocks.begin, life.clocks.width, life.clocks.slope, life.clocks.jump)
-    starts = np.stack([piece[:, :: numbers.weights] for piece in pieces])
-    heard = np.zeros((0, 0, 0))
+    starts = with_whole_effect(life.clocks, numbers.weights)
+    outcomes, parts = np.zeros((0, 0, 0)), np.zeros((0, 3, 0, 0))
     if numbers.hear.any():
-        heard = np.stack([_drawn(world, int(e), records, entry_days, arm)[None, :] for e in numbers.readouts])
+        outcomes = np.stack([_drawn(world, int(e), records, arm)[None, :] for e in numbers.readouts])
+        if numbers.outcomes_change:
+            parts = np.stack([np.stack(_parts(world, int(e), records))[:, None, :] for e in numbers.readouts])
     event, exit_ = (np.empty((ends, 1, n), dtype=np.int64) for _ in range(2))
     read = np.empty((reads, 1, n), dtype=np.int64)
     dropout, complete, last_dose, quit_, crossed = (np.empty((1, n), dtype=np.int64) for _ in range(5))
@@ -231,10 +232,11 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
     while True:
         ticks, codes = (np.empty((1, room), dtype=np.int64) for _ in range(2))
         kernels.live(
-            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, until, tables, np.empty((0, n), dtype=np.int64), numbers,
-            life.clocks, starts, factors, np.arange(n).reshape(1, n), np.zeros((1, n), dtype=np.int64),
-            np.full((1, n), arm, dtype=np.int8), heard, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64), read,
-            dropout, complete, last_dose, quit_, crossed, left, ticks, codes, np.empty((1, room)), offsets, full,
+            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, np.array([until]), tables,
+            np.empty((0, n), dtype=np.int64), numbers, life.clocks, starts, factors, np.arange(n).reshape(1, n),
+            np.zeros((1, n), dtype=np.int64),
+            np.full((1, n), arm, dtype=np.int8), outcomes, parts, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64),
+            read, dropout, complete, last_dose, quit_, crossed, left, ticks, codes, np.empty((1, room)), offsets, full,
         )  # fmt: skip
         if not full[0]:
             break
@@ -243,7 +245,39 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
     return Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died)
 
 
-def _drawn(world: World, endpoint: int, records: Floats, entry_days: Floats, arm: int) -> NDArray[np.float64]:
+def _parts(world: World, index: int, records: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return what each patient adds to the linear predictor of a law; every one of them has a site of their own."""
+    law, n = world.laws[index], len(records)
+    keys = np.arange(n, dtype=np.int64) << SITE_BITS
+    effects = law.site_effects(TRUTH_SEED, np.full(n, TRUTH_REPLICATE, dtype=np.int64), keys)
+    return law.linear_parts(records, np.resize(world.truth_entry_days, n), effects)
+
+
+def _expected(world: World, endpoint: int, records: Floats, lives: Lives, arm: int, until: int) -> Floats:
+    """Return the expected outcome of each patient under an arm, by what has become of its treatment by the read-out."""
+    assert world.life is not None
+    law, numbers, parts = world.outcomes[endpoint], world.life.numbers, _parts(world, endpoint, records)
+
+    def under(left: float) -> Floats:
+        found = law.parameters_of(*parts, left)
+        return np.asarray(found.astype(np.float64) * 2.0**-52 if law.kind == "binary" else found)
+
+    whole = under(1.0)
+    value = whole[:, arm].copy()
+    # At the tick of a read-out the read-out comes first.
+    if numbers.weights > 1:
+        off = lives.last_dose < until
+        steps = np.where(off, (until - 1 - np.minimum(lives.last_dose, until)) // numbers.step + 1, 0)
+        place = np.minimum(steps, numbers.weights - 1)
+        for step in np.unique(place[off]):
+            here = off & (place == step)
+            value[here] = under(float(numbers.left[step]))[here, arm]
+    crossed = lives.crossed < until
+    value[crossed] = whole[crossed, numbers.crossover_to]
+    return value
+
+
+def _drawn(world: World, endpoint: int, records: Floats, arm: int) -> NDArray[np.float64]:
     """Return the outcomes of an endpoint under one arm, at the addresses at which trials find theirs."""
     from trialsim.engines import fast_outcome_kernels
 
@@ -252,7 +286,8 @@ def _drawn(world: World, endpoint: int, records: Floats, entry_days: Floats, arm
     one = np.zeros(1, dtype=np.int64)
     shared = (
         TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, table, np.empty((0, n), dtype=np.int64), law.purpose,
-        law.draw, law.parameters(records, entry_days), np.arange(n).reshape(1, n), np.full((1, n), arm, dtype=np.int8),
+        law.draw, law.parameters_of(*_parts(world, endpoint, records)), np.arange(n).reshape(1, n),
+        np.full((1, n), arm, dtype=np.int8),
     )  # fmt: skip
     if law.kind == "binary":
         answers = np.empty((1, n), dtype=np.int8)
@@ -263,12 +298,20 @@ def _drawn(world: World, endpoint: int, records: Floats, entry_days: Floats, arm
     return np.asarray(values[0], dtype=np.float64)
 
 
-def _followed(lives: Lives, e: int, until: int, strategy: str, stays: Bools) -> tuple[Ints, Bools]:
+def _followed(lives: Lives, e: int, until: int, test: TestPlan, stays: Bools) -> tuple[Ints, Bools]:
     """Return time and whether it is that of an event, of those who stay, as a strategy has it."""
     event, exit_ = lives.event[e], np.minimum(lives.exit[e], until)
     exit_ = np.where(lives.event[e] <= until, lives.event[e], exit_)
     event, exit_, _ = ends_by_strategy(
-        strategy, event, exit_, exit_, lives.last_dose, lives.quit, lives.crossed, lives.died
+        test.strategy,
+        event,
+        exit_,
+        exit_,
+        lives.last_dose,
+        lives.quit,
+        lives.crossed,
+        lives.died,
+        test.window,
     )
     return exit_[stays], (event == exit_)[stays]
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
+from trialsim.engines.adverse_event_records import adverse_event_columns, summed_up, term_vocabulary
 from trialsim.engines.conduct import ChunkResult, LookRecord
 from trialsim.engines.cost_records import cost_columns
 from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
@@ -213,6 +214,8 @@ def columns_of(result: ChunkResult) -> dict[str, Columns]:
     if (tallies := result.tallies) is not None:
         tables |= recruitment_tables(result.chunk.plan, result.chunk.replicates, tallies)
         tables["enrolment"] = enrolment_columns(result.chunk)
+    if (events := adverse_event_columns(result.chunk, result.ends.cut)) is not None:
+        tables["adverse_events"] = events
     return tables
 
 
@@ -226,13 +229,17 @@ def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
     }
     if "enrolment" in whole:
         whole["enrolment"] = added_up(whole["enrolment"])
+    if "adverse_events" in whole:
+        whole["adverse_events"] = summed_up(whole["adverse_events"])
     return whole
 
 
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
-    """Return codes as a dictionary column."""
+    """Return codes as a dictionary column; they are the engine's own, and not checked again."""
     width = np.int8 if len(words) < 128 else np.int32
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(width)), pa.array(list(words), pa.string()))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(width, copy=False)), pa.array(list(words), pa.string()), safe=False
+    )
 
 
 def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) -> dict[str, pa.Table]:
@@ -252,7 +259,7 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
         "arm": plan.arms,
         "stop_reason": STOP_REASONS,
     }
-    vocabulary |= recruitment_vocabulary(plan) | enrolment_vocabulary(plan)
+    vocabulary |= recruitment_vocabulary(plan) | enrolment_vocabulary(plan) | term_vocabulary(plan)
     found: dict[str, pa.Table] = {}
     for table, columns in tables.items():
         size = len(next(iter(columns.values())))

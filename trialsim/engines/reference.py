@@ -23,8 +23,9 @@ from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
-from trialsim.engines.reference_life import Life, tally_of
+from trialsim.engines.reference_life import Life
 from trialsim.engines.reference_sites import Recruitment
+from trialsim.engines.reference_tally import adverse_events_by_period, tally_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import (
     ALTERNATING,
@@ -148,6 +149,8 @@ class ReferenceTrial:
         stratum = int(self._strata.of(record[None, :])[0])
         rate, count = plan.world.stratum_errors, self._strata.count
         stratum = int(recorded_stratum(plan.seed, self.replicate, key, 0, stratum, count, rate))
+        if plan.allocation.by_site:
+            stratum += (key >> SITE_BITS) * count
         self._take_in(key, stratum, record, parameters)
 
     def _take_in(self, key: int, stratum: int, record: Floats, parameters: list[NDArray[Any]]) -> None:
@@ -588,6 +591,11 @@ class ReferenceTrial:
         """Return what has become of the patients by a time, where the scenario says."""
         life = self.plan.world.life
         return None if life is None else tally_of(self, life, int(ticks[0]))
+
+    def adverse_events_by(self, ends: Ints, group: Ints, cut: Ints) -> Ints:
+        """Return adverse events by time since randomisation, added up over groups of trials."""
+        assert self.plan.world.life is not None
+        return adverse_events_by_period(self, self.plan.world.life, ends, int(cut[0]))
 
     def log(self, row: int) -> list[LogRow]:
         """Return the event log, in the order in which it was written."""

@@ -92,7 +92,8 @@ class ReferenceCut:
             if first < own or (first == own and not happened and first < NEVER):
                 own, happened = first, True
         else:
-            changes = (p.off,) if strategy == "while_on_treatment" else (p.quit, p.crossed)
+            last = p.off if strategy == "while_on_treatment" else p.quit
+            changes = (None if last is None else last + self._test.window, p.crossed)
             first = min((t for t in changes if t is not None), default=NEVER)
             if first < own:
                 own, happened = first, False
@@ -104,7 +105,8 @@ class ReferenceCut:
         own = (p.readout.get(e, NEVER), p.outcome[e])
         if strategy in ("treatment_policy", "principal_stratum"):
             return own
-        changes = (p.quit, p.died) if strategy == "composite" else (p.quit, p.crossed, p.died)
+        quit_ = None if p.quit is None else p.quit + self._test.window
+        changes = (quit_, p.died) if strategy == "composite" else (quit_, p.crossed, p.died)
         first = min((t for t in changes if t is not None), default=NEVER)
         if first >= p.entry + self._law.readout_ticks:
             return own

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import Kind, LogRow
+from trialsim.contracts import Kind
 from trialsim.draws import Purpose, uniform, unit_exponential
 from trialsim.engines.life import (
     CROSSOVER_PART,
@@ -29,13 +29,12 @@ from trialsim.engines.life import (
     VERDICT_PART,
     WAS_MISSED,
     WITHDRAWAL_PART,
-    LifeLaw,
 )
-from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.operations import adverse_events as events
 from trialsim.operations import visits
 from trialsim.operations.delays import drawn_delay
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
+from trialsim.population.endpoints.remaining import outcome_with
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -207,7 +206,7 @@ class Life:
         while True:
             clock = course.clocks[c]
             clock.pace, clock.group = self._pace_and_group(c)
-            clock.due = int(spent_at(amount, clock.pace, since, c, clock.group, clocks, numbers.grid))
+            clock.due = int(spent_at(amount, clock.pace, since, c, clock.group, *clocks, numbers.grid))
             if self._after_window(c):
                 course.clocks.pop(c)
                 return
@@ -217,7 +216,7 @@ class Life:
                 if interrupt.cause == "stop":
                     return
                 now = self._now
-                amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, clocks)
+                amount = still_to_spend(amount, clock.pace, since, now, c, clock.group, *clocks)
                 since = now
                 continue
             again = self._goes_off(c, occurrence)
@@ -393,7 +392,7 @@ class Life:
 
     def _observe(self, e: int) -> None:
         """Read an outcome out; hazards may depend on it from now on."""
-        value = self.patient.outcome[e]
+        value = self.patient.outcome[e] = self._outcome(e)
         self._write(Kind.READOUT, e, value)
         self.patient.readout[e] = int(self.trial.clock.now)
         self.course.open.discard(e)
@@ -402,6 +401,26 @@ class Life:
         for c in self.course.clocks:
             if self.law.numbers.hear[c, k] != 0.0:
                 self.course.heard[c] = self.course.heard.get(c, 0.0) + self.law.numbers.hear[c, k] * value
+
+    def _outcome(self, e: int) -> float:
+        """Return what a read-out shows: the outcome as randomised, or what the treatment taken has made of it."""
+        numbers, course, trial = self.law.numbers, self.course, self.trial
+        if not course.weight and course.crossed_to is None:
+            return self.patient.outcome[e]
+        law, k = trial.plan.world.outcomes[e], list(numbers.readouts).index(e)
+        arm = self.patient.arm if course.crossed_to is None else course.crossed_to
+        address = (trial.plan.seed, np.array([trial.replicate]), np.array([self.patient.key]))
+        entered = np.array([self.patient.entry / TICKS_PER_DAY])
+        parts = law.linear_parts(self.patient.record[None, :], entered, law.site_effects(*address))
+        main, modifier, drift = (float(part[0]) for part in parts)
+        u = uniform(trial.plan.seed, trial.replicate, self.patient.key, law.purpose, law.draw)
+        intercepts, weight = law.intercepts, numbers.left[course.weight] if course.crossed_to is None else 1.0
+        return float(
+            outcome_with(
+                u, bool(numbers.read_binary[k]), intercepts[0], intercepts[arm], main, modifier if arm else 0.0, drift,
+                law.drift.on_probability, weight, law.sd,
+            )
+        )  # fmt: skip
 
     # ---- adverse events -------------------------------------------------------------------------------------------
 
@@ -539,33 +558,3 @@ class Life:
         if course.last_dose is None:
             self._end_treatment(None)
         self._changed()
-
-
-def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
-    """Return what has become of the patients of a trial by a time, counted the plain way."""
-    columns = tally_columns(law)
-    arms = len(trial.plan.arms)
-    counts = np.zeros((1, arms, len(columns.names)), dtype=np.int64)
-    persons = np.zeros((1, arms, 2), dtype=np.int64)
-    exposure = np.zeros((1, arms, 2 + len(law.terms)), dtype=np.int64)
-    for p in trial.patients:
-        if p.entry > tick:
-            continue
-        seen = [row for row in p.log if row.tick <= tick]
-        for row in seen:
-            if columns.base[row.kind] >= 0:
-                counts[0, p.arm, _column(columns.base[row.kind], columns.width[row.kind], row)] += 1
-        for place, kind in enumerate((Kind.ADVERSE_EVENT, Kind.SERIOUS)):
-            persons[0, p.arm, place] += any(row.kind == kind for row in seen)
-        stay = (tick if p.ended is None else min(tick, p.ended)) - p.entry
-        dosed = NEVER if p.off is None else p.off - p.entry
-        risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.window)]
-        exposure[0, p.arm] += np.array(risks)
-    return LifeTally(counts, persons, exposure)
-
-
-def _column(base: int, width: int, row: LogRow) -> int:
-    """Return the column in which a row of the log is counted."""
-    if width == 0:
-        return int(base)
-    return int(base) + row.part * int(width) + (int(row.value) - 1 if width > 1 else 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.contracts import Bools, Ints, TestPlan
-from trialsim.timegrid import NEVER
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 TREATMENT_POLICY = "treatment_policy"
 WHILE_ON_TREATMENT = "while_on_treatment"
@@ -36,6 +36,7 @@ def ends_by_strategy(
     quit_: Ints,
     crossed: Ints,
     died: Ints,
+    window: int = 0,
 ) -> tuple[Ints, Ints, Ints]:
     """Return event, end of follow-up and when it is known, as a strategy has it; all arrays of one shape, in ticks.
 
@@ -47,9 +48,12 @@ def ends_by_strategy(
         As observed under the treatment policy, NEVER where there is none.
     last_dose, quit_, crossed, died
         The last dose, discontinuation, crossover and death.
+    window
+        Ticks after the last dose that count as on treatment.
     """
     if strategy in (WHILE_ON_TREATMENT, HYPOTHETICAL):
-        until = last_dose if strategy == WHILE_ON_TREATMENT else np.minimum(quit_, crossed)
+        ends = later(last_dose, window) if strategy == WHILE_ON_TREATMENT else quit_
+        until = np.minimum(ends, crossed)
         # At the same tick the event counts: it comes first in the order of an instant.
         cut: Bools = until < exit_
         return (
@@ -64,10 +68,17 @@ def ends_by_strategy(
     return event, exit_, known
 
 
+def later(ticks: Ints, window: int) -> Ints:
+    """Return times moved on by a window; what never comes stays so."""
+    return np.where(ticks < NEVER, ticks + window, ticks)
+
+
 def estimator_of(test: TestPlan) -> str:
     """Return a test's estimator with its strategy, and a flag where the two fit only under assumptions or not at all."""
     if test.strategy == TREATMENT_POLICY:
         return test.analysis.estimator
     flag = FLAGS.get(test.strategy)
     words = f"{test.analysis.estimator}, {test.strategy.replace('_', ' ')} strategy"
+    if test.window:
+        words += f" with {test.window / TICKS_PER_DAY:g} days after the last dose"
     return words if flag is None else f"{words} (flagged: {flag})"

@@ -45,7 +45,8 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     -------
     float
         In the unit of the estimand; NaN where it is not computed: a weighted log hazard ratio, which depends on who is
-        followed for how long, and a conditional log ratio where what becomes of patients changes their outcomes.
+        followed for how long, and a conditional log ratio where what becomes of patients, or their site, changes their
+        outcomes.
     """
     estimand, pair = estimand_of(test), (treatment, control)
     if estimand == "weighted_log_hazard_ratio":
@@ -55,7 +56,7 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     if estimand == "log_odds_ratio":
         return _log_odds_ratio(plan, test, pair)
     if estimand.startswith("conditional_"):
-        if not potential_outcomes.is_solved(plan, test):
+        if not potential_outcomes.is_solved(plan, test) or plan.world.outcomes[test.endpoint].by_site:
             return math.nan
         odds = estimand == "conditional_log_odds_ratio"
         return _conditional_odds(plan, test, pair) if odds else _conditional_hazards(plan, test, pair)
@@ -87,11 +88,10 @@ def _difference_of_curves(plan: Plan, test: TestPlan, pair: Pair) -> float:
         return found[0][mean] - found[1][mean]
     law = plan.world.outcomes[test.endpoint].hazard
     assert law is not None
-    _, parameters = plan.world.truth_parameters(test.endpoint)
-    factors = (parameters[:, pair[0]], parameters[:, pair[1]])
-    days = time_grid(law, pair, factors, until)
+    factors, weights = plan.world.truth_factors(test.endpoint, pair)
+    days = time_grid(law, pair, factors, until, weights)
     treated, untreated = (
-        population_survival(law, arm, f, days) for arm, f in zip(pair, factors, strict=True)
+        population_survival(law, arm, f, days, w) for arm, f, w in zip(pair, factors, weights, strict=True)
     )
     apart = treated - untreated
     return float(np.trapezoid(apart, days)) if mean else float(apart[-1])
@@ -112,8 +112,7 @@ def _kaplan_meier(times: tuple[Ints, Bools], until: float) -> tuple[float, float
 def _log_odds_ratio(plan: Plan, test: TestPlan, pair: Pair) -> float:
     """Return the log odds ratio of the arms' probabilities, which is that of all patients."""
     if potential_outcomes.is_solved(plan, test):
-        _, parameters = plan.world.truth_parameters(test.endpoint)
-        rates = tuple(float(np.mean(parameters[:, arm].astype(np.float64))) * 2.0**-52 for arm in pair)
+        rates = plan.world.mean_responses(test.endpoint, pair)
     else:
         rates = potential_outcomes.expected_under(plan, test, pair)
     if any(rate <= 0.0 or rate >= 1.0 for rate in rates):
@@ -123,9 +122,11 @@ def _log_odds_ratio(plan: Plan, test: TestPlan, pair: Pair) -> float:
 
 def _sample(plan: Plan, test: TestPlan, pair: Pair) -> tuple[Floats, tuple[Floats, Floats]]:
     """Return what the analysis adjusts for, and the outcome's parameters under both arms, of a sample of patients."""
-    records, parameters = plan.world.truth_parameters(test.endpoint)
+    records, parts = plan.world.truth_sample(test.endpoint)
     every = slice(None, None, max(1, -(-len(records) // _LARGEST_SAMPLE)))
-    chosen = parameters[every].astype(np.float64)
+    main, modifier, drift = (part[every] for part in parts)
+    law = plan.world.outcomes[test.endpoint]
+    chosen = law.parameters_of(main, modifier, drift).astype(np.float64)
     return plan.adjustment(test).of(records[every]), (chosen[:, pair[0]], chosen[:, pair[1]])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,15 +25,13 @@ from trialsim.population.endpoints.binary import response_thresholds
 from trialsim.population.endpoints.continuous import expected_values
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors
 from trialsim.population.estimands import cox_log_ratio
+from trialsim.population.mixtures import mixed_factors, nodes_for
 from trialsim.population.patients import PatientSource
 from trialsim.population.predictor import Predictor, linear_predictors
 from trialsim.timegrid import DAYS_PER_YEAR
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-TRUTH_SITES = 10_000
-"""Sites over which true values are averaged where outcomes differ between sites."""
 
 _SITE = int(Purpose.SITE)
 
@@ -113,6 +112,10 @@ class OutcomeLaw:
         """Whether outcomes differ between sites."""
         return self.site_sd > 0.0 or self.site_treatment_sd > 0.0
 
+    def site_deviation(self, arm: int) -> float:
+        """Return the standard deviation of what sites add to the linear predictor in an arm."""
+        return math.hypot(self.site_sd, self.site_treatment_sd) if arm else self.site_sd
+
     def site_effects(self, seed: int, replicates: Ints, keys: Ints) -> Floats:
         """Return what the site of each patient adds to the linear predictor.
 
@@ -130,6 +133,22 @@ class OutcomeLaw:
         if self.by_site:
             _site_effects(seed, replicates, keys, self.draw, self.site_sd, self.site_treatment_sd, out)
         return out
+
+    def linear_parts(
+        self, records: Floats, entry_days: Floats, site_effects: Floats | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return what each patient adds to the linear predictor; see :meth:`parameters`.
+
+        Returns
+        -------
+        main, modifier, drift
+            In every arm, in arms other than control, and by the calendar, ``[patient]`` each.
+        """
+        main, modifier = linear_predictors(self.predictor, records)
+        if site_effects is not None and self.by_site:
+            main, modifier = main + site_effects[0], modifier + site_effects[1]
+        drift = np.zeros(len(records)) if self.drift.none else self.drift.at(entry_days)
+        return main, modifier, drift
 
     def parameters(
         self, records: Floats, entry_days: Floats, site_effects: Floats | None = None
@@ -151,21 +170,32 @@ class OutcomeLaw:
             ``[patient, arm]``: exp(-linear predictor) for survival, a uint64 threshold for binary, the expected value
             for continuous outcomes.
         """
-        main, modifier = linear_predictors(self.predictor, records)
-        if site_effects is not None and self.by_site:
-            main, modifier = main + site_effects[0], modifier + site_effects[1]
-        drift = np.zeros(len(records)) if self.drift.none else self.drift.at(entry_days)
-        shape = (len(records), len(self.intercepts))
+        return self.parameters_of(*self.linear_parts(records, entry_days, site_effects))
+
+    def parameters_of(self, main: Floats, modifier: Floats, drift: Floats, left: float = 1.0) -> NDArray[Any]:
+        """Return what the outcome's law needs of each patient, given the parts of the linear predictor, ``[patient, arm]``.
+
+        Parameters
+        ----------
+        main, modifier, drift
+            From :meth:`linear_parts`.
+        left
+            What is left of the effects of arms on a binary or continuous outcome.
+        """
+        intercepts = self.intercepts
+        if left != 1.0:
+            intercepts, modifier = intercepts[0] + left * (intercepts - intercepts[0]), left * modifier
+        shape = (len(main), len(intercepts))
         if self.kind == "survival":
             factors = np.empty(shape)
             hazard_factors(main, modifier, drift, shape[1], factors)
             return factors
         if self.kind == "binary":
             thresholds = np.empty(shape, dtype=np.uint64)
-            response_thresholds(main, modifier, drift, self.drift.on_probability, self.intercepts, thresholds)
+            response_thresholds(main, modifier, drift, self.drift.on_probability, intercepts, thresholds)
             return thresholds
         expected = np.empty(shape)
-        expected_values(main, modifier, drift, self.intercepts, expected)
+        expected_values(main, modifier, drift, intercepts, expected)
         return expected
 
 
@@ -279,16 +309,18 @@ class World:
 
     def _find_true_value(self, endpoint: int, treatment: int, control: int, follow_up: float) -> float:
         """Return the true effect of two arms on one endpoint."""
-        _, parameters = self.truth_parameters(endpoint)
-        return _true_value(self.outcomes[endpoint], parameters, treatment, control, follow_up)
+        law = self.outcomes[endpoint]
+        _, parts = self.truth_sample(endpoint)
+        if law.hazard is not None:
+            return _true_log_ratio(
+                law, law.hazard, law.parameters_of(*parts), (treatment, control), follow_up
+            )
+        return _true_difference(law, parts, treatment, control)
 
-    def truth_parameters(self, endpoint: int) -> tuple[Floats, NDArray[Any]]:
-        """Return records of patients, ``[patient, column]``, and what an endpoint's law needs of each under each arm."""
+    def truth_sample(self, endpoint: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
+        """Return the patients over whom true values are averaged: records, and parts of an endpoint's linear predictor."""
         law = self.outcomes[endpoint]
         sample, entry = self.sample, self.truth_entry_days
-        if law.by_site and len(sample) < TRUTH_SITES:
-            sample = np.repeat(sample, -(-TRUTH_SITES // len(sample)), axis=0)
-            entry = np.resize(entry, len(sample))
         if not law.drift.none and len(sample) < self.n:
             sample = np.repeat(sample, -(-self.n // len(sample)), axis=0)
             entry = (
@@ -296,10 +328,20 @@ class World:
                 if len(self.sample) > 1
                 else self._all_entries(len(sample))
             )
-        # Every patient of the sample has a site of their own.
-        keys = np.arange(len(sample), dtype=np.int64) << SITE_BITS
-        effects = law.site_effects(TRUTH_SEED, np.full(len(sample), TRUTH_REPLICATE, dtype=np.int64), keys)
-        return sample, law.parameters(sample, entry, effects)
+        return sample, law.linear_parts(sample, entry)
+
+    def truth_factors(
+        self, endpoint: int, arms: tuple[int, int]
+    ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats] | tuple[None, None]]:
+        """Return the factors of those patients under two arms, and their weights where outcomes differ between sites."""
+        law = self.outcomes[endpoint]
+        parameters = law.parameters_of(*self.truth_sample(endpoint)[1])
+        return _over_sites(law, parameters, arms)
+
+    def mean_responses(self, endpoint: int, arms: tuple[int, int]) -> tuple[float, float]:
+        """Return the mean probability of response under two arms, over those patients and over sites."""
+        law, (_, parts) = self.outcomes[endpoint], self.truth_sample(endpoint)
+        return _mean_response(law, parts, arms[0]), _mean_response(law, parts, arms[1])
 
     def _all_entries(self, size: int) -> Floats:
         """Return the entry times in days of every patient of the design, repeated to a size."""
@@ -308,16 +350,52 @@ class World:
         )
 
 
-def _true_value(
-    law: OutcomeLaw, parameters: NDArray[Any], treatment: int, control: int, follow_up: float
+def _true_log_ratio(
+    law: OutcomeLaw, hazard: HazardLaw, parameters: NDArray[Any], arms: tuple[int, int], follow_up: float
 ) -> float:
-    """Return the average effect over patients whose parameters are given."""
-    if law.hazard is not None:
-        factors = (parameters[:, treatment], parameters[:, control])
-        same = np.array_equal(*factors) and all(
-            np.array_equal(piece[treatment], piece[control])
-            for piece in (law.hazard.pieces.begin, law.hazard.pieces.slope, law.hazard.pieces.jump)
-        )
-        return 0.0 if same else cox_log_ratio(law.hazard, (treatment, control), factors, follow_up)
-    values = parameters.astype(np.float64) * 2.0**-52 if law.kind == "binary" else parameters
+    """Return the log hazard ratio of treatment and control over patients whose factors are given, and over sites."""
+    factors = [parameters[:, arm] for arm in arms]
+    sds = [law.site_deviation(arm) for arm in arms]
+    pieces = (hazard.pieces.begin, hazard.pieces.slope, hazard.pieces.jump)
+    alike = all(np.array_equal(piece[arms[0]], piece[arms[1]]) for piece in pieces)
+    if alike and np.array_equal(factors[0], factors[1]) and sds[0] == sds[1]:
+        return 0.0
+    mixed, weights = _over_sites(law, parameters, arms)
+    return cox_log_ratio(hazard, arms, mixed, follow_up, weights)
+
+
+def _over_sites(
+    law: OutcomeLaw, parameters: NDArray[Any], arms: tuple[int, int]
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats] | tuple[None, None]]:
+    """Return factors under two arms with the effects of sites mixed in, and their weights; none without such effects."""
+    factors = (parameters[:, arms[0]], parameters[:, arms[1]])
+    if not law.by_site:
+        return factors, (None, None)
+    first, second = (
+        mixed_factors(each, law.site_deviation(arm)) for each, arm in zip(factors, arms, strict=True)
+    )
+    return (first[0], second[0]), (first[1], second[1])
+
+
+def _true_difference(
+    law: OutcomeLaw, parts: tuple[Floats, Floats, Floats], treatment: int, control: int
+) -> float:
+    """Return the difference of mean outcomes over patients, by their parts of the linear predictor, and over sites."""
+    if law.kind == "binary" and law.by_site:
+        return _mean_response(law, parts, treatment) - _mean_response(law, parts, control)
+    # Effects of sites have mean 0, and a continuous outcome is linear in them.
+    values = law.parameters_of(*parts)
+    values = values.astype(np.float64) * 2.0**-52 if law.kind == "binary" else values
     return float(np.mean(values[:, treatment] - values[:, control]))
+
+
+def _mean_response(law: OutcomeLaw, parts: tuple[Floats, Floats, Floats], arm: int) -> float:
+    """Return the mean probability of response under an arm, over patients and over sites."""
+    main, modifier, drift = parts
+    sd = law.site_deviation(arm)
+    nodes, weights = nodes_for(len(main)) if sd > 0.0 else (np.zeros(1), np.ones(1))
+    chances = [
+        law.parameters_of(main + sd * node, modifier, drift)[:, arm].astype(np.float64).mean()
+        for node in nodes
+    ]
+    return float(weights @ np.array(chances)) * 2.0**-52

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from trialsim.engines.runner import run
+from trialsim.oc.adverse_events import ADVERSE_EVENTS, AdverseEventTally
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 from trialsim.oc.run_writer import TABLES
 from trialsim.scenario.schema import Scenario
@@ -33,6 +34,9 @@ class Collected:
         In a world with sites a row per design, truth, replicate and site, reason of screening failure, or subgroup.
     enrolment
         In a world with sites a row per design, truth, group of sites and time: patients so far, over the trials.
+    adverse_events
+        Where there are adverse events a row per design, truth, group of trials, arm, term and period since randomisation:
+        events and days at risk, over the trials.
     """
 
     trials: pa.Table
@@ -43,6 +47,7 @@ class Collected:
     screening: pa.Table | None = None
     subgroups: pa.Table | None = None
     enrolment: pa.Table | None = None
+    adverse_events: pa.Table | None = None
 
 
 def collect(
@@ -81,17 +86,21 @@ def collect(
         If a name or a number cannot be used.
     """
     blocks: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
-    enrolment = EnrolmentTally()
+    tallies: dict[str, EnrolmentTally | AdverseEventTally] = {
+        ENROLMENT: EnrolmentTally(),
+        ADVERSE_EVENTS: AdverseEventTally(),
+    }
 
     def keep(tables: Mapping[str, pa.Table]) -> None:
         for name, table in tables.items():
-            whole = enrolment.add(table) if name == ENROLMENT else table
+            whole = tallies[name].add(table) if name in tallies else table
             if whole is not None:
                 blocks[name].append(_with_wide_codes(whole))
 
     cells = run(scenario, designs, truths, replicates, seed, engine, workers, keep, progress, chunk)
-    if (last := enrolment.finish()) is not None:
-        blocks[ENROLMENT].append(_with_wide_codes(last))
+    for name, tally in tallies.items():
+        if (last := tally.finish()) is not None:
+            blocks[name].append(_with_wide_codes(last))
     whole = {name: pa.concat_tables(parts).unify_dictionaries() for name, parts in blocks.items() if parts}
     return Collected(**{name: table.combine_chunks() for name, table in whole.items()}, cells=cells)
 

@@ -24,6 +24,18 @@ _COLUMNS = {
     "screening": _CELL | {"replicate", "reason", "failures"},
     "subgroups": _CELL | {"replicate", "subgroup", "candidates", "eligible", "randomised"},
     "enrolment": _CELL | {"group", "time", "planned", "mean", "mcse", "p10", "median", "p90", "trials"},
+    "adverse_events": _CELL
+    | {
+        "trial_group",
+        "arm",
+        "term",
+        "period",
+        "time",
+        "trials",
+        "events",
+        "serious",
+        "risk_days",
+    },
     "cells": _CELL | {"hypothesis", "estimand", "estimator", "true_value", "null", "best_arm", "unit"},
     "effects": frozenset({"truth", "endpoint", "arm", "control", "measure", "conditional", "marginal"}),
 }

@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trialsim.errors import UsageError
+from trialsim.oc.adverse_events import ADVERSE_EVENTS, AdverseEventTally
 from trialsim.oc.columns import Cell, rows_by_cell
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
 ROWS_PER_BATCH = 16_384
-TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment")
-"""Tables of a run; the last four in a world with sites only."""
+TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment", "adverse_events")
+"""Tables of a run; from the fourth on in a world with sites only, the last where there are adverse events."""
 
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"
@@ -46,7 +47,10 @@ class RunWriter:
         # Inside a folder that is there already: it may be a mount point, or lie where nothing can be added.
         self.partial = self._place / partial if self._place.is_dir() else self._place.with_name(partial)
         self._tables: dict[str, TableWriter] = {}
-        self._enrolment = EnrolmentTally()
+        self._tallies: dict[str, EnrolmentTally | AdverseEventTally] = {
+            ENROLMENT: EnrolmentTally(),
+            ADVERSE_EVENTS: AdverseEventTally(),
+        }
         self._finished = False
 
     def __enter__(self) -> Self:
@@ -89,8 +93,8 @@ class RunWriter:
         for name in TABLES:
             if name not in tables:
                 continue
-            if name == ENROLMENT:
-                self._write(name, self._enrolment.add(tables[name]))
+            if name in self._tallies:
+                self._write(name, self._tallies[name].add(tables[name]))
             else:
                 self._write(name, tables[name])
 
@@ -110,7 +114,8 @@ class RunWriter:
         cells
             What is true in each cell.
         """
-        self._write(ENROLMENT, self._enrolment.finish())
+        for name, tally in self._tallies.items():
+            self._write(name, tally.finish())
         for table in self._tables.values():
             table.close()
         pq.write_table(cells, self.partial / "cells.parquet", compression="none")

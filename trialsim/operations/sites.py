@@ -19,7 +19,7 @@ from trialsim.compiled import inline, kernel
 from trialsim.draws import Purpose, uniform, unit, unit_exponential
 from trialsim.operations.delays import delay_law, drawn_delay
 from trialsim.scenario.sites import SiteGroup
-from trialsim.timegrid import DAYS_PER_YEAR, NEVER, delay_ticks, to_ticks
+from trialsim.timegrid import DAYS_PER_YEAR, NEVER, TICKS_PER_DAY, delay_ticks, to_ticks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,6 +33,7 @@ NO_LIMIT = 1 << 40
 _SITE = int(Purpose.SITE)
 _COMPETING = int(Purpose.COMPETING)
 _RATE, _ACTIVATION, _OPENS = 0, 1, 2
+_KINDS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -115,22 +116,56 @@ class SitesLaw:
 
     def expected_arrivals(self, days: Floats) -> Floats:
         """Return the expected number of candidates by each day, all sites opening at their median time, ``[day]``."""
-        total = np.zeros(len(days))
-        opening = np.array([drawn_delay(0.5, int(k), a, b, 1) for k, a, b in self.activation]) / float(
-            1 << 20
+        opening = np.array([drawn_delay(0.5, int(k), a, b, 1) for k, a, b in self.activation])
+        opening = (opening - opening.min()) / float(TICKS_PER_DAY)
+        taken = self.competing_share.max(axis=1, initial=0.0)
+        opens = 1.0 - self.never_opens
+        numbers = np.column_stack(
+            [
+                opening,
+                self.closes / float(TICKS_PER_DAY),
+                opens * self.backlog,
+                opens * self.rate * (1.0 - taken),
+            ]
         )
-        opening = opening - opening.min()
-        for s in range(self.count):
-            since = np.clip(np.minimum(days, self.closes[s] / float(1 << 20)) - opening[s], 0.0, None)
-            grid = np.linspace(0.0, max(float(since.max()), 1e-9), 400)
-            factor = np.interp(grid, self.knot_days[s], self.knot_factor[s])
-            amount = np.concatenate([[0.0], np.cumsum(0.5 * (factor[1:] + factor[:-1]) * np.diff(grid))])
-            kept = 1.0 - (self.competing_share[s].max() if self.competing_share.shape[1] else 0.0)
-            found = self.backlog[s] * (days >= opening[s]) + self.rate[s] * kept * np.interp(
-                since, grid, amount
+        # Sites of a group are alike here, so that each kind of site is worked out once.
+        kinds, members = np.unique(
+            np.hstack([numbers, self.knot_days, self.knot_factor]), axis=0, return_counts=True
+        )
+        knots = self.knot_days.shape[1]
+        total = np.zeros(len(days))
+        for first in range(0, len(kinds), _KINDS_AT_ONCE):
+            part, count = (
+                kinds[first : first + _KINDS_AT_ONCE, :, None],
+                members[first : first + _KINDS_AT_ONCE],
             )
-            total += found * (1.0 - self.never_opens[s])
+            start, close, backlog, rate = (part[:, k] for k in range(4))
+            since = np.maximum(np.minimum(days, close) - start, 0.0)
+            amount = integrated_profile(since, part[:, 4 : 4 + knots], part[:, 4 + knots :])
+            total += count @ (backlog * (days >= start) + rate * amount)
         return total
+
+
+def integrated_profile(since: Floats, knot_days: Floats, knot_factor: Floats) -> Floats:
+    """Return the integral of profiles of rates since opening, ``[kind, day]``: parabolas between knots.
+
+    Parameters
+    ----------
+    since
+        Days since opening, 0 or more, ``[kind, day]``.
+    knot_days, knot_factor
+        Knots of each profile, ``[kind, knot, 1]``; after the last one the rate stays as it is.
+    """
+    last = knot_days.shape[1] - 1
+    total = knot_factor[:, last] * np.maximum(since - knot_days[:, last], 0.0)
+    for j in range(last):
+        width = knot_days[:, j + 1] - knot_days[:, j]
+        bend = np.where(width > 0.0, knot_factor[:, j + 1] - knot_factor[:, j], 0.0) / np.where(
+            width > 0.0, width, 1.0
+        )
+        passed = np.clip(since - knot_days[:, j], 0.0, width)
+        total = total + (knot_factor[:, j] + 0.5 * bend * passed) * passed
+    return total
 
 
 def sites_law(groups: Mapping[str, SiteGroup], horizon: float, grid: int) -> SitesLaw:

@@ -22,51 +22,50 @@ from trialsim.timegrid import NEVER, TICKS_PER_DAY, delay_ticks
 Floats = NDArray[np.float64]
 
 
+STARTS, RATES, BEGIN, WIDTH, SLOPE, JUMP = range(6)
+"""Fields of :attr:`ClockTables.hazards`: those of :class:`~trialsim.stats.piecewise.PiecewiseIntensity`."""
+_FIELDS = {"starts": np.inf, "rates": 0.0, "begin": np.inf, "width": 0.0, "slope": 0.0, "jump": 0.0}
+
+EXPONENT, SCALE = range(2)
+"""Fields of :attr:`ClockTables.shapes`: those of :class:`~trialsim.population.endpoints.survival.HazardLaw`."""
+
+
 class ClockTables(NamedTuple):
-    """The hazards of several clocks, each array ``[clock, group, segment]`` but for the last two, ``[clock]``.
+    """The hazards of several clocks.
+
+    Compiled functions take the two arrays one by one: reading an array from a tuple costs a reference count each time.
 
     Parameters
     ----------
-    starts, rates
-        Break points in days (or baseline cumulative hazard, see :class:`HazardLaw`) and hazards from there on.
-    begin, width, slope, jump
-        Of :class:`~trialsim.stats.piecewise.PiecewiseIntensity`.
-    exponent, scale
-        Of :class:`~trialsim.population.endpoints.survival.HazardLaw`.
+    hazards
+        Break points in days (or baseline cumulative hazard) and what belongs to them, ``[clock, group, field, segment]``.
+    shapes
+        What turns days into baseline cumulative hazard, ``[clock, field]``.
     """
 
-    starts: Floats
-    rates: Floats
-    begin: Floats
-    width: Floats
-    slope: Floats
-    jump: Floats
-    exponent: Floats
-    scale: Floats
+    hazards: Floats
+    shapes: Floats
 
 
 def clock_tables(laws: Sequence[HazardLaw]) -> ClockTables:
     """Return the hazards of some laws as one set of arrays, padded to the same numbers of groups and segments."""
     groups = max(len(law.pieces.begin) for law in laws)
     segments = max(law.pieces.begin.shape[1] for law in laws)
-
-    def padded(name: str, fill: float) -> Floats:
-        out = np.full((len(laws), groups, segments), fill)
+    hazards = np.empty((len(laws), groups, len(_FIELDS), segments))
+    for field, (name, fill) in enumerate(_FIELDS.items()):
+        hazards[:, :, field] = fill
         for c, law in enumerate(laws):
             part = getattr(law.pieces, name)
-            out[c, : part.shape[0], : part.shape[1]] = part
-        return out
+            hazards[c, : part.shape[0], field, : part.shape[1]] = part
+    return ClockTables(hazards, np.array([(law.exponent, law.scale) for law in laws]))
 
-    return ClockTables(
-        starts=padded("starts", np.inf),
-        rates=padded("rates", 0.0),
-        begin=padded("begin", np.inf),
-        width=padded("width", 0.0),
-        slope=padded("slope", 0.0),
-        jump=padded("jump", 0.0),
-        exponent=np.array([law.exponent for law in laws]),
-        scale=np.array([law.scale for law in laws]),
-    )
+
+def with_whole_effect(tables: ClockTables, weights: int) -> Floats:
+    """Return begin, width, slope and jump of clocks whose effect is whole, ``[4, clock, arm, segment]``.
+
+    ``weights`` is how many groups each arm has, the first of them with the whole effect; see :func:`with_weights`.
+    """
+    return np.stack([tables.hazards[:, ::weights, field] for field in (BEGIN, WIDTH, SLOPE, JUMP)])
 
 
 def with_weights(law: HazardLaw, weights: Sequence[float]) -> HazardLaw:
@@ -110,29 +109,31 @@ def with_weights(law: HazardLaw, weights: Sequence[float]) -> HazardLaw:
 
 
 @kernel
-def cumulative_at(ticks, c, g, tables):  # type: ignore[no-untyped-def]
+def cumulative_at(ticks, c, g, hazards, shapes):  # type: ignore[no-untyped-def]
     """Return the cumulative hazard of a clock in a group by a time since entry, for a patient with factor and pace 1."""
     if ticks <= 0:
         return 0.0
     at = ticks / TICKS_PER_DAY
-    if tables.exponent[c] != 1.0:
-        at = power(at / tables.scale[c], 1.0 / tables.exponent[c])
+    if shapes[c, EXPONENT] != 1.0:
+        at = power(at / shapes[c, SCALE], 1.0 / shapes[c, EXPONENT])
     j = 0
-    while j + 1 < tables.starts.shape[2] and tables.starts[c, g, j + 1] <= at:
+    while j + 1 < hazards.shape[3] and hazards[c, g, STARTS, j + 1] <= at:
         j += 1
-    return tables.begin[c, g, j] + tables.rates[c, g, j] * (at - tables.starts[c, g, j])
+    return hazards[c, g, BEGIN, j] + hazards[c, g, RATES, j] * (at - hazards[c, g, STARTS, j])
 
 
 @kernel
-def still_to_spend(amount, pace, since, now, c, g, tables):  # type: ignore[no-untyped-def]
+def still_to_spend(amount, pace, since, now, c, g, hazards, shapes):  # type: ignore[no-untyped-def]
     """Return what is left of an amount of hazard that was spent from ``since`` to ``now`` (ticks since entry)."""
     if pace <= 0.0 or now <= since:
         return amount
-    return amount - pace * (cumulative_at(now, c, g, tables) - cumulative_at(since, c, g, tables))
+    return amount - pace * (
+        cumulative_at(now, c, g, hazards, shapes) - cumulative_at(since, c, g, hazards, shapes)
+    )
 
 
 @kernel
-def spent_at(amount, pace, since, c, g, tables, grid):  # type: ignore[no-untyped-def]
+def spent_at(amount, pace, since, c, g, hazards, shapes, grid):  # type: ignore[no-untyped-def]
     """Return when an amount of hazard will have been spent, in ticks since entry.
 
     Parameters
@@ -143,8 +144,8 @@ def spent_at(amount, pace, since, c, g, tables, grid):  # type: ignore[no-untype
         By how much the patient's state multiplies the hazard; at 0 the clock stands still.
     since
         Ticks since entry from which it is spent.
-    c, g, tables
-        Clock, group, hazards.
+    c, g, hazards, shapes
+        Clock, group, and :class:`ClockTables`.
     grid
         Step of the time grid in ticks.
 
@@ -157,14 +158,17 @@ def spent_at(amount, pace, since, c, g, tables, grid):  # type: ignore[no-untype
         return np.int64(NEVER)
     target = max(amount, 0.0) / pace
     if since > 0:
-        target += cumulative_at(since, c, g, tables)
+        target += cumulative_at(since, c, g, hazards, shapes)
     days = 0.0
-    for j in range(tables.begin.shape[2]):
+    j = 0
+    # Segments that begin with more hazard than the target add nothing.
+    while j < hazards.shape[3] and (j == 0 or hazards[c, g, BEGIN, j] < target):
         days += piece_days(
-            target, tables.begin[c, g, j], tables.width[c, g, j], tables.slope[c, g, j], tables.jump[c, g, j]
-        )
-    if tables.exponent[c] != 1.0:
-        days = tables.scale[c] * power(days, tables.exponent[c])
+            target, hazards[c, g, BEGIN, j], hazards[c, g, WIDTH, j], hazards[c, g, SLOPE, j], hazards[c, g, JUMP, j]
+        )  # fmt: skip
+        j += 1
+    if shapes[c, EXPONENT] != 1.0:
+        days = shapes[c, SCALE] * power(days, shapes[c, EXPONENT])
     return since + delay_ticks(max(days - since / TICKS_PER_DAY, 0.0), grid)
 
 

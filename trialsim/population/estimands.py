@@ -17,7 +17,9 @@ _STEPS = 600
 _FEWER_STEPS = 300
 
 
-def population_survival(law: HazardLaw, arm: int, factors: Floats, days: Floats) -> Floats:
+def population_survival(
+    law: HazardLaw, arm: int, factors: Floats, days: Floats, weights: Floats | None = None
+) -> Floats:
     """Return the survival function of the whole population under one arm.
 
     Parameters
@@ -30,6 +32,8 @@ def population_survival(law: HazardLaw, arm: int, factors: Floats, days: Floats)
         exp(-linear predictor) of each patient in that arm, ``[patient]``.
     days
         Times since entry in days, ``[time]``.
+    weights
+        Share of each patient in the population, ``[patient]``; without them all are alike.
 
     Returns
     -------
@@ -37,17 +41,21 @@ def population_survival(law: HazardLaw, arm: int, factors: Floats, days: Floats)
         ``[time]``: the mean over patients of exp(-cumulative hazard).
     """
     hazard = law.cumulative_hazard(arm, days)
-    distinct, counts = np.unique(factors, return_counts=True)
+    distinct, counts = np.unique(factors, return_counts=True) if weights is None else (factors, weights)
     total = np.zeros_like(hazard)
     for chunk in range(0, len(distinct), 512):
         part = slice(chunk, chunk + 512)
         total += (np.exp(-hazard[None, :] / distinct[part, None]) * counts[part, None]).sum(axis=0)
-    survival: Floats = total / len(factors)
+    survival: Floats = total / counts.sum()
     return survival
 
 
 def time_grid(
-    law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float
+    law: HazardLaw,
+    arms: tuple[int, int],
+    factors: tuple[Floats, Floats],
+    follow_up: float,
+    weights: tuple[Floats, Floats] | tuple[None, None] = (None, None),
 ) -> Floats:
     """Return times in days that follow both survival curves closely up to the end of follow-up."""
     coarse = np.unique(np.concatenate([[0.0], np.geomspace(follow_up * 1e-6, follow_up, 2000)]))
@@ -55,8 +63,8 @@ def time_grid(
     if law.exponent != 1.0:
         inside = law.scale * np.power(inside, law.exponent)
     mean = sum(
-        population_survival(law, arm, f[:: max(1, len(f) // 200)], coarse)
-        for arm, f in zip(arms, factors, strict=True)
+        population_survival(law, arm, f[:: _few(f)], coarse, None if w is None else w[:: _few(f)])
+        for arm, f, w in zip(arms, factors, weights, strict=True)
     )
     highest, lowest = float(np.max(mean)), max(float(np.min(mean)), 1e-7)
     levels = np.unique([np.linspace(highest, lowest, _STEPS), np.geomspace(highest, lowest, _STEPS)])[::-1]
@@ -64,8 +72,17 @@ def time_grid(
     return np.unique(np.concatenate([times, inside[inside < follow_up], [0.0, follow_up]]))
 
 
+def _few(factors: Floats) -> int:
+    """Return the step that takes about 200 of some patients."""
+    return max(1, len(factors) // 200)
+
+
 def cox_log_ratio(
-    law: HazardLaw, arms: tuple[int, int], factors: tuple[Floats, Floats], follow_up: float
+    law: HazardLaw,
+    arms: tuple[int, int],
+    factors: tuple[Floats, Floats],
+    follow_up: float,
+    weights: tuple[Floats, Floats] | tuple[None, None] = (None, None),
 ) -> float:
     """Return the log hazard ratio to which a Cox model of treatment alone converges in an ideal trial.
 
@@ -82,14 +99,18 @@ def cox_log_ratio(
         exp(-linear predictor) of each patient under treatment and under control, ``[patient]`` each.
     follow_up
         Days.
+    weights
+        Share of each patient of both in the population; without them all are alike.
 
     Returns
     -------
     float
         Log hazard ratio of treatment against control.
     """
-    days = time_grid(law, arms, factors, follow_up)
-    treated, control = (population_survival(law, arm, f, days) for arm, f in zip(arms, factors, strict=True))
+    days = time_grid(law, arms, factors, follow_up, weights)
+    treated, control = (
+        population_survival(law, arm, f, days, w) for arm, f, w in zip(arms, factors, weights, strict=True)
+    )
     events_treated, events_control = -np.diff(treated), -np.diff(control)
     at_risk_treated = 0.5 * (treated[1:] + treated[:-1])
     at_risk_control = 0.5 * (control[1:] + control[:-1])

@@ -11,6 +11,11 @@ from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Records
 from trialsim.oc.error_claims import ErrorClaim, error_claims
 from trialsim.oc.measures import definition
+from trialsim.report.adverse_event_figures import (
+    ABOUT_ADVERSE_EVENTS,
+    adverse_event_picture,
+    adverse_events_left_out,
+)
 from trialsim.report.answer import answer
 from trialsim.report.cautions import analysis_cautions
 from trialsim.report.effects_table import EXPLANATION, effects_tables
@@ -27,6 +32,7 @@ from trialsim.report.more_tables import MOST_CELLS, cost_table, more_measures, s
 from trialsim.report.page_style import STYLE
 from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
+from trialsim.report.site_figures import ABOUT_SITES, site_picture, site_table, sites_left_out
 from trialsim.report.tables import TextTable, summary_tables
 
 _PROVENANCE = {
@@ -79,6 +85,7 @@ def page(
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
         *_recruitment(scenario, characteristics, records),
+        *_adverse_events(records),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
         *_more(characteristics),
@@ -206,7 +213,30 @@ def _recruitment(
         _text_table(table),
         *(_figure(picture) for picture in pictures if picture is not None),
         *(f"<p>{escape(text)}</p>" for text in left_out_sentences(records)),
+        *_sites(records),
     ]
+
+
+def _sites(records: Records) -> list[str]:
+    """Return what is shown of single sites."""
+    table, picture = site_table(records), site_picture(records)
+    if table is None:
+        return []
+    return [
+        f"<p>{escape(ABOUT_SITES)}</p>",
+        *([] if picture is None else [_figure(picture)]),
+        _text_table(table),
+        *(f"<p>{escape(text)}</p>" for text in sites_left_out(records)),
+    ]
+
+
+def _adverse_events(records: Records) -> list[str]:
+    """Return the section on adverse events; nothing where there are none."""
+    picture = adverse_event_picture(records)
+    if picture is None:
+        return []
+    texts = (*ABOUT_ADVERSE_EVENTS, *adverse_events_left_out(records))
+    return ["<h2>Adverse events</h2>", *(f"<p>{escape(text)}</p>" for text in texts), _figure(picture)]
 
 
 def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:

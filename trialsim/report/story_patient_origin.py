@@ -68,8 +68,14 @@ def allocation_strata(replay: Replay, records: Floats) -> list[str]:
     plan = replay.plan
     rate, balance = plan.world.stratum_errors, plan.allocation.balance
     names = plan.allocation.strata
-    if names or not (rate and balance):
-        return [_label(replay, names, number) for number in _recorded(replay, names, 0, records, rate)]
+    if names or plan.allocation.by_site or not (rate and balance):
+        labels = [_label(replay, names, number) for number in _recorded(replay, names, 0, records, rate)]
+        sites = plan.world.sites
+        if not plan.allocation.by_site or sites is None:
+            return labels
+        # The site is known without an error.
+        own = [f"site={sites.names[site_of(course.key)]}" for course in replay.courses]
+        return ["/".join(filter(None, pair)) for pair in zip(own, labels, strict=True)]
     margins = [
         [_label(replay, factor, number) for number in _recorded(replay, factor, place, records, rate)]
         for place, factor in enumerate(balance.margins)

@@ -75,7 +75,7 @@ def _allocated(replay: Replay) -> str:
         words["biased_coin"] += f" within strata of {listed(list(allocation.strata))}"
     if allocation.kind in words:
         return words[allocation.kind]
-    within = listed(list(replay.plan.allocation.strata))
+    within = listed(list(allocation.strata))
     return f"allocated{shares} in permuted blocks of {allocation.size} within strata of {within}"
 
 

@@ -29,10 +29,13 @@ def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:
         for rule, options in _mapping(_mapping(design).get("allocation")).items():
             key, how = _BALANCED_BY.get(rule, ("", ""))
             balanced = _names(_mapping(options).get(key))
+            endpoints = _mapping(scenario.get("endpoints"))
+            # Sites make no difference unless an endpoint says so.
+            alike = () if any(_mapping(each).get("site") for each in endpoints.values()) else _site(scenario)
             left_out: dict[tuple[str, ...], list[str]] = {}
             for test in _mapping(_mapping(design).get("tests")):
                 stratified = _strata(_mapping(hypotheses.get(test)).get("analysis"))
-                missing = tuple(one for one in balanced if one not in stratified)
+                missing = tuple(one for one in balanced if one not in (*stratified, *alike))
                 if missing:
                     left_out.setdefault(missing, []).append(test)
             for missing, tests in left_out.items():
@@ -42,6 +45,11 @@ def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:
                     f"{_listed(missing)}: where {'they matter' if len(missing) > 1 else 'it matters'} for the outcome, it "
                     "rejects too rarely. Stratify the analysis, or use a re-randomisation test."
                 )
+
+
+def _site(scenario: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the stratum that is the site, none in a world without sites."""
+    return ("site",) if _mapping(scenario.get("accrual")).get("sites") else ()
 
 
 def _strata(analysis: Any) -> tuple[str, ...]:

@@ -38,6 +38,9 @@ ALLOCATIONS = (
 _ALONE = ("alternating", "simple", "biased_coin")
 """Allocations that may be named without options."""
 
+SITE = "site"
+"""Among the strata of blocks, the site of a patient."""
+
 MEASURES = ("range", "variance", "sd")
 
 Share = Annotated[int, NumberAtom(least=1, most=100, whole=True)]
@@ -144,7 +147,7 @@ class Allocation(Model):
 
     @property
     def strata(self) -> tuple[str, ...]:
-        """The covariates that make the strata."""
+        """The covariates that make the strata; in a world with sites ``site`` is that of the patient."""
         stratified = self.stratified_permuted_blocks or self.biased_coin
         return stratified.strata if stratified is not None else ()
 

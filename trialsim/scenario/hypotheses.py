@@ -105,7 +105,7 @@ class Hypothesis(Model):
     """Two arms compared on one endpoint by one analysis, with the direction that means benefit.
 
     ``follow_up`` is the time since entry to which a true hazard ratio refers; without it, the scenario's
-    horizon.
+    horizon. ``window`` is how long after the last dose ``while_on_treatment`` goes on.
     """
 
     endpoint: Name
@@ -114,6 +114,7 @@ class Hypothesis(Model):
     direction: Annotated[str, WordAtom(("lower", "higher"))]
     strategy: Annotated[str, WordAtom(STRATEGIES)] = "treatment_policy"
     follow_up: PositiveDuration | None = None
+    window: PositiveDuration | None = None
 
     @property
     def analysis(self) -> str:

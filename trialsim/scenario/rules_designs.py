@@ -10,7 +10,8 @@ from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
 from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_looks import look_findings
-from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem, strata_findings
+from trialsim.scenario.rules_strata import allocation_strata_findings
+from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
@@ -86,7 +87,7 @@ def _allocation(at: Place, design: Design, parts: TrialParts) -> Iterator[Findin
         nearest = -(-rule.size // total) * total
         shares = f"the ratio's sum {total}" if rule.ratio is not None else f"the number of arms {total}"
         yield (*inside, "size"), f"{rule.size} is not a multiple of {shares}; {nearest} is"
-    yield from strata_findings((*inside, "strata"), rule.strata, parts.world)
+    yield from allocation_strata_findings((*inside, "strata"), rule, parts.world)
     yield from balance_findings(inside, rule, arms, parts.world)
 
 

@@ -21,6 +21,11 @@ def strategy_findings(parts: TrialParts) -> Iterator[Finding]:
     )
     for name, hypothesis in parts.hypotheses.items():
         at = ("hypotheses", name, "strategy")
+        if hypothesis.window is not None and hypothesis.strategy != "while_on_treatment":
+            yield (
+                ("hypotheses", name, "window"),
+                f"goes with while_on_treatment, and the strategy is {hypothesis.strategy}; leave it out, or take that one",
+            )
         if hypothesis.strategy == "treatment_policy":
             continue
         if not occurs:

@@ -1,0 +1,100 @@
+"""Worlds in which nobody comes, nothing happens or nothing can: a sentence, or a report that says as much."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from tests.unit.recruitment_scenario import RECRUITING
+from tests.unit.test_oc_adverse_events import steady
+from trialsim.errors import ScenarioError
+from trialsim.oc.adverse_events import adverse_event_curves
+from trialsim.oc.characteristics import operating_characteristics
+from trialsim.oc.columns import Cell, records_of
+from trialsim.oc.in_memory import collect
+from trialsim.report.adverse_event_figures import adverse_event_picture
+from trialsim.report.page import page
+from trialsim.report.site_figures import site_table
+from trialsim.scenario.load import scenario_from
+from trialsim.scenario.reading import parse_yaml
+
+DAILY: dict[str, Any] = {"count": 2, "rate": "1 per day"}
+NOBODY: dict[str, dict[str, Any]] = {
+    "no site opens": {"accrual": {"sites": {"a": DAILY | {"never_opens": 1.0}}}},
+    "everybody refuses": {
+        "accrual": {"sites": {"a": DAILY}},
+        "screening": {"consent": {"probability": 0.0, "duration": "1 day"}},
+    },
+    "everybody fails": {"accrual": {"sites": {"a": DAILY}}, "screening": {"eligible": {"probability": 0.0}}},
+}
+
+
+@pytest.mark.parametrize("replicates", [1, 4])
+@pytest.mark.parametrize("world", NOBODY)
+def test_where_nobody_is_randomised_the_report_draws_no_adverse_events(world: str, replicates: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        records = records_of(
+            collect(scenario_from(steady() | NOBODY[world]), ["fixed"], ["here"], replicates, 1)
+        )
+        curves = adverse_event_curves(records, Cell("fixed", "here"))
+        assert curves and all(curve.days.size == 0 and curve.trials == replicates for curve in curves)
+        assert adverse_event_picture(records) is None
+        html = page({}, {}, operating_characteristics(records), records, {})
+    table = site_table(records)
+    assert (
+        table is not None
+        and [row[3] for row in table.rows] == [(f"0.0 ({'one replicate' if replicates == 1 else '0'})",)] * 2
+    )
+    assert "<h2>Adverse events</h2>" not in html
+
+
+def test_a_term_that_ends_has_a_flat_curve_from_then_on() -> None:
+    tree = steady()
+    tree["adverse_events"]["rash"]["baseline"] = {
+        "piecewise": [
+            {"from": "0 days", "hazard": "0.05 per day"},
+            {"from": "50 days", "hazard": "0 per day"},
+        ]
+    }
+    records = records_of(collect(scenario_from(tree), ["fixed"], ["here"], 40, 1))
+    for curve in adverse_event_curves(records, Cell("fixed", "here")):
+        if curve.term == "rash":
+            later = curve.mean[curve.days > 51.0]
+            assert later.size > 5 and (later == later[0]).all() and later[0] > 1.5
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("count", 0, "it must be at least 1"),
+        ("coordinators", 0, "it must be at least 1"),
+        ("cap", 0, "it must be at least 1"),
+        ("rate", "-1 per day", "the rate must be zero or more"),
+        ("backlog", -1, "it must be at least 0"),
+        ("never_opens", 1.5, "it must be at least 0 and at most 1"),
+    ],
+)
+def test_a_site_without_capacity_is_refused_with_a_sentence(key: str, value: Any, words: str) -> None:
+    tree: Any = parse_yaml(RECRUITING)
+    tree["accrual"]["sites"]["big"][key] = value
+    with pytest.raises(ScenarioError) as refusal:
+        scenario_from(tree)
+    (problem,) = refusal.value.problems
+    assert problem.path == f"accrual.sites.big.{key}" and words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("baseline", "words"),
+    [
+        ({"hazard": "0 per day"}, "the rate must be above zero"),
+        ({"piecewise": [{"from": "0 days", "hazard": "0 per day"}]}, "all hazards are zero"),
+    ],
+)
+def test_adverse_events_that_never_come_are_refused_with_a_sentence(baseline: Any, words: str) -> None:
+    tree = steady()
+    tree["adverse_events"]["rash"]["baseline"] = baseline
+    with pytest.raises(ScenarioError, match=words):
+        scenario_from(tree)

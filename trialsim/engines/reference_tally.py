@@ -1,0 +1,66 @@
+"""What has become of the patients of the reference engine by a time, counted the plain way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trialsim.contracts import Ints, Kind, LogRow
+from trialsim.engines.life import LifeLaw
+from trialsim.engines.life_tally import LifeTally, tally_columns
+from trialsim.timegrid import NEVER
+
+if TYPE_CHECKING:
+    from trialsim.engines.reference import ReferenceTrial
+
+
+def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
+    """Return what has become of the patients of a trial by a time, counted the plain way."""
+    columns = tally_columns(law)
+    arms = len(trial.plan.arms)
+    counts = np.zeros((1, arms, len(columns.names)), dtype=np.int64)
+    persons = np.zeros((1, arms, 2), dtype=np.int64)
+    exposure = np.zeros((1, arms, 2 + len(law.terms)), dtype=np.int64)
+    for p in trial.patients:
+        if p.entry > tick:
+            continue
+        seen = [row for row in p.log if row.tick <= tick]
+        for row in seen:
+            if columns.base[row.kind] >= 0:
+                counts[0, p.arm, _column(columns.base[row.kind], columns.width[row.kind], row)] += 1
+        for place, kind in enumerate((Kind.ADVERSE_EVENT, Kind.SERIOUS)):
+            persons[0, p.arm, place] += any(row.kind == kind for row in seen)
+        stay = (tick if p.ended is None else min(tick, p.ended)) - p.entry
+        dosed = NEVER if p.off is None else p.off - p.entry
+        risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.window)]
+        exposure[0, p.arm] += np.array(risks)
+    return LifeTally(counts, persons, exposure)
+
+
+def _column(base: int, width: int, row: LogRow) -> int:
+    """Return the column in which a row of the log is counted."""
+    if width == 0:
+        return int(base)
+    return int(base) + row.part * int(width) + (int(row.value) - 1 if width > 1 else 0)
+
+
+def adverse_events_by_period(trial: ReferenceTrial, law: LifeLaw, ends: Ints, cut: int) -> Ints:
+    """Return adverse events, serious ones and ticks at risk by arm, term and period, ``[1, arm, term, period, 3]``."""
+    found = np.zeros((1, len(trial.plan.arms), len(law.terms), len(ends), 3), dtype=np.int64)
+    periods = list(zip([0, *(int(end) for end in ends[:-1])], [int(end) for end in ends], strict=True))
+    for p in trial.patients:
+        if p.entry > cut:
+            continue
+        mine = found[0, p.arm]
+        stay = (cut if p.ended is None else min(cut, p.ended)) - p.entry
+        off = NEVER if p.off is None else p.off - p.entry
+        for number, (begin, end) in enumerate(periods):
+            for place, kind in enumerate((Kind.ADVERSE_EVENT, Kind.SERIOUS)):
+                for row in p.log:
+                    if row.kind == kind and row.tick <= cut and begin < row.tick - p.entry <= end:
+                        mine[row.part, number, place] += 1
+            for term, window in enumerate(law.numbers.window):
+                until = min(stay, off + int(window), end)
+                mine[term, number, 2] += max(until - begin, 0)
+    return found
