@@ -7,7 +7,7 @@ alpha is one-sided unless named otherwise; arm 0 is control; arrays are ``[repli
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -236,6 +236,10 @@ class DataCut(Protocol):
 
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
+        ...
+
+    def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
+        """Yield for each replicate whether those patients would be on treatment in other allocations, ``[draw, row]``."""
         ...
 
 

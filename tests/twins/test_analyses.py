@@ -65,6 +65,7 @@ def tree(kind: str) -> dict[str, Any]:
             "endpoint": "outcome", "arms": [arm, "control"], "analysis": {analysis: options}, "direction": direction,
         }
         for analysis in ANALYSES_OF_KIND[kind]
+        if not analysis.startswith("rerandomised")  # which are for two arms
         for k, options in enumerate(OPTIONS.get(analysis, [{}]))
         for arm in ("low", "high")
     }  # fmt: skip
@@ -114,6 +115,38 @@ def test_the_engines_agree(kind: str, grid: int) -> None:
     plan = build_plan(scenario_from(tree(kind)), "two_looks", "world", 5, grid)
     found = twin_difference(plan, [*range(6), 2**40])
     assert found is None, str(found)
+
+
+RULES: list[Any] = [
+    {"simple": {"ratio": {"control": 1, "high": 2}}},
+    {"permuted_blocks": {"size": 6, "ratio": {"control": 1, "high": 2}}},
+    {"stratified_permuted_blocks": {"size": 4, "strata": ["sex", "region"]}},
+    {"minimisation": {"factors": ["sex", "region"], "ratio": {"control": 1, "high": 2}}},
+    {"biased_coin": {"strata": ["sex"]}},
+]
+
+
+def rerandomised(kind: str, rule: Any) -> dict[str, Any]:
+    """Return a scenario of two arms with a re-randomisation test."""
+    found = copy.deepcopy(tree(kind)) | {"arms": ["control", "high"]}
+    found["endpoints"]["outcome"]["effect"].pop("low")
+    (name,) = [each for each in ANALYSES_OF_KIND[kind] if each.startswith("rerandomised")]
+    found["hypotheses"] = {
+        "high": next(iter(found["hypotheses"].values()))
+        | {"arms": ["high", "control"], "analysis": {name: {"draws": 99}}}
+    }
+    found["designs"]["two_looks"] |= {"allocation": rule, "tests": {"high": {"alpha": 0.025}}}
+    return found
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: next(iter(rule)))
+@pytest.mark.parametrize("kind", ENDPOINTS)
+def test_the_engines_draw_allocations_again_alike(kind: str, rule: Any) -> None:
+    plan = build_plan(scenario_from(rerandomised(kind, rule)), "two_looks", "world", 5, TICKS_PER_DAY)
+    found = twin_difference(plan, range(5))
+    assert found is None, str(found)
+    result = conduct(start_engine(plan, "fast").start(np.arange(30)))
+    assert len(np.unique(result.z[result.status == Status.OK])) > 2
 
 
 @pytest.mark.parametrize("kind", ENDPOINTS)
@@ -176,3 +209,15 @@ def test_the_engines_agree_on_patients_of_sites(grid: int) -> None:
         for truth in scenario.truths:
             found = twin_difference(build_plan(scenario, design, truth, 3, grid), range(3))
             assert found is None, str(found)
+
+
+def test_the_engines_draw_allocations_again_alike_at_sites() -> None:
+    tree = with_lives()
+    for hypothesis in tree["hypotheses"].values():
+        hypothesis["analysis"] = {"rerandomised_logrank": {"draws": 99}}
+    for design in tree["designs"].values():
+        design["allocation"] = {"stratified_permuted_blocks": {"size": 4, "strata": ["site"]}}
+    scenario = scenario_from(tree)
+    for design in scenario.designs:
+        found = twin_difference(build_plan(scenario, design, "world", 3, TICKS_PER_DAY), range(3))
+        assert found is None, str(found)

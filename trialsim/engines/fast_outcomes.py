@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
+from trialsim.engines.rerandomisation import redrawn_arms
 from trialsim.engines.world import OutcomeLaw
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -182,21 +184,30 @@ class FastCut:
             counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)
 
+    def _here(self) -> tuple[Ints, Ints]:
+        """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""
+        rows, outcome, test = self._point.rows, self._outcome, self._test
+        tick, arm = self._point.tick[:, None], _of(self._chunk.arm, rows)
+        compared = (arm == test.treatment) | (arm == test.control)
+        if outcome.law.kind == "survival":
+            known = _of(self._chunk.entry, rows) <= tick - outcome.law.readout_ticks
+        else:
+            known = _of(outcome.readout_at, rows) <= tick
+        places, patients = np.nonzero(compared & known)
+        return places, patients
+
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
         rows, outcome, test = self._point.rows, self._outcome, self._test
-        tick, shape = self._point.tick[:, None], (len(rows), self._chunk.arm.shape[1])
-        until = tick - outcome.law.readout_ticks
-        arm = np.broadcast_to(_of(self._chunk.arm, rows), shape)
-        compared = (arm == test.treatment) | (arm == test.control)
+        shape = (len(rows), self._chunk.arm.shape[1])
+        until = self._point.tick[:, None] - outcome.law.readout_ticks
+        arm, here = np.broadcast_to(_of(self._chunk.arm, rows), shape), self._here()
         if outcome.law.kind == "survival":
             entry, ended = _of(self._chunk.entry, rows), _of(outcome.exit_at, rows)
-            here = np.nonzero(compared & (entry <= until))
             over = _of(outcome.known_at, rows) <= until
             value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
             event = (over & (_of(outcome.event_at, rows) == ended))[here]
         else:
-            here = np.nonzero(compared & (_of(outcome.readout_at, rows) <= tick))
             value = np.broadcast_to(_of(outcome.value, rows), shape)[here].astype(np.float64)
             event = np.zeros(len(value), dtype=bool)
         strata, _ = self._chunk.patients.strata(test.strata)
@@ -209,6 +220,21 @@ class FastCut:
             event.astype(np.int8),
             covariates[rows[here[0]] if len(covariates) > 1 else 0, here[1]],
         )
+
+    def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
+        """Yield for each replicate whether those patients would be on treatment in other allocations, ``[draw, row]``."""
+        chunk, people = self._chunk, self._chunk.patients
+        places, patients = self._here()
+        ends = np.searchsorted(places, np.arange(len(self._point.rows) + 1))
+        for k, r in enumerate(self._point.rows):
+            rows = patients[ends[k] : ends[k + 1]]
+            known = int(rows[-1]) + 1 if len(rows) else 0
+            keys = people.keys[r] if len(people.keys) else np.arange(people.width)
+            levels = people.counted_levels(r)
+            replicate = int(chunk.replicates[r])
+            yield redrawn_arms(
+                chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
+            )
 
 
 def _of(array: NDArray[Any], rows: Ints) -> NDArray[Any]:

@@ -229,6 +229,15 @@ class Patients:
         found: Floats = self._plan.adjustment(test).of(records)[self._rows]
         return found
 
+    def counted_levels(self, row: int) -> Ints:
+        """Return the level of each margin of which allocation keeps count, of one replicate, ``[patient, margin]``."""
+        balance = self._plan.allocation.balance
+        if balance is None:
+            strata, _ = self.block_strata()
+            return np.asarray(strata[row if len(strata) > 1 else 0][:, None])
+        levels, records, _ = self.levels(balance.margins)
+        return np.asarray(levels[records[row if len(records) > 1 else 0]], dtype=np.int64)
+
     def levels(self, margins: tuple[tuple[str, ...], ...]) -> tuple[NDArray[np.int16], Ints, int]:
         """Return where the patients are counted for the balance of an allocation.
 

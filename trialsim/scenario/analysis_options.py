@@ -11,6 +11,7 @@ from trialsim.scenario.values import Coefficient, Label, Model, NumberAtom, Posi
 
 Weight = Annotated[float, NumberAtom(least=0, most=10)]
 Margin = Annotated[float, NumberAtom(above=-1, below=1)]
+Draws = Annotated[int, NumberAtom(least=99, most=99_999, whole=True)]
 Covariates = Annotated[tuple[Label, ...], Field(max_length=10)]
 Strata = Annotated[tuple[Label, ...], Field(max_length=5)]
 
@@ -86,3 +87,9 @@ class Logistic(Model):
     """Logistic regression on treatment, adjusted where covariates are named."""
 
     covariates: Covariates = ()
+
+
+class Rerandomised(Model):
+    """A test against allocations drawn again by the design's rule."""
+
+    draws: Draws = 999

@@ -18,6 +18,7 @@ from trialsim.scenario.analysis_options import (
     Milestone,
     Plain,
     Procova,
+    Rerandomised,
     RestrictedMean,
     ZTest,
 )
@@ -26,9 +27,23 @@ from trialsim.scenario.values import ONE_KEY, Model, Name, WordAtom, exactly_one
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 ANALYSES_OF_KIND = {
-    "survival": ("logrank", "fleming_harrington", "cox", "restricted_mean", "milestone"),
-    "continuous": ("t_test", "welch", "z_test", "ancova", "procova"),
-    "binary": ("score_test", "fisher", "miettinen_nurminen", "cochran_mantel_haenszel", "logistic"),
+    "survival": (
+        "logrank",
+        "fleming_harrington",
+        "cox",
+        "restricted_mean",
+        "milestone",
+        "rerandomised_logrank",
+    ),
+    "continuous": ("t_test", "welch", "z_test", "ancova", "procova", "rerandomised_means"),
+    "binary": (
+        "score_test",
+        "fisher",
+        "miettinen_nurminen",
+        "cochran_mantel_haenszel",
+        "logistic",
+        "rerandomised_proportions",
+    ),
 }
 ANALYSES = tuple(name for names in ANALYSES_OF_KIND.values() for name in names)
 _WANTED = {
@@ -55,16 +70,19 @@ class Analysis(Model):
     cox: Cox | None = None
     restricted_mean: RestrictedMean | None = None
     milestone: Milestone | None = None
+    rerandomised_logrank: Rerandomised | None = None
     t_test: Plain | None = None
     welch: Plain | None = None
     z_test: ZTest | None = None
     ancova: Ancova | None = None
     procova: Procova | None = None
+    rerandomised_means: Rerandomised | None = None
     score_test: Plain | None = None
     fisher: Plain | None = None
     miettinen_nurminen: MiettinenNurminen | None = None
     cochran_mantel_haenszel: CochranMantelHaenszel | None = None
     logistic: Logistic | None = None
+    rerandomised_proportions: Rerandomised | None = None
 
     @model_validator(mode="before")
     @classmethod

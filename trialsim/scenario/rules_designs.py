@@ -7,7 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
-from trialsim.scenario.rules_analyses import analysis_findings
+from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
@@ -97,7 +97,10 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     for name in design.tests:
         if name not in parts.hypothesis_names:
             yield (*at, "tests", name), unknown("the hypothesis", name, parts.hypothesis_names)
-        elif name in parts.hypotheses and parts.world.arms is not None:
+            continue
+        if name in parts.hypotheses:
+            yield from rerandomised_findings(at, name, parts.hypotheses[name], design, len(arms))
+        if name in parts.hypotheses and parts.world.arms is not None:
             absent = [
                 arm for arm in parts.hypotheses[name].arms if arm in parts.world.arms and arm not in arms
             ]
