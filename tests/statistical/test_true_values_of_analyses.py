@@ -236,3 +236,26 @@ def test_a_weighted_log_rank_test_has_no_true_value_but_a_null() -> None:
         assert math.isnan(cell["true_value"])
         assert cell["null"] is null
         assert cell["estimand"] == "weighted_log_hazard_ratio"
+
+
+@pytest.mark.parametrize(
+    ("direction", "margin", "ratio", "null"),
+    [
+        ("higher", 0.0, 1.0, True),
+        ("higher", -0.1, 1.0, False),  # no worse than by 0.1
+        ("higher", -0.1, 0.5, True),  # from 0.3 to 0.176
+        ("higher", 0.1, 1.3, True),
+        ("lower", 0.1, 1.0, False),
+        ("lower", 0.1, 1.7, True),
+        ("lower", -0.1, 0.5, False),
+    ],
+)
+def test_the_null_hypothesis_of_a_margin(direction: str, margin: float, ratio: float, null: bool) -> None:
+    analyses = {"margin": {"miettinen_nurminen": {"margin": margin}}}
+    _, _, (cell,) = run_of(scenario(binary(effect={"treatment": ratio}), analyses, direction, n=40), 2)
+    assert cell["null"] is null
+    at = 0.3 * ratio / (0.7 + 0.3 * ratio) - 0.3
+    assert cell["true_value"] == pytest.approx(at, abs=1e-9)
+    assert cell["best_arm"] == (
+        "" if ratio == 1.0 else "treatment" if (ratio > 1.0) == (direction == "higher") else "control"
+    )

@@ -15,7 +15,7 @@ from trialsim.analyses.score_test import ScoreTest
 from trialsim.contracts import DataCut, Estimates, Status
 from trialsim.stats.rerandomisation import logrank_scores, rerandomisation_tail
 
-_INCREMENTS = "not used: z is that of a p-value; independent asymptotically where the plain test's are"
+_INCREMENTS = "z is that of a p-value; independent asymptotically where those of the plain test are"
 
 
 def _rerandomised(

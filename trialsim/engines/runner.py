@@ -21,7 +21,7 @@ from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
 from trialsim.engines.strategies import estimator_of
-from trialsim.engines.true_values import benefit, estimand_of, true_value
+from trialsim.engines.true_values import benefit, benefit_beyond_margin, estimand_of, true_value
 from trialsim.engines.worker_process import settle
 from trialsim.errors import UsageError, names_given, require_whole
 from trialsim.scenario.load import patient_table
@@ -289,8 +289,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "estimand": estimand_of(test),
                     "estimator": estimator_of(test),
                     "true_value": value,
-                    "null": benefit(plan, test, test.treatment, test.control)
-                    <= _smallest(plan, test.endpoint),
+                    "null": benefit_beyond_margin(plan, test) <= _smallest(plan, test.endpoint),
                     "best_arm": best,
                     "alpha": test.alpha,
                     "unit": _unit(plan, test),

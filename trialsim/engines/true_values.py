@@ -77,6 +77,15 @@ def benefit(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
     return -value if lower else value
 
 
+def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
+    """Return by how much the true effect is better than what a test's null hypothesis allows; above 0 it is false.
+
+    The null hypothesis is no benefit, or, where the analysis has a margin, an effect that is no better than the margin.
+    """
+    margin = float(test.options.get("margin", 0.0))
+    return benefit(plan, test, test.treatment, test.control) - (-margin if test.lower_is_better else margin)
+
+
 def _difference_of_curves(plan: Plan, test: TestPlan, pair: Pair) -> float:
     """Return the difference of restricted means, or of survival at a milestone."""
     mean = "up_to" in test.options

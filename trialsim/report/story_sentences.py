@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.engines.strategies import FLAGS
-from trialsim.engines.true_values import benefit, estimand_of, true_value
+from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
 from trialsim.report.numbers import plain
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
@@ -80,9 +80,8 @@ def _allocated(replay: Replay) -> str:
 
 
 def _benefit(replay: Replay, test: int) -> float:
-    """Return the true effect of a test, positive where it is a benefit."""
-    plan = replay.plan.tests[test]
-    return benefit(replay.plan, plan, plan.treatment, plan.control)
+    """Return the true effect of a test, positive where it is a benefit, or better than the margin where there is one."""
+    return benefit_beyond_margin(replay.plan, replay.plan.tests[test])
 
 
 def _effect(replay: Replay, test: int, value: float) -> str:
