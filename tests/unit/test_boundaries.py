@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
-from trialsim import ScenarioError
+from trialsim import ScenarioError, UsageError
 from trialsim.designs import Boundaries, group_sequential
 from trialsim.stats.group_sequential.bounds import NoBoundsError, Wanted, solve_power
 from trialsim.stats.group_sequential.recursion import stage_probabilities
@@ -394,6 +394,20 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "parameter alone": ({"futility_parameter": 1.0}, "given without futility"),
     "binding alone": ({"futility_binding": True}, "asked for without futility"),
     "times": ({"spending_times": [0.5]}, "1 are given for 2 looks"),
+    "binding in words": (
+        {"futility": "z", "futility_parameter": 0.0, "futility_binding": "no"},
+        "futility_binding: 'no' is given; it is true or false",
+    ),
+    "rate beyond a float": ({"information": [10**400, 1]}, r"information\[0\]: inf is not allowed"),
+    "rates in no list": ({"information": np.array(1.0)}, "information: a list is given"),
+    "alpha beyond a float": ({"alpha": 10**400}, "alpha: a whole number of more than 18 digits is not allowed"),
+    "sides in a list": ({"sides": np.array([1, 2])}, "sides: a list is not allowed"),
+    "parameter beyond a float": (
+        {"efficacy": "wang_tsiatis", "efficacy_parameter": 10**400}, "the parameter of wang_tsiatis is inf",
+    ),
+    "parameter in no list": (
+        {"efficacy": "user_defined", "efficacy_parameter": np.array(0.2)}, "by each of the 2 looks",
+    ),
     "times fall": ({"spending_times": [0.5, 0.4]}, "above 0 and never fall"),
 }  # fmt: skip
 
@@ -403,6 +417,20 @@ def test_what_cannot_be_is_refused_with_a_sentence(case: str) -> None:
     changed, sentence = REFUSED[case]
     with pytest.raises(ScenarioError, match=sentence):
         group_sequential(**{"information": [0.5, 1.0], **changed})
+
+
+@pytest.mark.parametrize(
+    "z", [[1.0], [1.0, 2.0, 3.0], [[1.0, 2.0], [3.0, 4.0]], 1.0, "x", [None, 1.0]], ids=str
+)
+def test_conditional_power_takes_one_statistic_for_each_look(z: Any) -> None:
+    with pytest.raises(UsageError, match="it takes 2 numbers, one for each look"):
+        group_sequential([0.5, 1.0]).conditional_power(z)
+
+
+@pytest.mark.parametrize("effect", [float("nan"), float("inf"), "x", None, [1.0, 2.0]], ids=str)
+def test_an_effect_is_a_finite_number(effect: Any) -> None:
+    with pytest.raises(UsageError, match="it must be a finite number"):
+        group_sequential([0.5, 1.0]).at(effect)
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -140,6 +140,7 @@ def test_a_picture_is_drawn_and_not_replaced(
     [
         (("--information", "0.5,x"), "--information: 'x' is not a number"),
         (("--information", "0.5,1/0"), "--information: '1/0' is not a number"),
+        (("--information", f"0.5,1{'0' * 400}/1"), "is not a number; write numbers such as"),
         (("--information", "0.5,0.5,1"), "information[1]: 0.5 follows 0.5; information rates ascend"),
         ((*THIRDS, "--efficacy", "pocok"), "Did you mean 'pocock'?"),
         (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from trialsim.cli.ending import Ended
 from trialsim.engines import worker_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -158,3 +159,11 @@ def test_a_closed_output_is_no_failure(closed: str) -> None:
     )
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_can_be_raised_anew_from_its_arguments(number: int) -> None:
+    end = Ended(128 + number)
+    again = type(end)(*end.args)
+    assert (again.code, again.sentence) == (end.code, end.sentence)
+    assert again.code == 128 + number

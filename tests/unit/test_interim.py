@@ -350,6 +350,25 @@ def test_every_problem_of_the_design_is_told_at_once(
             "arm: no patient with data has the arm 'treated'; there are treatment",
         ),
         ({"columns": {"arm": "arm", "time": "weeks", "event": "died"}}, "the column 'weeks' is unknown"),
+        (
+            {"looks": [{"z": 1e308, "at": 50}]},
+            "looks[0].z: 1e+308 is not allowed; a statistic lies from -37 to 37",
+        ),
+        (
+            {"design": {"information": [f"1{'0' * 400}/1", 1]}},
+            "design.information: a list is given; it takes numbers",
+        ),
+        (
+            {
+                "design": {
+                    "information": [0.5, 1],
+                    "futility": "z",
+                    "futility_parameter": 0,
+                    "futility_binding": "no",
+                }
+            },
+            "design.futility_binding: 'no' is given; it is true or false",
+        ),
     ],
     ids=str,
 )
@@ -370,9 +389,84 @@ def test_every_value_of_the_data_that_cannot_be_used_is_told(
     assert "line 304, died: '2' is given; it takes 1 or 0" in said
     assert "line 305, months: '' is given" in said and "line 305, died: '' is given" in said
     many = [("control", "x", 0)] * 50
-    assert "more values cannot be used" in refused(
+    assert "more values or lines cannot be used" in refused(
         capsys, *written(tmp_path, SURVIVAL, "arm,months,died", many)
     )
+
+
+def test_one_wrong_key_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for change in ({"direction": "up"}, {"analysis": "log_rank"}):
+        said = refused(capsys, *written(tmp_path, SURVIVAL | change, "arm,months,died", survival_rows()))
+        assert ": 1 problem\n" in said
+
+
+def test_a_stop_and_later_data_that_contradict_each_other_are_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [row for day in range(1, 90) for row in (("treatment", day, 1), ("control", 1000, 0))]
+    design = SURVIVAL | {"looks": [{"z": 37, "at": 50}]}
+    said = refused(capsys, *written(tmp_path, design, "arm,months,died", rows))
+    assert "looks[0].z: z = 37 at the look that rejected and -14.7658 of all data are too far apart" in said
+
+
+def test_columns_and_lines_that_can_be_read_in_two_ways_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = survival_rows()
+    twice = [(*row, 5) for row in rows]
+    said = refused(capsys, *written(tmp_path, SURVIVAL, "arm,months,died,months", twice))
+    assert "months: there are 2 columns of this name" in said
+    comma = [
+        *rows,
+        ("control", 3, 1, 1),
+    ]  # 3,1 is 3.1 with a decimal comma: read by columns it has an event at 3
+    said = refused(capsys, *written(tmp_path, SURVIVAL, "arm,months,died", comma))
+    assert "line 302: it has 4 values for 3 columns" in said
+    for text in ("1_000", "1e308", "nan"):
+        said = refused(capsys, *written(tmp_path, SURVIVAL, "arm,months,died", [*rows, ("control", text, 1)]))
+        assert f"line 302, months: '{text}' is given; it takes a time from 0 on" in said
+    stratified = SURVIVAL | {"analysis": {"logrank": {"strata": ["sex"]}}}
+    said = refused(
+        capsys, *written(tmp_path, stratified, "arm,months,died,sex", [(*rows[0], "f"), (*rows[1], "")])
+    )
+    assert "line 3, sex: it is empty; every patient belongs to a stratum" in said
+
+
+def test_a_table_is_the_same_however_it_is_laid_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plain = survival_look(capsys, tmp_path)
+    data, file = written(tmp_path, SURVIVAL, "arm,months,died", survival_rows())
+    text = data.read_text()
+    layouts = {
+        "byte order mark": "\ufeff" + text,
+        "Windows": text.replace("\n", "\r\n"),
+        "old Macintosh": text.replace("\n", "\r"),
+        "empty lines first and between": "\n\n" + text.replace("\n", "\n\n"),
+        "trailing commas": text.replace("\n", ",,\n"),
+        "notes of several lines": "\n".join(
+            line + (",note" if place == 0 else ',"a\nb\u2028c, d"')
+            for place, line in enumerate(text.splitlines())
+        ),
+    }
+    for name, layout in layouts.items():
+        data.write_bytes(layout.encode())
+        assert entry.main(["analyse", str(data), "--design", str(file), "--json"]) == 0, name
+        assert json.loads(capsys.readouterr().out) == plain, name
+    data.write_text(layouts["notes of several lines"] + "\ncontrol,x,1,\n", encoding="utf-8")
+    assert f"line {2 * 300 + 2}, months: 'x'" in refused(capsys, data, file)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "scale"), [("t_test", 1e-157), ({"z_test": {"sd": 1e-9}}, 1e20)], ids=str
+)
+def test_values_in_an_absurd_unit_are_told(
+    analysis: Any, scale: float, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [("placebo" if place % 2 else "active", place % 7 * scale) for place in range(100)]
+    said = refused(capsys, *written(tmp_path, CONTINUOUS | {"analysis": analysis}, "group,change", rows))
+    assert "check the unit of the values" in said
+    assert "Warning" not in said
 
 
 def test_files_that_cannot_be_read_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

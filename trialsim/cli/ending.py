@@ -13,19 +13,18 @@ _WORDS = {"SIGTERM": "Ended on request (SIGTERM).", "SIGHUP": "Ended: the termin
 
 
 class Ended(SystemExit):
-    """A request to end; ``code`` is what a shell reports for its signal.
+    """A request to end.
 
     Parameters
     ----------
-    name
-        Of the signal.
-    number
-        Of the signal.
+    code
+        What a shell reports for its signal: 128 and its number. It alone makes the exception, so that compiled code
+        which raises it anew from its arguments can do so.
     """
 
-    def __init__(self, name: str, number: int) -> None:
-        super().__init__(128 + number)
-        self.sentence = _WORDS[name]
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.sentence = _WORDS[signal.Signals(code - 128).name]
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def requests_to_end() -> Iterator[None]:
             os._exit(128 + number)
         for each in before:  # one request is enough: another must not disturb the clean-up
             signal.signal(each, signal.SIG_IGN)
-        raise Ended(signal.Signals(number).name, number)
+        raise Ended(128 + number)
 
     for name in _WORDS:
         number = getattr(signal, name, None)

@@ -15,7 +15,7 @@ def _number(option: str, text: str) -> float:
     """Return a number or a ratio of two, such as 1/3."""
     try:
         return float(text) if "/" not in text else float(Fraction(text.replace(" ", "")))
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ArithmeticError):
         raise UsageError(
             f"{option}: {text.strip()!r} is not a number; write numbers such as 0.5 or 1/3, separated by commas."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.designs.boundary_checks import checked
+from trialsim.designs.boundary_families import real, several
 from trialsim.designs.boundary_request import BoundaryRequest, Parameter, refused
-from trialsim.errors import Problem
+from trialsim.errors import Problem, UsageError
+from trialsim.scenario.wording import shown
 from trialsim.stats.group_sequential.bounds import Bounds, NoBoundsError, solve_drift, solve_power
 from trialsim.stats.group_sequential.characteristics import Characteristics, characteristics
 from trialsim.stats.group_sequential.scales import conditional_power, effect_estimate, nominal_p
@@ -114,15 +117,32 @@ class Boundaries:
         -------
         Floats
             By look; not a number at the last.
+
+        Raises
+        ------
+        UsageError
+            Where there is not one number for each look, or the effect is no number.
         """
-        drift = None if effect is None else self.drift * effect / self.request.effect
-        at = np.asarray(z, dtype=np.float64)
+        drift = None if effect is None else self._drift_of(effect)
+        given = [real(each) for each in several(z) or ()]
+        if None in given or len(given) != len(self.information_rates):
+            raise UsageError(
+                f"z is {shown(z)}; it takes {len(self.information_rates)} numbers, one for each look."
+            )
+        at = np.array(given, dtype=np.float64)
         return conditional_power(at, self.information_rates, float(self.efficacy_z[-1]), drift)
 
     def at(self, effect: float) -> Characteristics:
         """Return power, stopping chances and the mean information rate under any effect, futility bounds obeyed."""
-        drift = self.drift * effect / self.request.effect
+        drift = self._drift_of(effect)
         return _characteristics(self.request, self.information_rates, self.efficacy_z, self.futility_z, drift)
+
+    def _drift_of(self, effect: float) -> float:
+        """Return the mean of the statistic at information rate 1 under an effect."""
+        number = real(effect)
+        if number is None or not math.isfinite(number):
+            raise UsageError(f"effect is {shown(effect)}; it must be a finite number.")
+        return self.drift * number / self.request.effect
 
     def monitored(
         self, information: Sequence[float], spending_times: Sequence[float] | None = None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.designs.boundary_families import EFFICACY, FUTILITY, efficacy_of, futility_of, objection
+from trialsim.designs.boundary_families import (
+    EFFICACY,
+    FUTILITY,
+    efficacy_of,
+    futility_of,
+    objection,
+    real,
+    several,
+)
 from trialsim.designs.boundary_request import BoundaryRequest, refused
 from trialsim.errors import Problem
 from trialsim.scenario.wording import shown
@@ -43,8 +49,7 @@ def checked(asked: BoundaryRequest, planned: bool) -> bounds.Wanted:
     """
     problems: list[Problem] = []
     rates = _rates(asked.information, problems)
-    n_looks = len(asked.information) if rates is None and _has_length(asked.information) else 0
-    n_looks = n_looks if rates is None else len(rates)
+    n_looks = len(several(asked.information) or ()) if rates is None else len(rates)
     times = rates
     if asked.spending_times is not None:
         times = _spending_times(asked.spending_times, n_looks, problems)
@@ -70,21 +75,16 @@ def checked(asked: BoundaryRequest, planned: bool) -> bounds.Wanted:
     )
 
 
-def _has_length(given: object) -> bool:
-    return isinstance(given, Sequence | np.ndarray) and not isinstance(given, str)
-
-
 def _ascending(name: str, given: Any, problems: list[Problem]) -> Floats | None:
     """Return numbers as an array, or None and a problem."""
-    numeric = _has_length(given) and all(
-        isinstance(each, Real) and not isinstance(each, bool) for each in given
-    )
-    if not numeric:
+    given_one_by_one = several(given)
+    numbers = [real(each) for each in given_one_by_one or []]
+    if given_one_by_one is None or None in numbers:
         problems.append(
             Problem(name, f"{shown(given)} is given; it takes numbers, one for each look, such as 0.5, 1.")
         )
         return None
-    return np.array([float(each) for each in given])
+    return np.array(numbers, dtype=np.float64)
 
 
 def _rates(given: Any, problems: list[Problem]) -> Floats | None:
@@ -140,7 +140,7 @@ def _check_numbers(asked: BoundaryRequest, problems: list[Problem]) -> bool:
                 f"{shown(asked.alpha)} is not allowed; it lies from {LEAST_ALPHA:g} to {MOST_ALPHA:g}.",
             )
         )
-    if asked.sides not in (1, 2) or isinstance(asked.sides, bool):
+    if real(asked.sides) not in (1.0, 2.0):
         problems.append(Problem("sides", f"{shown(asked.sides)} is not allowed; it is 1 or 2."))
     if not _number_within(asked.power, 0.0, 1.0 - 1e-9) or (
         len(problems) == before and asked.power <= asked.alpha
@@ -163,9 +163,8 @@ def _check_numbers(asked: BoundaryRequest, problems: list[Problem]) -> bool:
 
 
 def _number_within(given: Any, least: float, most: float) -> bool:
-    if isinstance(given, bool) or not isinstance(given, Real):
-        return False
-    return least <= float(given) <= most
+    number = real(given)
+    return number is not None and least <= number <= most
 
 
 def _check_families(
@@ -176,12 +175,16 @@ def _check_families(
     wrong = objection(asked.efficacy, asked.efficacy_parameter, EFFICACY, n_looks, alpha)
     if wrong:
         problems.append(Problem("efficacy", wrong))
+    if not isinstance(asked.futility_binding, bool | np.bool_):
+        problems.append(
+            Problem("futility_binding", f"{shown(asked.futility_binding)} is given; it is true or false.")
+        )
     if asked.futility is None:
         if asked.futility_parameter is not None:
             problems.append(
                 Problem("futility_parameter", "it is given without futility; name a family, or leave it out.")
             )
-        if asked.futility_binding:
+        if asked.futility_binding is True:
             problems.append(
                 Problem(
                     "futility_binding", "it is asked for without futility; name a family, or leave it out."

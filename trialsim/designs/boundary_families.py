@@ -63,7 +63,9 @@ def futility_of(
 ) -> Floats | futility.FutilityRule:
     """Return the type II error spent by each look, or the rule."""
     if name == "z":
-        return futility.z_rule(np.append(np.broadcast_to(np.asarray(parameter), len(rates) - 1), -np.inf))
+        return futility.z_rule(
+            np.append(np.broadcast_to(np.asarray(_numbers(parameter)), len(rates) - 1), -np.inf)
+        )
     if name in RULES:
         return futility.conditional_power_rule(rates, _number(name, parameter), name != "conditional_power")
     if name == "haybittle_peto":
@@ -148,25 +150,35 @@ def _spent_objection(parameter: Any, n_looks: int, level: float) -> str | None:
     return None
 
 
+def real(given: Any) -> float | None:
+    """Return a number as Python's; None where it is something else, infinite where it is too large for one."""
+    if isinstance(given, bool) or not isinstance(given, Real):
+        return None
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf if given == abs(given) else -math.inf
+
+
+def several(given: Any) -> list[Any] | None:
+    """Return what a list, a tuple or an array of one dimension or more holds; None for something else."""
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray) or np.ndim(given) == 0:
+        return None
+    return list(given)
+
+
 def _numbers(parameter: Any) -> tuple[float, ...] | None:
     """Return a number, or some, as a tuple; None where it is something else."""
-    if isinstance(parameter, Real) and not isinstance(parameter, bool):
-        return (float(parameter),)
-    if isinstance(parameter, str) or not isinstance(parameter, Sequence | np.ndarray):
-        return None
-    if not all(isinstance(each, Real) and not isinstance(each, bool) for each in parameter):
-        return None
-    return tuple(float(each) for each in parameter)
+    alone = real(parameter)
+    found = [alone] if alone is not None else [real(each) for each in several(parameter) or [None]]
+    return None if None in found else tuple(each for each in found if each is not None)
 
 
 def _pairs(parameter: Any) -> tuple[tuple[float, float], ...] | None:
     """Return the knots; None where the parameter is something else than pairs of numbers."""
-    if isinstance(parameter, str) or not isinstance(parameter, Sequence | np.ndarray):
-        return None
-    found = [_numbers(each) for each in parameter]
-    if any(each is None or len(each) != 2 for each in found):
-        return None
-    return tuple((each[0], each[1]) for each in found if each is not None)
+    found = [_numbers(each) for each in several(parameter) or [None]]
+    pairs = tuple((each[0], each[1]) for each in found if each is not None and len(each) == 2)
+    return pairs if len(pairs) == len(found) else None
 
 
 def _exponent(name: str, parameter: Any) -> float:

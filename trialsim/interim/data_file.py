@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,9 @@ from trialsim.scenario.wording import listed, shown, unknown
 Floats = NDArray[np.float64]
 
 MOST_PROBLEMS = 20
+LARGEST = 1e100
+"""Largest value of an outcome: squares and their sums stay finite."""
+
 _TRUTHS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
 _MISSING = {"", "na", "n/a", "nan", "null", "."}
 
@@ -97,19 +101,30 @@ def load_trial_data(path: Path, design: InterimDesign) -> TrialData:
     except UnicodeDecodeError:
         raise ScenarioError([Problem("", "it is not UTF-8 text; save it as UTF-8")], str(path)) from None
     try:
-        header, *lines = csv.reader(text.splitlines(), strict=True)
-    except ValueError:
-        header, lines = [], []
+        header, lines = _table(text)
     except csv.Error as error:
         raise ScenarioError([Problem("", f"it cannot be read as CSV: {error}")], str(path)) from None
     if not lines:
         nothing = "it holds no patient; a header and a line a patient are expected"
         raise ScenarioError([Problem("", nothing)], str(path))
-    reader = _Lines([name.strip() for name in header], design)
+    reader = _Lines(header, design)
     data = reader.read(lines)
     if reader.problems:
         raise ScenarioError(reader.problems, str(path))
     return data
+
+
+def _table(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the names of the columns, and the number in the file and the cells of every line that is not empty."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = []
+    before = 0
+    for line in reader:
+        cells = [cell.strip() for cell in line]
+        if any(cells):
+            lines.append((before + 1, cells))
+        before = reader.line_num
+    return (lines[0][1], lines[1:]) if lines else ([], [])
 
 
 class _Lines:
@@ -123,8 +138,11 @@ class _Lines:
         for column in dict.fromkeys((*design.columns.values(), *design.strata)):
             if column not in header:
                 self.problems.append(Problem("", unknown("the column", column, header)))
+            elif header.count(column) > 1:
+                twice = f"there are {header.count(column)} columns of this name; keep one, or name them apart"
+                self.problems.append(Problem(column, twice))
 
-    def read(self, lines: list[list[str]]) -> TrialData:
+    def read(self, lines: list[tuple[int, list[str]]]) -> TrialData:
         """Return the data; where there are problems it is not to be used."""
         if self.problems:
             return TrialData(*(np.empty(0),) * 4, 0, {})  # type: ignore[arg-type]
@@ -133,12 +151,15 @@ class _Lines:
         kept: list[tuple[bool, float, bool, tuple[str, ...]]] = []
         others: Counter[str] = Counter()
         missing = 0
-        for number, line in enumerate(lines, start=2):
-            if not any(line):
+        for number, line in lines:
+            if any(line[len(self.header) :]):
+                self._say(
+                    f"line {number}",
+                    f"it has {len(line)} values for {len(self.header)} columns; quote a value that holds a comma, and "
+                    "write decimals with a point",
+                )
                 continue
-            cells = dict.fromkeys(self.header, "") | {
-                name: text.strip() for name, text in zip(self.header, line)
-            }
+            cells = dict.fromkeys(self.header, "") | dict(zip(self.header, line))
             arm = cells[columns["arm"]]
             if arm not in design.arms:
                 others[arm] += 1
@@ -152,6 +173,9 @@ class _Lines:
             event = (
                 self._parsed(number, columns["event"], cells[columns["event"]], _truth) if survival else 0.0
             )
+            for each in design.strata:
+                if not cells[each]:
+                    self._say(f"line {number}, {each}", "it is empty; every patient belongs to a stratum")
             kept.append(
                 (arm == design.arms[1], outcome, event == 1.0, tuple(cells[each] for each in design.strata))
             )
@@ -165,7 +189,7 @@ class _Lines:
                     )
                 )
         if self.more:
-            self.problems.append(Problem("", f"{self.more} more values cannot be used"))
+            self.problems.append(Problem("", f"{self.more} more values or lines cannot be used"))
         strata = {each: place for place, each in enumerate(sorted({row[3] for row in kept}))}
         return TrialData(
             np.array([row[0] for row in kept], dtype=bool),
@@ -182,27 +206,33 @@ class _Lines:
         value, allowed = parse(text)
         if value is not None:
             return value
+        self._say(f"line {line}, {column}", f"{shown(text)} is given; it takes {allowed}")
+        return 0.0
+
+    def _say(self, place: str, sentence: str) -> None:
+        """Keep the first problems, and count the others."""
         if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(
-                Problem(f"line {line}, {column}", f"{shown(text)} is given; it takes {allowed}")
-            )
+            self.problems.append(Problem(place, sentence))
         else:
             self.more += 1
-        return 0.0
 
 
 def _truth(text: str) -> tuple[float | None, str]:
     return _TRUTHS.get(text.lower()), "1 or 0"
 
 
-def _finite(text: str) -> tuple[float | None, str]:
+def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)
     except ValueError:
-        value = math.nan
-    return value if math.isfinite(value) else None, "a number, or nothing where it is not known yet"
+        return None
+    return value if abs(value) <= LARGEST else None
+
+
+def _finite(text: str) -> tuple[float | None, str]:
+    return _number(text), f"a number of a size up to {LARGEST:g}, or nothing where it is not known yet"
 
 
 def _time(text: str) -> tuple[float | None, str]:
-    value, _ = _finite(text)
+    value = _number(text)
     return value if value is not None and value >= 0.0 else None, "a time from 0 on"

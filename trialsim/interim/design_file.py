@@ -21,7 +21,11 @@ from trialsim.scenario.wording import listed, shown, unknown
 ANALYSED = ("logrank", "cox", "t_test", "z_test", "score_test")
 """Analyses whose statistic has independent increments, as the theory of looks asks."""
 
+_DIRECTIONS = ("lower", "higher")
 UNITS = ("information", "events", "patients")
+LARGEST_Z = 37
+"""Largest size of a statistic: its tail probability is still a number above 0."""
+
 _KEYS = ("analysis", "direction", "arms", "columns", "design", "maximum", "looks", "last")
 _NEEDED = ("analysis", "direction", "arms", "columns", "design")
 _COLUMNS = {
@@ -112,7 +116,7 @@ class _Reader:
 
     def _direction(self) -> bool:
         found = self.tree.get("direction")
-        if "direction" in self.tree and found not in ("lower", "higher"):
+        if "direction" in self.tree and found not in _DIRECTIONS:
             self.say("direction", f"{shown(found)} is given; it is lower or higher, whichever is a benefit")
         return found == "lower"
 
@@ -147,8 +151,9 @@ class _Reader:
         if not isinstance(design, dict) or "effect" not in design:
             return None
         effect = self._number("design.effect", design["effect"])
-        if effect is not None and (effect == 0.0 or (effect < 0.0) != lower):
-            side = "below" if lower else "above"
+        known = self.tree.get("direction") in _DIRECTIONS
+        if effect is not None and (effect == 0.0 or (known and (effect < 0.0) != lower)):
+            side = "below" if lower else "above" if known else "other than"
             self.say("design.effect", f"{effect:g} is no benefit with this direction; give a number {side} 0")
             return None
         return effect
@@ -186,7 +191,7 @@ class _Reader:
 
     def _maximum(self, kind: str, plan: Boundaries | None) -> tuple[str, float]:
         found = self.tree.get("maximum")
-        allowed = UNITS if kind == "survival" else ("information", "patients")
+        allowed = ("information", "patients") if kind in ("continuous", "binary") else UNITS
         example = "{events: 300}" if kind == "survival" else "{patients: 300}"
         if found is None:
             design = self.tree.get("design")
@@ -216,6 +221,10 @@ class _Reader:
                 self.say(where, f"a look has z, its statistic, and at, the {unit} then: {{z: 1.2, at: 100}}")
                 continue
             z = self._number(f"{where}.z", each["z"])
+            if z is not None and abs(z) > LARGEST_Z:
+                self.say(
+                    f"{where}.z", f"{z:g} is not allowed; a statistic lies from {-LARGEST_Z} to {LARGEST_Z}"
+                )
             at = self._number(f"{where}.at", each["at"], above=0.0)
             if z is None or at is None:
                 continue
@@ -250,6 +259,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str) and "/" in value:
         try:
             return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ArithmeticError):
             return value
     return value

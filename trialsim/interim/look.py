@@ -16,6 +16,7 @@ from trialsim.interim.design import InterimDesign
 from trialsim.interim.result import GIVE_UP, GO_ON, NOT_REJECTED, REJECT, STOPPED, Conclusion, InterimAnalysis
 from trialsim.registry import get
 from trialsim.stats.group_sequential.bounds import Wanted, solve_drift
+from trialsim.stats.group_sequential.rooting import NoRootError
 from trialsim.stats.group_sequential.scales import nominal_p
 from trialsim.stats.inference.conditional import conditional_power, predictive_power
 from trialsim.stats.inference.overrun import Stopped, combination_method, deletion_method
@@ -25,6 +26,7 @@ from trialsim.stats.inference.stagewise import AdjustedInference, adjusted_infer
 Floats = NDArray[np.float64]
 
 _CLOSEST = 1e-3  # planned looks nearer to the one taken than this share of the maximum are passed over
+_LARGEST_Z = 1e4  # beyond it the data and the standard deviation are in different units
 _LEAST_P, _MOST_P = 1e-6, 0.5
 
 
@@ -36,12 +38,20 @@ def analyse_look(design: InterimDesign, data: TrialData) -> InterimAnalysis:
     ScenarioError
         Where the test cannot be had, or no bounds exist for the information seen.
     """
-    found = get("analyses", design.analysis)().estimate(data, design.lower_is_better, design.options)
+    with np.errstate(all="ignore"):  # what is not finite is told below
+        found = get("analyses", design.analysis)().estimate(data, design.lower_is_better, design.options)
     status = Status(int(found.status[0]))
     if status is not Status.OK:
         raise ScenarioError(
             [Problem("", f"the {design.analysis} cannot be had: {status.sentence}")], "The data"
         )
+    z, information = float(found.z[0]), float(found.information[0])
+    if not (0.0 < information < math.inf and abs(z) <= _LARGEST_Z):
+        sentence = (
+            f"the {design.analysis} has z = {z:g} and information {information:g}, with which no bounds can be compared; "
+            "check the unit of the values, and of the standard deviation where one is given"
+        )
+        raise ScenarioError([Problem("", sentence)], "The data")
     return _Look(design, data, found).analysis()
 
 
@@ -161,10 +171,16 @@ class _Look:
             self.information[: before + 1], self.obeyed[: before + 1], self.bounds.efficacy_z[: before + 1],
             float(self.z_seen[before]), float(self.information[self.place]), self.z, self.two_sided,
         )  # fmt: skip
+        try:
+            combined = combination_method(stopped, self.confidence)
+        except NoRootError:
+            sentence = (
+                f"z = {stopped.z:g} at the look that rejected and {self.z:g} of all data are too far apart to be of one "
+                "trial; check the looks and the data"
+            )
+            raise ScenarioError([Problem(f"looks[{before}].z", sentence)], "The looks") from None
         return [
-            self._told(
-                "combination method for data after the stop", combination_method(stopped, self.confidence)
-            ),
+            self._told("combination method for data after the stop", combined),
             self._told("deletion method for data after the stop", deletion_method(stopped, self.confidence)),
         ]
 

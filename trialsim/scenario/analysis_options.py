@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from trialsim.scenario.units import PositiveDuration
-from trialsim.scenario.values import Coefficient, Label, Model, NumberAtom, Positive
+from trialsim.scenario.values import Coefficient, Label, Model, NumberAtom
 
 Weight = Annotated[float, NumberAtom(least=0, most=10)]
+KnownSd = Annotated[float, NumberAtom(least=1e-9, most=1e9)]
 Margin = Annotated[float, NumberAtom(above=-1, below=1)]
 Draws = Annotated[int, NumberAtom(least=99, most=99_999, whole=True)]
 Covariates = Annotated[tuple[Label, ...], Field(max_length=10)]
@@ -55,7 +56,7 @@ class Milestone(Model):
 class ZTest(Model):
     """The z test of a difference in means with a known standard deviation."""
 
-    sd: Positive
+    sd: KnownSd
 
 
 class Ancova(Model):
