@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import kstest, multivariate_normal, norm
 
 from trialsim.designs import group_sequential
+from trialsim.errors import UsageError
 from trialsim.stats.group_sequential.recursion import stage_probabilities
 from trialsim.stats.inference.conditional import conditional_power, predictive_power
 from trialsim.stats.inference.overrun import Stopped, combination_method, deletion_method
@@ -199,3 +200,30 @@ def _p_alone(trial: Stopped) -> float:
 def test_overrunning_refuses_less_information_than_at_the_stop() -> None:
     with pytest.raises(ValueError, match="at least that at the stop"):
         combination_method(Stopped([30.0], [-np.inf], [2.0], 2.4, 20.0, 2.1))
+
+
+@pytest.mark.parametrize("look", [3, -1, 1.7, 10**6], ids=str)
+def test_a_look_that_is_not_there_is_refused(look: Any) -> None:
+    """Compiled code would read past the end of the arrays."""
+    upper = PLAN.efficacy_z
+    with pytest.raises(UsageError, match="A look is a whole number from 0 to 2"):
+        adjusted_inference(INFORMATION, NONE, upper, [look], [2.0])
+    for chance in (conditional_power, predictive_power):
+        with pytest.raises(UsageError, match="A look is a whole number from 0 to 2"):
+            chance(INFORMATION, upper, look, 1.0, 0.2)
+
+
+def test_bounds_that_do_not_fit_the_looks_are_refused() -> None:
+    upper = PLAN.efficacy_z
+    with pytest.raises(UsageError, match="one number for every look"):
+        stagewise_p(INFORMATION, NONE, upper[:2], [2], [2.0])
+    with pytest.raises(UsageError, match="one number for every look"):
+        conditional_power(INFORMATION, upper[:2], 0, 1.0, 0.2)
+    with pytest.raises(UsageError, match="one number for every look"):
+        predictive_power(INFORMATION, upper, 0, 1.0, lower=[0.0])
+    for wrong in ([30.0, 30.0, 100.0], [0.0, 65.0, 100.0], [30.0, np.nan, 100.0], [30.0, 65.0, np.inf]):
+        with pytest.raises(UsageError, match="rises from look to look"):
+            stagewise_p(wrong, NONE, upper, [1], [2.0])
+    for chance in (0.0, 1.0, np.nan):
+        with pytest.raises(UsageError, match="it lies between 0 and 1"):
+            stagewise_effect(INFORMATION, NONE, upper, [1], [2.0], chance)

@@ -142,3 +142,14 @@ def test_what_cannot_be_is_refused_with_a_sentence() -> None:
         above_any([2.0, 2.0], [1.0, 0.5])
     with pytest.raises(UsageError, match="equal weights"):
         hochberg_intersections(P[:, :2], np.array([[0.3, 0.7]]))
+
+
+@pytest.mark.parametrize(
+    "p", [0.01, [], [0.01, np.nan], [0.01, 1.5], [-0.1, 0.2], ["x", 0.1], [[0.1], [0.1, 0.2]]], ids=str
+)
+def test_what_is_no_p_value_is_refused(p: object) -> None:
+    for adjusted in (bonferroni, holm, hochberg, hommel, fixed_sequence):
+        with pytest.raises(UsageError, match="p values"):
+            adjusted(p)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="p values"):
+        graph_test(complete(2), p, 0.025)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from trialsim.compiled import kernel
 from trialsim.stats.group_sequential.recursion import stage_probabilities
+from trialsim.stats.inference.looks_taken import check_looks
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +99,7 @@ def conditional_power(
     Floats
         By later look; empty at the last.
     """
-    info, above, below = _arrays(information, upper, lower)
+    info, above, below = _arrays(information, upper, lower, look)
     return later_crossings(info, below, above, two_sided, look, z, effect)
 
 
@@ -126,7 +127,7 @@ def predictive_power(
     prior_information
         1 / variance of the prior, in the unit of information; 0 for a flat one.
     """
-    info, above, below = _arrays(information, upper, lower)
+    info, above, below = _arrays(information, upper, lower, look)
     precision = info[look] + prior_information
     mean = (z * math.sqrt(info[look]) + prior_mean * prior_information) / precision
     deviates = _WIDE * _NODES
@@ -167,9 +168,10 @@ def combination_power(
 
 
 def _arrays(
-    information: ArrayLike, upper: ArrayLike, lower: ArrayLike | None
+    information: ArrayLike, upper: ArrayLike, lower: ArrayLike | None, look: int
 ) -> tuple[Floats, Floats, Floats]:
     info, above = np.array(information, dtype=np.float64), np.array(upper, dtype=np.float64)
-    below = np.full(len(info), -np.inf) if lower is None else np.array(lower, dtype=np.float64)
+    below = np.full(info.shape, -np.inf) if lower is None else np.array(lower, dtype=np.float64)
+    check_looks(info, below, above, look)
     below[-1] = -np.inf
     return info, above, below

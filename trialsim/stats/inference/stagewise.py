@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialsim.compiled import kernel
 from trialsim.elementary import standard_normal
+from trialsim.errors import UsageError
 from trialsim.stats.group_sequential.recursion import stage_probabilities
+from trialsim.stats.inference.looks_taken import check_looks
 
 Floats = NDArray[np.float64]
 
@@ -143,7 +145,7 @@ def stagewise_p(
     Parameters
     ----------
     information
-        Information at each look, ``[look]`` or ``[replicate, look]``; rates instead where ``effect`` is 0.
+        Information at each look, ``[look]`` or ``[replicate, look]``, ascending; rates instead where ``effect`` is 0.
     lower, upper
         Bounds, of the same shape; minus infinity where a lower one is absent or not counted on.
     looks
@@ -162,6 +164,7 @@ def stagewise_p(
     """
     at, statistic, rows = _ended(looks, z)
     info, low, high = (_rows(each, rows) for each in (information, lower, upper))
+    check_looks(info, low, high, looks)
     under = np.array(np.broadcast_to(np.asarray(effect, dtype=np.float64), (rows,)))
     found = np.empty(rows)
     _all_p(info, low, high, two_sided_bounds, at, statistic, under, found)
@@ -190,6 +193,9 @@ def stagewise_effect(
     """
     at, statistic, rows = _ended(looks, z)
     info, low, high = (_rows(each, rows) for each in (information, lower, upper))
+    check_looks(info, low, high, looks)
+    if not 0.0 < chance < 1.0:
+        raise UsageError(f"chance is {chance}; it lies between 0 and 1.")
     found = np.empty(rows)
     _all_effects(info, low, high, two_sided_bounds, at, statistic, chance, found)
     return found
@@ -234,7 +240,7 @@ def adjusted_inference(
 def _ended(looks: ArrayLike, z: ArrayLike) -> tuple[NDArray[np.int64], Floats, int]:
     """Return where trials ended and with what, as arrays of one length."""
     at, statistic = np.broadcast_arrays(
-        np.atleast_1d(np.asarray(looks, dtype=np.int64)), np.asarray(z, dtype=np.float64)
+        np.atleast_1d(np.asarray(looks)).astype(np.int64), np.asarray(z, dtype=np.float64)
     )
     return at.copy(), statistic.copy(), len(at)
 

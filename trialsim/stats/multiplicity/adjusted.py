@@ -8,12 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trialsim.stats.multiplicity.p_values import p_values
+
 Floats = NDArray[np.float64]
 
 
 def bonferroni(p: ArrayLike) -> Floats:
     """Return ``m p`` cut at 1 (Bonferroni; Dunn 1961), whatever the dependence."""
-    given = np.asarray(p, dtype=np.float64)
+    given = p_values(p)
     return np.asarray(np.minimum(given.shape[-1] * given, 1.0))
 
 
@@ -38,7 +40,7 @@ def hommel(p: ArrayLike) -> Floats:
     Of the intersections of one size that hold a hypothesis, the one with the largest other p values rejects last; the
     adjusted p value is the largest over the sizes of those.
     """
-    given = np.asarray(p, dtype=np.float64)
+    given = p_values(p)
     m = given.shape[-1]
     found = np.empty_like(given)
     for i in range(m):
@@ -59,12 +61,12 @@ def simes(p: ArrayLike) -> Floats:
 
 def fixed_sequence(p: ArrayLike) -> Floats:
     """Return the adjustment of hypotheses tested in the order given, each at the full level (Maurer et al. 1995)."""
-    return np.maximum.accumulate(np.asarray(p, dtype=np.float64), axis=-1)
+    return np.maximum.accumulate(p_values(p), axis=-1)
 
 
 def _ascending(p: ArrayLike) -> tuple[Floats, NDArray[np.intp], Floats]:
     """Return sorted p values, their order, and ranks from 0."""
-    given = np.asarray(p, dtype=np.float64)
+    given = p_values(p)
     order = np.argsort(given, axis=-1, kind="stable")
     return np.take_along_axis(given, order, axis=-1), order, np.arange(given.shape[-1], dtype=np.float64)
 

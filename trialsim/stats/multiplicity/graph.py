@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialsim.compiled import kernel
 from trialsim.errors import UsageError
+from trialsim.stats.multiplicity.p_values import p_values
 
 Floats = NDArray[np.float64]
 
@@ -162,7 +163,7 @@ def graph_test(graph: Graph, p: ArrayLike, level: float) -> GraphResult:
     >>> graph_test(graph, [0.02, 0.011, 0.009, 0.003], 0.025).adjusted_p.round(4).tolist()
     [0.022, 0.022, 0.022, 0.022]
     """
-    given = np.asarray(p, dtype=np.float64)
+    given = p_values(p)
     m = len(graph.weights)
     if given.shape[-1:] != (m,):
         raise UsageError(
