@@ -457,3 +457,13 @@ def test_a_root_is_found_within_limits_or_not_at_all() -> None:
     assert step == pytest.approx(0.7, abs=1e-10)
     with pytest.raises(NoRootError):
         root_of_decreasing(lambda x: 1.0 + np.exp(-x), 0.0, -5.0, 5.0)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5, 4.5, 10.0])
+def test_the_last_look_may_lie_far_from_the_planned_maximum(rate: float) -> None:
+    """A single look at any rate is the fixed design, whose information is (z_alpha + z_beta)^2 / effect^2."""
+    found = group_sequential([rate], effect=0.5)
+    fixed = ((norm.isf(0.025) + norm.ppf(0.9)) / 0.5) ** 2
+    assert rate * found.maximum_information == pytest.approx(fixed, rel=1e-10)
+    later = group_sequential([0.02 * rate, rate], efficacy="pocock", alpha=0.5)
+    assert later.at(1.0).power == pytest.approx(0.9, abs=1e-10)

@@ -186,6 +186,9 @@ def test_a_picture_is_drawn(
         ("power means --effect 1 --sd 1 --patients 3", ["--patients: 3 is out of range"]),
         ("samplesize means --effect 1 --sd 1 --sides 3", ["--sides: 3 is out of range; it must be 1 or 2."]),
         ("samplesize means --effect 1 --sd 1 --futility pocock", ["give --information too"]),
+        ("samplesize means --effect 1 --sd 1 --efficacy-parameter 3", ["give --information too"]),
+        ("samplesize means --effect 1 --sd 1 --futility-parameter 0", ["give --information too"]),
+        ("samplesize means --effect 1 --sd 1 --futility-binding", ["give --information too"]),
         (
             "samplesize means --effect 1 --sd 1 --information 0.5,0.9",
             ["the last look has all the information"],

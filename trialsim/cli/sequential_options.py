@@ -69,9 +69,11 @@ def bounds_of(options: SequentialOptions, level: float, power: float) -> Sequent
         When bounds are given without looks, or a number cannot be read.
     """
     if options.information is None:
-        if options.futility is not None or options.efficacy != DEFAULT_FAMILY:
+        given = (options.efficacy_parameter, options.futility, options.futility_parameter)
+        if options.efficacy != DEFAULT_FAMILY or options.binding or any(each is not None for each in given):
             raise UsageError(
-                "--efficacy and --futility belong to a group sequential design: give --information too."
+                "--efficacy and --futility belong to a group sequential design, and so does what goes with them: give "
+                "--information too."
             )
         return None
     from trialsim.cli.numbers_written import numbers_written, parameter_written

@@ -87,8 +87,9 @@ def solve_power(problem: Wanted, power: float) -> Bounds:
         return float(ndtri(solver.missed(drift, 1.0 - power)) - wanted)
 
     most = max(_MOST_INFLATED * fixed, _FARTHEST_DRIFT)
+    least = fixed / max(1.0, float(np.sqrt(problem.rates[-1])))  # looks may be planned beyond the maximum
     try:
-        drift = root_of_decreasing(excess, 1.03 * fixed, 0.5 * fixed, most)
+        drift = root_of_decreasing(excess, 1.03 * least, 0.5 * least, most)
     except NoRootError:
         raise NoBoundsError(
             f"no maximum information gives the power {power:g} with these bounds; lower the power, or spend less on "
