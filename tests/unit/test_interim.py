@@ -394,6 +394,22 @@ def test_every_value_of_the_data_that_cannot_be_used_is_told(
     )
 
 
+@pytest.mark.parametrize(
+    ("event", "words"), [("control", "1e-06 or less"), ("treatment", "0.5 or more")], ids=str
+)
+def test_a_repeated_p_value_beyond_those_sought_is_said_to_be(
+    event: str, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [
+        row
+        for day in range(1, 90)
+        for row in ((event, day, 1), ("treatment" if event == "control" else "control", 1000, 0))
+    ]
+    data, file = written(tmp_path, SURVIVAL | {"looks": []}, "arm,months,died", rows)
+    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
+    assert f"note: The repeated p value is {words}" in capsys.readouterr().out
+
+
 def test_one_wrong_key_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for change in ({"direction": "up"}, {"analysis": "log_rank"}):
         said = refused(capsys, *written(tmp_path, SURVIVAL | change, "arm,months,died", survival_rows()))
