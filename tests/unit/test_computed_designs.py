@@ -1,0 +1,256 @@
+"""Group sequential designs asked in a few lines: their looks, bounds and sizes, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from trialsim.designs import boundary_families
+from trialsim.engines.plan import build_plan
+from trialsim.errors import ScenarioError
+from trialsim.oc.sweep_grid import grid_of, parse_vary
+from trialsim.scenario import families
+from trialsim.scenario.load import scenario_from
+
+SURVIVAL: dict[str, Any] = yaml.safe_load("""
+name: survival
+horizon: 10 years
+accrual: {evenly_spaced: {over: 12 months}}
+arms: [control, treatment]
+endpoints:
+  death: {kind: survival, baseline: {median: 8 months}, effect: {treatment: 0.6666666666666666}}
+hypotheses:
+  primary: {endpoint: death, arms: [treatment, control], analysis: logrank, direction: lower}
+truths:
+  effect: {}
+  no_effect: {endpoints.death.effect.treatment: 1.0}
+  harm: {endpoints.death.effect.treatment: 1.2}
+designs:
+  sequential:
+    kind: group_sequential
+    n: 400
+    allocation: alternating
+    looks: [{when: {events: 86}}, {when: {events: 173}}, {when: {events: 259}}]
+    tests: {primary: {alpha: 0.025}}
+    efficacy: lan_demets_obrien_fleming
+""")
+BINARY: dict[str, Any] = yaml.safe_load("""
+name: binary
+accrual: {evenly_spaced: {over: 12 months}}
+arms: [control, treatment]
+endpoints:
+  response: {kind: binary, readout: 4 weeks, rate: 0.3, effect: {treatment: 0.5}, effect_measure: rate}
+hypotheses:
+  primary: {endpoint: response, arms: [treatment, control], analysis: score_test, direction: higher}
+truths: {effect: {}}
+designs:
+  sequential:
+    kind: group_sequential
+    allocation: {permuted_blocks: {size: 4}}
+    looks: 3
+    tests: {primary: {alpha: 0.025}}
+    power: 0.9
+    under: effect
+    efficacy: lan_demets_obrien_fleming
+""")
+
+
+def with_design(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a scenario with keys of its design changed, or left out where None."""
+    tree = copy.deepcopy(base)
+    design = tree["designs"]["sequential"] | changes
+    tree["designs"]["sequential"] = {key: value for key, value in design.items() if value is not None}
+    return tree
+
+
+def computed(tree: dict[str, Any]) -> Any:
+    found = scenario_from(tree).designs["sequential"].computed
+    assert found is not None
+    return found
+
+
+def counts(tree: dict[str, Any]) -> list[int | None]:
+    return [look.when.count for look in scenario_from(tree).designs["sequential"].looks]
+
+
+def problems(tree: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ScenarioError) as caught:
+        scenario_from(tree)
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
+def test_the_language_has_the_families_of_the_theory() -> None:
+    assert families.EFFICACY == boundary_families.EFFICACY
+    assert families.FUTILITY == boundary_families.FUTILITY
+
+
+def test_bounds_for_the_events_of_the_looks_are_those_of_rpact() -> None:
+    # rpact 4.3.0, getDesignGroupSequential(typeOfDesign = "asOF", informationRates = c(86, 173, 259) / 259).
+    bounds = computed(SURVIVAL).bounds["primary"]
+    assert bounds.efficacy_z == pytest.approx((3.71813, 2.50850, 1.99330), abs=5e-6)
+    assert bounds.futility_z is None
+    plan = build_plan(scenario_from(SURVIVAL), "sequential", "effect", 1)
+    assert plan.tests[0].efficacy_z == bounds.efficacy_z
+
+
+def test_non_binding_futility_leaves_efficacy_alone_and_binding_lowers_it() -> None:
+    futility = {"futility": {"hwang_shih_decani": -2}, "power": 0.9}
+    alone = computed(SURVIVAL).bounds["primary"].efficacy_z
+    beside = computed(with_design(SURVIVAL, **futility)).bounds["primary"]
+    binding = computed(with_design(SURVIVAL, **futility, futility_binding=True)).bounds["primary"]
+    assert beside.efficacy_z == alone
+    assert beside.futility_z[-1] is None and beside.futility_z[0] < beside.futility_z[1] < alone[1]
+    assert binding.efficacy_z[-1] < alone[-1] - 0.01
+
+
+def test_each_test_has_the_bounds_of_its_level() -> None:
+    tree = with_design(SURVIVAL, tests={"primary": {"alpha": 0.02}, "other": {"alpha": 0.005}})
+    tree["hypotheses"]["other"] = tree["hypotheses"]["primary"]
+    bounds = computed(tree).bounds
+    assert all(
+        low < high for low, high in zip(bounds["primary"].efficacy_z, bounds["other"].efficacy_z, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"looks": 3, "events": 259}, [87, 173, 259]),
+        ({"looks": None, "events": 300, "information": [0.33, 0.67, 1]}, [99, 201, 300]),
+        ({"looks": 2, "events": 300, "information": [0.5, 1]}, [150, 300]),
+    ],
+)
+def test_a_number_of_looks_is_spread_over_the_information(
+    changes: dict[str, Any], expected: list[int]
+) -> None:
+    tree = with_design(SURVIVAL, **changes)
+    assert counts(tree) == expected
+    assert computed(tree).information["primary"] == tuple(count / expected[-1] for count in expected)
+
+
+def test_stated_information_where_looks_are_by_the_calendar() -> None:
+    looks = [{"when": {"calendar": "1 year"}}, {"when": {"calendar": "2 years"}}]
+    found = problems(with_design(SURVIVAL, looks=looks))
+    assert "information is needed" in found["designs.sequential.looks[0].when"]
+    stated = with_design(SURVIVAL, looks=looks, information=[0.4, 1])
+    assert computed(stated).information["primary"] == (0.4, 1.0)
+
+
+def test_events_are_solved_as_rpact_does() -> None:
+    # rpact 4.3.0, getSampleSizeSurvival(dLD, lambda2 = log(2)/8, hazardRatio = 2/3, ...): 258.682206814134 events.
+    tree = with_design(SURVIVAL, looks=3, power=0.9, under="effect")
+    assert computed(tree).events == 259
+    assert counts(tree) == [87, 173, 259]
+    two_to_one = with_design(
+        tree, allocation={"alternating": {"ratio": {"control": 1, "treatment": 2}}}, n=450
+    )
+    # Schoenfeld (1981): events go with 1 / (p (1 - p)), here 9/2 in place of 4.
+    assert computed(two_to_one).events == -(-258.682206814134 * 9 // 8)
+
+
+def test_patients_are_solved_as_rpact_does_and_fill_their_blocks() -> None:
+    # rpact 4.3.0, getSampleSizeRates(dLD, pi1 = 0.5, pi2 = 0.3): 250.936712708854 patients.
+    scenario = scenario_from(BINARY)
+    assert scenario.designs["sequential"].n == computed(BINARY).n == 252
+    assert counts(BINARY) == [84, 168, 252]
+    assert scenario_from(with_design(BINARY, allocation="alternating")).designs["sequential"].n == 252
+    blocks = with_design(BINARY, allocation={"permuted_blocks": {"size": 10}})
+    assert scenario_from(blocks).designs["sequential"].n == 260
+
+
+def test_the_test_that_needs_most_decides() -> None:
+    tree = with_design(BINARY, tests={"primary": {"alpha": 0.025}, "strict": {"alpha": 0.005}})
+    tree["hypotheses"]["strict"] = tree["hypotheses"]["primary"]
+    alone = with_design(tree, tests={"strict": {"alpha": 0.005}})
+    assert computed(tree).n == computed(alone).n > 252
+
+
+@pytest.mark.parametrize(
+    "tree", [SURVIVAL, with_design(SURVIVAL, looks=3, power=0.9, under="effect"), BINARY]
+)
+def test_the_resolved_scenario_holds_everything_and_reads_back(tree: dict[str, Any]) -> None:
+    scenario = scenario_from(tree)
+    resolved = scenario.dump()
+    assert "computed" in resolved["designs"]["sequential"]
+    again = scenario_from(yaml.safe_load(yaml.safe_dump(resolved)))
+    assert again.digest() == scenario.digest()
+    assert again.dump() == resolved
+
+
+def test_the_digest_knows_the_bounds() -> None:
+    other = with_design(SURVIVAL, efficacy={"wang_tsiatis": 0.25})
+    assert scenario_from(other).digest() != scenario_from(SURVIVAL).digest()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("n", 300), ("looks", [{"when": {"readouts": 100}}, {"when": {"readouts": 252}}])]
+)
+def test_a_resolved_design_that_was_edited_is_refused(key: str, value: Any) -> None:
+    resolved = scenario_from(BINARY).dump()
+    resolved["designs"]["sequential"][key] = value
+    found = problems(resolved)
+    assert all("take out computed" in message for message in found.values())
+    assert any(path.startswith(f"designs.sequential.{key}") for path in found)
+
+
+def test_a_sweep_works_them_out_at_each_point() -> None:
+    grid = grid_of(scenario_from(BINARY), [parse_vary("designs.sequential.power=0.8,0.9")], None, None)
+    sizes = [grid.at(point).designs["sequential"].n for point in grid.points()]
+    assert sizes[0] < sizes[1] == 252
+
+
+LATE = [{"from": "0 days", "hazard_ratio": 1}, {"from": "90 days", "hazard_ratio": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "place", "words"),
+    [
+        (SURVIVAL, {"bounds": {"efficacy_z": [3, 2, 2]}}, "efficacy", "keep one of them"),
+        (SURVIVAL, {"efficacy": None}, "bounds", "efficacy, a family"),
+        (SURVIVAL, {"efficacy": "obrien_flemming"}, "efficacy", "obrien_fleming"),
+        (SURVIVAL, {"efficacy": "wang_tsiatis"}, "efficacy", "needs its parameter"),
+        (SURVIVAL, {"efficacy": {"wang_tsiatis": "half"}}, "efficacy", "a number or a list of numbers"),
+        (SURVIVAL, {"efficacy": None, "futility": {"z": 0}}, "futility", "efficacy as well"),
+        (SURVIVAL, {"futility": {"hwang_shih_decani": -2}}, "power", "is required"),
+        (SURVIVAL, {"power": 0.9}, "power", "moves nothing"),
+        (SURVIVAL, {"futility_binding": True}, "futility_binding", "no futility bounds"),
+        (SURVIVAL, {"information": [0.2, 0.5, 1]}, "information", "leave information out"),
+        (SURVIVAL, {"events": 259}, "events", "leave one out"),
+        (SURVIVAL, {"looks": 3}, "events", "is required"),
+        (SURVIVAL, {"looks": 0, "events": 259}, "looks", "out of range"),
+        (SURVIVAL, {"looks": 3, "events": 401}, "looks[2].when.events.count", "exceeds"),
+        (SURVIVAL, {"under": "effect"}, "power", "is required"),
+        (SURVIVAL, {"power": 0.9, "under": "effect"}, "looks", "write looks: 3"),
+        (SURVIVAL, {"looks": 3, "events": 300, "power": 0.9, "under": "effect"}, "events", "is solved"),
+        (SURVIVAL, {"looks": 3, "power": 0.9, "under": "efect"}, "under", "effect"),
+        (SURVIVAL, {"looks": 3, "power": 0.9, "under": "no_effect"}, "under", "no better"),
+        (SURVIVAL, {"looks": 3, "power": 0.9, "under": "harm"}, "under", "no better"),
+        (SURVIVAL, {"looks": 3, "power": 0.9, "under": "effect", "n": 240}, "n", "events are needed"),
+        (BINARY, {"n": 300}, "n", "is solved"),
+        (BINARY, {"events": 300}, "events", "counts no events"),
+        (BINARY, {"kind": "fixed", "looks": 1}, "efficacy", "fixed design has no bounds"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(base: dict[str, Any], changes: dict[str, Any], place: str, words: str) -> None:
+    found = problems(with_design(base, **changes))
+    assert words in found[f"designs.sequential.{place}"]
+
+
+def test_a_ratio_that_changes_in_time_is_not_sized_by_proportional_hazards() -> None:
+    tree = with_design(SURVIVAL, looks=3, power=0.9, under="effect")
+    tree["endpoints"]["death"]["effect"]["treatment"] = LATE
+    assert "changes in time" in problems(tree)["designs.sequential.under"]
+
+
+def test_more_events_than_come_by_the_horizon_are_refused() -> None:
+    tree = with_design(SURVIVAL, looks=3, power=0.9, under="effect") | {"horizon": "15 months"}
+    assert "by the horizon of" in problems(tree)["designs.sequential.n"]
+
+
+def test_outcomes_moved_by_more_than_the_arm_are_not_sized() -> None:
+    tree = copy.deepcopy(BINARY)
+    tree["dropout"] = {"baseline": {"median": "10 years"}}
+    assert "dropout" in problems(tree)["designs.sequential.under"]
