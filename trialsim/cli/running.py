@@ -206,7 +206,9 @@ def run_into_folder(request: Request) -> Done:
             "effects": len(found),
         }
         summary = json_text(
-            summary_document(request.scenario.name, str(provenance["digest"]), request.seed, characteristics)
+            summary_document(
+                request.scenario.name, str(provenance["digest"]), request.seed, characteristics, scenario
+            )
         )
         save_scenario(request.scenario, writer.partial)
         writer.write_json("provenance.json", provenance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from trialsim.scenario.design import Bounds, Design
 from trialsim.scenario.schema import Scenario
@@ -11,14 +11,15 @@ from trialsim.scenario.wording import listed
 _FAR = "none"
 
 
-def computed_sentences(scenario: Scenario) -> Iterator[str]:
+def computed_sentences(scenario: Scenario, designs: Iterable[str] | None = None) -> Iterator[str]:
     """Yield, for each design whose bounds are computed, its size where that was solved, and its bounds by test."""
-    for name, design in scenario.designs.items():
+    for name in scenario.designs if designs is None else designs:
+        design = scenario.designs[name]
         if design.computed is None:
             continue
         yield f"{name}: {_size(design)}{_counts(design)}"
         for test, bounds in design.computed.bounds.items():
-            yield f"{name}, {test}: {_bounds(design, test, bounds)}"
+            yield f"{name}, bounds of {test}: {_bounds(design, test, bounds)}"
 
 
 def _size(design: Design) -> str:
@@ -53,4 +54,4 @@ def _bounds(design: Design, test: str, bounds: Bounds) -> str:
 
 
 def _row(bounds: tuple[float | None, ...]) -> str:
-    return ", ".join(_FAR if z is None else f"{z:.4f}" for z in bounds)
+    return ", ".join(_FAR if z is None else f"{z:.6f}" for z in bounds)
