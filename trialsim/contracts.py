@@ -441,6 +441,19 @@ class LogRow:
         return (self.tick, int(self.kind), self.id, self.part)
 
 
+class BoundsFollower(Protocol):
+    """Bounds as a function of the events or read-outs seen at the looks."""
+
+    @property
+    def counts(self) -> tuple[int, ...] | None:
+        """Planned counts by look, at which the planned bounds hold; None where none are planned."""
+        ...
+
+    def at(self, seen: tuple[int, ...], last: bool) -> tuple[float, float]:
+        """Return the efficacy and futility bound of a look from the counts up to it; ``last``: none is planned after."""
+        ...
+
+
 @dataclass(frozen=True)
 class TestPlan:
     """One test of a design, resolved.
@@ -471,6 +484,8 @@ class TestPlan:
         How intercurrent events are handled.
     window
         Ticks after the last dose that count as on treatment, where only those count.
+    follower
+        Gives the bounds for what was seen in place of what was planned; None where the planned ones stay.
     """
 
     name: str
@@ -487,3 +502,4 @@ class TestPlan:
     follow_up: float = 18262.5
     strategy: str = "treatment_policy"
     window: int = 0
+    follower: BoundsFollower | None = None

@@ -34,7 +34,9 @@ def test_a_solved_size_has_the_power_asked_for(design: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["means", "rates", "solved_survival_without_futility"])
+@pytest.mark.parametrize(
+    "design", ["means", "rates", "solved_survival_without_futility", "calendar_survival"]
+)
 def test_alpha_is_spent_where_futility_is_ignored(design: str) -> None:
     alpha, error = rejected(design, "no_effect")
     assert abs(alpha - 0.025) <= 5 * error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trialsim.contracts import BoundsFollower
 from trialsim.scenario.design import Computed, Design
 from trialsim.scenario.schema import Scenario
 
@@ -23,6 +24,14 @@ class GroupSequential:
             Name of the hypothesis tested.
         """
         return design.efficacy_z(test), design.futility_z(test)
+
+    def follower(self, scenario: Scenario, name: str, test: str) -> BoundsFollower | None:
+        """Return how bounds follow the information seen: see :mod:`trialsim.designs.followed_bounds`."""
+        if scenario.designs[name].computed is None:
+            return None
+        from trialsim.designs.followed_bounds import followed_bounds
+
+        return followed_bounds(scenario, name, test)
 
     def size(self, scenario: Scenario, name: str) -> int:
         """Return the events or patients that give a design its power: see :mod:`trialsim.designs.solved_size`."""

@@ -172,10 +172,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
     """Return where each test stood."""
     parts = []
     for place, test in enumerate(replay.plan.tests):
-        efficacy, futility = (
-            float(bounds[look.number - 1][place])
-            for bounds in (replay.plan.efficacy_z, replay.plan.futility_z)
-        )
+        efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue

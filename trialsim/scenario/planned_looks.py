@@ -33,7 +33,8 @@ def as_asked(design: Mapping[str, Any]) -> dict[str, Any]:
     solved = {key for key in ("n", "events") if key in computed}
     asked = {key: value for key, value in design.items() if key != "computed" and key not in solved}
     looks = design.get("looks")
-    if ("under" in design or "events" in design) and isinstance(looks, list):
+    follow = "under" in design or "events" in design
+    if follow and isinstance(looks, list) and all(_counts(look) for look in looks):
         asked["looks"] = len(looks)
     return asked
 
@@ -70,6 +71,12 @@ def lay_out_looks(tree: dict[str, Any], solved: Mapping[str, int], problems: lis
         )
         for name, design in designs.items()
     }
+
+
+def _counts(look: Any) -> bool:
+    """Return whether a written look waits for a number of events, read-outs or patients."""
+    when = look.get("when") if isinstance(look, dict) else None
+    return isinstance(when, dict) and not {"events", "readouts", "enrolled"}.isdisjoint(when)
 
 
 def _designs(tree: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -111,7 +118,7 @@ def _laid_out(
                 "a size is solved for looks that follow from it; write looks: 3, or information: [0.5, 1]"
             )
             problems.append(Problem(f"{at}.looks", sentence))
-        elif "events" in design:
+        elif "events" in design and all(_counts(look) for look in looks):
             problems.append(
                 Problem(f"{at}.events", "the looks say already at how many events; leave one out")
             )
