@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ import yaml
 from trialsim.designs import boundary_families
 from trialsim.engines.plan import build_plan
 from trialsim.errors import ScenarioError
+from trialsim.oc.bounds_by_look import bounds_by_look
 from trialsim.oc.sweep_grid import grid_of, parse_vary
+from trialsim.report.computed_design import computed_sentences
+from trialsim.report.more_tables import bounds_table
 from trialsim.scenario import families
-from trialsim.scenario.load import scenario_from
+from trialsim.scenario.load import load_scenario, scenario_from
 
 SURVIVAL: dict[str, Any] = yaml.safe_load("""
 name: survival
@@ -221,6 +225,9 @@ LATE = [{"from": "0 days", "hazard_ratio": 1}, {"from": "90 days", "hazard_ratio
         (SURVIVAL, {"events": 259}, "events", "leave one out"),
         (SURVIVAL, {"looks": 3}, "events", "is required"),
         (SURVIVAL, {"looks": 0, "events": 259}, "looks", "out of range"),
+        (SURVIVAL, {"looks": 3.5, "events": 259}, "looks", "a list of looks, or their number"),
+        (BINARY, {"under": None, "futility": {"z": 0}}, "n", "required and missing"),
+        (BINARY, {"power": None}, "power", "is required beside under"),
         (SURVIVAL, {"looks": 3, "events": 401}, "looks[2].when.events.count", "exceeds"),
         (SURVIVAL, {"under": "effect"}, "power", "is required"),
         (SURVIVAL, {"power": 0.9, "under": "effect"}, "looks", "write looks: 3"),
@@ -254,3 +261,32 @@ def test_outcomes_moved_by_more_than_the_arm_are_not_sized() -> None:
     tree = copy.deepcopy(BINARY)
     tree["dropout"] = {"baseline": {"median": "10 years"}}
     assert "dropout" in problems(tree)["designs.sequential.under"]
+
+
+def test_a_wrong_number_of_looks_is_said_once() -> None:
+    found = problems(with_design(SURVIVAL, looks=3, events="many"))
+    assert list(found) == ["designs.sequential.events"]
+
+
+def test_check_prints_what_was_worked_out() -> None:
+    said = list(computed_sentences(scenario_from(BINARY)))
+    assert said[0].startswith(
+        "sequential: 252 patients for power 0.9 under effect; 252 patients, looks at 84 readouts"
+    )
+    assert "efficacy z 3.710303, 2.511427, 1.993047" in said[1]  # rpact 4.3.0, "asOF", three looks
+
+
+def test_json_and_report_hold_the_bounds_in_full_precision() -> None:
+    tree = scenario_from(with_design(SURVIVAL, futility={"z": 0})).dump()
+    rows = bounds_by_look(tree, ["sequential"])
+    bounds = tree["designs"]["sequential"]["computed"]["bounds"]["primary"]
+    assert [row["efficacy_z"] for row in rows] == bounds["efficacy_z"]
+    assert [row["futility_z"] for row in rows] == [0.0, 0.0, None]
+    assert [row["information"] for row in rows] == [86 / 259, 173 / 259, 1.0]
+    table = bounds_table(tree, ["sequential"])
+    assert table is not None and table.rows[1][4] == ("2.508502",)
+
+
+def test_the_completed_scenario_stays_where_it_was_read() -> None:
+    path = Path(__file__).resolve().parents[2] / "scenarios" / "computed_bounds" / "computed_bounds.yaml"
+    assert load_scenario(path).folder == path.parent

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from trialsim.scenario.design import Bounds, Design
 from trialsim.scenario.schema import Scenario
+from trialsim.scenario.units import readable_duration
 from trialsim.scenario.wording import listed
 
 _FAR = "none"
@@ -37,7 +38,12 @@ def _counts(design: Design) -> str:
     words = []
     for look in design.looks:
         count = look.when.count
-        words.append(f"{count:,} {look.when.kind}" if count is not None else look.when.kind)
+        if count is not None:
+            words.append(f"{count:,} {look.when.kind}")
+        elif look.when.duration is not None:
+            words.append(f"{look.when.kind} {readable_duration(look.when.duration)}")
+        else:
+            words.append(look.when.kind)
     return f"{design.n:,} patients, looks at {listed(words)}"
 
 

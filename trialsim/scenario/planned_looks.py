@@ -15,8 +15,8 @@ FEWEST_TRIED = 40
 
 
 def to_be_solved(tree: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the designs of a written scenario whose size is to be solved from power and a truth."""
-    return tuple(name for name, design in _designs(tree).items() if "under" in design and "power" in design)
+    """Return the designs of a written scenario whose size is to be solved under a truth."""
+    return tuple(name for name, design in _designs(tree).items() if design.get("under") is not None)
 
 
 def as_asked(design: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,16 +123,16 @@ def _laid_out(
                 Problem(f"{at}.events", "the looks say already at how many events; leave one out")
             )
         return design
-    if not whole and not (looks is None and isinstance(information, list) and information):
+    if looks is not None and not whole:
+        sentence = f"a list of looks, or their number, is expected, found {shown(looks)}"
+        problems.append(Problem(f"{at}.looks", sentence))
+        return _held(design, 1, sought)
+    if looks is None and not (isinstance(information, list) and information):
         return design
     fractions = _fractions(at, looks, information, problems)
     if not fractions or endpoint is None:
-        # What is wrong is said elsewhere; looks that hold the place keep it from being said twice.
-        return {
-            "n": FEWEST_TRIED,
-            **design,
-            "looks": [{"when": {"enrolled": 1 + k}} for k in range(len(fractions) or 1)],
-        }
+        number = len(information) if isinstance(information, list) else len(fractions)
+        return _held(design, number or 1, sought)
     known = dict(design)
     events_count = endpoint[1] == "survival"
     if sought:
@@ -153,11 +153,17 @@ def _laid_out(
             Problem(f"{at}.events", "the first test counts no events but read-outs; give n alone")
         )
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        return known
+        return _held(known, len(fractions), sought)
     trigger = "events" if events_count else "readouts"
     counts = [max(1, math.ceil(fraction * most - _EXACT * most)) for fraction in fractions]
     known["looks"] = [{"when": {trigger: {"count": count, "endpoint": endpoint[0]}}} for count in counts]
     return known
+
+
+def _held(design: dict[str, Any], looks: int, sought: bool) -> dict[str, Any]:
+    """Return a design with looks that hold the place: what is wrong is said where it stands, and not twice."""
+    size = {"n": FEWEST_TRIED} if sought else {}
+    return size | design | {"looks": [{"when": {"enrolled": 1 + look}} for look in range(looks)]}
 
 
 def _fractions(at: str, looks: Any, information: Any, problems: list[Problem]) -> list[float]:
