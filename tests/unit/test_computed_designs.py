@@ -201,7 +201,9 @@ def test_a_resolved_design_that_was_edited_is_refused(key: str, value: Any) -> N
 
 
 def test_a_sweep_works_them_out_at_each_point() -> None:
-    grid = grid_of(scenario_from(BINARY), [parse_vary("designs.sequential.power=0.8,0.9")], None, None)
+    tree = with_design(BINARY)
+    tree["truths"]["other"] = {"endpoints.response.effect.treatment": 0.4}
+    grid = grid_of(scenario_from(tree), [parse_vary("designs.sequential.power=0.8,0.9")], None, ["other"])
     sizes = [grid.at(point).designs["sequential"].n for point in grid.points()]
     assert sizes[0] < sizes[1] == 252
 
@@ -290,3 +292,21 @@ def test_json_and_report_hold_the_bounds_in_full_precision() -> None:
 def test_the_completed_scenario_stays_where_it_was_read() -> None:
     path = Path(__file__).resolve().parents[2] / "scenarios" / "computed_bounds" / "computed_bounds.yaml"
     assert load_scenario(path).folder == path.parent
+
+
+def test_patients_in_all_count_the_arms_that_a_test_does_not_compare() -> None:
+    tree = with_design(BINARY, allocation="alternating", arms=None)
+    tree["arms"] = ["control", "treatment", "other"]
+    tree["endpoints"]["response"]["effect"]["other"] = 0.4
+    # 250.936712708854 patients in two of three equal arms (rpact 4.3.0): 376.4 in all, rounded up to threes.
+    assert scenario_from(tree).designs["sequential"].n == 378
+
+
+@pytest.mark.parametrize(
+    ("measure", "effect"),
+    [("risk_difference", 0.2), ("odds_ratio", (0.5 / 0.5) / (0.3 / 0.7)), ("rate", 0.5)],
+)
+def test_every_measure_of_effect_gives_the_same_size(measure: str, effect: float) -> None:
+    tree = with_design(BINARY)
+    tree["endpoints"]["response"] |= {"effect": {"treatment": effect}, "effect_measure": measure}
+    assert computed(tree).n == 252

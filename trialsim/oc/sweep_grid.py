@@ -290,11 +290,13 @@ def _designs(scenario: Scenario, vary: Sequence[Vary], asked: Sequence[str] | No
 
 
 def _asked(scenario: Scenario, designs: Sequence[str], truths: Sequence[str]) -> dict[str, Any]:
-    """Return the written scenario with no designs and truths but those asked about."""
+    """Return the written scenario with no designs and truths but those asked about, or that sizes are solved under."""
     tree = scenario.dump()
     # What was worked out of a design is worked out anew at each point.
     tree["designs"] = {name: as_asked(tree["designs"][name]) for name in designs}
-    tree["truths"] = {name: tree["truths"][name] for name in truths}
+    solved_under = (design.get("under") for design in tree["designs"].values())
+    needed = (*truths, *(name for name in solved_under if name is not None and name not in truths))
+    tree["truths"] = {name: tree["truths"][name] for name in needed}
     return tree
 
 
