@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from scipy.stats import norm
 
 from trialsim.designs import boundary_families
 from trialsim.engines.plan import build_plan
@@ -310,3 +312,29 @@ def test_every_measure_of_effect_gives_the_same_size(measure: str, effect: float
     tree = with_design(BINARY)
     tree["endpoints"]["response"] |= {"effect": {"treatment": effect}, "effect_measure": measure}
     assert computed(tree).n == 252
+
+
+@pytest.mark.parametrize(("analysis", "n"), [("t_test", 288), ({"z_test": {"sd": 1}}, None)])
+def test_means_are_solved_as_rpact_does(analysis: Any, n: int | None) -> None:
+    # rpact 4.3.0, getSampleSizeMeans(dFut, alternative = 0.4, stDev = 1): 286.119113854261 patients by the t distribution,
+    # Lan-DeMets O'Brien-Fleming and non-binding Hwang-Shih-DeCani futility (gamma -2) at 0.5, 0.75 and 1.
+    tree = with_design(
+        BINARY,
+        looks=None,
+        information=[0.5, 0.75, 1],
+        futility={"hwang_shih_decani": -2},
+    )
+    tree["endpoints"] = {
+        "response": {
+            "kind": "continuous", "readout": "4 weeks", "mean": 1.0, "sd": 1.0, "effect": {"treatment": 0.4},
+        }
+    }  # fmt: skip
+    tree["hypotheses"]["primary"]["analysis"] = analysis
+    found = computed(tree)
+    if n is None:
+        # Known deviation: (z_alpha + z_beta)^2 4 / 0.16 times the factor, closed form.
+        factor = found.inflation_factor["primary"]
+        exact = (norm.isf(0.025) + norm.isf(0.1)) ** 2 * 4.0 / 0.16 * factor
+        n = 4 * math.ceil(exact / 4)
+    assert found.n == n
+    assert counts(tree) == [n // 2, 3 * n // 4, n]
