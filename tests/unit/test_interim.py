@@ -383,6 +383,8 @@ def test_files_that_cannot_be_read_are_told(capsys: pytest.CaptureFixture[str], 
     assert "not UTF-8" in refused(capsys, data, file)
     data.write_text("")
     assert "holds no patient" in refused(capsys, data, file)
+    data.write_text('arm,months,died\n"control,1,0\n')
+    assert "cannot be read as CSV" in refused(capsys, data, file)
     data.write_text("arm,months,died\ncontrol,1,0\ntreatment,2,0\n")
     assert "no events" in refused(capsys, data, file)
     file.write_text("- 1\n")

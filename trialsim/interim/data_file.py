@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -97,7 +98,7 @@ def load_trial_data(path: Path, design: InterimDesign) -> TrialData:
     except UnicodeDecodeError:
         raise ScenarioError([Problem("", "it is not UTF-8 text; save it as UTF-8")], str(path)) from None
     try:
-        header, *lines = csv.reader(text.splitlines(), strict=True)
+        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     except ValueError:
         header, lines = [], []
     except csv.Error as error:
