@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from lifelines import CoxPHFitter
 from lifelines.statistics import logrank_test
 from scipy.stats import chi2_contingency, norm, ttest_ind
 
@@ -169,6 +171,26 @@ def test_a_two_sided_t_test_with_values_still_to_come(
     assert "Patients of arms that are not compared are left out (other: 1)." in found["notes"]
     assert found["conclusions"][1]["p_value"] == pytest.approx(found["nominal_p"], rel=1e-9)  # the first look
     assert found["conclusions"][1]["upper"] < 0
+
+
+def test_welch_and_stratified_cox_are_taken_from_the_same_data(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    values = [("active", round(rng.normal(0.6, 2.0), 3)) for _ in range(30)]
+    values += [("placebo", round(rng.normal(0.0, 1.0), 3)) for _ in range(60)]
+    found = analysed(capsys, tmp_path, CONTINUOUS | {"analysis": "welch"}, "group,change", values)
+    arms = [[value for arm, value in values if arm == name] for name in CONTINUOUS["arms"]]
+    assert found["nominal_p"] == pytest.approx(ttest_ind(arms[1], arms[0], equal_var=False).pvalue, rel=1e-9)
+
+    rows = [(*row, "abc"[place % 3]) for place, row in enumerate(survival_rows())]
+    design = SURVIVAL | {"analysis": {"cox": {"strata": ["region"]}}}
+    cox = analysed(capsys, tmp_path, design, "arm,months,died,region", rows)
+    frame = pd.DataFrame(rows, columns=["arm", "months", "died", "region"])
+    frame["arm"] = (frame.arm == "treatment").astype(float)
+    fitted = CoxPHFitter().fit(frame, "months", "died", strata=["region"])
+    assert cox["estimate"] == pytest.approx(fitted.params_["arm"], abs=1e-6)
+    assert cox["se"] == pytest.approx(fitted.standard_errors_["arm"], rel=1e-4)
 
 
 def test_a_last_look_with_less_than_planned_spends_all(
@@ -341,6 +363,12 @@ def test_every_problem_of_the_design_is_told_at_once(
         ),
         ({"design": {"information": [0.5, 1]}, "maximum": None}, "maximum: give the planned maximum"),
         ({"analysis": "log_rank"}, "analysis: the analysis 'log_rank' is unknown"),
+        ({"analysis": "fleming_harrington"}, "analysis: fleming_harrington needs the powers"),
+        ({"analysis": "fisher"}, "analysis: fisher cannot be monitored here; allowed: logrank, cox"),
+        (
+            {"analysis": {"cox": {"covariates": ["age"]}}},
+            "analysis.cox.covariates: tests adjusted for covariates",
+        ),
         ({"analysis": {"z_test": {}}}, "analysis.z_test.sd"),
         ({"looks": [{"z": 1, "at": 50}, {"z": 1, "at": 40}]}, "looks[1].at: 40 follows 50"),
         ({"looks": [{"z": 1, "at": 10 * k} for k in (1, 2, 3)]}, "3 looks were taken of 3 planned"),
