@@ -5,6 +5,7 @@
 #   make test-fast  the tests that are not slow (under 3 minutes on two idle cores)
 #   make test-exhaustive  more seeded slips and more trials of the twins than `make test` has time for
 #   make lint       style, types and architecture only
+#   make validation write docs/validation.md anew: figures of others beside ours
 #   make bench      trials per second, beside the speed of the machine
 #   make clean      remove what tools left behind; .venv and runs stay
 #
@@ -23,7 +24,7 @@ SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = $(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(PYTEST_OPTIONS)
 
-.PHONY: help demo test test-all test-fast test-exhaustive lint bench clean
+.PHONY: help demo test test-all test-fast test-exhaustive lint validation bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -50,6 +51,9 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+validation: $(VENV)/.dev
+	$(VENV)/bin/python -m tests.validation.rows
 
 bench: $(VENV)/.core
 	@for file in benchmarks/bench_*.py; do \

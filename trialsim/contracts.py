@@ -7,8 +7,8 @@ alpha is one-sided unless named otherwise; arm 0 is control; arrays are ``[repli
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,6 +98,7 @@ class Status(enum.IntEnum):
     EMPTY_ARM = 3
     NO_VARIANCE = 4
     NO_FINITE_ESTIMATE = 5
+    SHORT_FOLLOW_UP = 6
 
     @property
     def sentence(self) -> str:
@@ -112,6 +113,7 @@ _STATUS_SENTENCES = {
     Status.EMPTY_ARM: "one of the compared arms has no data",
     Status.NO_VARIANCE: "the test statistic has no variance",
     Status.NO_FINITE_ESTIMATE: "the likelihood has no finite maximum",
+    Status.SHORT_FOLLOW_UP: "nobody in one of the compared arms was followed for as long as the analysis asks",
 }
 
 
@@ -192,6 +194,35 @@ class Moments:
     squares: Floats
 
 
+@dataclass(frozen=True)
+class PatientRows:
+    """Patients of two arms of a batch of replicates one by one, in order of entry, one replicate after the other.
+
+    Parameters
+    ----------
+    offsets
+        Rows of replicate ``r`` are ``offsets[r]`` to ``offsets[r + 1] - 1``, int64 ``[replicate + 1]``.
+    treated
+        Whether on treatment, int8 ``[row]``.
+    stratum
+        In the strata of the analysis, from 0, ``[row]``.
+    value
+        Days of follow-up of a survival endpoint, otherwise the read-out, ``[row]``.
+    event
+        Whether follow-up ended with an event, int8 ``[row]``; 0 for other endpoints.
+    covariates
+        What the analysis adjusts for, ``[row, column]``: numbers as they are, a categorical covariate as an indicator of
+        each level but the first, a prognostic score last.
+    """
+
+    offsets: Ints
+    treated: NDArray[np.int8]
+    stratum: Ints
+    value: Floats
+    event: NDArray[np.int8]
+    covariates: Floats
+
+
 class DataCut(Protocol):
     """What is known of one hypothesis' endpoint and arms at a cut, for a batch of replicates."""
 
@@ -203,11 +234,21 @@ class DataCut(Protocol):
         """Return the read-outs' moments (binary and continuous endpoints)."""
         ...
 
+    def patients(self) -> PatientRows:
+        """Return the patients one by one (any endpoint): those followed, or those read out."""
+        ...
+
+    def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
+        """Yield for each replicate whether those patients would be on treatment in other allocations, ``[draw, row]``."""
+        ...
+
 
 class Analysis(Protocol):
     """A test and its estimator: a data cut in, estimates out.
 
-    ``lower_is_better`` gives the sign of z; ``options`` are those of the scenario's hypothesis.
+    ``lower_is_better`` gives the sign of z; ``options`` are those of the scenario's hypothesis. ``information`` says in
+    words what :attr:`Estimates.information` is, ``increments`` whether the score's increments between looks are
+    independent with that variance, which group sequential bounds take for granted.
     """
 
     name: str
@@ -215,6 +256,8 @@ class Analysis(Protocol):
     estimator: str
     estimand: str
     reference: str
+    information: str
+    increments: str
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the estimates of every replicate of the cut."""
@@ -484,6 +527,10 @@ class TestPlan:
         How intercurrent events are handled.
     window
         Ticks after the last dose that count as on treatment, where only those count.
+    covariates
+        Covariates that the analysis adjusts for.
+    score
+        Coefficients of a prognostic score that the analysis adjusts for, by covariate.
     follower
         Gives the bounds for what was seen in place of what was planned; None where the planned ones stay.
     """
@@ -502,4 +549,6 @@ class TestPlan:
     follow_up: float = 18262.5
     strategy: str = "treatment_policy"
     window: int = 0
+    covariates: tuple[str, ...] = ()
+    score: Mapping[str, float] = field(default_factory=dict)
     follower: BoundsFollower | None = None

@@ -52,6 +52,7 @@ class Purpose(enum.IntEnum):
     LAG = 15
     COMPETING = 16
     STRATUM = 17
+    REDRAWN_ALLOCATION = 18
     # A patient's way from randomisation on.
     ADVERSE_EVENT = 20
     DISCONTINUATION = 21

@@ -62,8 +62,12 @@ def get(kind: str, name: str) -> Any:
 
 
 def describe(kind: str, name: str) -> str:
-    """Return the first sentence of a part's documentation and the source of its method."""
+    """Return the first sentence of a part's documentation, the source of its method, and what an analysis says of looks."""
     part = get(kind, name)
     first = (part.__doc__ or "").strip().splitlines()[0]
     reference = getattr(part, "reference", "")
-    return f"{first} [{reference}]" if reference else first
+    found = f"{first} [{reference}]" if reference else first
+    for said in ("information", "increments"):
+        words = getattr(part, said, "")
+        found += f" {said.capitalize()}: {words}." if words else ""
+    return found

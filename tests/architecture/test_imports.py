@@ -40,6 +40,7 @@ def _command_names() -> list[str]:
 
 def test_every_command_is_there() -> None:
     assert _command_names() == [
+        "analyse",
         "boundaries",
         "check",
         "compare",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trialsim.contracts import Moments, RiskTables
+from trialsim.contracts import Moments, PatientRows, RiskTables
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,62 @@ class SurvivalCut:
     def moments(self) -> Moments:
         """Refuse: there are none."""
         raise NotImplementedError
+
+    def patients(self) -> PatientRows:
+        """Return the patients as they are, without covariates."""
+        return rows_of([(x, v, s, e, np.zeros((len(v), 0))) for v, e, x, s in self.replicates])
+
+
+def rows_of(replicates: list[tuple[np.ndarray, ...]]) -> PatientRows:
+    """Return rows of replicates given as (treated, value, stratum, event, covariates)."""
+    treated, value, stratum, event, covariates = (
+        np.concatenate(parts) for parts in zip(*replicates, strict=True)
+    )
+    return PatientRows(
+        np.concatenate([[0], np.cumsum([len(one[0]) for one in replicates])]).astype(np.int64),
+        treated.astype(np.int8),
+        stratum.astype(np.int64),
+        value.astype(float),
+        event.astype(np.int8),
+        covariates.astype(float),
+    )
+
+
+@dataclass(frozen=True)
+class RowsCut:
+    """Patients one by one of one or more replicates: (treated, value, stratum, event, covariates)."""
+
+    replicates: tuple[tuple[np.ndarray, ...], ...]
+
+    def patients(self) -> PatientRows:
+        """Return them."""
+        return rows_of(list(self.replicates))
+
+    def moments(self) -> Moments:
+        """Refuse: there are none."""
+        raise NotImplementedError
+
+    def risk_tables(self) -> RiskTables:
+        """Refuse: there are none."""
+        raise NotImplementedError
+
+
+def rows_cut(*replicates: dict[str, ArrayLike]) -> RowsCut:
+    """Return a cut of replicates given by ``treated`` and ``value``, perhaps ``stratum``, ``event``, ``covariates``."""
+    found = []
+    for one in replicates:
+        treated = np.asarray(one["treated"])
+        n = len(treated)
+        found.append(
+            (
+                treated,
+                np.asarray(one["value"], dtype=float),
+                np.asarray(one.get("stratum", np.zeros(n, dtype=int))),
+                np.asarray(one.get("event", np.zeros(n, dtype=int))),
+                np.asarray(one.get("covariates", np.zeros((n, 0))), dtype=float).reshape(n, -1 if n else 0),
+            )
+        )
+    return RowsCut(tuple(found))
 
 
 def survival_cut(*replicates: tuple[ArrayLike, ...]) -> SurvivalCut:
@@ -66,6 +122,15 @@ class ValuesCut:
             ]
         )
         return Moments(n, mean, squares)
+
+    def patients(self) -> PatientRows:
+        """Return the read-outs as patients, control first, without covariates."""
+        found = []
+        for control, treatment in self.replicates:
+            n = len(control) + len(treatment)
+            treated, nothing = np.arange(n) >= len(control), np.zeros(n, dtype=int)
+            found.append((treated, np.concatenate([control, treatment]), nothing, nothing, np.zeros((n, 0))))
+        return rows_of(found)
 
     def risk_tables(self) -> RiskTables:
         """Refuse: there are none."""

@@ -138,7 +138,7 @@ MUTATIONS = [
         ("live",),
     ),
     Mutation(
-        "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    touched", "touched", ("live",)
+        "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    changed", "changed", ("live",)
     ),
     Mutation(
         "those whose exit is not known leave too late",

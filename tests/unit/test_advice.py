@@ -148,3 +148,22 @@ def test_the_report_and_the_story_say_how_patients_were_allocated() -> None:
         scenario.dump(), {}, found.characteristics, records_of(found.records), {}
     )
     assert "allocated by minimisation over sex and region" in found.explain("fixed", "expected", 0).text()
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        {"cox": {"covariates": ["sex", "region"]}},
+        {"cox": {"strata": ["sex"], "covariates": ["region"]}},
+        "rerandomised_logrank",
+        {"rerandomised_logrank": {"draws": 199}},
+    ],
+)
+def test_adjusting_counts_and_so_does_drawing_the_allocation_again(analysis: Any) -> None:
+    tree = copy.deepcopy(SCENARIO)
+    tree["designs"]["fixed"] |= {"tests": {"high": {"alpha": 0.025}}, "arms": ["control", "high"]}
+    for name in ("low", "high"):
+        tree["hypotheses"][name]["analysis"] = "cox"
+    assert len(analysis_cautions(scenario_from(tree).dump())) == 1
+    tree["hypotheses"]["high"]["analysis"] = analysis
+    assert analysis_cautions(scenario_from(tree).dump()) == []

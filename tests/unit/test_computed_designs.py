@@ -338,3 +338,23 @@ def test_means_are_solved_as_rpact_does(analysis: Any, n: int | None) -> None:
         n = 4 * math.ceil(exact / 4)
     assert found.n == n
     assert counts(tree) == [n // 2, 3 * n // 4, n]
+
+
+def test_events_do_not_tell_the_information_of_weighted_tests() -> None:
+    tree = with_design(SURVIVAL)
+    tree["hypotheses"]["primary"]["analysis"] = {"fleming_harrington": {"rho": 0, "gamma": 1}}
+    assert "information is needed" in problems(tree)["designs.sequential.looks[0].when"]
+    stated = with_design(tree, information=[0.1, 0.5, 1])
+    assert computed(stated).information["primary"] == (0.1, 0.5, 1.0)
+    assert build_plan(scenario_from(stated), "sequential", "effect", 1).tests[0].follower is None
+    sized = with_design(tree, looks=None, information=[0.5, 1], power=0.9, under="effect")
+    assert "no formula here" in problems(sized)["designs.sequential.under"]
+
+
+def test_a_z_test_of_another_deviation_is_not_sized() -> None:
+    tree = with_design(BINARY)
+    tree["endpoints"]["response"] = {
+        "kind": "continuous", "readout": "4 weeks", "mean": 1.0, "sd": 1.5, "effect": {"treatment": 0.4},
+    }  # fmt: skip
+    tree["hypotheses"]["primary"]["analysis"] = {"z_test": {"sd": 1}}
+    assert "standard deviation of 1" in problems(tree)["designs.sequential.under"]

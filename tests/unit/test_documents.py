@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import trialsim.scenario.schema  # noqa: F401 - so that every model is known
+from trialsim import registry
 from trialsim.oc.measures import definitions
 from trialsim.scenario.load import load_scenario, scenario_from_text
 from trialsim.scenario.reading import parse_yaml
@@ -112,6 +113,19 @@ def test_the_page_on_measures_is_what_list_measures_prints() -> None:
     page = (DOCS / "measures.md").read_text(encoding="utf-8")
     listed = [[plain(row[0]), row[1], row[2]] for row in rows(page.partition("## Every measure")[2])]
     assert listed == [[entry.name, entry.unit, entry.sentence] for entry in definitions()]
+
+
+def test_the_page_on_analyses_says_what_they_say() -> None:
+    page = (DOCS / "analyses.md").read_text(encoding="utf-8")
+    listed = [
+        [plain(row[0]), *row[1:]] for row in rows(page.partition("## Every analysis")[2].partition("##")[0])
+    ]
+    parts = [registry.get("analyses", name) for name in registry.names("analyses")]
+    assert listed == [
+        [part.name, ", ".join(part.endpoint_kinds), part.estimator.replace("_", " "), part.information, part.increments,
+         part.reference]
+        for part in parts
+    ]  # fmt: skip
 
 
 def test_the_page_on_actg175_says_what_is_assumed() -> None:

@@ -149,7 +149,8 @@ def test_purposes_keep_their_numbers() -> None:
     assert {purpose.name: purpose.value for purpose in Purpose} == {
         "ARRIVAL": 1, "ALLOCATION": 2, "TABLE_ROW": 3, "COVARIATE": 4, "LATENT": 5, "DROPOUT": 6, "EVENT": 7,
         "READOUT": 8, "SAMPLER": 9, "SITE": 10, "PRESCREEN": 11, "CONSENT": 12, "SCREENING": 13, "PATIENCE": 14,
-        "LAG": 15, "COMPETING": 16, "STRATUM": 17, "ADVERSE_EVENT": 20, "DISCONTINUATION": 21, "WITHDRAWAL": 22,
+        "LAG": 15, "COMPETING": 16, "STRATUM": 17, "REDRAWN_ALLOCATION": 18,
+        "ADVERSE_EVENT": 20, "DISCONTINUATION": 21, "WITHDRAWAL": 22,
         "VISIT": 23, "REPORT": 24, "ADJUDICATION": 25, "RESCUE": 26, "DOSE": 27,
     }  # fmt: skip
 

@@ -20,6 +20,8 @@ class Logrank:
     estimator = "peto_log_hazard_ratio"
     estimand = "log_hazard_ratio"
     reference = "Mantel 1966; Peto one-step estimate: Yusuf et al. 1985"
+    information = "hypergeometric variance of the score, near events / 4 while both arms have as many at risk"
+    increments = "independent asymptotically (Tsiatis 1982)"
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the test of every replicate; the information is the variance of the score."""

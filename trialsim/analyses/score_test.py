@@ -22,6 +22,8 @@ class ScoreTest:
     estimator = "difference_in_proportions"
     estimand = "risk_difference"
     reference = "Pearson 1900 (pooled variance)"
+    information = "1 / pooled variance of the difference"
+    increments = "independent asymptotically"
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the test of every replicate."""

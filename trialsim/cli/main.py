@@ -26,6 +26,7 @@ _COMMAND_MODULES = (
     "explain_commands",
     "sweep_commands",
     "boundaries_commands",
+    "analyse_commands",
     "sample_size_commands",
 )
 

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 MOST_LOOKS = 20
 LEAST_ALPHA, MOST_ALPHA = 1e-6, 0.5
 LEAST_RATE, MOST_RATE = 1e-4, 10.0
+MOST_EFFECT = 1e100
 CLOSEST = 1e-5
 """Least distance of consecutive information rates, relative to the later: closer looks see nothing new."""
 
@@ -148,8 +149,16 @@ def _check_numbers(asked: BoundaryRequest, problems: list[Problem]) -> bool:
             Problem("power", f"{shown(asked.power)} is not allowed; it lies above alpha and below 1.")
         )
     good = len(problems) == before
-    if not _number_within(asked.effect, -math.inf, math.inf) or asked.effect == 0 or math.isinf(asked.effect):
-        problems.append(Problem("effect", f"{shown(asked.effect)} is not allowed; it is any number but 0."))
+    if not (
+        _number_within(asked.effect, -MOST_EFFECT, MOST_EFFECT) and abs(asked.effect) >= 1.0 / MOST_EFFECT
+    ):
+        problems.append(
+            Problem(
+                "effect",
+                f"{shown(asked.effect)} is not allowed; it is any number but 0, of a size up to {MOST_EFFECT:g} and from "
+                f"{1.0 / MOST_EFFECT:g} on.",
+            )
+        )
     return good
 
 

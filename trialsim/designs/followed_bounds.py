@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from trialsim.designs.boundaries import Boundaries
 from trialsim.designs.boundary_checks import CLOSEST, LEAST_RATE, MOST_RATE
 from trialsim.designs.computed_bounds import DIGITS, bounds_for
-from trialsim.designs.planned_information import counts_of_looks, planned_information
+from trialsim.designs.planned_information import counts_of_looks, counts_tell, planned_information
 from trialsim.scenario.design import NO_BOUND, Design
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.group_sequential.spending import SPENDING
@@ -97,8 +97,9 @@ def _path(fractions: Sequence[float]) -> tuple[list[float], bool]:
 def followed_bounds(scenario: Scenario, name: str, test: str) -> FollowedBounds | None:
     """Return how the bounds of a test follow what is seen, or None where they stay as planned.
 
-    They stay where a family is no spending function, where looks count some arms only, where the test is not on the
-    endpoint of the design's first test, and where no planned maximum is known (calendar looks without ``events``).
+    They stay where a family is no spending function, where looks count some arms only, where the information of the
+    analysis is not that of counts, where the test is not on the endpoint of the design's first test, and where no planned
+    maximum is known (calendar looks without ``events``).
 
     Parameters
     ----------
@@ -111,6 +112,8 @@ def followed_bounds(scenario: Scenario, name: str, test: str) -> FollowedBounds 
     if not _spends(design) or any(look.when.arms is not None for look in design.looks):
         return None
     endpoint = scenario.hypotheses[test].endpoint
+    if not counts_tell(scenario.hypotheses[test].analysis):
+        return None
     if endpoint != scenario.hypotheses[next(iter(design.tests))].endpoint:
         return None
     survival = scenario.endpoints[endpoint].kind == "survival"

@@ -10,6 +10,7 @@ from trialsim.scenario.looks import Look
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import listed
 
+_OF_THEIR_OWN = ("fleming_harrington", "restricted_mean", "milestone")
 _NEEDED = "so that information is needed: information: [0.5, 1], a fraction for each look"
 
 
@@ -46,6 +47,11 @@ def planned_information(scenario: Scenario, name: str, test: str) -> tuple[float
     return fractions
 
 
+def counts_tell(analysis: str) -> bool:
+    """Return whether the information of an analysis goes with events or read-outs; weights and times make it differ."""
+    return analysis not in _OF_THEIR_OWN
+
+
 def counts_of_looks(looks: Sequence[Look]) -> tuple[int, ...] | None:
     """Return what every look waits for, where all wait for a count of the same things; otherwise None."""
     things = {(look.when.kind, look.when.endpoint, look.when.arms) for look in looks}
@@ -60,6 +66,8 @@ def _objection(scenario: Scenario, design: Design, test: str) -> tuple[int, str]
     endpoint = scenario.hypotheses[test].endpoint
     survival = scenario.endpoints[endpoint].kind == "survival"
     suited = ("events",) if survival else ("readouts", "enrolled")
+    if not counts_tell(scenario.hypotheses[test].analysis):
+        return 0, f"events do not tell the information of the analysis {scenario.hypotheses[test].analysis}"
     for number, look in enumerate(design.looks):
         when = look.when
         if when.kind not in suited:

@@ -20,6 +20,7 @@ from trialsim.stats.sample_size.means import MeansDesign, means_sample_size
 from trialsim.stats.sample_size.proportions import ProportionsDesign, proportions_sample_size
 from trialsim.stats.sample_size.survival import LogrankDesign, required_events
 
+_SIZED = ("logrank", "cox", "score_test", "t_test", "z_test")
 _ROUNDING = 1e-8
 _CONDUCT = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
 _MOVED_BY = ("covariates", "latent", "modifiers", "drift", "site", "detected")
@@ -81,6 +82,10 @@ def _size_of_test(world: Scenario, name: str, design: Design, test: str) -> floa
     if endpoint.kind != "survival" and _of_survival(world, next(iter(design.tests))):
         sentence = "tests on survival and on other endpoints need events and patients; state n and the looks"
         raise ScenarioError([Problem(f"{at}.under", sentence)])
+    if hypothesis.analysis not in _SIZED:
+        known = f"there is one for {listed(_SIZED)}"
+        sentence = f"no formula here gives the size of {hypothesis.analysis} ({known}); state n and the looks"
+        raise ScenarioError([Problem(f"{at}.under", sentence)])
     _require_plain(world, at, design, hypothesis.endpoint)
     treatment, control = hypothesis.arms
     ratio = _share(design, treatment) / _share(design, control)
@@ -102,10 +107,14 @@ def _size_of_test(world: Scenario, name: str, design: Design, test: str) -> floa
         )
     else:
         options = hypothesis.analysis_options
+        if options.get("sd", endpoint.sd) != endpoint.sd:
+            sentence = (
+                f"the z test takes a standard deviation of {options['sd']:g}, that of '{hypothesis.endpoint}' is "
+                f"{endpoint.sd:g}; no formula here gives the size, state n and the looks"
+            )
+            raise ScenarioError([Problem(f"{at}.under", sentence)])
         kind = "z" if hypothesis.analysis == "z_test" else "t"
-        means = MeansDesign(
-            first - second, options.get("sd", endpoint.sd), test=kind, alpha=alpha, ratio=ratio
-        )
+        means = MeansDesign(first - second, endpoint.sd, test=kind, alpha=alpha, ratio=ratio)
         fixed = means_sample_size(means, design.power)
     pair = _share(design, treatment) + _share(design, control)
     return fixed * inflation * sum(_share(design, arm) for arm in design.arms) / pair

@@ -67,6 +67,9 @@ _OF_VISIT, _OF_REPORT, _OF_VERDICT = int(Purpose.VISIT), int(Purpose.REPORT), in
 FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
 """How a patient left: not before the horizon, with all endpoints known, lost, withdrawn, dead."""
 
+_WORST, _DOSE, _EFFECT, _HEARD = 1, 2, 4, 8
+"""What hazards depend on, as bits: the worst adverse event, the dose, what is left of the effect, outcomes."""
+
 MOST_ROWS_AT_ONCE = 12
 """Rows that one event writes to the journal at most, apart from those of endpoints."""
 ROWS_OF_AN_ENDPOINT = 4
@@ -191,6 +194,16 @@ def live(
             slot[c] = slot_term + c - term0
         else:
             slot[c] = slot_reason + c - reason0
+    cares = np.empty(clock_count, np.int64)
+    for c in range(clock_count):
+        cares[c] = _EFFECT if c < ends else (_DOSE if term0 <= c < reason0 else 0)
+        if ends <= c < term0 or c >= reason0:
+            for level in range(1, numbers.after.shape[1]):
+                if numbers.after[c, level] != numbers.after[c, 0]:
+                    cares[c] |= _WORST
+            for k in range(reads):
+                if numbers.hear[c, k] != 0.0:
+                    cares[c] |= _HEARD
     amount = np.empty(clock_count)
     pace = np.empty(clock_count)
     since = np.empty(clock_count, np.int64)
@@ -276,30 +289,30 @@ def live(
         begun = entry[row_of(entry, r)]
         at = offsets[r, first[r]]
         full[r] = False
-        for i in range(first[r], n):
+        since_first = first[r]
+        for e in range(ends):
+            event_at[e, r, since_first:] = NEVER
+            exit_at[e, r, since_first:] = NEVER
+            if told:
+                for kept in range(3):
+                    told_at[kept, e, r, since_first:] = NEVER
+        for k in range(reads):
+            readout_at[k, r, since_first:] = NEVER
+        for filled in (dropout, complete, off_at, quit_at, crossed_at):
+            filled[r, since_first:] = NEVER
+        left[r, since_first:] = FOLLOWED
+        for i in range(since_first, n):
             key = mine[i] if len(keys) else np.int64(i)
             start = begun[i]
             latest = reach[r] - start
             arm = np.int64(arm_of[i])
             who = row[i]
             for e in range(ends):
-                event_at[e, r, i] = NEVER
-                exit_at[e, r, i] = NEVER
                 open_end[e] = True
                 occurred[e] = False
                 refused_until[e] = -1
-                if told:
-                    for kept in range(3):
-                        told_at[kept, e, r, i] = NEVER
             for k in range(reads):
-                readout_at[k, r, i] = NEVER
                 open_end[ends + k] = True
-            dropout[r, i] = NEVER
-            complete[r, i] = NEVER
-            off_at[r, i] = NEVER
-            quit_at[r, i] = NEVER
-            crossed_at[r, i] = NEVER
-            left[r, i] = FOLLOWED
             offsets[r, i + 1] = at
             if latest < 0:
                 continue
@@ -365,7 +378,7 @@ def live(
                 place = _ADVERSE
                 place_part = 0
                 died_of = -1
-                touched = False  # what hazards depend on has changed
+                changed = 0  # what hazards depend on, as far as it has changed
                 leaves = FOLLOWED
                 crossing = False
                 see_from, see_to, read_from, read_to = 0, 0, 0, 0  # endpoints that may become known now
@@ -433,7 +446,7 @@ def live(
                             at += 1
                         if level + 1 > worst:
                             worst = level + 1
-                            touched = True
+                            changed |= _WORST
                         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o + 1, GAP))
                         amount[c] = unit_exponential(u) * factors[c, who, arm]
                         since[c] = now
@@ -454,7 +467,7 @@ def live(
                                 stops = reason >= 0
                             elif done == REDUCE:
                                 dose += 1
-                                touched = True
+                                changed |= _DOSE
                                 ticks[r, at] = tick
                                 codes[r, at] = pack(_ADVERSE, a, _REDUCED, a)
                                 values[r, at] = dose
@@ -472,7 +485,7 @@ def live(
                                     resumes = max(resumes, next_at[slot_resume])
                                 next_at[slot_resume] = resumes
                                 paused = True
-                                touched = True
+                                changed |= _DOSE
                                 ticks[r, at] = tick
                                 codes[r, at] = pack(_ADVERSE, a, _INTERRUPTED, a)
                                 values[r, at] = lasts / TICKS_PER_DAY
@@ -480,7 +493,7 @@ def live(
                 elif chosen_slot == slot_resume:
                     next_at[slot_resume] = NEVER
                     paused = False
-                    touched = True
+                    changed |= _DOSE
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0)
                     values[r, at] = dose
@@ -494,12 +507,12 @@ def live(
                     reason = of_reason[chosen_slot - slot_reason]
                 elif chosen_slot == slot_fade:
                     fading += 1
-                    touched = True
+                    changed |= _EFFECT
                     next_at[slot_fade] = now + of_step if fading + 1 < weights else np.int64(NEVER)
                 elif chosen_slot == slot_rescue:
                     next_at[slot_rescue] = NEVER
                     rescued = True
-                    touched = True
+                    changed |= _EFFECT
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0)
                     values[r, at] = arm
@@ -509,7 +522,7 @@ def live(
                     place_part = CROSSOVER_PART
                     crossed = True
                     crossed_at[r, i] = tick
-                    touched = True
+                    changed |= _EFFECT
                     living_arm = np.int64(of_crossover_to)
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0)
@@ -614,7 +627,7 @@ def live(
                             of_read_on_probability[k], 1.0 if crossed else of_left[fading], of_read_sd[k],
                         )  # fmt: skip
                     if listens:
-                        touched = True
+                        changed |= _HEARD
                         for c in range(ends, clock_count):
                             if of_hear[c, k] != 0.0:
                                 heard[c] += of_hear[c, k] * outcomes[k, r, i]
@@ -654,7 +667,7 @@ def live(
                             next_at[slot_term + a] = NEVER
                     if weights > 1 and not crossed:
                         fading = 1
-                        touched = True
+                        changed |= _EFFECT
                         next_at[slot_fade] = now + of_step if weights > 2 else np.int64(NEVER)
                     if reason >= 0 and not crossed:
                         odds = of_rescue[0]
@@ -683,10 +696,12 @@ def live(
                         complete[r, i] = now
                     going = False
                     continue
-                if not touched:
+                if changed == 0:
                     continue
                 # Clocks that still run spend what has passed, and are set anew where their hazard has changed.
                 for c in range(clock_count):
+                    if cares[c] & changed == 0:
+                        continue
                     new_group = arm * weights
                     if c < ends:
                         if not open_end[c] or occurred[c]:

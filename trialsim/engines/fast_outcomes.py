@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, Moments, RiskTables
+from trialsim.contracts import Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
+from trialsim.engines.rerandomisation import redrawn_arms
 from trialsim.engines.world import OutcomeLaw
+from trialsim.timegrid import TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
@@ -180,3 +183,60 @@ class FastCut:
         else:
             counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)
+
+    def _here(self) -> tuple[Ints, Ints]:
+        """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""
+        rows, outcome, test = self._point.rows, self._outcome, self._test
+        tick, arm = self._point.tick[:, None], _of(self._chunk.arm, rows)
+        compared = (arm == test.treatment) | (arm == test.control)
+        if outcome.law.kind == "survival":
+            known = _of(self._chunk.entry, rows) <= tick - outcome.law.readout_ticks
+        else:
+            known = _of(outcome.readout_at, rows) <= tick
+        places, patients = np.nonzero(compared & known)
+        return places, patients
+
+    def patients(self) -> PatientRows:
+        """Return the patients one by one (any endpoint): those followed, or those read out."""
+        rows, outcome, test = self._point.rows, self._outcome, self._test
+        shape = (len(rows), self._chunk.arm.shape[1])
+        until = self._point.tick[:, None] - outcome.law.readout_ticks
+        arm, here = np.broadcast_to(_of(self._chunk.arm, rows), shape), self._here()
+        if outcome.law.kind == "survival":
+            entry, ended = _of(self._chunk.entry, rows), _of(outcome.exit_at, rows)
+            over = _of(outcome.known_at, rows) <= until
+            value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
+            event = (over & (_of(outcome.event_at, rows) == ended))[here]
+        else:
+            value = np.broadcast_to(_of(outcome.value, rows), shape)[here].astype(np.float64)
+            event = np.zeros(len(value), dtype=bool)
+        strata, _ = self._chunk.patients.strata(test.strata)
+        covariates = self._chunk.patients.adjusted_for(test)
+        return PatientRows(
+            np.concatenate([[0], np.cumsum(np.bincount(here[0], minlength=len(rows)))]).astype(np.int64),
+            (arm[here] == test.treatment).astype(np.int8),
+            np.broadcast_to(_of(strata, rows), shape)[here],
+            value,
+            event.astype(np.int8),
+            covariates[rows[here[0]] if len(covariates) > 1 else 0, here[1]],
+        )
+
+    def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
+        """Yield for each replicate whether those patients would be on treatment in other allocations, ``[draw, row]``."""
+        chunk, people = self._chunk, self._chunk.patients
+        places, patients = self._here()
+        ends = np.searchsorted(places, np.arange(len(self._point.rows) + 1))
+        for k, r in enumerate(self._point.rows):
+            rows = patients[ends[k] : ends[k + 1]]
+            known = int(rows[-1]) + 1 if len(rows) else 0
+            keys = people.keys[r] if len(people.keys) else np.arange(people.width)
+            levels = people.counted_levels(r)
+            replicate = int(chunk.replicates[r])
+            yield redrawn_arms(
+                chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
+            )
+
+
+def _of(array: NDArray[Any], rows: Ints) -> NDArray[Any]:
+    """Return the rows of some replicates of an array ``[replicate or 1, patient]``, one row where they share it."""
+    return array[rows] if len(array) > 1 else array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, Ints
+from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_lives import Reach
@@ -222,6 +222,21 @@ class Patients:
             records = self._records if self._records is not None else self._plan.world.source.rows
             self._strata[names] = how.of(records)[self._rows]
         return self._strata[names], how.count
+
+    def adjusted_for(self, test: TestPlan) -> Floats:
+        """Return what a test's analysis adjusts for, of every patient, ``[replicate or 1, patient, column]``."""
+        records = self._records if self._records is not None else self._plan.world.source.rows
+        found: Floats = self._plan.adjustment(test).of(records)[self._rows]
+        return found
+
+    def counted_levels(self, row: int) -> Ints:
+        """Return the level of each margin of which allocation keeps count, of one replicate, ``[patient, margin]``."""
+        balance = self._plan.allocation.balance
+        if balance is None:
+            strata, _ = self.block_strata()
+            return np.asarray(strata[row if len(strata) > 1 else 0][:, None])
+        levels, records, _ = self.levels(balance.margins)
+        return np.asarray(levels[records[row if len(records) > 1 else 0]], dtype=np.int64)
 
     def levels(self, margins: tuple[tuple[str, ...], ...]) -> tuple[NDArray[np.int16], Ints, int]:
         """Return where the patients are counted for the balance of an allocation.

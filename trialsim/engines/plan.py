@@ -18,6 +18,7 @@ from trialsim.contracts import (
     StoppingPolicy,
     TestPlan,
 )
+from trialsim.engines.adjustment import Adjustment, build_adjustment
 from trialsim.engines.balance import Balance, build_balance
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
@@ -203,6 +204,10 @@ class Plan:
         """Futility bounds ``[look, test]``."""
         return np.array([test.futility_z for test in self.tests], dtype=np.float64).T
 
+    def adjustment(self, test: TestPlan) -> Adjustment:
+        """Return what a test's analysis adjusts for."""
+        return build_adjustment(self.world.source, test.covariates, test.score)
+
     def strata(self, names: tuple[str, ...]) -> Strata:
         """Return how records fall into the strata of some covariates."""
         return build_strata(self.world.source, names)
@@ -296,6 +301,8 @@ def build_plan(
                 hypothesis.follow_up or scenario.horizon,
                 hypothesis.strategy,
                 to_ticks(hypothesis.window or 0.0, grid),
+                hypothesis.covariates,
+                hypothesis.score,
                 kind.follower(scenario, design, name),
             )
         )

@@ -68,38 +68,85 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     float
         Log hazard ratio, difference of probabilities, or difference of means.
     """
-    world, endpoint, follow_up, strategy = plan.world, test.endpoint, test.follow_up, test.strategy
-    if world.life is None or _is_solved(world, world.life, endpoint, strategy):
-        return world.true_value(endpoint, treatment, control, follow_up)
-    law = world.outcomes[endpoint]
-    days = follow_up if law.kind == "survival" else law.readout_ticks / (1 << 20)
-    until = max(to_ticks(days), 1)
-    records = world.source.records_at(
-        TRUTH_SEED, np.full(SAMPLE, TRUTH_REPLICATE, dtype=np.int64), np.arange(SAMPLE)
-    )
-    pair = [
-        lives_of(world, world.life, records, arm, until, strategy == HYPOTHETICAL)
-        for arm in (treatment, control)
-    ]
-    stays = np.ones(SAMPLE, dtype=bool)
-    if strategy == PRINCIPAL_STRATUM:
-        stays = np.minimum(pair[0].quit, pair[1].quit) > until
-    if law.kind == "survival":
-        e = list(world.life.numbers.endpoints).index(endpoint)
-        found = [_followed(lives, e, until, test, stays) for lives in pair]
-        return cox_of_two(*found[0], *found[1])
+    if is_solved(plan, test):
+        return plan.world.true_value(test.endpoint, treatment, control, test.follow_up)
+    if plan.world.outcomes[test.endpoint].kind == "survival":
+        treated, untreated = times_under(plan, test, (treatment, control), test.follow_up)
+        return cox_of_two(*treated, *untreated)
+    values = expected_under(plan, test, (treatment, control))
+    return values[0] - values[1]
+
+
+def is_solved(plan: Plan, test: TestPlan) -> bool:
+    """Return whether the world's laws alone give the effect on a test's endpoint under its strategy."""
+    life = plan.world.life
+    return life is None or _is_solved(plan.world, life, test.endpoint, test.strategy)
+
+
+def times_under(
+    plan: Plan, test: TestPlan, pair: tuple[int, int], follow_up: float
+) -> tuple[tuple[Ints, Bools], tuple[Ints, Bools]]:
+    """Return times, and whether they are those of events, of keyed patients under each of two arms.
+
+    Parameters
+    ----------
+    plan, test
+        The design under a truth, and the test whose endpoint and strategy are read.
+    pair
+        Indices of the arms.
+    follow_up
+        Days.
+
+    Returns
+    -------
+    tuple
+        For each arm ticks and events, ``[patient]``, of those who stay as the strategy has it.
+    """
+    life = plan.world.life
+    assert life is not None
+    until = max(to_ticks(follow_up), 1)
+    lives, stays = _both_lives(plan, test, pair, until)
+    e = list(life.numbers.endpoints).index(test.endpoint)
+    found = [_followed(each, e, until, test, stays) for each in lives]
+    return found[0], found[1]
+
+
+def expected_under(plan: Plan, test: TestPlan, pair: tuple[int, int]) -> tuple[float, float]:
+    """Return the mean expected read-out of keyed patients under each of two arms; parameters as :func:`times_under`."""
+    world, strategy = plan.world, test.strategy
+    until = max(to_ticks(world.outcomes[test.endpoint].readout_ticks / (1 << 20)), 1)
+    both, stays = _both_lives(plan, test, pair, until)
     values = []
-    for lives, arm in zip(pair, (treatment, control), strict=True):
-        value = _expected(world, endpoint, records, lives, arm, until)
+    for lives, arm in zip(both, pair, strict=True):
+        value = _expected(world, test.endpoint, _truth_records(world), lives, arm, until)
         before = np.minimum(later(lives.quit, test.window), lives.died) < until
         if strategy == COMPOSITE:
-            failure = 1.0 if test.lower_is_better else 0.0
-            values.append(np.where(before, failure, value).mean())
+            value = np.where(before, 1.0 if test.lower_is_better else 0.0, value)
         elif strategy == WHILE_ON_TREATMENT:
-            values.append(value[~before & (lives.crossed >= until)].mean())
+            value = value[~before & (lives.crossed >= until)]
         else:
-            values.append(value[stays].mean())
-    return float(values[0] - values[1])
+            value = value[stays]
+        values.append(float(value.mean()))
+    return values[0], values[1]
+
+
+def _truth_records(world: World) -> Floats:
+    """Return the records of the patients whose potential outcomes are compared."""
+    return world.source.records_at(
+        TRUTH_SEED, np.full(SAMPLE, TRUTH_REPLICATE, dtype=np.int64), np.arange(SAMPLE)
+    )
+
+
+def _both_lives(plan: Plan, test: TestPlan, pair: tuple[int, int], until: int) -> tuple[list[Lives], Bools]:
+    """Return what becomes of keyed patients under each of two arms, and who stays under both."""
+    world = plan.world
+    assert world.life is not None
+    records = _truth_records(world)
+    lives = [lives_of(world, world.life, records, arm, until, test.strategy == HYPOTHETICAL) for arm in pair]
+    stays = np.ones(SAMPLE, dtype=bool)
+    if test.strategy == PRINCIPAL_STRATUM:
+        stays = np.minimum(lives[0].quit, lives[1].quit) > until
+    return lives, stays
 
 
 def _is_solved(world: World, life: LifeLaw, endpoint: int, strategy: str) -> bool:

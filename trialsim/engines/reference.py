@@ -252,13 +252,22 @@ class ReferenceTrial:
 
     def _counts_of(self, patient: Patient) -> list[list[int]]:
         """Return the counts by arm of each level that is recorded of a patient and that allocation keeps in balance."""
+        return [
+            self._on_arms.setdefault((margin, level), [0] * len(self._open))
+            for margin, level in enumerate(self.counted_levels(patient))
+        ]
+
+    def counted_levels(self, patient: Patient) -> list[int]:
+        """Return the level of each margin of which allocation keeps count, as it is recorded of a patient."""
+        if not self._margins:
+            return [patient.stratum]
         rate, found = self.plan.world.stratum_errors, []
         for margin, strata in enumerate(self._margins):
             level = int(strata.of(patient.record[None, :])[0])
             if rate:
                 address = (self.plan.seed, self.replicate, patient.key, margin)
                 level = int(recorded_stratum(*address, level, strata.count, rate))
-            found.append(self._on_arms.setdefault((margin, level), [0] * len(self._open)))
+            found.append(level)
         return found
 
     def _until_event(self, i: int, e: int) -> Process:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, LogRow, Moments, RiskTables
+from trialsim.contracts import Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.engines.rerandomisation import redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
-from trialsim.timegrid import NEVER
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.reference import ReferenceTrial
@@ -160,3 +162,45 @@ class ReferenceCut:
             found.append((len(values), mean, squares))
         n, mean, squares = zip(*found, strict=True)
         return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))
+
+    def _known(self) -> list[tuple[int, Patient, float, bool]]:
+        """Return number, patient, days of follow-up or read-out, and event of those followed, or of those read out."""
+        until = self._tick - self._law.readout_ticks
+        found: list[tuple[int, Patient, float, bool]] = []
+        for i, p in self._pair():
+            if self._law.kind != "survival":
+                tick, outcome = self._read(p)
+                if tick <= self._tick:
+                    found.append((i, p, outcome, False))
+            elif p.entry <= until:
+                stop, happened = self._end(p, until)
+                found.append((i, p, (min(stop, until) - p.entry) / TICKS_PER_DAY, happened))
+        return found
+
+    def patients(self) -> PatientRows:
+        """Return the patients one by one (any endpoint): those followed, or those read out."""
+        test, plan = self._test, self._trial.plan
+        found = self._known()
+        count = plan.strata(test.strata).count
+        strata = [self._trial.stratum(i, test.strata) if count > 1 else 0 for i, _, _, _ in found]
+        records = np.array([p.record for _, p, _, _ in found]).reshape(
+            len(found), len(plan.world.source.columns)
+        )
+        return PatientRows(
+            np.array([0, len(found)]),
+            np.array([p.arm == test.treatment for _, p, _, _ in found], dtype=np.int8),
+            np.array(strata, dtype=np.int64),
+            np.array([value for _, _, value, _ in found], dtype=np.float64),
+            np.array([event for _, _, _, event in found], dtype=np.int8),
+            plan.adjustment(test).of(records),
+        )
+
+    def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
+        """Yield whether those patients would be on treatment in other allocations, ``[draw, row]``."""
+        trial, rows = self._trial, np.array([i for i, *_ in self._known()], dtype=np.int64)
+        everybody = trial.patients[: rows[-1] + 1] if len(rows) else []
+        keys = np.array([p.key for p in everybody], dtype=np.int64)
+        levels = np.array([trial.counted_levels(p) for p in everybody], dtype=np.int64).reshape(
+            len(keys), -1 if len(keys) else 1
+        )
+        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)

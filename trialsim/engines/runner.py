@@ -19,9 +19,9 @@ from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
-from trialsim.engines.potential_outcomes import true_value
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
 from trialsim.engines.strategies import estimator_of
+from trialsim.engines.true_values import benefit, benefit_beyond_margin, estimand_of, true_value
 from trialsim.engines.worker_process import settle
 from trialsim.errors import UsageError, names_given, require_whole
 from trialsim.scenario.load import patient_table
@@ -281,23 +281,25 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
         best = _best_arm(plan)
         for test in plan.tests:
             value = true_value(plan, test, test.treatment, test.control)
-            benefit = -value if test.lower_is_better else value
             rows.append(
                 {
                     "design": plan.design,
                     "truth": plan.truth,
                     "hypothesis": test.name,
-                    "estimand": test.analysis.estimand,
+                    "estimand": estimand_of(test),
                     "estimator": estimator_of(test),
                     "true_value": value,
-                    "null": benefit <= _smallest(plan, test.endpoint),
+                    "null": benefit_beyond_margin(plan, test) <= _smallest(plan, test.endpoint),
                     "best_arm": best,
                     "alpha": test.alpha,
                     "unit": _unit(plan, test),
                 }
                 | ({} if plan.world.costs is None else {"currency": plan.world.costs.currency})
             )
-    return pa.Table.from_pylist(rows)
+    table = pa.Table.from_pylist(rows)
+    # Where no true value is known in any cell, the column has no type of its own.
+    at = table.column_names.index("true_value")
+    return table.set_column(at, "true_value", table["true_value"].cast(pa.float64()))
 
 
 def _smallest(plan: Plan, endpoint: int) -> float:
@@ -307,15 +309,21 @@ def _smallest(plan: Plan, endpoint: int) -> float:
 
 def _unit(plan: Plan, test: TestPlan) -> str:
     """Return the unit of a test's estimand."""
-    units = {"log_hazard_ratio": "log hazard ratio", "risk_difference": "probability"}
+    units = {
+        "log_hazard_ratio": "log hazard ratio",
+        "weighted_log_hazard_ratio": "log hazard ratio",
+        "log_odds_ratio": "log odds ratio",
+        "risk_difference": "probability",
+        "difference_in_survival": "probability",
+        "difference_in_restricted_means": "days",
+    }
     return units.get(test.analysis.estimand, f"unit of {plan.world.outcomes[test.endpoint].name}")
 
 
 def _best_arm(plan: Plan) -> str:
     """Return the arm with the best true value of the first test's endpoint; empty where several share it."""
     test = plan.tests[0]
-    sign = -1.0 if test.lower_is_better else 1.0
-    values = [0.0] + [sign * true_value(plan, test, a, 0) for a in range(1, len(plan.arms))]
+    values = [0.0] + [benefit(plan, test, a, 0) for a in range(1, len(plan.arms))]
     best, near = max(values), _smallest(plan, plan.primary)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
     return holders[0] if len(holders) == 1 else ""

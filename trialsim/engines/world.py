@@ -310,6 +310,16 @@ class World:
     def _find_true_value(self, endpoint: int, treatment: int, control: int, follow_up: float) -> float:
         """Return the true effect of two arms on one endpoint."""
         law = self.outcomes[endpoint]
+        _, parts = self.truth_sample(endpoint)
+        if law.hazard is not None:
+            return _true_log_ratio(
+                law, law.hazard, law.parameters_of(*parts), (treatment, control), follow_up
+            )
+        return _true_difference(law, parts, treatment, control)
+
+    def truth_sample(self, endpoint: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
+        """Return the patients over whom true values are averaged: records, and parts of an endpoint's linear predictor."""
+        law = self.outcomes[endpoint]
         sample, entry = self.sample, self.truth_entry_days
         if not law.drift.none and len(sample) < self.n:
             sample = np.repeat(sample, -(-self.n // len(sample)), axis=0)
@@ -318,12 +328,20 @@ class World:
                 if len(self.sample) > 1
                 else self._all_entries(len(sample))
             )
-        parts = law.linear_parts(sample, entry)
-        if law.hazard is not None:
-            return _true_log_ratio(
-                law, law.hazard, law.parameters_of(*parts), (treatment, control), follow_up
-            )
-        return _true_difference(law, parts, treatment, control)
+        return sample, law.linear_parts(sample, entry)
+
+    def truth_factors(
+        self, endpoint: int, arms: tuple[int, int]
+    ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats] | tuple[None, None]]:
+        """Return the factors of those patients under two arms, and their weights where outcomes differ between sites."""
+        law = self.outcomes[endpoint]
+        parameters = law.parameters_of(*self.truth_sample(endpoint)[1])
+        return _over_sites(law, parameters, arms)
+
+    def mean_responses(self, endpoint: int, arms: tuple[int, int]) -> tuple[float, float]:
+        """Return the mean probability of response under two arms, over those patients and over sites."""
+        law, (_, parts) = self.outcomes[endpoint], self.truth_sample(endpoint)
+        return _mean_response(law, parts, arms[0]), _mean_response(law, parts, arms[1])
 
     def _all_entries(self, size: int) -> Floats:
         """Return the entry times in days of every patient of the design, repeated to a size."""
@@ -342,10 +360,21 @@ def _true_log_ratio(
     alike = all(np.array_equal(piece[arms[0]], piece[arms[1]]) for piece in pieces)
     if alike and np.array_equal(factors[0], factors[1]) and sds[0] == sds[1]:
         return 0.0
+    mixed, weights = _over_sites(law, parameters, arms)
+    return cox_log_ratio(hazard, arms, mixed, follow_up, weights)
+
+
+def _over_sites(
+    law: OutcomeLaw, parameters: NDArray[Any], arms: tuple[int, int]
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats] | tuple[None, None]]:
+    """Return factors under two arms with the effects of sites mixed in, and their weights; none without such effects."""
+    factors = (parameters[:, arms[0]], parameters[:, arms[1]])
     if not law.by_site:
-        return cox_log_ratio(hazard, arms, (factors[0], factors[1]), follow_up)
-    mixed = [mixed_factors(each, sd) for each, sd in zip(factors, sds, strict=True)]
-    return cox_log_ratio(hazard, arms, (mixed[0][0], mixed[1][0]), follow_up, (mixed[0][1], mixed[1][1]))
+        return factors, (None, None)
+    first, second = (
+        mixed_factors(each, law.site_deviation(arm)) for each, arm in zip(factors, arms, strict=True)
+    )
+    return (first[0], second[0]), (first[1], second[1])
 
 
 def _true_difference(

@@ -27,7 +27,13 @@ TIME_COLUMNS = {
     "decision_time": "decision_time",
     "last_visit_time": "last_visit_time",
 }
-_OF_EVENTS = "log_hazard_ratio"  # the estimand of an endpoint whose events are counted
+_OF_EVENTS = {  # the estimands of endpoints whose events are counted
+    "log_hazard_ratio",
+    "conditional_log_hazard_ratio",
+    "weighted_log_hazard_ratio",
+    "difference_in_restricted_means",
+    "difference_in_survival",
+}
 
 
 def size_measures(records: Records, cell: Cell, failed: Flags | None, with_events: bool) -> Iterator[Measure]:
@@ -69,7 +75,7 @@ def counts_events(records: Records, cells: list[Cell]) -> bool:
     if "events" not in records.columns("trials"):
         return False
     first = next((fact for fact in records.facts() if (fact.design, fact.truth) in cells), None)
-    if first is not None and first.estimand == _OF_EVENTS:
+    if first is not None and first.estimand in _OF_EVENTS:
         return True
     return any(bool(np.any(records.numbers("trials", "events", cell))) for cell in cells)
 

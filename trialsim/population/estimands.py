@@ -14,6 +14,7 @@ from trialsim.population.endpoints.survival import HazardLaw
 Floats = NDArray[np.float64]
 
 _STEPS = 600
+_FEWER_STEPS = 300
 
 
 def population_survival(
@@ -125,3 +126,61 @@ def cox_log_ratio(
         if abs(step) < 1e-13:
             break
     return beta
+
+
+def adjusted_cox_log_ratio(
+    law: HazardLaw,
+    arms: tuple[int, int],
+    factors: tuple[Floats, Floats],
+    covariates: Floats,
+    follow_up: float,
+) -> float:
+    """Return the log hazard ratio to which a Cox model of treatment and covariates converges in an ideal trial.
+
+    As :func:`cox_log_ratio`, with every patient on both arms (Struthers and Kalbfleisch 1986). Where the model is that of
+    the law it is the log of the conditional ratio.
+
+    Parameters
+    ----------
+    law, arms, factors, follow_up
+        As :func:`cox_log_ratio`.
+    covariates
+        ``[patient, covariate]``.
+
+    Returns
+    -------
+    float
+        Log hazard ratio of treatment against control, NaN where the model has no maximum.
+    """
+    days = time_grid(law, arms, factors, follow_up)
+    days = days[:: max(1, len(days) // _FEWER_STEPS)]
+    days = days if days[-1] == follow_up else np.append(days, follow_up)
+    spread = covariates.std(axis=0)
+    columns = (covariates - covariates.mean(axis=0))[:, spread > 0.0] / spread[spread > 0.0]
+    n = len(columns)
+    design = np.ones((2 * n, columns.shape[1] + 1))
+    design[:, :-1] = np.tile(columns, (2, 1))
+    design[n:, -1] = 0.0
+    hazard = np.concatenate(
+        [law.cumulative_hazard(arm, days)[None, :] / f[:, None] for arm, f in zip(arms, factors, strict=True)]
+    )
+    survival = np.exp(-hazard)
+    events, growth = survival[:, :-1] - survival[:, 1:], np.diff(hazard, axis=1)
+    # Events over the hazard spent are the person-time at risk in units in which the hazard is constant.
+    at_risk = np.where(growth > 1e-12, events / np.maximum(growth, 1e-300), survival[:, 1:])
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):
+        weight = np.exp(np.minimum(design @ beta, 500.0))[:, None] * at_risk
+        total = np.maximum(weight.sum(axis=0), 1e-300)
+        mean = (weight.T @ design) / total[:, None]
+        count = events.sum(axis=0)
+        score = events.sum(axis=1) @ design - count @ mean
+        second = design.T @ (design * (weight @ (count / total))[:, None])
+        information = second - mean.T @ (mean * count[:, None])
+        if not np.linalg.eigvalsh(information)[0] > 1e-12 * max(np.trace(information), 1e-300):
+            return float("nan")
+        step = np.linalg.solve(information, score)
+        beta += np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-11:
+            return float(beta[-1])
+    return float("nan")

@@ -17,7 +17,7 @@ from trialsim.report.figures import LINES, MARKERS, PALETTE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLE: dict[Any, Any] = {
+PICTURE_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "axes.spines.top": False,
@@ -43,7 +43,7 @@ def draw_boundaries(found: Boundaries, kind: str) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(PICTURE_STYLE):
         figure = Figure(figsize=(8.0, 7.0), layout="constrained", dpi=150)
         bounds, errors = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         _draw_bounds(bounds, found)
@@ -61,16 +61,16 @@ def draw_boundaries(found: Boundaries, kind: str) -> bytes:
 
 def _draw_bounds(axes: Axes, found: Boundaries) -> None:
     rates = found.information_rates
-    _draw_bound(axes, rates, found.efficacy_z, 0, "efficacy: reject beyond")
+    draw_bound(axes, rates, found.efficacy_z, 0, "efficacy: reject beyond")
     if found.request.sides == 2:
-        _draw_bound(axes, rates, -found.efficacy_z, 0, None)
+        draw_bound(axes, rates, -found.efficacy_z, 0, None)
     if found.request.futility is not None:
         kind = "binding" if found.request.futility_binding else "non-binding"
         if found.request.sides == 1:
-            _draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up at or below")
+            draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up at or below")
         else:
-            _draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up between")
-            _draw_bound(axes, rates, -found.futility_z, 1, None)
+            draw_bound(axes, rates, found.futility_z, 1, f"futility ({kind}): give up between")
+            draw_bound(axes, rates, -found.futility_z, 1, None)
     mean = found.drift * np.sqrt(rates)
     axes.plot(rates, mean, color="#777777", linestyle=LINES[2], linewidth=1.2, label="mean under the effect")
     axes.axhline(0.0, color="#BBBBBB", linewidth=0.8, zorder=0)
@@ -78,7 +78,7 @@ def _draw_bounds(axes: Axes, found: Boundaries) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
-def _draw_bound(
+def draw_bound(
     axes: Axes, rates: NDArray[np.float64], z: NDArray[np.float64], place: int, label: str | None
 ) -> None:
     """Draw one bound; one without a label mirrors another, whose figures stand there already."""

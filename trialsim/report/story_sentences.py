@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from trialsim.contracts import Kind, Status, Stop
-from trialsim.engines.potential_outcomes import true_value
 from trialsim.engines.strategies import FLAGS
+from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_recruitment import recruitment_sentences
@@ -25,6 +25,13 @@ from trialsim.report.story_words import (
 )
 
 _NO_DIFFERENCE = 1e-12
+
+_DIFFERENCES = {
+    "risk_difference": ("difference of proportions", 3),
+    "difference_in_means": ("difference of means", 2),
+    "difference_in_restricted_means": ("difference of mean days", 2),
+    "difference_in_survival": ("difference of survival", 3),
+}
 
 
 def story_sentences(replay: Replay) -> tuple[str, ...]:
@@ -86,31 +93,30 @@ def _allocated(replay: Replay) -> str:
 
 
 def _benefit(replay: Replay, test: int) -> float:
-    """Return the true effect of a test, positive where it is a benefit."""
-    plan = replay.plan.tests[test]
-    value = true_value(replay.plan, plan, plan.treatment, plan.control)
-    return -value if plan.lower_is_better else value
+    """Return the true effect of a test, positive where it is a benefit, or better than the margin where there is one."""
+    return benefit_beyond_margin(replay.plan, replay.plan.tests[test])
 
 
 def _effect(replay: Replay, test: int, value: float) -> str:
     """Return an effect on the scale on which people speak of it."""
-    kind = replay.plan.world.outcomes[replay.plan.tests[test].endpoint].kind
-    if kind == "survival":
-        return f"hazard ratio {plain(math.exp(value), 2)}"
-    noun = "difference of proportions" if kind == "binary" else "difference of means"
-    return f"{noun} {plain(value, 3 if kind == 'binary' else 2)}"
+    estimand = estimand_of(replay.plan.tests[test])
+    for ratio in ("hazard", "odds"):
+        if estimand.endswith(f"log_{ratio}_ratio"):
+            return f"{ratio} ratio {plain(math.exp(value), 2)}"
+    noun, digits = _DIFFERENCES.get(estimand, (estimand.replace("_", " "), 3))
+    return f"{noun} {plain(value, digits)}"
 
 
 def _truths(replay: Replay) -> list[str]:
     """Return what is true of each test."""
     parts = []
     for place, test in enumerate(replay.plan.tests):
-        benefit = _benefit(replay, place)
-        value = -benefit if test.lower_is_better else benefit
+        value = true_value(replay.plan, test, test.treatment, test.control)
         arms = f"{replay.plan.arms[test.treatment]} against {replay.plan.arms[test.control]}"
-        worth = "no benefit" if benefit <= _NO_DIFFERENCE else "a benefit"
+        worth = "no benefit" if _benefit(replay, place) <= _NO_DIFFERENCE else "a benefit"
         endpoint = replay.plan.world.outcomes[test.endpoint].name
-        parts.append(f"{test.name} ({endpoint}, {arms}) {_effect(replay, place, value)}, {worth}")
+        told = "an effect without a known value" if math.isnan(value) else _effect(replay, place, value)
+        parts.append(f"{test.name} ({endpoint}, {arms}) {told}, {worth}")
     flagged = [
         f"The analysis of {test.name} is flagged: {FLAGS[test.strategy]}."
         for test in replay.plan.tests

@@ -34,7 +34,10 @@ def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:
             alike = () if any(_mapping(each).get("site") for each in endpoints.values()) else _site(scenario)
             left_out: dict[tuple[str, ...], list[str]] = {}
             for test in _mapping(_mapping(design).get("tests")):
-                stratified = _strata(_mapping(hypotheses.get(test)).get("analysis"))
+                analysis = _mapping(hypotheses.get(test)).get("analysis")
+                if _redraws(analysis):
+                    continue
+                stratified = _strata(analysis)
                 missing = tuple(one for one in balanced if one not in (*stratified, *alike))
                 if missing:
                     left_out.setdefault(missing, []).append(test)
@@ -52,9 +55,20 @@ def _site(scenario: Mapping[str, Any]) -> tuple[str, ...]:
     return ("site",) if _mapping(scenario.get("accrual")).get("sites") else ()
 
 
+def _redraws(analysis: Any) -> bool:
+    """Return whether an analysis is a re-randomisation test, which knows of any balance."""
+    names = [analysis] if isinstance(analysis, str) else list(_mapping(analysis))
+    return any(str(name).startswith("rerandomised_") for name in names)
+
+
 def _strata(analysis: Any) -> tuple[str, ...]:
-    """Return the strata of an analysis, none where it has none."""
-    return _names(_mapping(_mapping(analysis).get("logrank")).get("strata"))
+    """Return the covariates that an analysis takes into account, none where it has none."""
+    return tuple(
+        name
+        for options in _mapping(analysis).values()
+        for key in ("strata", "covariates")
+        for name in _names(_mapping(options).get(key))
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

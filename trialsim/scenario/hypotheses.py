@@ -7,35 +7,57 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from trialsim.scenario.analysis_options import (
+    Ancova,
+    CochranMantelHaenszel,
+    Cox,
+    FlemingHarrington,
+    Logistic,
+    LogRank,
+    MiettinenNurminen,
+    Milestone,
+    Plain,
+    Procova,
+    Rerandomised,
+    RestrictedMean,
+    ZTest,
+)
 from trialsim.scenario.units import PositiveDuration
-from trialsim.scenario.values import ONE_KEY, Label, Model, Name, Positive, WordAtom, exactly_one, or_short
+from trialsim.scenario.values import ONE_KEY, Model, Name, WordAtom, exactly_one, or_short
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
-ANALYSES = ("logrank", "cox", "t_test", "z_test", "score_test")
 ANALYSES_OF_KIND = {
-    "survival": ("logrank", "cox"),
-    "continuous": ("t_test", "z_test"),
-    "binary": ("score_test",),
+    "survival": (
+        "logrank",
+        "fleming_harrington",
+        "cox",
+        "restricted_mean",
+        "milestone",
+        "rerandomised_logrank",
+    ),
+    "continuous": ("t_test", "welch", "z_test", "ancova", "procova", "rerandomised_means"),
+    "binary": (
+        "score_test",
+        "fisher",
+        "miettinen_nurminen",
+        "cochran_mantel_haenszel",
+        "logistic",
+        "rerandomised_proportions",
+    ),
+}
+ANALYSES = tuple(name for names in ANALYSES_OF_KIND.values() for name in names)
+_WANTED = {
+    "fleming_harrington": "the powers of its weights: {fleming_harrington: {rho: 0, gamma: 1}}",
+    "restricted_mean": "the time up to which survival is averaged: {restricted_mean: {up_to: 18 months}}",
+    "milestone": "the time at which survival is compared: {milestone: {at: 12 months}}",
+    "z_test": "the known standard deviation: {z_test: {sd: 100}}",
+    "ancova": "covariates to adjust for: {ancova: {covariates: [age]}}",
+    "procova": "a score made of covariates: {procova: {score: {age: 0.1}}}",
+    "cochran_mantel_haenszel": "strata: {cochran_mantel_haenszel: {strata: [sex]}}",
 }
 
 
 STRATEGIES = ("treatment_policy", "hypothetical", "composite", "while_on_treatment", "principal_stratum")
-
-
-class LogRank(Model):
-    """The log-rank test, stratified where strata are named."""
-
-    strata: Annotated[tuple[Label, ...], Field(max_length=5)] = ()
-
-
-class Plain(Model):
-    """An analysis without options."""
-
-
-class ZTest(Model):
-    """The z test of a difference in means with a known standard deviation."""
-
-    sd: Positive
 
 
 class Analysis(Model):
@@ -44,10 +66,23 @@ class Analysis(Model):
     model_config = ConfigDict(json_schema_extra=ONE_KEY)
 
     logrank: LogRank | None = None
-    cox: Plain | None = None
+    fleming_harrington: FlemingHarrington | None = None
+    cox: Cox | None = None
+    restricted_mean: RestrictedMean | None = None
+    milestone: Milestone | None = None
+    rerandomised_logrank: Rerandomised | None = None
     t_test: Plain | None = None
+    welch: Plain | None = None
     z_test: ZTest | None = None
+    ancova: Ancova | None = None
+    procova: Procova | None = None
+    rerandomised_means: Rerandomised | None = None
     score_test: Plain | None = None
+    fisher: Plain | None = None
+    miettinen_nurminen: MiettinenNurminen | None = None
+    cochran_mantel_haenszel: CochranMantelHaenszel | None = None
+    logistic: Logistic | None = None
+    rerandomised_proportions: Rerandomised | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -56,8 +91,8 @@ class Analysis(Model):
         if isinstance(data, str):
             if data not in ANALYSES:
                 raise refuse(unknown("the analysis", data, ANALYSES))
-            if data == "z_test":
-                raise refuse("z_test needs the known standard deviation: {z_test: {sd: 100}}")
+            if data in _WANTED:
+                raise refuse(f"{data} needs {_WANTED[data]}")
             return {data: {}}
         if not isinstance(data, (dict, Analysis)):
             raise refuse(
@@ -76,7 +111,7 @@ class Analysis(Model):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the JSON Schema of a name alone or a mapping."""
-        return or_short({"enum": [name for name in ANALYSES if name != "z_test"]}, schema, handler)
+        return or_short({"enum": [name for name in ANALYSES if name not in _WANTED]}, schema, handler)
 
     @property
     def name(self) -> str:
@@ -107,9 +142,25 @@ class Hypothesis(Model):
     @property
     def analysis_options(self) -> dict[str, Any]:
         """The options of the analysis by name."""
-        return dict(getattr(self.analysed_by, self.analysis).model_dump())
+        return {name: getattr(self._options, name) for name in type(self._options).model_fields}
 
     @property
     def strata(self) -> tuple[str, ...]:
         """The covariates by which the analysis is stratified."""
-        return self.analysed_by.logrank.strata if self.analysed_by.logrank else ()
+        return getattr(self._options, "strata", ())
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """The covariates that the analysis adjusts for."""
+        return getattr(self._options, "covariates", ())
+
+    @property
+    def score(self) -> dict[str, float]:
+        """The coefficients of a prognostic score that the analysis adjusts for; none without one."""
+        return getattr(self._options, "score", {})
+
+    @property
+    def _options(self) -> Model:
+        """The options of the analysis."""
+        found: Model = getattr(self.analysed_by, self.analysis)
+        return found

@@ -7,11 +7,12 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
+from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
-from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem, strata_findings
+from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
@@ -51,8 +52,7 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
     if hypothesis.follow_up is not None and hypothesis.follow_up > parts.world.horizon:
         beyond = f"{hypothesis.follow_up:g} days is beyond the horizon of {parts.world.horizon:g} days"
         yield (*at, "follow_up"), f"{beyond}, at which the trial ends"
-    if hypothesis.strata:
-        yield from strata_findings((*at, "analysis", "logrank", "strata"), hypothesis.strata, parts.world)
+    yield from analysis_findings((*at, "analysis", hypothesis.analysis), hypothesis, parts.world)
 
 
 def _arms(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
@@ -98,7 +98,10 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     for name in design.tests:
         if name not in parts.hypothesis_names:
             yield (*at, "tests", name), unknown("the hypothesis", name, parts.hypothesis_names)
-        elif name in parts.hypotheses and parts.world.arms is not None:
+            continue
+        if name in parts.hypotheses:
+            yield from rerandomised_findings(at, name, parts.hypotheses[name], design, len(arms))
+        if name in parts.hypotheses and parts.world.arms is not None:
             absent = [
                 arm for arm in parts.hypotheses[name].arms if arm in parts.world.arms and arm not in arms
             ]

@@ -1,0 +1,164 @@
+"""True values of the estimands of analyses, and whether they are a benefit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trialsim.contracts import Bools, Floats, Ints, TestPlan
+from trialsim.engines import potential_outcomes
+from trialsim.engines.plan import Plan
+from trialsim.population.estimands import adjusted_cox_log_ratio, population_survival, time_grid
+from trialsim.stats.kaplan_meier import kaplan_meier
+from trialsim.stats.logistic import fit_logistic
+from trialsim.timegrid import TICKS_PER_DAY
+
+Pair = tuple[int, int]
+
+_GROWING = ("difference_in_restricted_means", "difference_in_survival")
+"""Estimands of survival that grow as the hazard falls."""
+
+_LARGEST_SAMPLE = 4000
+"""Patients over which a model with covariates is averaged: the model is fitted, so that many more would take long."""
+
+
+def estimand_of(test: TestPlan) -> str:
+    """Return the name of what a test estimates; given covariates, log ratios of hazards and of odds are other numbers."""
+    name = test.analysis.estimand
+    return f"conditional_{name}" if test.covariates and name.startswith("log_") else name
+
+
+def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
+    """Return what an ideal trial would find of a test's estimand.
+
+    Parameters
+    ----------
+    plan
+        The design under a truth.
+    test
+        Its endpoint, analysis, follow-up and strategy are read.
+    treatment, control
+        Indices of the arms.
+
+    Returns
+    -------
+    float
+        In the unit of the estimand; NaN where it is not computed: a weighted log hazard ratio, which depends on who is
+        followed for how long, and a conditional log ratio where what becomes of patients, or their site, changes their
+        outcomes.
+    """
+    estimand, pair = estimand_of(test), (treatment, control)
+    if estimand == "weighted_log_hazard_ratio":
+        return math.nan
+    if estimand in _GROWING:
+        return _difference_of_curves(plan, test, pair)
+    if estimand == "log_odds_ratio":
+        return _log_odds_ratio(plan, test, pair)
+    if estimand.startswith("conditional_"):
+        if not potential_outcomes.is_solved(plan, test) or plan.world.outcomes[test.endpoint].by_site:
+            return math.nan
+        odds = estimand == "conditional_log_odds_ratio"
+        return _conditional_odds(plan, test, pair) if odds else _conditional_hazards(plan, test, pair)
+    return potential_outcomes.true_value(plan, test, treatment, control)
+
+
+def benefit(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
+    """Return the true effect of two arms, positive where it is a benefit; parameters as :func:`true_value`.
+
+    Where the estimand has no known value, that of the endpoint decides: the hazard or odds ratio of all patients.
+    """
+    value = true_value(plan, test, treatment, control)
+    lower = test.lower_is_better
+    if math.isnan(value):
+        value = potential_outcomes.true_value(plan, test, treatment, control)
+    elif estimand_of(test) in _GROWING:
+        lower = not lower
+    return -value if lower else value
+
+
+def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
+    """Return by how much the true effect is better than what a test's null hypothesis allows; above 0 it is false.
+
+    The null hypothesis is no benefit, or, where the analysis has a margin, an effect that is no better than the margin.
+    """
+    margin = float(test.options.get("margin", 0.0))
+    return benefit(plan, test, test.treatment, test.control) - (-margin if test.lower_is_better else margin)
+
+
+def _difference_of_curves(plan: Plan, test: TestPlan, pair: Pair) -> float:
+    """Return the difference of restricted means, or of survival at a milestone."""
+    mean = "up_to" in test.options
+    until = float(test.options["up_to" if mean else "at"])
+    if not potential_outcomes.is_solved(plan, test):
+        found = [
+            _kaplan_meier(times, until) for times in potential_outcomes.times_under(plan, test, pair, until)
+        ]
+        return found[0][mean] - found[1][mean]
+    law = plan.world.outcomes[test.endpoint].hazard
+    assert law is not None
+    factors, weights = plan.world.truth_factors(test.endpoint, pair)
+    days = time_grid(law, pair, factors, until, weights)
+    treated, untreated = (
+        population_survival(law, arm, f, days, w) for arm, f, w in zip(pair, factors, weights, strict=True)
+    )
+    apart = treated - untreated
+    return float(np.trapezoid(apart, days)) if mean else float(apart[-1])
+
+
+def _kaplan_meier(times: tuple[Ints, Bools], until: float) -> tuple[float, float]:
+    """Return survival at a time and mean survival time up to it."""
+    days, event = times[0] / TICKS_PER_DAY, times[1].astype(np.int8)
+    n, longest = np.zeros((1, 2), dtype=np.int64), np.zeros((1, 2))
+    survival, greenwood, mean, variance = (np.zeros((1, 2)) for _ in range(4))
+    kaplan_meier(
+        np.array([0, len(days)]), np.ones(len(days), dtype=np.int8), days, event, until, n, longest, survival, greenwood,
+        mean, variance,
+    )  # fmt: skip
+    return float(survival[0, 1]), float(mean[0, 1])
+
+
+def _log_odds_ratio(plan: Plan, test: TestPlan, pair: Pair) -> float:
+    """Return the log odds ratio of the arms' probabilities, which is that of all patients."""
+    if potential_outcomes.is_solved(plan, test):
+        rates = plan.world.mean_responses(test.endpoint, pair)
+    else:
+        rates = potential_outcomes.expected_under(plan, test, pair)
+    if any(rate <= 0.0 or rate >= 1.0 for rate in rates):
+        return math.nan
+    return math.log(rates[0] / (1.0 - rates[0])) - math.log(rates[1] / (1.0 - rates[1]))
+
+
+def _sample(plan: Plan, test: TestPlan, pair: Pair) -> tuple[Floats, tuple[Floats, Floats]]:
+    """Return what the analysis adjusts for, and the outcome's parameters under both arms, of a sample of patients."""
+    records, parts = plan.world.truth_sample(test.endpoint)
+    every = slice(None, None, max(1, -(-len(records) // _LARGEST_SAMPLE)))
+    main, modifier, drift = (part[every] for part in parts)
+    law = plan.world.outcomes[test.endpoint]
+    chosen = law.parameters_of(main, modifier, drift).astype(np.float64)
+    return plan.adjustment(test).of(records[every]), (chosen[:, pair[0]], chosen[:, pair[1]])
+
+
+def _conditional_odds(plan: Plan, test: TestPlan, pair: Pair) -> float:
+    """Return the log odds ratio that logistic regression on the covariates finds, half of the patients on each arm."""
+    covariates, parameters = _sample(plan, test, pair)
+    spread = covariates.std(axis=0)
+    columns = (covariates - covariates.mean(axis=0))[:, spread > 0.0] / spread[spread > 0.0]
+    n = len(columns)
+    design = np.ones((2 * n, columns.shape[1] + 2))
+    design[:, 1:-1] = np.tile(columns, (2, 1))
+    design[n:, -1] = 0.0
+    beta = np.zeros(design.shape[1])
+    rates = np.concatenate(parameters) * 2.0**-52
+    fitted = fit_logistic(design, rates, beta, np.zeros((len(beta), len(beta))))
+    return float(beta[-1]) if fitted else math.nan
+
+
+def _conditional_hazards(plan: Plan, test: TestPlan, pair: Pair) -> float:
+    """Return the log hazard ratio that a Cox model with the covariates finds; NaN where it has strata, too."""
+    law = plan.world.outcomes[test.endpoint].hazard
+    assert law is not None
+    if test.strata:
+        return math.nan
+    covariates, factors = _sample(plan, test, pair)
+    return adjusted_cox_log_ratio(law, pair, factors, covariates, test.follow_up)

@@ -1,0 +1,209 @@
+"""The data of a real trial, a line a patient: read, checked, and made into the cut that an analysis takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Moments, RiskTables
+from trialsim.errors import Problem, ScenarioError
+from trialsim.interim.design import InterimDesign
+from trialsim.scenario.wording import listed, shown, unknown
+
+Floats = NDArray[np.float64]
+
+MOST_PROBLEMS = 20
+_TRUTHS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
+_MISSING = {"", "na", "n/a", "nan", "null", "."}
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The patients of the two arms that are compared; arrays are ``[patient]``.
+
+    Parameters
+    ----------
+    treated
+        Whether the patient is on treatment.
+    outcome
+        Time for survival, otherwise the value read out.
+    event
+        Whether the time ends with an event; empty where there are no times.
+    stratum
+        Number of the patient's stratum.
+    missing
+        Patients of the two arms whose value has not been read out, who are left out.
+    others
+        Lines of other arms, which are left out, by arm.
+    """
+
+    treated: NDArray[np.bool_]
+    outcome: Floats
+    event: NDArray[np.bool_]
+    stratum: NDArray[np.int64]
+    missing: int
+    others: dict[str, int]
+
+    def risk_tables(self) -> RiskTables:
+        """Return the numbers at risk at each event time of each stratum, one stratum after the other."""
+        rows: list[NDArray[np.int64]] = []
+        for stratum in np.unique(self.stratum):
+            here = self.stratum == stratum
+            time, event, treated = self.outcome[here], self.event[here], self.treated[here]
+            at = np.unique(time[event])
+            counts = [_from_on(at, time), _from_on(at, time[treated])]
+            counts += [_exactly(at, time[event]), _exactly(at, time[event & treated])]
+            rows.append(np.stack(counts, axis=1))
+        table = np.concatenate(rows or [np.empty((0, 4), dtype=np.int64)]).astype(np.int32)
+        columns = [np.ascontiguousarray(table[:, place]) for place in range(4)]
+        return RiskTables(np.array([0, len(table)], dtype=np.int64), *columns)
+
+    def moments(self) -> Moments:
+        """Return size, mean and sum of squares of control and treatment."""
+        arms = [self.outcome[~self.treated], self.outcome[self.treated]]
+        means = [float(arm.mean()) if len(arm) else 0.0 for arm in arms]
+        squares = [float(((arm - mean) ** 2).sum()) for arm, mean in zip(arms, means)]
+        return Moments(np.array([[len(arm) for arm in arms]]), np.array([means]), np.array([squares]))
+
+
+def _from_on(at: Floats, times: Floats) -> NDArray[np.int64]:
+    """Return how many times are at or after each of some times."""
+    return len(times) - np.searchsorted(np.sort(times), at, side="left")
+
+
+def _exactly(at: Floats, times: Floats) -> NDArray[np.int64]:
+    """Return how many times are exactly each of some times."""
+    ordered = np.sort(times)
+    return np.searchsorted(ordered, at, side="right") - np.searchsorted(ordered, at, side="left")
+
+
+def load_trial_data(path: Path, design: InterimDesign) -> TrialData:
+    """Return the data in a CSV file.
+
+    Raises
+    ------
+    ScenarioError
+        With every column that is absent and the first values that cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ScenarioError([Problem("", "it is not UTF-8 text; save it as UTF-8")], str(path)) from None
+    try:
+        header, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except ValueError:
+        header, lines = [], []
+    except csv.Error as error:
+        raise ScenarioError([Problem("", f"it cannot be read as CSV: {error}")], str(path)) from None
+    if not lines:
+        nothing = "it holds no patient; a header and a line a patient are expected"
+        raise ScenarioError([Problem("", nothing)], str(path))
+    reader = _Lines([name.strip() for name in header], design)
+    data = reader.read(lines)
+    if reader.problems:
+        raise ScenarioError(reader.problems, str(path))
+    return data
+
+
+class _Lines:
+    """Lines that are read one by one, their problems collected."""
+
+    def __init__(self, header: list[str], design: InterimDesign) -> None:
+        self.header = header
+        self.design = design
+        self.problems: list[Problem] = []
+        self.more = 0
+        for column in dict.fromkeys((*design.columns.values(), *design.strata)):
+            if column not in header:
+                self.problems.append(Problem("", unknown("the column", column, header)))
+
+    def read(self, lines: list[list[str]]) -> TrialData:
+        """Return the data; where there are problems it is not to be used."""
+        if self.problems:
+            return TrialData(*(np.empty(0),) * 4, 0, {})  # type: ignore[arg-type]
+        design, columns = self.design, self.design.columns
+        survival = design.kind == "survival"
+        kept: list[tuple[bool, float, bool, tuple[str, ...]]] = []
+        others: Counter[str] = Counter()
+        missing = 0
+        for number, line in enumerate(lines, start=2):
+            if not any(line):
+                continue
+            cells = dict.fromkeys(self.header, "") | {
+                name: text.strip() for name, text in zip(self.header, line)
+            }
+            arm = cells[columns["arm"]]
+            if arm not in design.arms:
+                others[arm] += 1
+                continue
+            name = columns["time" if survival else "value"]
+            if not survival and cells[name].lower() in _MISSING:
+                missing += 1
+                continue
+            parse = _truth if design.kind == "binary" else _time if survival else _finite
+            outcome = self._parsed(number, name, cells[name], parse)
+            event = (
+                self._parsed(number, columns["event"], cells[columns["event"]], _truth) if survival else 0.0
+            )
+            kept.append(
+                (arm == design.arms[1], outcome, event == 1.0, tuple(cells[each] for each in design.strata))
+            )
+        found = Counter(treated for treated, *_ in kept)
+        for arm, treated in zip(design.arms, (False, True)):
+            if not found[treated]:
+                self.problems.append(
+                    Problem(
+                        columns["arm"],
+                        f"no patient with data has the arm {shown(arm)}; there are {listed(sorted(others))}",
+                    )
+                )
+        if self.more:
+            self.problems.append(Problem("", f"{self.more} more values cannot be used"))
+        strata = {each: place for place, each in enumerate(sorted({row[3] for row in kept}))}
+        return TrialData(
+            np.array([row[0] for row in kept], dtype=bool),
+            np.array([row[1] for row in kept], dtype=np.float64),
+            np.array([row[2] for row in kept], dtype=bool),
+            np.array([strata[row[3]] for row in kept], dtype=np.int64),
+            missing,
+            dict(others),
+        )
+
+    def _parsed(
+        self, line: int, column: str, text: str, parse: Callable[[str], tuple[float | None, str]]
+    ) -> float:
+        value, allowed = parse(text)
+        if value is not None:
+            return value
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(
+                Problem(f"line {line}, {column}", f"{shown(text)} is given; it takes {allowed}")
+            )
+        else:
+            self.more += 1
+        return 0.0
+
+
+def _truth(text: str) -> tuple[float | None, str]:
+    return _TRUTHS.get(text.lower()), "1 or 0"
+
+
+def _finite(text: str) -> tuple[float | None, str]:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    return value if math.isfinite(value) else None, "a number, or nothing where it is not known yet"
+
+
+def _time(text: str) -> tuple[float | None, str]:
+    value, _ = _finite(text)
+    return value if value is not None and value >= 0.0 else None, "a time from 0 on"

@@ -1,0 +1,262 @@
+"""The file that says how a real trial is analysed: the test, the columns of the data, the design and the looks so far."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from trialsim.designs.boundaries import Boundaries, group_sequential
+from trialsim.designs.boundary_families import CLASSICAL
+from trialsim.errors import Problem, ScenarioError
+from trialsim.interim.design import EarlierLook, InterimDesign
+from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Analysis
+from trialsim.scenario.reading import parse_yaml, read_text
+from trialsim.scenario.sentences import problems_from
+from trialsim.scenario.wording import listed, shown, unknown
+
+ANALYSED = ("logrank", "cox", "t_test", "welch", "z_test", "score_test")
+"""Analyses whose statistic has independent increments, as the theory of looks asks."""
+
+UNITS = ("information", "events", "patients")
+_KEYS = ("analysis", "direction", "arms", "columns", "design", "maximum", "looks", "last")
+_NEEDED = ("analysis", "direction", "arms", "columns", "design")
+_COLUMNS = {
+    "survival": ("arm", "time", "event"),
+    "continuous": ("arm", "value"),
+    "binary": ("arm", "value"),
+}
+_DESIGN = {
+    "information", "alpha", "sides", "power", "efficacy", "efficacy_parameter", "futility", "futility_parameter",
+    "futility_binding", "effect",
+}  # fmt: skip
+_ANALYSIS: TypeAdapter[Analysis] = TypeAdapter(Analysis)
+
+
+def load_interim_design(path: Path) -> InterimDesign:
+    """Return the design in a YAML file.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem found.
+    """
+    try:
+        return _Reader(parse_yaml(read_text(path))).design()
+    except ScenarioError as error:
+        raise ScenarioError(error.problems, str(path)) from None
+
+
+class _Reader:
+    """A tree that is read part by part, its problems collected."""
+
+    def __init__(self, tree: Any) -> None:
+        self.tree: dict[str, Any] = tree if isinstance(tree, dict) else {}
+        self.problems: list[Problem] = []
+        if not isinstance(tree, dict):
+            self.say("", f"a mapping with the keys {listed(_KEYS)} is expected, found {shown(tree)}")
+            raise ScenarioError(self.problems)
+        for key in self.tree:
+            if key not in _KEYS:
+                self.say(key, unknown("the key", key, _KEYS))
+        for key in _NEEDED:
+            if key not in self.tree:
+                self.say(key, "it is missing; see docs/inference.md for what it holds")
+
+    def say(self, path: str, sentence: str) -> None:
+        self.problems.append(Problem(path, sentence))
+
+    def design(self) -> InterimDesign:
+        """Return the design, or raise every problem."""
+        analysis = self._analysis()
+        kind = "" if analysis is None else _kind_of(analysis.name)
+        lower = self._direction()
+        arms = self._arms()
+        columns = self._columns(kind)
+        effect = self._effect(lower)
+        plan = self._plan(effect)
+        unit, maximum = self._maximum(kind, plan)
+        looks = self._looks(unit)
+        last = self.tree.get("last", False)
+        if not isinstance(last, bool):
+            self.say("last", f"{shown(last)} is given; it is true or false")
+        if plan is not None and len(looks) >= len(plan.information_rates):
+            self.say(
+                "looks",
+                f"{len(looks)} looks were taken of {len(plan.information_rates)} planned: none is left",
+            )
+        if self.problems or analysis is None or plan is None:
+            raise ScenarioError(self.problems)
+        options = dict(getattr(analysis, analysis.name).model_dump())
+        strata = tuple(options.get("strata", ()))
+        return InterimDesign(
+            analysis.name, options, kind, lower, arms, columns, strata, plan, effect, unit, maximum, looks, last
+        )  # fmt: skip
+
+    def _analysis(self) -> Analysis | None:
+        if "analysis" not in self.tree:
+            return None
+        try:
+            read = _ANALYSIS.validate_python(self.tree["analysis"], context={})
+        except ValidationError as error:
+            found = problems_from(error, self.tree["analysis"], {})
+            self.problems += [Problem(_under("analysis", each.path), each.message) for each in found]
+            return None
+        if read.name not in ANALYSED:
+            self.say("analysis", f"{read.name} cannot be monitored here; allowed: {listed(ANALYSED)}")
+            return None
+        if getattr(getattr(read, read.name), "covariates", ()):
+            where = f"analysis.{read.name}.covariates"
+            self.say(
+                where,
+                "tests adjusted for covariates cannot be monitored here; leave them out, or name strata",
+            )
+            return None
+        return read
+
+    def _direction(self) -> bool:
+        found = self.tree.get("direction")
+        if "direction" in self.tree and found not in ("lower", "higher"):
+            self.say("direction", f"{shown(found)} is given; it is lower or higher, whichever is a benefit")
+        return found == "lower"
+
+    def _arms(self) -> tuple[str, str]:
+        found = self.tree.get("arms")
+        named = isinstance(found, list) and all(isinstance(each, str | int | float) for each in found)
+        if isinstance(found, list) and named and len({str(each) for each in found}) == 2 == len(found):
+            return str(found[0]), str(found[1])
+        if "arms" in self.tree:
+            self.say("arms", "two different names are expected, control first: [control, treatment]")
+        return "", ""
+
+    def _columns(self, kind: str) -> dict[str, str]:
+        found = self.tree.get("columns")
+        if "columns" not in self.tree or not kind:
+            return {}
+        if not isinstance(found, dict):
+            self.say("columns", f"a mapping of {listed(_COLUMNS[kind])} to columns of the data is expected")
+            return {}
+        for key, value in found.items():
+            if key not in _COLUMNS[kind]:
+                self.say(f"columns.{key}", unknown("the key", key, _COLUMNS[kind]))
+            elif not isinstance(value, str):
+                self.say(f"columns.{key}", f"{shown(value)} is given; name a column of the data")
+        for key in _COLUMNS[kind]:
+            if key not in found:
+                self.say(f"columns.{key}", f"it is missing; a {kind} endpoint needs {listed(_COLUMNS[kind])}")
+        return {key: str(value) for key, value in found.items()}
+
+    def _effect(self, lower: bool) -> float | None:
+        design = self.tree.get("design")
+        if not isinstance(design, dict) or "effect" not in design:
+            return None
+        effect = self._number("design.effect", design["effect"])
+        if effect is not None and (effect == 0.0 or (effect < 0.0) != lower):
+            side = "below" if lower else "above"
+            self.say("design.effect", f"{effect:g} is no benefit with this direction; give a number {side} 0")
+            return None
+        return effect
+
+    def _plan(self, effect: float | None) -> Boundaries | None:
+        design = self.tree.get("design")
+        if "design" not in self.tree:
+            return None
+        if not isinstance(design, dict):
+            keys = listed(sorted(_DESIGN))
+            self.say("design", f"a mapping with the keys {keys} is expected, found {shown(design)}")
+            return None
+        before = len(self.problems)
+        for key in design:
+            if key not in _DESIGN:
+                self.say(f"design.{key}", unknown("the key", key, sorted(_DESIGN)))
+        if "information" not in design:
+            self.say(
+                "design.information", "it is missing; give the planned information rates, such as [1/2, 1]"
+            )
+        asked = {key: _plain(value) for key, value in design.items() if key in _DESIGN and key != "effect"}
+        if design.get("efficacy") in CLASSICAL:
+            self.say(
+                "design.efficacy",
+                f"{design['efficacy']} has bounds for the looks planned alone; name a spending function, such as "
+                "lan_demets_obrien_fleming, which has them for the information that is seen",
+            )
+            asked = {key: value for key, value in asked.items() if not key.startswith("efficacy")}
+        try:
+            plan = group_sequential(**({"information": [1.0]} | asked), effect=abs(effect) if effect else 1.0)
+        except ScenarioError as error:
+            self.problems += [Problem(_under("design", each.path), each.message) for each in error.problems]
+            return None
+        return plan if len(self.problems) == before else None
+
+    def _maximum(self, kind: str, plan: Boundaries | None) -> tuple[str, float]:
+        found = self.tree.get("maximum")
+        allowed = UNITS if kind == "survival" else ("information", "patients")
+        example = "{events: 300}" if kind == "survival" else "{patients: 300}"
+        if found is None:
+            design = self.tree.get("design")
+            if plan is not None and isinstance(design, dict) and "effect" in design:
+                return "information", plan.maximum_information
+            self.say(
+                "maximum",
+                f"give the planned maximum, such as {example}, or design.effect, from which it follows",
+            )
+            return "information", math.nan
+        if not isinstance(found, dict) or len(found) != 1 or next(iter(found)) not in allowed:
+            self.say("maximum", f"one of {listed(allowed)} with a number is expected, such as {example}")
+            return "information", math.nan
+        ((unit, number),) = found.items()
+        value = self._number(f"maximum.{unit}", number, above=0.0)
+        return unit, math.nan if value is None else value
+
+    def _looks(self, unit: str) -> tuple[EarlierLook, ...]:
+        found = self.tree.get("looks", [])
+        if not isinstance(found, list):
+            self.say("looks", "a list of earlier looks is expected, such as [{z: 1.2, at: 100}]")
+            return ()
+        looks: list[EarlierLook] = []
+        for place, each in enumerate(found):
+            where = f"looks[{place}]"
+            if not isinstance(each, dict) or set(each) != {"z", "at"}:
+                self.say(where, f"a look has z, its statistic, and at, the {unit} then: {{z: 1.2, at: 100}}")
+                continue
+            z = self._number(f"{where}.z", each["z"])
+            at = self._number(f"{where}.at", each["at"], above=0.0)
+            if z is None or at is None:
+                continue
+            if looks and at <= looks[-1].at:
+                self.say(f"{where}.at", f"{at:g} follows {looks[-1].at:g}; looks come in order")
+            looks.append(EarlierLook(z, at))
+        return tuple(looks)
+
+    def _number(self, path: str, value: Any, above: float = -math.inf) -> float | None:
+        number = _plain(value)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            self.say(path, f"{shown(value)} is given; it takes a number")
+        elif number <= above:
+            self.say(path, f"{number:g} is not allowed; it lies above {above:g}")
+        else:
+            return float(number)
+        return None
+
+
+def _under(path: str, inner: str) -> str:
+    return f"{path}.{inner}" if inner else path
+
+
+def _kind_of(analysis: str) -> str:
+    return next(kind for kind, names in ANALYSES_OF_KIND.items() if analysis in names)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with ratios written as text, such as 1/3, turned to numbers."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, str) and "/" in value:
+        try:
+            return float(Fraction(value.replace(" ", "")))
+        except (ValueError, ZeroDivisionError):
+            return value
+    return value

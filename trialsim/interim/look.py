@@ -1,0 +1,204 @@
+"""One look at a real trial: the test, the bounds for the information seen, and what may be concluded."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Estimates, Status
+from trialsim.designs.boundaries import Boundaries
+from trialsim.designs.boundary_families import efficacy_of
+from trialsim.errors import Problem, ScenarioError
+from trialsim.interim.data_file import TrialData
+from trialsim.interim.design import InterimDesign
+from trialsim.interim.result import GIVE_UP, GO_ON, NOT_REJECTED, REJECT, STOPPED, Conclusion, InterimAnalysis
+from trialsim.registry import get
+from trialsim.stats.group_sequential.bounds import Wanted, solve_drift
+from trialsim.stats.group_sequential.scales import nominal_p
+from trialsim.stats.inference.conditional import conditional_power, predictive_power
+from trialsim.stats.inference.overrun import Stopped, combination_method, deletion_method
+from trialsim.stats.inference.repeated import repeated_interval, repeated_p
+from trialsim.stats.inference.stagewise import AdjustedInference, adjusted_inference
+
+Floats = NDArray[np.float64]
+
+_CLOSEST = 1e-3  # planned looks nearer to the one taken than this share of the maximum are passed over
+_LEAST_P, _MOST_P = 1e-6, 0.5
+
+
+def analyse_look(design: InterimDesign, data: TrialData) -> InterimAnalysis:
+    """Return what the data say at this look.
+
+    Raises
+    ------
+    ScenarioError
+        Where the test cannot be had, or no bounds exist for the information seen.
+    """
+    found = get("analyses", design.analysis)().estimate(data, design.lower_is_better, design.options)
+    status = Status(int(found.status[0]))
+    if status is not Status.OK:
+        raise ScenarioError(
+            [Problem("", f"the {design.analysis} cannot be had: {status.sentence}")], "The data"
+        )
+    return _Look(design, data, found).analysis()
+
+
+class _Look:
+    """The numbers of a look that its parts share; effects are signed so that above 0 is a benefit."""
+
+    def __init__(self, design: InterimDesign, data: TrialData, found: Estimates) -> None:
+        self.design, self.data = design, data
+        self.sign = -1.0 if design.lower_is_better else 1.0
+        self.effect, self.se = float(found.effect[0]), float(found.se[0])
+        self.z, information = float(found.z[0]), float(found.information[0])
+        counts = {
+            "information": information,
+            "events": float(data.event.sum()),
+            "patients": float(len(data.outcome)),
+        }
+        self.counted = counts[design.unit]
+        seen = np.array([*(look.at for look in design.looks), self.counted])
+        if len(seen) > 1 and seen[-1] <= seen[-2]:
+            raise ScenarioError(
+                [
+                    Problem(
+                        f"looks[{len(seen) - 2}].at",
+                        f"{seen[-2]:g} {design.unit} had been seen at the look before, and the data hold {seen[-1]:g}; "
+                        "more is expected at every look",
+                    )
+                ],
+                "The looks",
+            )
+        self.place = len(seen) - 1
+        self.rates, self.is_last = self._rates(seen / design.maximum)
+        self.bounds = self._monitored()
+        self.information = self.rates * (information / self.rates[self.place])
+        self.two_sided = design.plan.request.sides == 2
+        binding = design.plan.request.futility_binding and not self.two_sided
+        self.obeyed = self.bounds.futility_z if binding else np.full(len(self.rates), -np.inf)
+        self.z_seen = np.array([*(look.z for look in design.looks), self.z])
+
+    def _rates(self, seen: Floats) -> tuple[Floats, bool]:
+        """Return information rates seen and planned, and whether no look is left."""
+        planned = self.design.plan.information_rates
+        if self.design.last or len(seen) >= len(planned) or seen[-1] >= planned[-1] * (1.0 - _CLOSEST):
+            return seen, True
+        ahead = planned[len(seen) :]
+        return np.append(seen, ahead[ahead > seen[-1] + _CLOSEST]), False
+
+    def _monitored(self) -> Boundaries:
+        try:
+            return self.design.plan.monitored(self.rates.tolist())
+        except ScenarioError as error:
+            raise ScenarioError(error.problems, "The bounds for the information seen") from None
+
+    def analysis(self) -> InterimAnalysis:
+        """Return the whole."""
+        before = self._stopped_before()
+        decision = STOPPED if before is not None else self._decision()
+        ends = decision in (REJECT, GIVE_UP, NOT_REJECTED)
+        conclusions: list[Conclusion] = []
+        if before is not None:
+            conclusions = self._overrunning(before)
+        else:
+            conclusions.append(self._repeated())
+            if ends:
+                conclusions.append(self._adjusted())
+        chances = {} if self.is_last or before is not None else self._chances()
+        return InterimAnalysis(
+            self.design, self.place + 1, self.is_last, self.data, self.counted, self.effect, self.se, self.z,
+            float(nominal_p(np.array(self.z), self.design.plan.request.sides)), self.bounds, decision,
+            tuple(conclusions), chances, None if before is None else before + 1,
+        )  # fmt: skip
+
+    def _crosses(self, place: int) -> bool:
+        z = abs(self.z_seen[place]) if self.two_sided else self.z_seen[place]
+        return bool(z >= self.bounds.efficacy_z[place])
+
+    def _stopped_before(self) -> int | None:
+        """Return the earlier look that rejected, where there is one."""
+        return next((place for place in range(self.place) if self._crosses(place)), None)
+
+    def _decision(self) -> str:
+        if self._crosses(self.place):
+            return REJECT
+        if self.is_last:
+            return NOT_REJECTED
+        z = abs(self.z) if self.two_sided else self.z
+        return GIVE_UP if z <= self.bounds.futility_z[self.place] else GO_ON
+
+    @property
+    def confidence(self) -> float:
+        """Of intervals: both tails have the level of one side."""
+        return 1.0 - 2.0 * self.design.plan.request.level
+
+    def _told(self, method: str, found: AdjustedInference) -> Conclusion:
+        p = float(found.p_value[0])
+        return Conclusion(
+            method,
+            2.0 * min(p, 1.0 - p) if self.two_sided else p,
+            self.sign * float(found.estimate[0]),
+            *sorted((self.sign * float(found.lower[0]), self.sign * float(found.upper[0]))),
+        )
+
+    def _adjusted(self) -> Conclusion:
+        found = adjusted_inference(
+            self.information,
+            self.obeyed,
+            self.bounds.efficacy_z,
+            self.place,
+            self.z,
+            self.confidence,
+            self.two_sided,
+        )
+        return self._told("stage-wise ordering", found)
+
+    def _overrunning(self, before: int) -> list[Conclusion]:
+        """Return the two inferences that take in what came after the look that rejected."""
+        stopped = Stopped(
+            self.information[: before + 1], self.obeyed[: before + 1], self.bounds.efficacy_z[: before + 1],
+            float(self.z_seen[before]), float(self.information[self.place]), self.z, self.two_sided,
+        )  # fmt: skip
+        return [
+            self._told(
+                "combination method for data after the stop", combination_method(stopped, self.confidence)
+            ),
+            self._told("deletion method for data after the stop", deletion_method(stopped, self.confidence)),
+        ]
+
+    def _repeated(self) -> Conclusion:
+        lower, upper = repeated_interval(self.z, self.information[self.place], self._upper_alone(None))
+        z = abs(self.z) if self.two_sided else self.z
+        p = repeated_p(z, self._upper_alone, _LEAST_P, _MOST_P)
+        plain = self.sign * self.z / math.sqrt(self.information[self.place])
+        return Conclusion("repeated", p, plain, *sorted((self.sign * float(lower), self.sign * float(upper))))
+
+    def _upper_alone(self, alpha: float | None) -> float:
+        """Return this look's efficacy bound at a level, no futility bound being counted on."""
+        asked = self.design.plan.request
+        level = asked.alpha if alpha is None else alpha
+        parameter = asked.efficacy_parameter
+        if asked.efficacy == "user_defined":
+            parameter = [level / asked.alpha * float(each) for each in parameter]  # type: ignore[union-attr, arg-type]
+        side = level / asked.sides
+        spends = efficacy_of(asked.efficacy, parameter, self.rates, self.rates, side, asked.sides)
+        wanted = Wanted(self.rates, side, self.two_sided, spends, futility=None, binding=False)
+        return float(solve_drift(wanted, 0.0).upper[self.place])
+
+    def _chances(self) -> dict[str, float]:
+        """Return what may come, futility bounds of a one-sided design obeyed."""
+        upper = self.bounds.efficacy_z
+        lower = None if self.two_sided else self.bounds.futility_z
+        fixed = (self.information, upper, self.place, self.z)
+        effects = {"trend": self.z / math.sqrt(self.information[self.place])}
+        if self.design.effect is not None:
+            effects["design_effect"] = abs(self.design.effect)
+        found = {
+            name: float(conditional_power(*fixed, effect, lower, self.two_sided).sum())
+            for name, effect in effects.items()
+        }
+        found["predictive"] = float(predictive_power(*fixed, lower=lower, two_sided=self.two_sided).sum())
+        found["no_effect"] = float(conditional_power(*fixed, 0.0, None, self.two_sided).sum())
+        return found

@@ -1,0 +1,96 @@
+"""Rules on the options of analyses: strata and covariates that exist, times within the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialsim.scenario.design import Design
+from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.population import TRAITS
+from trialsim.scenario.rules_world import Finding, WorldParts, covariate_levels, strata_findings
+from trialsim.scenario.wording import unknown
+
+Place = tuple[str | int, ...]
+
+
+def analysis_findings(at: Place, hypothesis: Hypothesis, parts: WorldParts) -> Iterator[Finding]:
+    """Yield what is wrong with the options of an analysis.
+
+    Parameters
+    ----------
+    at
+        The place of the options.
+    hypothesis
+        Whose analysis it is.
+    parts
+        What could be read of the world.
+    """
+    if hypothesis.strata:
+        yield from strata_findings((*at, "strata"), hypothesis.strata, parts)
+    for place, name in enumerate(hypothesis.covariates):
+        problem = _covariate_problem(name, parts)
+        if name in hypothesis.covariates[:place]:
+            problem = f"'{name}' is named twice"
+        elif name in hypothesis.strata:
+            problem = f"'{name}' makes strata already; leave it out here or there"
+        if problem:
+            yield (*at, "covariates", place), problem
+    for name in hypothesis.score:
+        problem = _covariate_problem(name, parts)
+        if not problem and covariate_levels(parts).get(name):
+            problem = f"'{name}' is categorical; a score is made of numbers"
+        if problem:
+            yield (*at, "score", name), problem
+    for option, days in hypothesis.analysis_options.items():
+        if option in ("up_to", "at") and days > parts.horizon:
+            beyond = f"{days:g} days is beyond the horizon of {parts.horizon:g} days"
+            yield (*at, option), f"{beyond}, at which the trial ends"
+
+
+def rerandomised_findings(
+    at: Place, test: str, hypothesis: Hypothesis, design: Design, arms: int
+) -> Iterator[Finding]:
+    """Yield why a design's allocation cannot be drawn again for a re-randomisation test.
+
+    Parameters
+    ----------
+    at
+        The place of the design.
+    test
+        Name of the test.
+    hypothesis
+        That it is of.
+    design
+        The design.
+    arms
+        How many arms it has.
+    """
+    if not hypothesis.analysis.startswith("rerandomised_"):
+        return
+    where = (*at, "tests", test)
+    if arms > 2:
+        yield where, f"a re-randomisation test is for designs of 2 arms, and this one has {arms}"
+    if design.allocation.kind == "alternating":
+        yield (
+            where,
+            "alternating allocation has no chance in it that could be drawn again; take simple or permuted_blocks",
+        )
+    if design.policies["randomisation"][0] != "by_design":
+        yield (
+            where,
+            "a re-randomisation test needs allocation by the design's rule; leave the randomisation policy out",
+        )
+
+
+def _covariate_problem(name: str, parts: WorldParts) -> str | None:
+    """Return what keeps an analysis from adjusting for a covariate, or None."""
+    if parts.population is None:
+        return None
+    levels = covariate_levels(parts)
+    if name in TRAITS:
+        return f"'{name}' is a latent trait, which nobody sees; name a covariate"
+    if name in levels:
+        return None
+    if not levels:
+        return f"'{name}' is not known; the population has no covariates"
+    return unknown("the covariate", name, levels)
