@@ -375,7 +375,7 @@ def test_every_problem_of_the_design_is_told_at_once(
         ({"looks": [{"z": 1, "at": 250}]}, "250 events had been seen at the look before, and the data hold"),
         (
             {"arms": ["control", "treated"]},
-            "arm: no patient with data has the arm 'treated'; there are treatment",
+            "arm: no patient with data has the arm 'treated'; the arms of the data: control, treatment",
         ),
         ({"columns": {"arm": "arm", "time": "weeks", "event": "died"}}, "the column 'weeks' is unknown"),
     ],
@@ -411,6 +411,8 @@ def test_files_that_cannot_be_read_are_told(capsys: pytest.CaptureFixture[str], 
     assert "not UTF-8" in refused(capsys, data, file)
     data.write_text("")
     assert "holds no patient" in refused(capsys, data, file)
+    data.write_text("arm;months;died\ncontrol;1;0\n")
+    assert "separated by semicolons; save it with commas" in refused(capsys, data, file)
     data.write_text('arm,months,died\n"control,1,0\n')
     assert "cannot be read as CSV" in refused(capsys, data, file)
     data.write_text("arm,months,died\ncontrol,1,0\ntreatment,2,0\n")
@@ -419,18 +421,26 @@ def test_files_that_cannot_be_read_are_told(capsys: pytest.CaptureFixture[str], 
     assert "a mapping with the keys" in refused(capsys, data, file)
 
 
+def test_a_repeated_p_value_beyond_its_levels_is_a_limit(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    values = {"placebo": (10.0, 12.0, 9.0, 11.0), "active": (10.2, 12.1, 8.9, 11.0)}
+    rows = [(arm, value) for arm, found in values.items() for value in found * 3]
+    data, file = written(tmp_path, CONTINUOUS, "group,change", rows)
+    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
+    assert re.search(r"repeated +at least 0\.5 ", capsys.readouterr().out)
+
+
 def test_the_example_of_the_page_is_what_the_command_prints(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = DOCS.read_text(encoding="utf-8")
-    design = re.findall(r"```yaml\n(.*?)```", page, re.S)[0]
-    printed = re.findall(r"```\n\$ trialsim analyse interim.csv --design interim.yaml\n(.*?)```", page, re.S)[
-        0
-    ]
-    rows = survival_rows(ratio=0.8, seed=11)
-    data, file = written(tmp_path, None, "arm,months,died", rows)
-    file.write_text(design)
+    command, printed = re.findall(r"```\n\$ trialsim (analyse .*?)\n(.*?)```", page, re.S)[0]
+    monkeypatch.chdir(DOCS.parents[1])
+    assert Path("examples/interim.yaml").read_text(encoding="utf-8") in re.findall(
+        r"```yaml\n(.*?)```", page, re.S
+    )
     monkeypatch.setenv("COLUMNS", "140")
-    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
+    assert entry.main(command.split()) == 0
     said = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert said == [line.rstrip() for line in printed.strip().splitlines()]

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 
 MOST_PROBLEMS = 20
 _TRUTHS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _MISSING = {"", "na", "n/a", "nan", "null", "."}
 
 
@@ -121,9 +122,15 @@ class _Lines:
         self.design = design
         self.problems: list[Problem] = []
         self.more = 0
-        for column in dict.fromkeys((*design.columns.values(), *design.strata)):
-            if column not in header:
-                self.problems.append(Problem("", unknown("the column", column, header)))
+        absent = [
+            name for name in dict.fromkeys((*design.columns.values(), *design.strata)) if name not in header
+        ]
+        other = next((mark for mark in _OTHER_SEPARATORS if len(header) == 1 and mark in header[0]), None)
+        if absent and other is not None:
+            separated = f"its columns are separated by {_OTHER_SEPARATORS[other]}; save it with commas"
+            self.problems.append(Problem("", separated))
+        else:
+            self.problems += [Problem("", unknown("the column", name, header)) for name in absent]
 
     def read(self, lines: list[list[str]]) -> TrialData:
         """Return the data; where there are problems it is not to be used."""
@@ -157,12 +164,13 @@ class _Lines:
                 (arm == design.arms[1], outcome, event == 1.0, tuple(cells[each] for each in design.strata))
             )
         found = Counter(treated for treated, *_ in kept)
+        there = sorted({*others, *(design.arms[treated] for treated in found)})
         for arm, treated in zip(design.arms, (False, True)):
             if not found[treated]:
                 self.problems.append(
                     Problem(
                         columns["arm"],
-                        f"no patient with data has the arm {shown(arm)}; there are {listed(sorted(others))}",
+                        f"no patient with data has the arm {shown(arm)}; the arms of the data: {listed(there)}",
                     )
                 )
         if self.more:

@@ -13,7 +13,17 @@ from trialsim.designs.boundary_families import efficacy_of
 from trialsim.errors import Problem, ScenarioError
 from trialsim.interim.data_file import TrialData
 from trialsim.interim.design import InterimDesign
-from trialsim.interim.result import GIVE_UP, GO_ON, NOT_REJECTED, REJECT, STOPPED, Conclusion, InterimAnalysis
+from trialsim.interim.result import (
+    GIVE_UP,
+    GO_ON,
+    LEAST_P,
+    MOST_P,
+    NOT_REJECTED,
+    REJECT,
+    STOPPED,
+    Conclusion,
+    InterimAnalysis,
+)
 from trialsim.registry import get
 from trialsim.stats.group_sequential.bounds import Wanted, solve_drift
 from trialsim.stats.group_sequential.scales import nominal_p
@@ -25,7 +35,6 @@ from trialsim.stats.inference.stagewise import AdjustedInference, adjusted_infer
 Floats = NDArray[np.float64]
 
 _CLOSEST = 1e-3  # planned looks nearer to the one taken than this share of the maximum are passed over
-_LEAST_P, _MOST_P = 1e-6, 0.5
 
 
 def analyse_look(design: InterimDesign, data: TrialData) -> InterimAnalysis:
@@ -171,7 +180,7 @@ class _Look:
     def _repeated(self) -> Conclusion:
         lower, upper = repeated_interval(self.z, self.information[self.place], self._upper_alone(None))
         z = abs(self.z) if self.two_sided else self.z
-        p = repeated_p(z, self._upper_alone, _LEAST_P, _MOST_P)
+        p = repeated_p(z, self._upper_alone, LEAST_P, MOST_P)
         plain = self.sign * self.z / math.sqrt(self.information[self.place])
         return Conclusion("repeated", p, plain, *sorted((self.sign * float(lower), self.sign * float(upper))))
 
