@@ -32,7 +32,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
     },
     "designs": {
         "fixed": "trialsim.designs.fixed:Fixed",
-        "group_sequential": "trialsim.designs.written_bounds:GroupSequential",
+        "group_sequential": "trialsim.designs.sequential_design:GroupSequential",
     },
     "policies": {
         "stopping.bounds": "trialsim.policies.bounds:Bounds",

@@ -484,6 +484,19 @@ class LogRow:
         return (self.tick, int(self.kind), self.id, self.part)
 
 
+class BoundsFollower(Protocol):
+    """Bounds as a function of the events or read-outs seen at the looks."""
+
+    @property
+    def counts(self) -> tuple[int, ...] | None:
+        """Planned counts by look, at which the planned bounds hold; None where none are planned."""
+        ...
+
+    def at(self, seen: tuple[int, ...], last: bool) -> tuple[float, float]:
+        """Return the efficacy and futility bound of a look from the counts up to it; ``last``: none is planned after."""
+        ...
+
+
 @dataclass(frozen=True)
 class TestPlan:
     """One test of a design, resolved.
@@ -518,6 +531,8 @@ class TestPlan:
         Covariates that the analysis adjusts for.
     score
         Coefficients of a prognostic score that the analysis adjusts for, by covariate.
+    follower
+        Gives the bounds for what was seen in place of what was planned; None where the planned ones stay.
     """
 
     name: str
@@ -536,3 +551,4 @@ class TestPlan:
     window: int = 0
     covariates: tuple[str, ...] = ()
     score: Mapping[str, float] = field(default_factory=dict)
+    follower: BoundsFollower | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,31 @@ def figures() -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for path in FILES:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for figure in content["figures"]:
+            refuse_our_own(path.parent, figure)
         found += [(path.parent / content["scenario"], figure) for figure in content["figures"]]
+    return found
+
+
+def refuse_our_own(folder: Path, figure: dict[str, Any]) -> None:
+    """Refuse a figure without a source, or whose source is this package or a script that uses it."""
+    source = figure.get("source")
+    if not isinstance(source, str) or not source.strip():
+        raise ValueError(f"{folder.name}: {figure} has no source; say who computed it and how")
+    if "trialsim" in source.lower():
+        raise ValueError(f"{folder.name}: {source} is this package itself, which proves nothing")
+    if source.endswith(".py") and "trialsim" in _modules_of(folder / source):
+        raise ValueError(f"{folder.name}: {source} imports this package, so that its figures prove nothing")
+
+
+def _modules_of(script: Path) -> set[str]:
+    """Return the first names of the modules that a script imports."""
+    found = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
     return found
 
 
@@ -97,5 +122,15 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 
 def test_there_are_figures_for_the_scenarios() -> None:
-    assert {path.stem for path, _ in figures()} == {"binary_sequential", "nph_oncology", "backlog"}
+    stems = {"binary_sequential", "nph_oncology", "backlog", "computed_bounds"}
+    assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40
+
+
+@pytest.mark.parametrize("source", ["", None, "trialsim 0.1, 10^6 trials", "ours.py"])
+def test_a_figure_of_our_own_is_refused(tmp_path: Path, source: str | None) -> None:
+    (tmp_path / "ours.py").write_text("from trialsim.simulation import simulate\n", encoding="utf-8")
+    (tmp_path / "theirs.py").write_text("import numpy\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"source|proves? nothing"):
+        refuse_our_own(tmp_path, {"value": 0.9, "source": source})
+    refuse_our_own(tmp_path, {"value": 0.9, "source": "theirs.py"})

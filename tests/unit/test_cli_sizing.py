@@ -113,6 +113,18 @@ def test_an_answer_is_as_its_schema_says(line: str, capsys: pytest.CaptureFixtur
     assert "Attained one-sided alpha" in printed
 
 
+def test_one_sample_has_no_control_in_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("samplesize means --effect 0.4 --sd 1 --samples 1") == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"patients +68\b", printed) and "control" not in printed
+
+
+def test_a_power_has_expected_events_and_no_solution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(f"power survival {PLAN} --follow-up '12 months' --patients 400") == 0
+    printed = capsys.readouterr().out
+    assert "expected events, rounded up" in printed and "exact solution" not in printed
+
+
 def test_more_events_may_be_the_benefit(capsys: pytest.CaptureFixture[str]) -> None:
     plan = '--control "8 months" --accrual "12 months" --follow-up "18 months" --patients 300'
     by_integral = f"{plan} --method nonproportional"

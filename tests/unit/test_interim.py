@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from lifelines import CoxPHFitter
 from lifelines.statistics import logrank_test
 from scipy.stats import chi2_contingency, norm, ttest_ind
 
@@ -169,6 +171,26 @@ def test_a_two_sided_t_test_with_values_still_to_come(
     assert "Patients of arms that are not compared are left out (other: 1)." in found["notes"]
     assert found["conclusions"][1]["p_value"] == pytest.approx(found["nominal_p"], rel=1e-9)  # the first look
     assert found["conclusions"][1]["upper"] < 0
+
+
+def test_welch_and_stratified_cox_are_taken_from_the_same_data(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    values = [("active", round(rng.normal(0.6, 2.0), 3)) for _ in range(30)]
+    values += [("placebo", round(rng.normal(0.0, 1.0), 3)) for _ in range(60)]
+    found = analysed(capsys, tmp_path, CONTINUOUS | {"analysis": "welch"}, "group,change", values)
+    arms = [[value for arm, value in values if arm == name] for name in CONTINUOUS["arms"]]
+    assert found["nominal_p"] == pytest.approx(ttest_ind(arms[1], arms[0], equal_var=False).pvalue, rel=1e-9)
+
+    rows = [(*row, "abc"[place % 3]) for place, row in enumerate(survival_rows())]
+    design = SURVIVAL | {"analysis": {"cox": {"strata": ["region"]}}}
+    cox = analysed(capsys, tmp_path, design, "arm,months,died,region", rows)
+    frame = pd.DataFrame(rows, columns=["arm", "months", "died", "region"])
+    frame["arm"] = (frame.arm == "treatment").astype(float)
+    fitted = CoxPHFitter().fit(frame, "months", "died", strata=["region"])
+    assert cox["estimate"] == pytest.approx(fitted.params_["arm"], abs=1e-6)
+    assert cox["se"] == pytest.approx(fitted.standard_errors_["arm"], rel=1e-4)
 
 
 def test_a_last_look_with_less_than_planned_spends_all(
@@ -341,13 +363,19 @@ def test_every_problem_of_the_design_is_told_at_once(
         ),
         ({"design": {"information": [0.5, 1]}, "maximum": None}, "maximum: give the planned maximum"),
         ({"analysis": "log_rank"}, "analysis: the analysis 'log_rank' is unknown"),
+        ({"analysis": "fleming_harrington"}, "analysis: fleming_harrington needs the powers"),
+        ({"analysis": "fisher"}, "analysis: fisher cannot be monitored here; allowed: logrank, cox"),
+        (
+            {"analysis": {"cox": {"covariates": ["age"]}}},
+            "analysis.cox.covariates: tests adjusted for covariates",
+        ),
         ({"analysis": {"z_test": {}}}, "analysis.z_test.sd"),
         ({"looks": [{"z": 1, "at": 50}, {"z": 1, "at": 40}]}, "looks[1].at: 40 follows 50"),
         ({"looks": [{"z": 1, "at": 10 * k} for k in (1, 2, 3)]}, "3 looks were taken of 3 planned"),
         ({"looks": [{"z": 1, "at": 250}]}, "250 events had been seen at the look before, and the data hold"),
         (
             {"arms": ["control", "treated"]},
-            "arm: no patient with data has the arm 'treated'; there are treatment",
+            "arm: no patient with data has the arm 'treated'; the arms of the data: control, treatment",
         ),
         ({"columns": {"arm": "arm", "time": "weeks", "event": "died"}}, "the column 'weeks' is unknown"),
         (
@@ -392,22 +420,6 @@ def test_every_value_of_the_data_that_cannot_be_used_is_told(
     assert "more values or lines cannot be used" in refused(
         capsys, *written(tmp_path, SURVIVAL, "arm,months,died", many)
     )
-
-
-@pytest.mark.parametrize(
-    ("event", "words"), [("control", "1e-06 or less"), ("treatment", "0.5 or more")], ids=str
-)
-def test_a_repeated_p_value_beyond_those_sought_is_said_to_be(
-    event: str, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    rows = [
-        row
-        for day in range(1, 90)
-        for row in ((event, day, 1), ("treatment" if event == "control" else "control", 1000, 0))
-    ]
-    data, file = written(tmp_path, SURVIVAL | {"looks": []}, "arm,months,died", rows)
-    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
-    assert f"note: The repeated p value is {words}" in capsys.readouterr().out
 
 
 def test_one_wrong_key_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -493,24 +505,36 @@ def test_files_that_cannot_be_read_are_told(capsys: pytest.CaptureFixture[str], 
     assert "not UTF-8" in refused(capsys, data, file)
     data.write_text("")
     assert "holds no patient" in refused(capsys, data, file)
+    data.write_text("arm;months;died\ncontrol;1;0\n")
+    assert "separated by semicolons; save it with commas" in refused(capsys, data, file)
+    data.write_text('arm,months,died\n"control,1,0\n')
+    assert "cannot be read as CSV" in refused(capsys, data, file)
     data.write_text("arm,months,died\ncontrol,1,0\ntreatment,2,0\n")
     assert "no events" in refused(capsys, data, file)
     file.write_text("- 1\n")
     assert "a mapping with the keys" in refused(capsys, data, file)
 
 
+def test_a_repeated_p_value_beyond_its_levels_is_a_limit(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    values = {"placebo": (10.0, 12.0, 9.0, 11.0), "active": (10.2, 12.1, 8.9, 11.0)}
+    rows = [(arm, value) for arm, found in values.items() for value in found * 3]
+    data, file = written(tmp_path, CONTINUOUS, "group,change", rows)
+    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
+    assert re.search(r"repeated +at least 0\.5 ", capsys.readouterr().out)
+
+
 def test_the_example_of_the_page_is_what_the_command_prints(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = DOCS.read_text(encoding="utf-8")
-    design = re.findall(r"```yaml\n(.*?)```", page, re.S)[0]
-    printed = re.findall(r"```\n\$ trialsim analyse interim.csv --design interim.yaml\n(.*?)```", page, re.S)[
-        0
-    ]
-    rows = survival_rows(ratio=0.8, seed=11)
-    data, file = written(tmp_path, None, "arm,months,died", rows)
-    file.write_text(design)
+    command, printed = re.findall(r"```\n\$ trialsim (analyse .*?)\n(.*?)```", page, re.S)[0]
+    monkeypatch.chdir(DOCS.parents[1])
+    assert Path("examples/interim.yaml").read_text(encoding="utf-8") in re.findall(
+        r"```yaml\n(.*?)```", page, re.S
+    )
     monkeypatch.setenv("COLUMNS", "140")
-    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
+    assert entry.main(command.split()) == 0
     said = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert said == [line.rstrip() for line in printed.strip().splitlines()]

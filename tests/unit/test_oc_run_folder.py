@@ -69,7 +69,7 @@ def write_run(folder: Path, *, n: int = 200, seed: int = 1, **provenance: Any) -
         found = operating_characteristics(ParquetRecords(writer.close_tables(facts())))
         save_scenario(SCENARIO, writer.partial)
         writer.write_json("provenance.json", provenance_of(writer, n, seed) | provenance)
-        writer.write_json("summary.json", summary_document("example", "0" * 64, seed, found))
+        writer.write_json("summary.json", summary_document("example", "0" * 64, seed, found, SCENARIO.dump()))
         return writer.finish()
 
 

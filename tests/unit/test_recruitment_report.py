@@ -131,7 +131,7 @@ def test_the_block_of_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = recruitment_table(found[1])
     assert table is not None
     assert table.headings[2:] == (
-        "last patient in, months", "candidates", "screen failures", "idle coordinator months",
+        "last patient in, months", "candidates", "screen failures, share", "idle coordinator months",
     )  # fmt: skip
     trials = found[0].numbers("trials", "enrolment_end_time", Cell("one", "base"))
     (row,) = found[1].select("last_patient_in", design="one", truth="base")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trialsim.compiled import cache_folder
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -174,6 +175,11 @@ def run_into_folder(request: Request) -> Done:
     from trialsim.scenario.writing import save_scenario
 
     _settle_memory()
+    if not any(cache_folder().rglob("*.nbi")):
+        print(
+            "First run on this machine: the engines are compiled now, which takes up to a minute.",
+            file=sys.stderr,
+        )
     scenario = request.scenario.dump()
     targets = alpha_targets(scenario)
     started = _now()
@@ -206,7 +212,9 @@ def run_into_folder(request: Request) -> Done:
             "effects": len(found),
         }
         summary = json_text(
-            summary_document(request.scenario.name, str(provenance["digest"]), request.seed, characteristics)
+            summary_document(
+                request.scenario.name, str(provenance["digest"]), request.seed, characteristics, scenario
+            )
         )
         save_scenario(request.scenario, writer.partial)
         writer.write_json("provenance.json", provenance)

@@ -36,6 +36,7 @@ def check(
     """Check scenario files, and show every problem at once."""
     from rich.console import Console
 
+    from trialsim.report.computed_design import computed_sentences
     from trialsim.scenario.advice import unstratified_analyses
     from trialsim.scenario.load import load_scenario
 
@@ -49,6 +50,8 @@ def check(
             _print_problems(bad, file, error.problems)
         else:
             good.print(f"{file}: {_summary(scenario)}", style="green", markup=False, soft_wrap=True)
+            for sentence in computed_sentences(scenario):
+                good.print(f"  {sentence}", markup=False, soft_wrap=True)
             for sentence in unstratified_analyses(scenario.dump()):
                 good.print(f"  note: {sentence}", style="yellow", markup=False, soft_wrap=True)
             if effects:

@@ -142,7 +142,12 @@ def survival_power(
     accrual_rate: AccrualRate = None,
     patients: Patients = None,
     follow_up: FollowUp = None,
-    events: Annotated[float | None, typer.Option(help="Events at the analysis, for --follow-up.")] = None,
+    events: Annotated[
+        float | None,
+        typer.Option(
+            help="Events at the analysis: without --control alone, with it in place of --follow-up."
+        ),
+    ] = None,
     dropout: Dropout = None,
     treatment_dropout: TreatmentDropout = None,
     test: Test = "logrank",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from scipy.special import ndtri
 
+from trialsim.contracts import BoundsFollower
 from trialsim.scenario.design import Design
+from trialsim.scenario.schema import Scenario
 
 
 class Fixed:
@@ -24,3 +26,7 @@ class Fixed:
             Name of the hypothesis tested.
         """
         return (-float(ndtri(design.tests[test].alpha)),), (-float("inf"),)
+
+    def follower(self, scenario: Scenario, name: str, test: str) -> BoundsFollower | None:
+        """Return None: the one look has all the level, whatever it sees."""
+        return None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, LookView, Memory, Status
+from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 
@@ -30,6 +31,8 @@ class LookRecord:
     se: Floats
     information: Floats
     status: NDArray[np.int8]
+    efficacy_z: Floats
+    futility_z: Floats
     decision: Decision
     carried_out: Bools
 
@@ -109,7 +112,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
     reject_look = np.zeros((size, tests), dtype=np.int64)
     effect, se, z = (np.full((size, tests), np.nan) for _ in range(3))
     status = np.full((size, tests), Status.NOT_ANALYSED, dtype=np.int8)
-    minds = _Minds(size)
+    minds, bounds = _Minds(size), BoundsInForce(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -122,7 +125,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
                 np.zeros((len(rows), 0)),
             )
             continue
-        record = _analyse(chunk, point)
+        record = _analyse(chunk, point, bounds)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
         decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
@@ -152,7 +155,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
     return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends, tallies, amounts)
 
 
-def _analyse(chunk: Chunk, point: Point) -> LookRecord:
+def _analyse(chunk: Chunk, point: Point, bounds: BoundsInForce) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
     shape = (len(point.rows), len(plan.tests))
@@ -164,7 +167,16 @@ def _analyse(chunk: Chunk, point: Point) -> LookRecord:
         information[:, t], status[:, t] = found.information, found.status
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
-        point, counts, z, effect, se, information, status, Decision(), np.ones(len(z), dtype=bool)
+        point,
+        counts,
+        z,
+        effect,
+        se,
+        information,
+        status,
+        *bounds.at(point, counts),
+        Decision(),
+        np.ones(len(z), dtype=bool),
     )
 
 
@@ -181,8 +193,8 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         se=record.se,
         information=record.information,
         status=record.status,
-        efficacy_z=plan.efficacy_z[point.number],
-        futility_z=plan.futility_z[point.number],
+        efficacy_z=record.efficacy_z,
+        futility_z=record.futility_z,
         test_arms=plan.test_arms,
         rejected=rejected,
         futile=futile,

@@ -313,34 +313,38 @@ class FastChunk:
     def _carry_out(self, rows: Ints, ticks: Ints, decision: Decision) -> None:
         """Carry out one decision in replicates in which it is due at ``ticks``."""
         assert decision.stop is not None and decision.reason is not None
-        stop = decision.stop
-        if stop.any():
-            halted = rows[stop]
+        ended, on = np.flatnonzero(decision.stop), np.flatnonzero(~decision.stop)
+        if len(ended):
+            halted = rows.take(ended)
             self._end_look[halted] = self._look[halted]
-            self._finish(halted, ticks[stop], decision.reason[stop], self._previous_cut[halted])
-        going = rows[~stop]
-        if not len(going):
+            self._finish(halted, ticks.take(ended), decision.reason.take(ended), self._previous_cut[halted])
+        if not len(on):
             return
-        changed = np.zeros(len(self.replicates), dtype=bool)
+        going, ticks = rows.take(on), ticks.take(on)
+        self._look[going] += 1
+        self._ready[going] = ticks + self.plan.grid
+        if self.plan.adaptive or decision.weights is not None:
+            changed = self._take_over(going, _part(decision, on))
+            if changed.any():
+                self._allocate_anew(going[changed], ticks[changed])
+        self._find_looks(going)
+
+    def _take_over(self, going: Ints, decision: Decision) -> Bools:
+        """Let arms close and weights apply in trials that go on; return in which of them anything changes."""
+        changed = np.zeros(len(going), dtype=bool)
         if decision.open_arms is not None and self.plan.adaptive:
-            now = decision.open_arms[~stop]
+            now = decision.open_arms
             closed = self._open[going] & ~now
-            self._dropped[going] = np.where(closed, (self._look[going] + 1)[:, None], self._dropped[going])
-            changed[going] |= any_of(closed)
+            self._dropped[going] = np.where(closed, self._look[going][:, None], self._dropped[going])
+            changed |= any_of(closed)
             self._open[going] = now
             by_weight = any_of(closed) & ~np.isnan(self._weights[going, 0])
             self._weights[going[by_weight]] *= now[by_weight]
         if decision.weights is not None:
-            given = ~np.isnan(decision.weights[~stop, 0])
-            self._weights[going[given]] = decision.weights[~stop][given]
-            changed[going[given]] = True
-        self._look[going] += 1
-        ticks = ticks[~stop]
-        self._ready[going] = ticks + self.plan.grid
-        anew = changed[going]
-        if anew.any():
-            self._allocate_anew(going[anew], ticks[anew])
-        self._find_looks(going)
+            given = ~np.isnan(decision.weights[:, 0])
+            self._weights[going[given]] = decision.weights[given]
+            changed |= given
+        return changed
 
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
         """Lay out anew whoever enters after these times."""
@@ -503,6 +507,6 @@ class FastChunk:
         return self._complete
 
 
-def _part(decision: Decision, chosen: Bools) -> Decision:
+def _part(decision: Decision, chosen: Bools | Ints) -> Decision:
     """Return a decision for some of its replicates."""
     return Decision(*(None if part is None else part[chosen] for part in vars(decision).values()))

@@ -283,7 +283,8 @@ def build_plan(
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
         treatment, control = hypothesis.arms
-        efficacy, futility = registry.get("designs", chosen.kind)().bounds(chosen, name)
+        kind = registry.get("designs", chosen.kind)()
+        efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
                 name,
@@ -302,6 +303,7 @@ def build_plan(
                 to_ticks(hypothesis.window or 0.0, grid),
                 hypothesis.covariates,
                 hypothesis.score,
+                kind.follower(scenario, design, name),
             )
         )
     primary = tests[0].endpoint

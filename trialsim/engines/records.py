@@ -166,8 +166,8 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
         "se": found("se"),
         "information": found("information"),
         "status": found("status"),
-        "efficacy_z": plan.efficacy_z.take(number, axis=0).ravel(),
-        "futility_z": plan.futility_z.take(number, axis=0).ravel(),
+        "efficacy_z": found("efficacy_z"),
+        "futility_z": found("futility_z"),
         "rejected": decided("reject").ravel(),
         "stopped": each(decided("stop")),
     }

@@ -25,6 +25,7 @@ LARGEST = 1e100
 """Largest value of an outcome: squares and their sums stay finite."""
 
 _TRUTHS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _MISSING = {"", "na", "n/a", "nan", "null", "."}
 
 
@@ -135,12 +136,19 @@ class _Lines:
         self.design = design
         self.problems: list[Problem] = []
         self.more = 0
-        for column in dict.fromkeys((*design.columns.values(), *design.strata)):
-            if column not in header:
-                self.problems.append(Problem("", unknown("the column", column, header)))
-            elif header.count(column) > 1:
-                twice = f"there are {header.count(column)} columns of this name; keep one, or name them apart"
-                self.problems.append(Problem(column, twice))
+        absent = [
+            name for name in dict.fromkeys((*design.columns.values(), *design.strata)) if name not in header
+        ]
+        other = next((mark for mark in _OTHER_SEPARATORS if len(header) == 1 and mark in header[0]), None)
+        if absent and other is not None:
+            separated = f"its columns are separated by {_OTHER_SEPARATORS[other]}; save it with commas"
+            self.problems.append(Problem("", separated))
+        else:
+            self.problems += [Problem("", unknown("the column", name, header)) for name in absent]
+        for name in dict.fromkeys((*design.columns.values(), *design.strata)):
+            if header.count(name) > 1:
+                twice = f"there are {header.count(name)} columns of this name; keep one, or name them apart"
+                self.problems.append(Problem(name, twice))
 
     def read(self, lines: list[tuple[int, list[str]]]) -> TrialData:
         """Return the data; where there are problems it is not to be used."""
@@ -180,12 +188,13 @@ class _Lines:
                 (arm == design.arms[1], outcome, event == 1.0, tuple(cells[each] for each in design.strata))
             )
         found = Counter(treated for treated, *_ in kept)
+        there = sorted({*others, *(design.arms[treated] for treated in found)})
         for arm, treated in zip(design.arms, (False, True)):
             if not found[treated]:
                 self.problems.append(
                     Problem(
                         columns["arm"],
-                        f"no patient with data has the arm {shown(arm)}; there are {listed(sorted(others))}",
+                        f"no patient with data has the arm {shown(arm)}; the arms of the data: {listed(there)}",
                     )
                 )
         if self.more:

@@ -18,7 +18,7 @@ from trialsim.scenario.reading import parse_yaml, read_text
 from trialsim.scenario.sentences import problems_from
 from trialsim.scenario.wording import listed, shown, unknown
 
-ANALYSED = ("logrank", "cox", "t_test", "z_test", "score_test")
+ANALYSED = ("logrank", "cox", "t_test", "welch", "z_test", "score_test")
 """Analyses whose statistic has independent increments, as the theory of looks asks."""
 
 _DIRECTIONS = ("lower", "higher")
@@ -111,6 +111,13 @@ class _Reader:
             return None
         if read.name not in ANALYSED:
             self.say("analysis", f"{read.name} cannot be monitored here; allowed: {listed(ANALYSED)}")
+            return None
+        if getattr(getattr(read, read.name), "covariates", ()):
+            where = f"analysis.{read.name}.covariates"
+            self.say(
+                where,
+                "tests adjusted for covariates cannot be monitored here; leave them out, or name strata",
+            )
             return None
         return read
 

@@ -8,10 +8,8 @@ from trialsim.designs.boundaries import Boundaries
 from trialsim.interim.data_file import TrialData
 from trialsim.interim.design import InterimDesign
 
-LEAST_P, MOST_P = 1e-6, 0.5
-"""Levels between which repeated p values are sought."""
-
 REJECT, GIVE_UP, GO_ON, NOT_REJECTED, STOPPED = "reject", "give_up", "go_on", "not_rejected", "stopped_before"
+LEAST_P, MOST_P = 1e-6, 0.5  # repeated p values are sought between these levels
 
 
 @dataclass(frozen=True)

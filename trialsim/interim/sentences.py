@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trialsim.interim.result import GIVE_UP, LEAST_P, MOST_P, NOT_REJECTED, REJECT, InterimAnalysis
+from trialsim.interim.result import GIVE_UP, NOT_REJECTED, REJECT, InterimAnalysis
 
 
 def recommendation(found: InterimAnalysis) -> str:
@@ -44,11 +44,6 @@ def notes(found: InterimAnalysis) -> tuple[str, ...]:
         if z <= found.bounds.futility_z[place]:
             kind = "binding" if asked.futility_binding else "non-binding"
             said.append(f"Look {place + 1} had reached its {kind} futility bound, and the trial went on.")
-    repeated = next((each.p_value for each in found.conclusions if each.method == "repeated"), None)
-    if repeated == LEAST_P:
-        said.append(f"The repeated p value is {LEAST_P:g} or less; smaller ones are not sought.")
-    if repeated == MOST_P:
-        said.append(f"The repeated p value is {MOST_P:g} or more; larger ones are not sought.")
     if found.data.missing:
         said.append(f"{found.data.missing} patients have no value yet and are left out.")
     if found.data.others:

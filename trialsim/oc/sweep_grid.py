@@ -12,6 +12,7 @@ from typing import Any
 
 from trialsim.errors import ScenarioError, UsageError, names_given
 from trialsim.scenario.load import scenario_from
+from trialsim.scenario.planned_looks import as_asked
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.truths import WORLD_PARTS, canonical_path, holds_number, number_paths, places
 from trialsim.scenario.wording import did_you_mean, listed, printable, shown
@@ -289,10 +290,13 @@ def _designs(scenario: Scenario, vary: Sequence[Vary], asked: Sequence[str] | No
 
 
 def _asked(scenario: Scenario, designs: Sequence[str], truths: Sequence[str]) -> dict[str, Any]:
-    """Return the written scenario with no designs and truths but those asked about."""
+    """Return the written scenario with no designs and truths but those asked about, or that sizes are solved under."""
     tree = scenario.dump()
-    tree["designs"] = {name: tree["designs"][name] for name in designs}
-    tree["truths"] = {name: tree["truths"][name] for name in truths}
+    # What was worked out of a design is worked out anew at each point.
+    tree["designs"] = {name: as_asked(tree["designs"][name]) for name in designs}
+    solved_under = (design.get("under") for design in tree["designs"].values())
+    needed = (*truths, *(name for name in solved_under if name is not None and name not in truths))
+    tree["truths"] = {name: tree["truths"][name] for name in needed}
     return tree
 
 

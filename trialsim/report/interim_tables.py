@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trialsim.interim.result import InterimAnalysis
+from trialsim.interim.result import LEAST_P, MOST_P, Conclusion, InterimAnalysis
 from trialsim.interim.sentences import notes, recommendation
 from trialsim.report.tables import TextTable
 
@@ -68,12 +68,19 @@ def _bounds(found: InterimAnalysis) -> TextTable:
     return TextTable("Bounds for the information seen", headings, tuple(rows))
 
 
+def _p_value(conclusion: Conclusion) -> str:
+    """Return a p value, a repeated one beyond the levels it is sought between as a limit."""
+    p = conclusion.p_value
+    beyond = {LEAST_P: "at most ", MOST_P: "at least "}.get(p, "") if conclusion.method == "repeated" else ""
+    return f"{beyond}{p:.4g}"
+
+
 def _conclusions(found: InterimAnalysis) -> TextTable:
     confidence = 1.0 - 2.0 * found.design.plan.request.level
     rows = []
     for each in found.conclusions:
         limits = f"{_on_scale(found, each.lower)} to {_on_scale(found, each.upper)}"
-        rows.append(((each.method,), (f"{each.p_value:.4g}",), (_on_scale(found, each.estimate),), (limits,)))
+        rows.append(((each.method,), (_p_value(each),), (_on_scale(found, each.estimate),), (limits,)))
     headings = ("inference", "p", _SCALES[found.design.kind], f"{100 * confidence:.4g}% interval")
     return TextTable("What is concluded", headings, tuple(rows))
 

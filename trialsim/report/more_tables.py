@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from trialsim.oc.bounds_by_look import bounds_by_look
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
 from trialsim.oc.measures import Measure
@@ -46,6 +48,21 @@ def stopping_table(characteristics: OperatingCharacteristics) -> TextTable:
         "rejected by then (mcse)",
     )
     return TextTable("How trials end, by look and reason", headings, tuple(rows))
+
+
+def bounds_table(scenario: Mapping[str, Any], designs: Iterable[str]) -> TextTable | None:
+    """Return a row for each test and look of the group sequential designs with its bounds, or None without any."""
+    found = bounds_by_look(scenario, dict.fromkeys(designs))
+    if not found:
+        return None
+    keys = ("design", "hypothesis", "look", "information", "efficacy_z", "futility_z")
+    rows = tuple(tuple((_bound(row[key]),) for key in keys) for row in found)
+    headings = ("design", "hypothesis", "look", "planned information", "rejected from z", "given up to z")
+    return TextTable("Bounds by look", headings, rows)
+
+
+def _bound(value: str | float | None) -> str:
+    return "–" if value is None else plain(value, 6) if isinstance(value, float) else str(value)
 
 
 def more_measures(characteristics: OperatingCharacteristics) -> TextTable:

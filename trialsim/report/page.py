@@ -28,7 +28,7 @@ from trialsim.report.figures import (
     stopping_picture,
 )
 from trialsim.report.legend import legend
-from trialsim.report.more_tables import MOST_CELLS, cost_table, more_measures, stopping_table
+from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
 from trialsim.report.page_style import STYLE
 from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
@@ -88,7 +88,7 @@ def page(
         *_adverse_events(records),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
-        *_more(characteristics),
+        *_more(characteristics, scenario),
         *_costs(characteristics),
         *_effects(effects),
         "<h2>Definitions</h2>",
@@ -164,19 +164,25 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
     ]
 
 
-def _more(characteristics: OperatingCharacteristics) -> list[str]:
+def _more(characteristics: OperatingCharacteristics, scenario: Mapping[str, Any]) -> list[str]:
     if not characteristics.rows:
         return []
     lines = [
         "<h2>Endings and more measures</h2>",
         "<p>Look times are data cuts, averaged over the trials that reach the look; what is rejected at a look "
         "counts at every later one.</p>",
+        *_bounds(scenario, characteristics),
         _text_table(stopping_table(characteristics)),
         _text_table(more_measures(characteristics)),
     ]
     if (n_cells := len(characteristics.cells())) > MOST_CELLS:
         lines.append(f"<p>Shown for the first {MOST_CELLS} of {n_cells} designs under a truth.</p>")
     return lines
+
+
+def _bounds(scenario: Mapping[str, Any], characteristics: OperatingCharacteristics) -> list[str]:
+    table = bounds_table(scenario, [cell.design for cell in characteristics.cells()])
+    return [] if table is None else [_text_table(table)]
 
 
 def _costs(characteristics: OperatingCharacteristics) -> list[str]:

@@ -12,7 +12,7 @@ from trialsim.report.tables import TextTable
 _COLUMNS = {
     "last patient in, months": ("last_patient_in", DAYS_PER_MONTH),
     "candidates": ("candidates", 1.0),
-    "screen failures": ("screen_failure_rate", 1.0),
+    "screen failures, share": ("screen_failure_rate", 1.0),
     "idle coordinator months": ("idle_days", DAYS_PER_MONTH),
 }
 

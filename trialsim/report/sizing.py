@@ -62,12 +62,17 @@ _WORDS = {
     "control_sd": "standard deviation on control",
     "sd": "standard deviation",
 }
+_WORDS_OF_POWER = {"events_exact": "expected events", "events": "expected events, rounded up"}
+_TWO_ARMS = {"n_treatment", "n_control", "ratio"}
 _COUNTS = {"n_total", "events", "enrolled", "n_exact", "events_exact", "dropouts", "n"}
 
 
 def answer_tables(answer: Answer) -> tuple[TextTable, ...]:
     """Return the tables of an answer: results, assumptions, the analyses and other ways to the same power."""
-    found = [_two_columns("results", answer.results), _two_columns("assumed", answer.assumptions)]
+    found = [
+        _two_columns("results", answer, answer.results),
+        _two_columns("assumed", answer, answer.assumptions),
+    ]
     if answer.looks:
         found.append(_rows("looks", [dict(row) for row in answer.looks]))
     if answer.analyses:
@@ -162,8 +167,15 @@ def _draw(axes: Axes, curve: Curve, place: int) -> None:
     axes.set_axisbelow(True)
 
 
-def _two_columns(title: str, figures: Mapping[str, Figure]) -> TextTable:
-    rows = [((_word(name),), (_shown(name, value),)) for name, value in figures.items() if value is not None]
+def _two_columns(title: str, answer: Answer, figures: Mapping[str, Figure]) -> TextTable:
+    unsaid = _TWO_ARMS if answer.results.get("n_control") == 0 else set()  # one sample has no control
+    planned = answer.question == "power" and "events_exact" in answer.results
+    words = _WORDS_OF_POWER if planned else {}
+    rows = [
+        ((words.get(name) or _word(name),), (_shown(name, value),))
+        for name, value in figures.items()
+        if value is not None and name not in unsaid
+    ]
     return TextTable(title, ("", "value"), tuple(rows))
 
 

@@ -26,8 +26,8 @@ def full_label(replay: Replay, look: Look) -> list[str]:
             lines.append(f"{name} –")
             continue
         z = float(look.z[place])
-        efficacy = float(replay.plan.efficacy_z[look.number - 1][place])
-        futility = float(replay.plan.futility_z[look.number - 1][place])
+        efficacy = float(look.efficacy_z[place])
+        futility = float(look.futility_z[place])
         text = f"{name} {plain(z, 2)}"
         if replay.decided_before(look, place):
             text += f" ({replay.decided_before(look, place)} before)"

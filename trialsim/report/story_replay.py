@@ -90,8 +90,8 @@ class Look:
         From 1.
     cut, lock, decided
         Data cut, data lock and decision.
-    z, effect, se, status
-        Of each test.
+    z, effect, se, efficacy_z, futility_z, status
+        Of each test, with the bounds in force.
     decision
         What the stopping policy decided.
     carried_out
@@ -105,6 +105,8 @@ class Look:
     z: NDArray[np.float64]
     effect: NDArray[np.float64]
     se: NDArray[np.float64]
+    efficacy_z: NDArray[np.float64]
+    futility_z: NDArray[np.float64]
     status: tuple[Status, ...]
     decision: Decision
     carried_out: bool
@@ -335,6 +337,8 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 z=record.z[0],
                 effect=record.effect[0],
                 se=record.se[0],
+                efficacy_z=record.efficacy_z[0],
+                futility_z=record.futility_z[0],
                 status=tuple(Status(int(code)) for code in record.status[0]),
                 decision=record.decision,
                 carried_out=index in decided_in_log,

@@ -9,6 +9,7 @@ import numpy as np
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.engines.strategies import FLAGS
 from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
+from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
@@ -41,7 +42,13 @@ def story_sentences(replay: Replay) -> tuple[str, ...]:
     replay
         The replicate.
     """
-    sentences = [_opening(replay), *_truths(replay), *recruitment_sentences(replay), *_enrolment(replay)]
+    sentences = [
+        _opening(replay),
+        *_bounds(replay),
+        *_truths(replay),
+        *recruitment_sentences(replay),
+        *_enrolment(replay),
+    ]
     for look in replay.looks:
         sentences.extend(_look(replay, look))
     sentences += [*_reviews(replay), *_ending(replay)]
@@ -56,6 +63,12 @@ def _opening(replay: Replay) -> str:
         f"{plan.truth}, seed {plan.seed}: up to {count(plan.n, 'patient')} on {listed(plan.arms, 'or')}, "
         f"{_allocated(replay)}, and at most {count(len(plan.looks), 'look')}."
     )
+
+
+def _bounds(replay: Replay) -> list[str]:
+    """Return the bounds of a design whose bounds were computed."""
+    computed = computed_sentences(replay.scenario, (replay.plan.design,))
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in computed]
 
 
 def _allocated(replay: Replay) -> str:
@@ -165,10 +178,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
     """Return where each test stood."""
     parts = []
     for place, test in enumerate(replay.plan.tests):
-        efficacy, futility = (
-            float(bounds[look.number - 1][place])
-            for bounds in (replay.plan.efficacy_z, replay.plan.futility_z)
-        )
+        efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue

@@ -8,15 +8,19 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
+from trialsim.scenario.truths import TruthName
 from trialsim.scenario.values import (
     ONE_KEY,
+    Count,
     Flag,
     Label,
     Model,
     Name,
     NumberAtom,
+    Positive,
     WordAtom,
     WrittenAs,
     exactly_one,
@@ -223,16 +227,59 @@ _WrittenBounds = Annotated[
 ]
 
 
+Rate = Annotated[float, NumberAtom(least=1e-4, most=1)]
+Power = Annotated[float, NumberAtom(above=0, below=1)]
+Information = Annotated[tuple[Rate, ...], Field(min_length=1, max_length=MOST_LOOKS)]
+
+
+class Computed(Model):
+    """What was worked out of a design that names its families of bounds; nobody writes it by hand.
+
+    It stands in the resolved scenario, so that what a run did can be read from what it saved. A scenario that holds it
+    is read by working it out again.
+    """
+
+    information: dict[Name, Information]
+    bounds: Annotated[dict[Name, Bounds], Field(min_length=1, max_length=50)]
+    inflation_factor: dict[Name, Positive] | None = None
+    events: Count | None = None
+    n: Count | None = None
+
+
+class ListOrNumber:
+    """The JSON Schema of a list for which a number may stand."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema of the number or the list."""
+        return or_short({"type": "integer", "minimum": 1, "maximum": MOST_LOOKS}, schema, handler)
+
+
+def _size_may_be_solved(schema: dict[str, Any]) -> None:
+    """Let editors accept a design whose size is solved, or whose looks follow from its information."""
+    schema["required"] = [key for key in schema["required"] if key not in ("n", "looks")]
+
+
 class Design(Model):
     """One design of the trial."""
+
+    model_config = ConfigDict(json_schema_extra=_size_may_be_solved)
 
     kind: Annotated[Literal["fixed", "group_sequential"], WordAtom(("fixed", "group_sequential"))]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
     arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)] = ()
     allocation: Allocation
-    looks: Annotated[tuple[Look, ...], Field(min_length=1, max_length=MOST_LOOKS)]
+    looks: Annotated[tuple[Look, ...], Field(min_length=1, max_length=MOST_LOOKS), ListOrNumber()]
+    events: Count | None = None
+    information: Information | None = None
     tests: Annotated[dict[Name, Test], Field(min_length=1, max_length=50)]
     bounds: _WrittenBounds | None = None
+    efficacy: Annotated[Family, FamilyAtom(EFFICACY)] | None = None
+    futility: Annotated[Family, FamilyAtom(FUTILITY)] | None = None
+    power: Power | None = None
+    under: TruthName | None = None
+    computed: Computed | None = None
     futility_binding: Flag = False
     reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
     policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
@@ -240,7 +287,9 @@ class Design(Model):
     )
 
     def bounds_of(self, test: str) -> Bounds | None:
-        """Return the written bounds of a test, where there are any."""
+        """Return the bounds of a test, written or computed, where there are any."""
+        if self.computed is not None:
+            return self.computed.bounds.get(test)
         return self.bounds.get(test) if isinstance(self.bounds, dict) else self.bounds
 
     def efficacy_z(self, test: str) -> tuple[float, ...]:

@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.computing import solved_sizes, take_computed, with_computed_bounds
 from trialsim.scenario.grids import expand_grids
+from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
 from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.resolve import inside, read_extended, resolve_designs
 from trialsim.scenario.schema import Scenario
@@ -88,8 +90,38 @@ def scenario_from(tree: Any, folder: Path | None = None) -> Scenario:
     problems: list[Problem] = []
     tree = dict(tree)
     ancestors = resolve_designs(tree, problems)
+    resolved = take_computed(tree)
     expand_grids(tree, problems)
     table = _table(tree, folder, problems)
+    scenario = _checked(tree, {}, folder, table, problems, ancestors)
+    solved = solved_sizes(scenario, to_be_solved(tree))
+    if solved:
+        scenario = _checked(tree, solved, folder, table, problems, ancestors)
+    return with_computed_bounds(scenario, solved, resolved)
+
+
+def _checked(
+    tree: dict[str, Any],
+    solved: Mapping[str, int],
+    folder: Path | None,
+    table: Table | None,
+    problems: list[Problem],
+    ancestors: Mapping[str, tuple[str, ...]],
+) -> Scenario:
+    """Return the scenario of a tree, checked; bounds are still to be computed.
+
+    Parameters
+    ----------
+    solved
+        Sizes by design, where they were solved.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem that was found.
+    """
+    tree = dict(tree)
+    lay_out_looks(tree, solved, problems)
     keys: dict[int, tuple[str, ...]] = {}
     scenario: Scenario | None = None
     try:

@@ -9,6 +9,7 @@ from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
 from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
 from trialsim.scenario.rules_balance import balance_findings
+from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
@@ -114,6 +115,7 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
 def _bounds(at: Place, design: Design) -> Iterator[Finding]:
     """Yield bounds that are missing, superfluous, of the wrong number, or that contradict each other."""
     where = (*at, "bounds")
+    yield from family_findings(at, design)
     if design.kind == "fixed":
         if design.bounds is not None:
             yield (
@@ -122,10 +124,12 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
             )
         return
     if design.bounds is None:
-        yield (
-            where,
-            "is required for a group sequential design: {efficacy_z: [...]} with one bound for each look",
-        )
+        if design.efficacy is None:
+            yield (
+                where,
+                "is required for a group sequential design: {efficacy_z: [...]} with one bound for each look; or "
+                "efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
+            )
         return
     written: dict[Place, Bounds] = {}
     if isinstance(design.bounds, Bounds):

@@ -1,0 +1,63 @@
+"""What was worked out of designs that are asked in a few lines, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from trialsim.scenario.design import Bounds, Design
+from trialsim.scenario.schema import Scenario
+from trialsim.scenario.units import readable_duration
+from trialsim.scenario.wording import listed
+
+_FAR = "none"
+
+
+def computed_sentences(scenario: Scenario, designs: Iterable[str] | None = None) -> Iterator[str]:
+    """Yield, for each design whose bounds are computed, its size where that was solved, and its bounds by test."""
+    for name in scenario.designs if designs is None else designs:
+        design = scenario.designs[name]
+        if design.computed is None:
+            continue
+        yield f"{name}: {_size(design)}{_counts(design)}"
+        for test, bounds in design.computed.bounds.items():
+            yield f"{name}, bounds of {test}: {_bounds(design, test, bounds)}"
+
+
+def _size(design: Design) -> str:
+    """Return the solved size."""
+    computed = design.computed
+    assert computed is not None
+    if computed.events is None and computed.n is None:
+        return ""
+    what = f"{computed.events:,} events" if computed.events is not None else f"{computed.n:,} patients"
+    return f"{what} for power {design.power:g} under {design.under}; "
+
+
+def _counts(design: Design) -> str:
+    """Return what the looks wait for."""
+    words = []
+    for look in design.looks:
+        count = look.when.count
+        if count is not None:
+            words.append(f"{count:,} {look.when.kind}")
+        elif look.when.duration is not None:
+            words.append(f"{look.when.kind} {readable_duration(look.when.duration)}")
+        else:
+            words.append(look.when.kind)
+    return f"{design.n:,} patients, looks at {listed(words)}"
+
+
+def _bounds(design: Design, test: str, bounds: Bounds) -> str:
+    """Return the bounds of one test with the information they are for."""
+    assert design.computed is not None
+    information = ", ".join(f"{each:.4f}" for each in design.computed.information[test])
+    text = f"information {information}; efficacy z {_row(bounds.efficacy_z)}"
+    if bounds.futility_z is not None:
+        text += f"; futility z {_row(bounds.futility_z[:-1])} ({'binding' if design.futility_binding else 'non-binding'})"
+    if design.computed.inflation_factor is not None:
+        text += f"; inflation factor {design.computed.inflation_factor[test]:.4f}"
+    return text
+
+
+def _row(bounds: tuple[float | None, ...]) -> str:
+    return ", ".join(_FAR if z is None else f"{z:.6f}" for z in bounds)

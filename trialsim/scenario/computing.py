@@ -1,0 +1,133 @@
+"""What is worked out of a design that is asked in a few lines: its size and its bounds.
+
+How they are worked out is the business of the design's own class, which stands above the scenario and is found by name
+through the registry, as an analysis or a policy is. So whoever loads a scenario, by whatever way, gets it complete.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from trialsim import registry
+from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.design import Computed
+from trialsim.scenario.planned_looks import as_asked
+from trialsim.scenario.schema import Scenario
+
+CLOSE = 1e-6
+"""Most by which a computed number that was saved may differ from the one computed now."""
+
+
+def take_computed(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Take out of a written scenario, in place, what was worked out of its designs; return those designs as they were."""
+    designs = tree.get("designs")
+    if not isinstance(designs, dict):
+        return {}
+    resolved = {
+        name: design
+        for name, design in designs.items()
+        if isinstance(design, dict) and isinstance(design.get("computed"), dict) and "efficacy" in design
+    }
+    tree["designs"] = {
+        name: as_asked(design) if name in resolved else design for name, design in designs.items()
+    }
+    return resolved
+
+
+def solved_sizes(scenario: Scenario, names: tuple[str, ...]) -> dict[str, int]:
+    """Return the events or patients of the designs whose size is to be solved.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem that was found.
+    """
+    sizes, problems = {}, []
+    for name in names:
+        try:
+            sizes[name] = _class_of(scenario, name).size(scenario, name)
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return sizes
+
+
+def with_computed_bounds(
+    scenario: Scenario, solved: Mapping[str, int], resolved: Mapping[str, dict[str, Any]]
+) -> Scenario:
+    """Return the scenario with the bounds of the designs that name a family.
+
+    Parameters
+    ----------
+    scenario
+        With all sizes known.
+    solved
+        The sizes that were solved.
+    resolved
+        Designs as a resolved scenario held them; they must agree with what is worked out now.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem that was found.
+    """
+    designs, problems = dict(scenario.designs), []
+    for name, design in scenario.designs.items():
+        if design.efficacy is None:
+            continue
+        try:
+            computed = _class_of(scenario, name).computed(scenario, name, solved.get(name))
+        except ScenarioError as error:
+            problems += error.problems
+            continue
+        designs[name] = design.model_copy(update={"computed": computed})
+        if name in resolved:
+            try:
+                designs[name] = _as_saved(name, designs[name], resolved[name])
+            except ScenarioError as error:
+                problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    copy = scenario.model_copy()
+    object.__setattr__(copy, "designs", designs)
+    return copy
+
+
+def _class_of(scenario: Scenario, name: str) -> Any:
+    """Return the class that works out a design."""
+    return registry.get("designs", scenario.designs[name].kind)()
+
+
+def _as_saved(name: str, design: Any, saved: dict[str, Any]) -> Any:
+    """Return a design with the computed numbers that were saved; refuse those that do not follow from it."""
+    now = design.model_dump(mode="json", by_alias=True, exclude_none=True)
+    for key in ("n", "events", "looks", "computed"):
+        place = _difference(now.get(key), saved.get(key), key)
+        if place is not None:
+            sentence = (
+                "does not follow from the other numbers of the design; take out computed (and what was solved: n, events, "
+                "the list of looks), so that it is worked out anew"
+            )
+            raise ScenarioError([Problem(f"designs.{name}.{place}", sentence)])
+    try:
+        return design.model_copy(update={"computed": Computed.model_validate(saved["computed"])})
+    except ValidationError:  # pragma: no cover - what agrees with a computed part can be read
+        return design
+
+
+def _difference(now: Any, saved: Any, place: str) -> str | None:
+    """Return where two written parts differ by more than rounding, or None."""
+    if isinstance(now, dict) and isinstance(saved, dict) and now.keys() == saved.keys():
+        found = (_difference(now[key], saved[key], f"{place}.{key}") for key in now)
+    elif isinstance(now, list) and isinstance(saved, list) and len(now) == len(saved):
+        found = (_difference(a, b, f"{place}[{k}]") for k, (a, b) in enumerate(zip(now, saved, strict=True)))
+    elif isinstance(now, float) and isinstance(saved, (int, float)) and not isinstance(saved, bool):
+        return None if math.isclose(now, saved, rel_tol=CLOSE, abs_tol=CLOSE) else place
+    else:
+        return None if now == saved else place
+    return next((each for each in found if each is not None), None)
