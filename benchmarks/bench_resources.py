@@ -14,7 +14,7 @@ def main() -> None:
     print(f"calibration {calibration():.2f} ns a Philox double")
     for work in (
         Work("nph_oncology", "group_sequential", "proportional", 400_000),
-        Work("actg175", "sequential", "fitted", 20_000),
+        Work("actg175", "sequential", "fitted", 40_000),
     ):
         one, _ = trials_per_second(work, workers=1)
         two, _ = trials_per_second(work, workers=2)
