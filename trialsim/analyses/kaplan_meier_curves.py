@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trialsim.contracts import Bools, DataCut, Floats
+from trialsim.analyses.outcome import estimates
+from trialsim.contracts import Bools, DataCut, Estimates, Floats, Status
 from trialsim.stats.kaplan_meier import kaplan_meier
 
 
@@ -37,3 +38,26 @@ def curves_until(cut: DataCut, until: float) -> Curves:
     )  # fmt: skip
     empty, short = n.min(axis=1) == 0, longest.min(axis=1) < until
     return Curves(survival, survival_variance, mean, mean_variance, empty, short)
+
+
+def wald_difference(curves: Curves, values: Floats, variances: Floats, lower_is_better: bool) -> Estimates:
+    """Return the Wald test of treatment minus control of a quantity read from both curves.
+
+    Parameters
+    ----------
+    curves
+        Both arms' estimates, which tell where they cannot be compared.
+    values, variances
+        The quantity, in its own unit, and its variance, ``[replicate, 2]``; more of it means a lower hazard.
+    lower_is_better
+        Whether the tested direction is the lower hazard.
+    """
+    difference = values[:, 1] - values[:, 0]
+    variance = variances[:, 1] + variances[:, 0]
+    flat = variance <= 0.0
+    se = np.sqrt(np.where(flat, 1.0, variance))
+    sign = 1.0 if lower_is_better else -1.0
+    failures: list[tuple[Status, object]] = [
+        (Status.EMPTY_ARM, curves.empty), (Status.SHORT_FOLLOW_UP, curves.short), (Status.NO_VARIANCE, flat),
+    ]  # fmt: skip
+    return estimates(difference, se, sign * difference / se, 1.0 / se**2, failures)

@@ -36,7 +36,7 @@ def score_statistics(n, mean, sign, z, difference, se, information, status):  # 
         empty = (n[k, 0] == 0) | (n[k, 1] == 0)
         flat = variance <= 0.0
         bad = empty | flat
-        # Without branches, which vectorises: a failed replicate is divided by 1 and then marked.
+        # A failed replicate is divided by 1 and then marked.
         usable = 1.0 if bad else variance
         difference[k] = np.nan if bad else p1 - p0
         z[k] = np.nan if bad else sign * (p1 - p0) / np.sqrt(usable)
