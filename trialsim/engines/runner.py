@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-_TASK = 16384
+_TASK = 32768
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 
@@ -91,7 +91,9 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
-    return max(4, min(_TASK, (1 << (18 if survival else 23)) // plan.n))
+    if all(law.kind == "binary" for law in world.outcomes):
+        return max(4, min(_TASK, (1 << 24) // plan.n))  # bits
+    return max(4, min(_TASK // 2, (1 << (18 if survival else 23)) // plan.n))
 
 
 def _keep_freed_memory() -> None:
