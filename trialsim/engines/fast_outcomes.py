@@ -176,7 +176,7 @@ class FastCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
-        strata, count = self._chunk.patients.strata(self._test.strata)
+        strata, count = self._chunk.patients.analysis_strata(self._test)
         return self._outcome.risk_tables(
             self._chunk,
             self._point.rows,
@@ -227,7 +227,7 @@ class FastCut:
         else:
             value = outcome.value(rows)[here].astype(np.float64)
             event = np.zeros(len(value), dtype=bool)
-        strata, _ = self._chunk.patients.strata(test.strata)
+        strata, _ = self._chunk.patients.analysis_strata(test)
         covariates = self._chunk.patients.adjusted_for(test)
         return PatientRows(
             np.concatenate([[0], np.cumsum(np.bincount(here[0], minlength=len(rows)))]).astype(np.int64),

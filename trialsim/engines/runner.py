@@ -35,6 +35,8 @@ MOST_REPLICATES = 1_000_000_000
 _TASK = 32768
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
+_TASKS_A_WORKER = 32
+_FEWEST = 32
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,16 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     return _workshop.run(design, truth, first, last)
 
 
+def _task_size(total: int, engine: str, workers: int) -> int:
+    """Return how many trials to run in one go: few enough that no worker waits long for the last ones of another."""
+    most = _TASK if engine == "fast" else 16
+    if workers == 1:
+        return most
+    enough = -(-total // (_TASKS_A_WORKER * workers))
+    fewest = min(_FEWEST, -(-total // (4 * workers)))
+    return min(most, max(enough, fewest))
+
+
 def _tasks(
     cells: Sequence[tuple[str, str]], replicates: int, size: int
 ) -> Iterator[tuple[str, str, int, int]]:
@@ -220,9 +232,7 @@ def run(
     tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
     home = _Workshop(job)
     total, done = replicates * len(cells), 0
-    size = _TASK if engine == "fast" else 16
-    if workers > 1:
-        size = max(1, min(size, -(-total // (4 * workers))))
+    size = _task_size(total, engine, workers)
     if progress is not None:
         progress(0, total)
     for (design, truth, first, last), columns in _results(
