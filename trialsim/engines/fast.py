@@ -187,8 +187,12 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
-        dates = np.empty(len(some), dtype=np.int64)
-        counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        if trigger.in_each_arm:
+            some = rows
+            dates = self._dates_in_each_arm(rows, times, counted, trigger.count)
+        else:
+            dates = np.empty(len(some), dtype=np.int64)
+            counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
@@ -204,6 +208,12 @@ class FastChunk:
             dates = dates.copy()
             dates[missing] = last + delay
         return dates
+
+    def _dates_in_each_arm(self, rows: Ints, times: Ints, counted: Bools, count: int) -> Ints:
+        """Return when every open arm among those counted has so many of some times, ``[k]``; NEVER where one never has."""
+        latest = np.zeros(len(rows), dtype=np.int64)
+        counting.dates_in_each_arm(rows, times, self.arm, self._open & counted, count, latest)
+        return latest
 
     def _find_looks(self, rows: Ints) -> None:
         """Find when the next look of some replicates is taken."""
@@ -367,6 +377,10 @@ class FastChunk:
     def cut(self, point: Point, test: int) -> FastCut:
         """Return what is known for a test at the point."""
         return FastCut(self, point, test)
+
+    def stage_cut(self, point: Point, test: int) -> FastCut:
+        """Return what has become known for a test since the look before."""
+        return FastCut(self, point, test, self._previous_cut[point.rows])
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""

@@ -111,6 +111,32 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
 
 
 @kernel
+def dates_in_each_arm(chosen, times, arm, counted, count, out):
+    """Fill when every arm in ``counted[replicate]`` has ``count`` of the times; NEVER where one never has as many."""
+    n = times.shape[1]
+    arms = counted.shape[1]
+    held = np.empty((arms, n), np.int64)
+    sizes = np.empty(arms, np.int64)
+    guess = np.int64(1 << 28)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = times[row_of(times, r)]
+        g = arm[row_of(arm, r)]
+        sizes[:] = 0
+        for i in range(n):
+            a = g[i]
+            held[a, sizes[a]] = t[i]
+            sizes[a] += 1
+        latest = np.int64(0)
+        for a in range(arms):
+            if counted[r, a]:
+                latest = max(latest, _date_of_count(held[a, : sizes[a]], count, guess))
+        out[k] = latest
+        if latest < NEVER:
+            guess = latest
+
+
+@kernel
 def last_activity(chosen, entry, complete, dropout, out):
     """Fill the time at which the last of the patients who come at all has nothing more to give."""
     for k in range(len(chosen)):
@@ -190,8 +216,8 @@ def counts_by_arm(chosen, cut, times, arm, out):
 
 
 @kernel
-def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms.
+def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, of those later than ``since``.
 
     Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
     is found once for replicates that share times, arms and cut.
@@ -205,7 +231,7 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
     alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
     for k in range(len(chosen)):
         r = chosen[k]
-        if k == 0 or not alike or cut[k] != cut[k - 1]:
+        if k == 0 or not alike or cut[k] != cut[k - 1] or since[k] != since[k - 1]:
             t = readout_at[row_of(readout_at, r)]
             g = arm[row_of(arm, r)]
             reach = 0
@@ -213,7 +239,7 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
                 count[side] = 0
                 last = -1
                 for i in range(n):
-                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
+                    here = (t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == pair[side])
                     seen[side, i] = here
                     count[side] += np.int64(here)
                     last = i if here else last
@@ -229,8 +255,8 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
 
 
 @kernel
-def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, added in the order of entry."""
+def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, later than ``since``, added in the order of entry."""
     n = readout_at.shape[1]
     kept = np.empty(n + 1)
     for k in range(len(chosen)):
@@ -242,7 +268,7 @@ def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean
             count = 0
             for i in range(n):
                 kept[count] = outcome[r, i]
-                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
+                count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
             n_out[k, side] = count
             mean[k, side], squares[k, side] = mean_and_squares(kept, count)
 

@@ -151,10 +151,14 @@ def derived(outcome: Outcome, event_at: Ints, exit_at: Ints, known_at: Ints) -> 
 
 
 class FastCut:
-    """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`."""
+    """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`.
 
-    def __init__(self, chunk: FastChunk, point: Point, test: int) -> None:
+    Of binary and continuous endpoints what was read out after ``since``, ``[k]``.
+    """
+
+    def __init__(self, chunk: FastChunk, point: Point, test: int, since: Ints | None = None) -> None:
         self._chunk, self._point = chunk, point
+        self._since = np.full(len(point.rows), -1) if since is None else since
         self._test = chunk.plan.tests[test]
         self._outcome = chunk.analysed(self._test)
 
@@ -179,9 +183,9 @@ class FastCut:
         pair = np.array([self._test.control, self._test.treatment])
         known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
         if self._outcome.law.kind == "binary":
-            counting.binary_readouts(rows, self._point.tick, *known)
+            counting.binary_readouts(rows, self._since, self._point.tick, *known)
         else:
-            counting.continuous_readouts(rows, self._point.tick, *known)
+            counting.continuous_readouts(rows, self._since, self._point.tick, *known)
         return Moments(n, mean, squares)
 
     def _here(self) -> tuple[Ints, Ints]:
@@ -192,7 +196,8 @@ class FastCut:
         if outcome.law.kind == "survival":
             known = _of(self._chunk.entry, rows) <= tick - outcome.law.readout_ticks
         else:
-            known = _of(outcome.readout_at, rows) <= tick
+            read_out = _of(outcome.readout_at, rows)
+            known = (read_out <= tick) & (read_out > self._since[:, None])
         places, patients = np.nonzero(compared & known)
         return places, patients
 
