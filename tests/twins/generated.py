@@ -236,8 +236,10 @@ def _leaf(draw: st.DrawFn, tree: Tree, place: float, n: int, span: int, unit: in
         counted["arms"] = draw(st.lists(st.sampled_from(arms), unique=True, min_size=1, max_size=2))
         counted["count"] = max(1, count // 2)
     if draw(st.integers(0, 3)) == 3:
+        counted["open_arms"] = "together"
+    elif draw(st.integers(0, 3)) == 3:
         in_all = counted.get("arms", tree["designs"]["only"].get("arms", tree["arms"]))
-        counted |= {"in_each_arm": True, "count": max(1, count // len(in_all))}
+        counted |= {"open_arms": "each", "count": max(1, count // len(in_all))}
     return {kind: counted}
 
 

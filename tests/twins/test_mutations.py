@@ -302,8 +302,8 @@ MUTATIONS = [
     Mutation(
         "a look waits for closed arms too",
         "reference",
-        "for a in arms if self._open[a])",
-        "for a in arms)",
+        "arms = [a for a in arms if self._open[a]]",
+        "pass",
     ),
     Mutation(
         "a stage holds what the look before saw at its instant",
@@ -321,9 +321,9 @@ MUTATIONS = [
     Mutation(
         "a look waits for one arm alone",
         "fast_count_kernels",
-        "if counted[r, a]:",
-        "if counted[r, a] and a == 0:",
-        ("dates_in_each_arm",),
+        "if counted[r, a] if each else a == 0:",
+        "if a == 0:",
+        ("dates_in_open_arms",),
     ),
 ]
 

@@ -335,12 +335,12 @@ def _stages_of_arms() -> dict[str, Any]:
                 "n": 60,
                 "allocation": {"permuted_blocks": {"size": 4}},
                 "looks": [
-                    {"when": {"readouts": {"count": 4, "endpoint": "marker", "in_each_arm": True}}},
+                    {"when": {"readouts": {"count": 4, "endpoint": "marker", "open_arms": "each"}}},
                     {
-                        "when": {"readouts": {"count": 7, "endpoint": "marker", "in_each_arm": True}},
+                        "when": {"readouts": {"count": 7, "endpoint": "marker", "open_arms": "each"}},
                         "decision_lag": "1 days",
                     },
-                    {"when": {"readouts": {"count": 9, "endpoint": "marker", "in_each_arm": True}}},
+                    {"when": {"readouts": {"count": 9, "endpoint": "marker", "open_arms": "each"}}},
                 ],
                 "bounds": {"efficacy_z": [2.0, 1.5, 1.0], "futility_z": [-0.5, 0.0, None]},
                 "selection": {"drop_the_losers": {"keep": [2, 1]}},
@@ -365,8 +365,8 @@ def _stages_of_arms() -> dict[str, Any]:
                     "permuted_blocks": {"size": 5, "ratio": dict(zip(arms, (2, 1, 1, 1), strict=True))}
                 },
                 "looks": [
-                    {"when": {"events": {"count": 3, "in_each_arm": True}}},
-                    {"when": {"events": 26}},
+                    {"when": {"events": {"count": 3, "open_arms": "each"}}},
+                    {"when": {"events": {"count": 20, "open_arms": "together"}}},
                     {"when": {"all": [{"events": 30}, {"gap": "2 days"}]}},
                 ],
                 "bounds": {"efficacy_z": [1.5, 1.0, 0.8]},

@@ -110,7 +110,7 @@ def followed_bounds(scenario: Scenario, name: str, test: str) -> FollowedBounds 
     """
     design = scenario.designs[name]
     if not _spends(design) or any(
-        look.when.arms is not None or look.when.in_each_arm for look in design.looks
+        look.when.arms is not None or look.when.open_arms is not None for look in design.looks
     ):
         return None
     endpoint = scenario.hypotheses[test].endpoint

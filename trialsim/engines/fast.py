@@ -187,9 +187,9 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
-        if trigger.in_each_arm:
+        if trigger.open_arms is not None:
             some = rows
-            dates = self._dates_in_each_arm(rows, times, counted, trigger.count)
+            dates = self._dates_in_open_arms(trigger, rows, times, counted)
         else:
             dates = np.empty(len(some), dtype=np.int64)
             counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
@@ -209,11 +209,12 @@ class FastChunk:
             dates[missing] = last + delay
         return dates
 
-    def _dates_in_each_arm(self, rows: Ints, times: Ints, counted: Bools, count: int) -> Ints:
-        """Return when every open arm among those counted has so many of some times, ``[k]``; NEVER where one never has."""
-        latest = np.zeros(len(rows), dtype=np.int64)
-        counting.dates_in_each_arm(rows, times, self.arm, self._open & counted, count, latest)
-        return latest
+    def _dates_in_open_arms(self, trigger: Trigger, rows: Ints, times: Ints, counted: Bools) -> Ints:
+        """Return when the open arms among those counted have so many times, ``[k]``; NEVER where they never have."""
+        dates = np.empty(len(rows), dtype=np.int64)
+        each = trigger.open_arms == "each"
+        counting.dates_in_open_arms(rows, times, self.arm, self._open & counted, trigger.count, each, dates)
+        return dates
 
     def _find_looks(self, rows: Ints) -> None:
         """Find when the next look of some replicates is taken."""

@@ -111,8 +111,8 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
 
 
 @kernel
-def dates_in_each_arm(chosen, times, arm, counted, count, out):
-    """Fill when every arm in ``counted[replicate]`` has ``count`` of the times; NEVER where one never has as many."""
+def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
+    """Fill when the arms in ``counted[replicate]`` have ``count`` of the times, ``each`` or together; NEVER for never."""
     n = times.shape[1]
     arms = counted.shape[1]
     held = np.empty((arms, n), np.int64)
@@ -124,12 +124,14 @@ def dates_in_each_arm(chosen, times, arm, counted, count, out):
         g = arm[row_of(arm, r)]
         sizes[:] = 0
         for i in range(n):
-            a = g[i]
+            a = np.int64(g[i]) if each else np.int64(0)
+            if not counted[r, g[i]]:
+                continue
             held[a, sizes[a]] = t[i]
             sizes[a] += 1
         latest = np.int64(0)
         for a in range(arms):
-            if counted[r, a]:
+            if counted[r, a] if each else a == 0:
                 latest = max(latest, _date_of_count(held[a, : sizes[a]], count, guess))
         out[k] = latest
         if latest < NEVER:

@@ -51,8 +51,8 @@ class Trigger:
         Calendar time or gap.
     children
         Triggers joined by ``all`` or ``any``.
-    in_each_arm
-        Whether every open arm must have as many.
+    open_arms
+        ``each`` where every open arm must have as many, ``together`` where open arms alone count, None for all arms.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Trigger:
     arms: tuple[int, ...] | None = None
     ticks: int = 0
     children: tuple[Trigger, ...] = ()
-    in_each_arm: bool = False
+    open_arms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -327,7 +327,7 @@ def build_plan(
             return Trigger(kind, children=tuple(trigger(child) for child in when.children))
         if kind in ("events", "readouts"):
             endpoint = counted_endpoint(when.endpoint, kind == "events")
-            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms), in_each_arm=when.in_each_arm)
+            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms), open_arms=when.open_arms)
         if kind == "enrolled":
             return Trigger(kind, when.count)
         return Trigger(kind, ticks=max(to_ticks(when.duration, grid), grid))

@@ -389,9 +389,11 @@ class ReferenceTrial:
             return len(self.patients) >= trigger.count
         law = self.plan.world.outcomes[trigger.endpoint]
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
-        arms = range(len(self.plan.arms)) if trigger.arms is None else trigger.arms
-        if trigger.in_each_arm:
-            if all(counts[a] >= trigger.count for a in arms if self._open[a]):
+        arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
+        if trigger.open_arms is not None:
+            arms = [a for a in arms if self._open[a]]
+        if trigger.open_arms == "each":
+            if all(counts[a] >= trigger.count for a in arms):
                 return True
         elif sum(counts[a] for a in arms) >= trigger.count:
             return True

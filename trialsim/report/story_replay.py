@@ -248,10 +248,12 @@ class Replay:
             told = [c.arm for c in self.courses if c.reported.get(trigger.endpoint, tick + 1) <= tick]
             counts = np.bincount(np.array(told, dtype=np.int64), minlength=len(self.plan.arms))
         chosen = counts if trigger.arms is None else counts[list(trigger.arms)]
-        if trigger.in_each_arm:
+        if trigger.open_arms is not None:
             closed = {row.id for row in self.log if row.kind == Kind.ARM_CLOSED and row.tick < tick}
             arms = range(len(counts)) if trigger.arms is None else trigger.arms
-            return all(counts[arm] >= trigger.count for arm in arms if arm not in closed)
+            chosen = counts[[arm for arm in arms if arm not in closed]]
+            if trigger.open_arms == "each":
+                return bool((chosen >= trigger.count).all())
         return int(chosen.sum()) >= trigger.count
 
 

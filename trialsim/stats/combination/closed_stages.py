@@ -40,7 +40,7 @@ class ClosedPlan:
     products
         Whether stages are combined by Fisher's product instead of the inverse normal.
     futility_p
-        Fisher: p value of a stage above which an intersection is retained for good.
+        Fisher: p value of a stage above which an intersection is retained for good. (Under the inverse normal one of 1 is.)
     """
 
     weights: Floats
@@ -123,8 +123,11 @@ class ClosedStages:
             combined = sums / self._norm[look]
         now = (before == OPEN) & (combined >= plan.efficacy[look])
         fate = np.where(now, REJECTED, before)
-        if plan.futility_p < 1.0:
-            fate = np.where((fate == OPEN) & (ndtr(-deviates) > plan.futility_p), RETAINED, fate)
+        if plan.products:
+            retained = ndtr(-deviates) > plan.futility_p
+        else:
+            retained = deviates <= LEAST  # no later stage outweighs a p value of 1
+        fate = np.where((fate == OPEN) & retained, RETAINED, fate)
         found = self._found(combined, before, fate)
         self._sums[:, at], self._fate[:, at] = sums, fate
         return found
@@ -138,8 +141,7 @@ class ClosedStages:
         for arm in range(arms):
             holding = [row for row in range(len(combined)) if (row + 1) >> arm & 1]
             closed[arm] = np.minimum.reduce(counted[holding])
-            if self._plan.futility_p < 1.0:
-                lost[arm] = (fate[holding] == RETAINED).any(axis=0)
+            lost[arm] = (fate[holding] == RETAINED).any(axis=0)
         return Found(closed, combined[[2**arm - 1 for arm in range(arms)]], lost)
 
 
