@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
-from trialsim.stats.moments import binary_moments, mean_and_squares
+from trialsim.stats.moments import binary_moments, mean_and_squares, moments_by_group
 from trialsim.timegrid import NEVER
 
 
@@ -111,6 +111,15 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
 
 
 @kernel
+def _in_order(times):
+    """Return whether times never fall."""
+    falls = np.int64(0)
+    for i in range(1, len(times)):
+        falls += np.int64(times[i] < times[i - 1])
+    return falls == 0
+
+
+@kernel
 def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
     """Fill when the arms in ``counted[replicate]`` have ``count`` of the times, ``each`` or together; NEVER for never."""
     n = times.shape[1]
@@ -118,21 +127,42 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
     held = np.empty((arms, n), np.int64)
     sizes = np.empty(arms, np.int64)
     guess = np.int64(1 << 28)
+    in_order = False
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
         g = arm[row_of(arm, r)]
+        if k == 0 or times.shape[0] > 1:
+            in_order = _in_order(t)
         sizes[:] = 0
-        for i in range(n):
-            a = np.int64(g[i]) if each else np.int64(0)
-            if not counted[r, g[i]]:
-                continue
-            held[a, sizes[a]] = t[i]
-            sizes[a] += 1
-        latest = np.int64(0)
+        lacking = np.int64(0)
         for a in range(arms):
-            if counted[r, a] if each else a == 0:
-                latest = max(latest, _date_of_count(held[a, : sizes[a]], count, guess))
+            lacking += np.int64(counted[r, a])
+        lacking = lacking if each else min(lacking, np.int64(1))
+        latest = np.int64(0)
+        if in_order:
+            for i in range(n):
+                a = g[i]
+                if counted[r, a]:
+                    slot = np.int64(a) if each else np.int64(0)
+                    sizes[slot] += 1
+                    if sizes[slot] == count:
+                        latest = t[i]
+                        lacking -= 1
+                        if lacking == 0:
+                            break
+            out[k] = latest if lacking == 0 else np.int64(NEVER)
+            if not each and not counted[r].any():
+                out[k] = np.int64(NEVER)
+            continue
+        for i in range(n):
+            slot = np.int64(g[i]) if each else np.int64(0)
+            if counted[r, g[i]]:
+                held[slot, sizes[slot]] = t[i]
+                sizes[slot] += 1
+        for slot in range(arms):
+            if counted[r, slot] if each else slot == 0:
+                latest = max(latest, _date_of_count(held[slot, : sizes[slot]], count, guess))
         out[k] = latest
         if latest < NEVER:
             guess = latest
@@ -273,6 +303,49 @@ def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_ou
                 count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
             n_out[k, side] = count
             mean[k, side], squares[k, side] = mean_and_squares(kept, count)
+
+
+@kernel
+def readouts_by_arm(
+    chosen,
+    since,
+    cut,
+    wait,
+    entry,
+    starts,
+    shift,
+    readout_at,
+    outcome,
+    arm,
+    wanted,
+    spread,
+    n_out,
+    mean,
+    squares,
+):
+    """Fill the moments of the read-outs of each arm that is wanted, of those later than ``since``, ``[replicate, arm]``.
+
+    They come at most ``wait`` after entry, so that only those who entered within reach are looked at.
+    """
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e, index = entry[row_of(entry, r)], starts[row_of(starts, r)]
+        first = entered_by(since[k] - wait, e, index, shift) if since[k] >= wait else 0
+        last = entered_by(cut[k], e, index, shift) if cut[k] >= 0 else 0
+        times = readout_at[row_of(readout_at, r), first:last]
+        groups = arm[row_of(arm, r), first:last]
+        moments_by_group(
+            outcome[r, first:last],
+            groups,
+            times,
+            since[k],
+            cut[k],
+            wanted[r],
+            spread,
+            n_out[r],
+            mean[r],
+            squares[r],
+        )
 
 
 @kernel

@@ -40,8 +40,9 @@ def unadjusted_selections(scenario: Mapping[str, Any]) -> Iterator[str]:
         if "drop_arms" in stopping and _mapping(design).get("kind") != "multi_arm_multi_stage":
             look = _mapping(stopping["drop_arms"]).get("look", 1)
             yield (
-                f"“{name}” drops arms at look {look} and tests those left by bounds of single comparisons, which know nothing "
-                "of the choice: it makes no familywise claim. kind: multi_arm_multi_stage with a selection accounts for it."
+                f"“{name}” drops arms at look {look} and tests those left by bounds of single comparisons, which "
+                "know nothing of the choice: it makes no familywise claim. A selection of kind: multi_arm_multi_stage "
+                "accounts for it."
             )
 
 
