@@ -33,6 +33,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
     "designs": {
         "fixed": "trialsim.designs.fixed:Fixed",
         "group_sequential": "trialsim.designs.sequential_design:GroupSequential",
+        "multi_arm_multi_stage": "trialsim.designs.multi_arm_multi_stage:MultiArmMultiStage",
     },
     "policies": {
         "stopping.bounds": "trialsim.policies.bounds:Bounds",

@@ -294,6 +294,9 @@ class LookView:
         Arms open to allocation.
     arm_enrolled, arm_events, arm_readouts
         Visible counts by arm.
+    own_z, lost
+        Where tests are closed under intersections (``z`` is then the statistic that holds familywise): the combined
+        statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
     """
 
     replicate: Ints
@@ -314,6 +317,8 @@ class LookView:
     arm_enrolled: Ints
     arm_events: Ints
     arm_readouts: Ints
+    own_z: Floats | None = None
+    lost: Bools | None = None
 
 
 @dataclass(frozen=True)

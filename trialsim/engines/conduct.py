@@ -13,6 +13,7 @@ from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, Lo
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.stages import Stages
 
 _OK = int(Status.OK)
 
@@ -21,7 +22,7 @@ _OK = int(Status.OK)
 class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
-    ``carried_out`` tells which decisions came before the horizon.
+    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests.
     """
 
     point: Point
@@ -35,6 +36,8 @@ class LookRecord:
     futility_z: Floats
     decision: Decision
     carried_out: Bools
+    own_z: Floats | None = None
+    lost: Bools | None = None
 
 
 @dataclass
@@ -113,6 +116,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     minds, bounds = _Minds(size), BoundsInForce(plan, size)
+    stages = None if plan.closed is None else Stages(plan, plan.closed, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -125,7 +129,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
                 np.zeros((len(rows), 0)),
             )
             continue
-        record = _analyse(chunk, point, bounds)
+        record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
         decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
@@ -159,9 +163,16 @@ def conduct(chunk: Chunk) -> ChunkResult:
     )
 
 
-def _analyse(chunk: Chunk, point: Point, bounds: BoundsInForce) -> LookRecord:
+def _analyse(
+    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | None, decided: Bools
+) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
+    if stages is not None:
+        counts = chunk.counts(point.rows, point.tick)
+        z, effect, se, information, status, own_z, lost = stages.analyse(chunk, point, counts, ~decided)
+        of_stages = (z, effect, se, information, status, *bounds.at(point, counts))
+        return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))
     status = np.empty(shape, dtype=np.int8)
@@ -206,6 +217,8 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         arm_enrolled=record.counts.enrolled,
         arm_events=record.counts.events,
         arm_readouts=record.counts.readouts,
+        own_z=record.own_z,
+        lost=record.lost,
     )
 
 

@@ -15,7 +15,7 @@ from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_lives import FastLives, Reach
-from trialsim.engines.fast_outcomes import FastCut, Outcome
+from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
 from trialsim.engines.life_tally import LifeTally
@@ -93,6 +93,7 @@ class FastChunk:
         self._dropped = np.zeros((size, arms), dtype=np.int64)
         self._history: list[tuple[str, Any]] = []
         self._tallies: SiteTallies | None = None
+        self._moments: dict[tuple[int, bool], ArmMoments] = {}
         self._lay_out(self._all, np.zeros(size, dtype=np.int64))
         self._find_looks(self._all)
         self._find_reviews(self._all, np.zeros(size, dtype=np.int64))
@@ -187,8 +188,12 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
-        dates = np.empty(len(some), dtype=np.int64)
-        counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        if trigger.open_arms is not None:
+            some = rows
+            dates = self._dates_in_open_arms(trigger, rows, times, counted)
+        else:
+            dates = np.empty(len(some), dtype=np.int64)
+            counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
@@ -203,6 +208,13 @@ class FastChunk:
                 last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()
             dates[missing] = last + delay
+        return dates
+
+    def _dates_in_open_arms(self, trigger: Trigger, rows: Ints, times: Ints, counted: Bools) -> Ints:
+        """Return when the open arms among those counted have so many times, ``[k]``; NEVER where they never have."""
+        dates = np.empty(len(rows), dtype=np.int64)
+        each = trigger.open_arms == "each"
+        counting.dates_in_open_arms(rows, times, self.arm, self._open & counted, trigger.count, each, dates)
         return dates
 
     def _find_looks(self, rows: Ints) -> None:
@@ -349,8 +361,11 @@ class FastChunk:
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
         """Lay out anew whoever enters after these times."""
         first = np.zeros(len(self.replicates), dtype=np.int64)
-        for r, tick in zip(rows, ticks, strict=True):
-            first[r] = np.searchsorted(self.entry[r if len(self.entry) > 1 else 0], tick, side="right")
+        if len(self.entry) == 1:
+            first[rows] = np.searchsorted(self.entry[0], ticks, side="right")
+        else:
+            for r, tick in zip(rows, ticks, strict=True):
+                first[r] = np.searchsorted(self.entry[r], tick, side="right")
         rows = rows[first[rows] < self.patients.width]
         if len(rows):
             self._lay_out(rows, first)
@@ -367,6 +382,18 @@ class FastChunk:
     def cut(self, point: Point, test: int) -> FastCut:
         """Return what is known for a test at the point."""
         return FastCut(self, point, test)
+
+    def stage_cut(self, point: Point, test: int) -> FastCut:
+        """Return what has become known for a test since the look before."""
+        return FastCut(self, point, test, self._previous_cut[point.rows])
+
+    def moments_by_arm(self, outcome: Outcome, point: Point, since: Ints | None, spread: bool) -> ArmMoments:
+        """Return the moments of all arms of some replicates, worked out once for the tests that compare them."""
+        key = (id(outcome), since is None)
+        if key not in self._moments:
+            self._moments[key] = ArmMoments(len(self.replicates), len(self.plan.arms))
+        self._moments[key].bring_to(outcome, self, point, since, spread)
+        return self._moments[key]
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
@@ -499,6 +526,11 @@ class FastChunk:
     def history(self) -> list[tuple[str, Any]]:
         """Looks and reviews as they were decided, for the event log."""
         return self._history
+
+    @property
+    def arms_open(self) -> Bools:
+        """Which arms are open, ``[replicate, arm]``."""
+        return self._open
 
     @property
     def dropout(self) -> Ints:

@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
-from trialsim.stats.moments import fill_binary_moments, mean_and_squares
+from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group
 from trialsim.timegrid import NEVER
 
 
@@ -111,6 +111,64 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
 
 
 @kernel
+def _in_order(times):
+    """Return whether times never fall."""
+    falls = np.int64(0)
+    for i in range(1, len(times)):
+        falls += np.int64(times[i] < times[i - 1])
+    return falls == 0
+
+
+@kernel
+def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
+    """Fill when the arms in ``counted[replicate]`` have ``count`` of the times, ``each`` or together; NEVER for never."""
+    n = times.shape[1]
+    arms = counted.shape[1]
+    held = np.empty((arms, n), np.int64)
+    sizes = np.empty(arms, np.int64)
+    guess = np.int64(1 << 28)
+    in_order = False
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = times[row_of(times, r)]
+        g = arm[row_of(arm, r)]
+        if k == 0 or times.shape[0] > 1:
+            in_order = _in_order(t)
+        sizes[:] = 0
+        lacking = np.int64(0)
+        for a in range(arms):
+            lacking += np.int64(counted[r, a])
+        lacking = lacking if each else min(lacking, np.int64(1))
+        latest = np.int64(0)
+        if in_order:
+            for i in range(n):
+                a = g[i]
+                if counted[r, a]:
+                    slot = np.int64(a) if each else np.int64(0)
+                    sizes[slot] += 1
+                    if sizes[slot] == count:
+                        latest = t[i]
+                        lacking -= 1
+                        if lacking == 0:
+                            break
+            out[k] = latest if lacking == 0 else np.int64(NEVER)
+            if not each and not counted[r].any():
+                out[k] = np.int64(NEVER)
+            continue
+        for i in range(n):
+            slot = np.int64(g[i]) if each else np.int64(0)
+            if counted[r, g[i]]:
+                held[slot, sizes[slot]] = t[i]
+                sizes[slot] += 1
+        for slot in range(arms):
+            if counted[r, slot] if each else slot == 0:
+                latest = max(latest, _date_of_count(held[slot, : sizes[slot]], count, guess))
+        out[k] = latest
+        if latest < NEVER:
+            guess = latest
+
+
+@kernel
 def last_activity(chosen, entry, complete, dropout, out):
     """Fill the time at which the last of the patients who come at all has nothing more to give."""
     for k in range(len(chosen)):
@@ -190,13 +248,13 @@ def counts_by_arm(chosen, cut, times, arm, out):
 
 
 @kernel
-def _who_is_read_out(cut, readout_at, arm, pair, seen, count):
-    """Set the bits of those of two arms who have been read out, 64 patients a word, and count them, ``[2]``."""
+def _who_is_read_out(since, cut, readout_at, arm, pair, seen, count):
+    """Set the bits of those of two arms who were read out later than ``since``, 64 patients a word, and count them, ``[2]``."""
     seen[:] = 0
     count[:] = 0
     for side in range(2):
         for i in range(len(arm)):
-            here = (readout_at[i] <= cut) & (arm[i] == pair[side])
+            here = (readout_at[i] > since) & (readout_at[i] <= cut) & (arm[i] == pair[side])
             seen[side, i // 64] |= np.uint64(here) << np.uint64(i % 64)
             count[side] += np.int64(here)
 
@@ -214,11 +272,11 @@ def _count_responses(chosen, outcome, seen, responses):
 
 
 @kernel
-def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms, ``[2, k]``.
+def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, of those later than ``since``, ``[2, k]``.
 
     Outcomes are bits, 64 patients in a word. Who has been read out in which arm is found once for replicates that follow
-    each other and share times, arms and cut.
+    each other and share times, arms, cut and ``since``.
     """
     seen = np.empty((2, outcome.shape[1]), np.uint64)
     count = np.empty(2, np.int64)
@@ -226,9 +284,10 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
     k = 0
     while k < len(chosen):
         r = chosen[k]
-        _who_is_read_out(cut[k], readout_at[row_of(readout_at, r)], arm[row_of(arm, r)], pair, seen, count)
+        times, groups = readout_at[row_of(readout_at, r)], arm[row_of(arm, r)]
+        _who_is_read_out(since[k], cut[k], times, groups, pair, seen, count)
         upto = k + 1
-        while alike and upto < len(chosen) and cut[upto] == cut[k]:
+        while alike and upto < len(chosen) and cut[upto] == cut[k] and since[upto] == since[k]:
             upto += 1
         _count_responses(chosen[k:upto], outcome, seen, squares[:, k:upto])
         for side in range(2):
@@ -238,8 +297,8 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
 
 
 @kernel
-def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, ``[2, k]``, added in the order of entry."""
+def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, later than ``since``, ``[2, k]``, added in order of entry."""
     n = readout_at.shape[1]
     kept = np.empty(n + 1)
     for k in range(len(chosen)):
@@ -251,9 +310,52 @@ def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean
             count = 0
             for i in range(n):
                 kept[count] = outcome[r, i]
-                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
+                count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
             n_out[side, k] = count
             mean[side, k], squares[side, k] = mean_and_squares(kept, count)
+
+
+@kernel
+def readouts_by_arm(
+    chosen,
+    since,
+    cut,
+    wait,
+    entry,
+    starts,
+    shift,
+    readout_at,
+    outcome,
+    arm,
+    wanted,
+    spread,
+    n_out,
+    mean,
+    squares,
+):
+    """Fill the moments of the read-outs of each arm that is wanted, of those later than ``since``, ``[replicate, arm]``.
+
+    They come at most ``wait`` after entry, so that only those who entered within reach are looked at.
+    """
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e, index = entry[row_of(entry, r)], starts[row_of(starts, r)]
+        first = entered_by(since[k] - wait, e, index, shift) if since[k] >= wait else 0
+        last = entered_by(cut[k], e, index, shift) if cut[k] >= 0 else 0
+        times = readout_at[row_of(readout_at, r), first:last]
+        groups = arm[row_of(arm, r), first:last]
+        moments_by_group(
+            outcome[r, first:last],
+            groups,
+            times,
+            since[k],
+            cut[k],
+            wanted[r],
+            spread,
+            n_out[r],
+            mean[r],
+            squares[r],
+        )
 
 
 @kernel

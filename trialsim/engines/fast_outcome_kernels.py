@@ -65,6 +65,7 @@ def allocate(
     left = np.empty((stratum_count, arms), np.int64)
     places_left = np.empty(stratum_count, np.int64)
     packed = np.empty(stratum_count, np.uint64)
+    cycle = np.empty(ratio.sum(), np.int8)
     for r in chosen:
         block_size = 0
         for a in range(arms):
@@ -75,7 +76,6 @@ def allocate(
         places_left[:] = 0
         packs = block_size <= MOST_PACKED and arms <= 8
         whole = packed_block(block) if packs else np.uint64(0)
-        turn = 0
         by_weight = weights[r, 0] == weights[r, 0]
         s = strata[row_of(strata, r)]
         in_turn = rule == ALTERNATING and not by_weight
@@ -84,11 +84,17 @@ def allocate(
             words_at(words, keys[r], first[r], replicates[r], _ALLOCATION, 0, seed)
         elif not in_turn:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
+        if in_turn:
+            size = shares.sum()
+            for place in range(size):
+                cycle[place] = arm_in_turn(place, shares)
+            turn = 0
+            for i in range(first[r], n):
+                arm[r, i] = cycle[turn]
+                turn = turn + 1 if turn + 1 < size else 0
+            continue
         for i in range(first[r], n):
-            if in_turn:
-                arm[r, i] = arm_in_turn(turn, shares)
-                turn += 1
-            elif by_weight:
+            if by_weight:
                 arm[r, i] = draw_by_weight(unit(words[i]), mine)
             elif rule == SIMPLE:
                 arm[r, i] = draw_by_weight(unit(words[i]), plain)

@@ -27,6 +27,7 @@ from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE
 from trialsim.scenario.schema import Scenario
+from trialsim.stats.combination.closed_stages import ClosedPlan
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
 
 Ints = NDArray[np.int64]
@@ -50,6 +51,8 @@ class Trigger:
         Calendar time or gap.
     children
         Triggers joined by ``all`` or ``any``.
+    open_arms
+        ``each`` where every open arm must have as many, ``together`` where open arms alone count, None for all arms.
     """
 
     kind: str
@@ -58,6 +61,7 @@ class Trigger:
     arms: tuple[int, ...] | None = None
     ticks: int = 0
     children: tuple[Trigger, ...] = ()
+    open_arms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,8 @@ class Plan:
         Tick at which the trial ends whatever happens.
     primary
         Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
+    closed
+        What a closed combination test fixes in advance, where the tests of the design are one.
     """
 
     scenario: str
@@ -172,6 +178,7 @@ class Plan:
     recruitment: RecruitmentPolicy
     horizon: int
     primary: int
+    closed: ClosedPlan | None = None
 
     @property
     def n(self) -> int:
@@ -285,11 +292,11 @@ def build_plan(
         return None if names is None else tuple(arms.index(name) for name in names)
 
     tests = []
+    kind = registry.get("designs", chosen.kind)()
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
         treatment, control = hypothesis.arms
-        kind = registry.get("designs", chosen.kind)()
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
@@ -326,7 +333,7 @@ def build_plan(
             return Trigger(kind, children=tuple(trigger(child) for child in when.children))
         if kind in ("events", "readouts"):
             endpoint = counted_endpoint(when.endpoint, kind == "events")
-            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms))
+            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms), open_arms=when.open_arms)
         if kind == "enrolled":
             return Trigger(kind, when.count)
         return Trigger(kind, ticks=max(to_ticks(when.duration, grid), grid))
@@ -367,6 +374,8 @@ def build_plan(
         slot: registry.get("policies", f"{slot}.{name}")(**parameters)
         for slot, (name, parameters) in chosen.policies.items()
     }
+    if hasattr(kind, "stopping"):
+        policies["stopping"] = kind.stopping(world_scenario, design)
     return Plan(
         scenario.name,
         design,
@@ -383,4 +392,5 @@ def build_plan(
         policies["recruitment"],
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
+        kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
     )

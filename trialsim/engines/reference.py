@@ -389,8 +389,13 @@ class ReferenceTrial:
             return len(self.patients) >= trigger.count
         law = self.plan.world.outcomes[trigger.endpoint]
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
-        arms = range(len(self.plan.arms)) if trigger.arms is None else trigger.arms
-        if sum(counts[a] for a in arms) >= trigger.count:
+        arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
+        if trigger.open_arms is not None:
+            arms = [a for a in arms if self._open[a]]
+        if trigger.open_arms == "each":
+            if all(counts[a] >= trigger.count for a in arms):
+                return True
+        elif sum(counts[a] for a in arms) >= trigger.count:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
         if trigger.kind == "events" and self.pending[trigger.endpoint]:
@@ -511,6 +516,10 @@ class ReferenceTrial:
     def cut(self, point: Point, test: int) -> ReferenceCut:
         """Return what is known for a test at the point."""
         return ReferenceCut(self, int(point.tick[0]), test)
+
+    def stage_cut(self, point: Point, test: int) -> ReferenceCut:
+        """Return what has become known for a test since the look before."""
+        return ReferenceCut(self, int(point.tick[0]), test, self._previous_cut)
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation."""

@@ -39,7 +39,10 @@ def _counts(design: Design) -> str:
     for look in design.looks:
         count = look.when.count
         if count is not None:
-            words.append(f"{count:,} {look.when.kind}")
+            where = {None: "", "each": " in each open arm", "together": " in the open arms"}[
+                look.when.open_arms
+            ]
+            words.append(f"{count:,} {look.when.kind}{where}")
         elif look.when.duration is not None:
             words.append(f"{look.when.kind} {readable_duration(look.when.duration)}")
         else:

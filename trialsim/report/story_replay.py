@@ -96,6 +96,8 @@ class Look:
         What the stopping policy decided.
     carried_out
         Whether the trial lasted until the decision.
+    own_z, lost
+        Of closed tests: the combined statistic of each alone, and whether it can no longer be rejected.
     """
 
     number: int
@@ -110,6 +112,8 @@ class Look:
     status: tuple[Status, ...]
     decision: Decision
     carried_out: bool
+    own_z: NDArray[np.float64] | None = None
+    lost: NDArray[np.bool_] | None = None
 
     def says(self, name: str, test: int) -> bool:
         """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
@@ -244,6 +248,12 @@ class Replay:
             told = [c.arm for c in self.courses if c.reported.get(trigger.endpoint, tick + 1) <= tick]
             counts = np.bincount(np.array(told, dtype=np.int64), minlength=len(self.plan.arms))
         chosen = counts if trigger.arms is None else counts[list(trigger.arms)]
+        if trigger.open_arms is not None:
+            closed = {row.id for row in self.log if row.kind == Kind.ARM_CLOSED and row.tick < tick}
+            arms = range(len(counts)) if trigger.arms is None else trigger.arms
+            chosen = counts[[arm for arm in arms if arm not in closed]]
+            if trigger.open_arms == "each":
+                return bool((chosen >= trigger.count).all())
         return int(chosen.sum()) >= trigger.count
 
 
@@ -342,6 +352,8 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 status=tuple(Status(int(code)) for code in record.status[0]),
                 decision=record.decision,
                 carried_out=index in decided_in_log,
+                own_z=None if record.own_z is None else record.own_z[0],
+                lost=None if record.lost is None else record.lost[0],
             )
         )
     return tuple(looks)

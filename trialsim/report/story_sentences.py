@@ -11,6 +11,7 @@ from trialsim.engines.strategies import FLAGS
 from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
+from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_words import (
@@ -178,6 +179,9 @@ def _findings(replay: Replay, look: Look) -> list[str]:
     """Return where each test stood."""
     parts = []
     for place, test in enumerate(replay.plan.tests):
+        if look.own_z is not None:
+            parts.append(closed_finding(replay, look, place))
+            continue
         efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")

@@ -83,7 +83,8 @@ def waits_for(replay: Replay, trigger: Trigger) -> str:
     if trigger.kind == "enrolled":
         return f"{count(trigger.count, 'patient')} randomised"
     arms = "" if trigger.arms is None else f" on {listed([replay.plan.arms[arm] for arm in trigger.arms])}"
-    return counted_as(replay, trigger.endpoint, trigger.count) + arms
+    each = {None: "", "each": " in each open arm", "together": " in the open arms"}[trigger.open_arms]
+    return counted_as(replay, trigger.endpoint, trigger.count) + each + arms
 
 
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:

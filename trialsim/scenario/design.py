@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
+from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, Selection
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
 from trialsim.scenario.truths import TruthName
 from trialsim.scenario.values import (
@@ -28,6 +29,7 @@ from trialsim.scenario.values import (
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
+KINDS = ("fixed", "group_sequential", "multi_arm_multi_stage")
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
 NO_BOUND = float("inf")
@@ -266,7 +268,7 @@ class Design(Model):
 
     model_config = ConfigDict(json_schema_extra=_size_may_be_solved)
 
-    kind: Annotated[Literal["fixed", "group_sequential"], WordAtom(("fixed", "group_sequential"))]
+    kind: Annotated[Literal["fixed", "group_sequential", "multi_arm_multi_stage"], WordAtom(KINDS)]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
     arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)] = ()
     allocation: Allocation
@@ -281,10 +283,19 @@ class Design(Model):
     under: TruthName | None = None
     computed: Computed | None = None
     futility_binding: Flag = False
+    selection: Selection | None = None
+    combination: Combination | None = None
+    intersection_test: Annotated[str, WordAtom(INTERSECTION_TESTS)] | None = None
     reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
     policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
         default_factory=lambda: read_policies(Slots())
     )
+
+    @property
+    def names_family(self) -> bool:
+        """Whether bounds are computed when the scenario is loaded: from a family, or for Fisher's combination."""
+        fisher = self.combination is not None and self.combination.fisher is not None
+        return self.efficacy is not None or (self.kind == "multi_arm_multi_stage" and fisher)
 
     def bounds_of(self, test: str) -> Bounds | None:
         """Return the bounds of a test, written or computed, where there are any."""

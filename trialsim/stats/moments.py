@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trialsim.compiled import kernel
 
 
@@ -29,6 +31,50 @@ def mean_and_squares(values, n):  # type: ignore[no-untyped-def]
     for i in range(n):
         squares += (values[i] - mean) * (values[i] - mean)
     return mean, squares
+
+
+@kernel
+def moments_by_group(values, groups, times, since, until, wanted, spread, n, mean, squares):  # type: ignore[no-untyped-def]
+    """Fill number, mean and sum of squared deviations of the values of each group, in two passes over all of them.
+
+    The same sums in the same order as those of :func:`mean_and_squares` of each group by itself; of zeros and ones those
+    of :func:`binary_moments`.
+
+    Parameters
+    ----------
+    values
+        In the order in which they are added.
+    groups
+        Group of each value.
+    times, since, until
+        Only values with ``since < time <= until`` count.
+    wanted
+        Which groups; the others have nothing.
+    spread
+        Whether ``squares`` are wanted; otherwise they are 0.
+    n, mean, squares
+        Filled, ``[group]``.
+    """
+    n[:] = 0
+    mean[:] = 0.0
+    squares[:] = 0.0
+    for i in range(len(values)):
+        g = np.uint64(groups[i])
+        if wanted[g] and times[i] > since and times[i] <= until:
+            n[g] += 1
+            mean[g] += values[i]
+    for g in range(len(n)):
+        mean[g] = mean[g] / n[g] if n[g] > 0 else 0.0
+    if not spread:
+        return
+    if values.itemsize == 1:
+        for g in range(len(n)):
+            squares[g] = n[g] * mean[g] * (1.0 - mean[g])
+        return
+    for i in range(len(values)):
+        g = np.uint64(groups[i])
+        if wanted[g] and times[i] > since and times[i] <= until:
+            squares[g] += (values[i] - mean[g]) * (values[i] - mean[g])
 
 
 @kernel
