@@ -249,7 +249,7 @@ def counts_by_arm(chosen, cut, times, arm, out):
 
 @kernel
 def _who_is_read_out(since, cut, readout_at, arm, pair, seen, count):
-    """Set the bits of those of two arms who were read out later than ``since``, 64 patients a word, and count them, ``[2]``."""
+    """Set the bits of those of two arms who were read out after ``since``, 64 patients a word, and count them, ``[2]``."""
     seen[:] = 0
     count[:] = 0
     for side in range(2):
