@@ -33,6 +33,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
     "designs": {
         "fixed": "trialsim.designs.fixed:Fixed",
         "group_sequential": "trialsim.designs.sequential_design:GroupSequential",
+        "sample_size_reestimation": "trialsim.designs.reestimation_design:SampleSizeReestimation",
     },
     "policies": {
         "stopping.bounds": "trialsim.policies.bounds:Bounds",

@@ -90,8 +90,11 @@ def _date_of_count(times, count, guess):
 
 
 @kernel
-def dates_of_counts(chosen, times, arm, counted, count, out):
-    """Fill the date of the ``count``-th of the times of patients in counted arms; NEVER where there are fewer."""
+def dates_of_counts(chosen, times, arm, counted, counts, out):
+    """Fill the date of the count-th of the times of patients in counted arms; NEVER where there are fewer.
+
+    ``counts`` holds a count for each chosen replicate, or one for all.
+    """
     n = times.shape[1]
     everybody = counted.all()
     masked = np.empty(n, np.int64)
@@ -99,6 +102,7 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
+        count = counts[row_of(counts, k)]
         if everybody:
             out[k] = _date_of_count(t, count, guess)
         else:
@@ -135,8 +139,8 @@ def _count_in_arms(chosen, arm, out):
 
 
 @kernel
-def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
-    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``."""
+def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, coming, out):
+    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``, of the first ``coming`` of each row."""
     arms = out.shape[1]
     n = arm.shape[1]
     running = np.zeros((n + 1, arms), np.int64)
@@ -148,6 +152,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
             if cut[k] >= 0
             else 0
         )
+        entered = min(entered, coming[row_of(coming, r)])
         if arm.shape[0] > 1:
             _count_in_arms(everybody, arm[r, :entered], out[k])
             continue
@@ -160,22 +165,22 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
 
 
 @kernel
-def counts_by_arm(chosen, cut, times, arm, out):
-    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
+def counts_by_arm(chosen, cut, times, arm, coming, out):
+    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``, of the first ``coming`` of each row.
 
     Replicates that share times and arms share counts: the last few cuts are remembered.
     """
-    n = times.shape[1]
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
-    come = np.empty(n, np.int8)
+    come = np.empty(times.shape[1], np.int8)
     for k in range(len(chosen)):
+        n = coming[row_of(coming, chosen[k])]
         if alike:
             before = np.int64(-1)
             for slot in range(8):
                 if known[slot] >= 0 and cut[known[slot]] == cut[k]:
-                    before = known[slot]
+                    before = known[slot] if coming[row_of(coming, chosen[known[slot]])] == n else before
             if before >= 0:
                 for a in range(out.shape[1]):
                     out[k, a] = out[before, a]
@@ -186,17 +191,17 @@ def counts_by_arm(chosen, cut, times, arm, out):
         limit = cut[k]
         for i in range(n):
             come[i] = t[i] <= limit
-        _count_in_arms(come, arm[row_of(arm, chosen[k])], out[k])
+        _count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
 
 
 @kernel
-def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+def binary_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
     """Fill the moments of binary read-outs of two arms.
 
     Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
     is found once for replicates that share times, arms and cut.
     """
-    n = readout_at.shape[1]
+    n = np.int64(-1)
     seen = np.zeros((2, outcome.shape[1]), np.int8)
     seen_words = seen.view(np.uint64)
     outcome_words = outcome.view(np.uint64)
@@ -205,15 +210,16 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
     alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
     for k in range(len(chosen)):
         r = chosen[k]
-        if k == 0 or not alike or cut[k] != cut[k - 1]:
+        if k == 0 or not alike or cut[k] != cut[k - 1] or n != coming[row_of(coming, r)]:
+            n = coming[row_of(coming, r)]
             t = readout_at[row_of(readout_at, r)]
             g = arm[row_of(arm, r)]
             reach = 0
             for side in range(2):
                 count[side] = 0
                 last = -1
-                for i in range(n):
-                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
+                for i in range(len(t)):
+                    here = (i < n) & (t[i] <= cut[k]) & (g[i] == pair[side])
                     seen[side, i] = here
                     count[side] += np.int64(here)
                     last = i if here else last
@@ -229,13 +235,37 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
 
 
 @kernel
-def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, added in the order of entry."""
-    n = readout_at.shape[1]
-    kept = np.empty(n + 1)
+def continuous_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, of the first ``coming`` of each row, in the order of entry.
+
+    Read-out times that replicates share are in order if nobody is lost. Where they share arms as well, who is in which arm
+    is found once.
+    """
+    width = readout_at.shape[1]
+    kept = np.empty(width + 1)
+    in_order = readout_at.shape[0] == 1 and bool((readout_at[0, 1:] >= readout_at[0, :-1]).all())
+    alike = in_order and arm.shape[0] == 1
+    mine = np.empty((2, width + 1), np.int64)
+    by = np.zeros((2, width + 1), np.int64)
+    for side in range(2):
+        for i in range(width if alike else 0):
+            here = np.int64(arm[0, i] == pair[side])
+            mine[side, by[side, i]] = i
+            by[side, i + 1] = by[side, i] + here
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
+        if in_order:
+            n = min(np.int64(np.searchsorted(t, cut[k], side="right")), n)
+        if alike:
+            for side in range(2):
+                count = by[side, n]
+                for j in range(count):
+                    kept[j] = outcome[r, np.uint64(mine[side, np.uint64(j)])]
+                n_out[k, side] = count
+                mean[k, side], squares[k, side] = mean_and_squares(kept, count)
+            continue
         g = arm[row_of(arm, r)]
         for side in range(2):
             a = pair[side]

@@ -42,6 +42,10 @@ class Outcome:
         kind: type[np.generic] = np.int8 if law.kind == "binary" else np.float64
         self.values: NDArray[Any] = np.empty((size, -(-n // 8) * 8), dtype=kind)
 
+    def separate(self, size: int) -> None:
+        """Make room for read-outs at times that differ between replicates."""
+        self.readout_at = np.empty((size, self.readout_at.shape[1]), dtype=np.int64)
+
     @property
     def value(self) -> NDArray[Any]:
         """The read-outs, ``[replicate, patient]``."""
@@ -100,6 +104,7 @@ class Outcome:
             parameters,
             parameter_rows,
             chunk.arm,
+            chunk.coming,
         )
         if law.kind == "binary":
             layout.responses(*shared, self.values)
@@ -177,8 +182,9 @@ class FastCut:
         shape = (len(rows), 2)
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
-        if self._outcome.law.kind == "binary":
+        outcome, chunk = self._outcome, self._chunk
+        known = (outcome.readout_at, outcome.values, chunk.arm, chunk.coming, pair, n, mean, squares)
+        if outcome.law.kind == "binary":
             counting.binary_readouts(rows, self._point.tick, *known)
         else:
             counting.continuous_readouts(rows, self._point.tick, *known)
@@ -193,7 +199,8 @@ class FastCut:
             known = _of(self._chunk.entry, rows) <= tick - outcome.law.readout_ticks
         else:
             known = _of(outcome.readout_at, rows) <= tick
-        places, patients = np.nonzero(compared & known)
+        come = np.arange(self._chunk.patients.width) < _of(self._chunk.coming, rows)[..., None]
+        places, patients = np.nonzero(compared & known & come)
         return places, patients
 
     def patients(self) -> PatientRows:

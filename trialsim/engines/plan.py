@@ -15,6 +15,7 @@ from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
     RecruitmentPolicy,
+    Resizing,
     StoppingPolicy,
     TestPlan,
 )
@@ -155,6 +156,10 @@ class Plan:
         Tick at which the trial ends whatever happens.
     primary
         Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
+    resizing
+        How the size is re-estimated; None where it is not.
+    shows_size
+        Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
     """
 
     scenario: str
@@ -172,11 +177,27 @@ class Plan:
     recruitment: RecruitmentPolicy
     horizon: int
     primary: int
+    resizing: Resizing | None = None
+    shows_size: bool = False
 
     @property
     def n(self) -> int:
-        """Patients to randomise."""
+        """Patients to randomise, as first planned."""
         return self.world.n
+
+    @property
+    def most(self) -> int:
+        """Patients to randomise at most."""
+        return self.world.most
+
+    def size_after(self, further: Ints) -> Ints:
+        """Return the patients to randomise once the looks wait for some read-outs more than first planned, ``[replicate]``.
+
+        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to.
+        """
+        assert self.resizing is not None
+        last = self.resizing.counts[-1]
+        return np.asarray(-(-self.n * (last + further) // last))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -377,4 +398,8 @@ def build_plan(
         policies["recruitment"],
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
+        None
+        if chosen.reestimation is None
+        else registry.get("designs", chosen.kind)().resizing(world_scenario, design),
+        any(each.reestimation is not None for each in scenario.designs.values()),
     )

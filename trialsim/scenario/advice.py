@@ -1,15 +1,23 @@
-"""What a scenario may well mean, but rarely should: analyses that leave out what allocation was balanced by."""
+"""What a scenario may well mean, but rarely should: a sentence on each, in ``trialsim check`` and the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.size_advice import uncompared_sizes
+
 _BALANCED_BY = {
     "minimisation": ("factors", "by minimisation"),
     "stratified_permuted_blocks": ("strata", "by stratified blocks"),
     "biased_coin": ("strata", "by a biased coin in each stratum"),
 }
+
+
+def advice(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every sentence of advice on a resolved scenario as plain data."""
+    yield from unstratified_analyses(scenario)
+    yield from uncompared_sizes(scenario)
 
 
 def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:

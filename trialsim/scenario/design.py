@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
+from trialsim.scenario.reestimation import Reestimation
 from trialsim.scenario.truths import TruthName
 from trialsim.scenario.values import (
     ONE_KEY,
@@ -28,6 +29,7 @@ from trialsim.scenario.values import (
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
+KINDS = ("fixed", "group_sequential", "sample_size_reestimation")
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
 NO_BOUND = float("inf")
@@ -266,7 +268,7 @@ class Design(Model):
 
     model_config = ConfigDict(json_schema_extra=_size_may_be_solved)
 
-    kind: Annotated[Literal["fixed", "group_sequential"], WordAtom(("fixed", "group_sequential"))]
+    kind: Annotated[Literal["fixed", "group_sequential", "sample_size_reestimation"], WordAtom(KINDS)]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
     arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)] = ()
     allocation: Allocation
@@ -281,10 +283,16 @@ class Design(Model):
     under: TruthName | None = None
     computed: Computed | None = None
     futility_binding: Flag = False
+    reestimation: Reestimation | None = None
     reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
     policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
         default_factory=lambda: read_policies(Slots())
     )
+
+    @property
+    def most(self) -> int:
+        """The most patients that may be enrolled: ``n``, or what re-estimation may raise it to."""
+        return self.n if self.reestimation is None else max(self.n, self.reestimation.maximum)
 
     def bounds_of(self, test: str) -> Bounds | None:
         """Return the bounds of a test, written or computed, where there are any."""

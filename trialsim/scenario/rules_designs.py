@@ -11,6 +11,7 @@ from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_fin
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
+from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
@@ -29,6 +30,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _tests(at, design, parts)
         yield from _bounds(at, design)
         yield from _policies(at, design, parts)
+        yield from reestimation_findings(at, design, parts)
         yield from _accrual(at, design, parts)
 
 
@@ -124,7 +126,7 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
             )
         return
     if design.bounds is None:
-        if design.efficacy is None:
+        if design.efficacy is None and design.kind == "group_sequential":
             yield (
                 where,
                 "is required for a group sequential design: {efficacy_z: [...]} with one bound for each look; or "

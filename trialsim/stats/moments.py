@@ -1,8 +1,19 @@
-"""Means and sums of squares, always added in the order in which the patients entered."""
+"""Means and sums of squares, always added in the same order: eight sums side by side, patient by patient in turn.
+
+One sum after the other would have the processor wait for each addition; eight of them take an eighth of the time.
+"""
 
 from __future__ import annotations
 
-from trialsim.compiled import kernel
+from trialsim.compiled import inline, kernel
+
+_SIDE_BY_SIDE = 8
+
+
+@inline
+def squared(x: float) -> float:
+    """Return the square of a number."""
+    return x * x
 
 
 @kernel
@@ -21,14 +32,23 @@ def mean_and_squares(values, n):  # type: ignore[no-untyped-def]
     tuple of float
         Mean and sum of squares; both 0 when ``n`` is 0.
     """
-    total = 0.0
-    for i in range(n):
-        total += values[i]
-    mean = total / n if n > 0 else 0.0
-    squares = 0.0
-    for i in range(n):
-        squares += (values[i] - mean) * (values[i] - mean)
-    return mean, squares
+    whole = n // _SIDE_BY_SIDE * _SIDE_BY_SIDE
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(0, whole, _SIDE_BY_SIDE):
+        a, b, c, d = a + values[i], b + values[i + 1], c + values[i + 2], d + values[i + 3]
+        e, f, g, h = e + values[i + 4], f + values[i + 5], g + values[i + 6], h + values[i + 7]
+    for i in range(whole, n):
+        a += values[i]
+    mean = (((a + b) + (c + d)) + ((e + f) + (g + h))) / n if n > 0 else 0.0
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(0, whole, _SIDE_BY_SIDE):
+        a, b = a + squared(values[i] - mean), b + squared(values[i + 1] - mean)
+        c, d = c + squared(values[i + 2] - mean), d + squared(values[i + 3] - mean)
+        e, f = e + squared(values[i + 4] - mean), f + squared(values[i + 5] - mean)
+        g, h = g + squared(values[i + 6] - mean), h + squared(values[i + 7] - mean)
+    for i in range(whole, n):
+        a += squared(values[i] - mean)
+    return mean, ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
 @kernel
