@@ -34,6 +34,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "fixed": "trialsim.designs.fixed:Fixed",
         "group_sequential": "trialsim.designs.sequential_design:GroupSequential",
         "multi_arm_multi_stage": "trialsim.designs.multi_arm_multi_stage:MultiArmMultiStage",
+        "sample_size_reestimation": "trialsim.designs.reestimation_design:SampleSizeReestimation",
     },
     "policies": {
         "stopping.bounds": "trialsim.policies.bounds:Bounds",

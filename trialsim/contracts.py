@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,6 +73,7 @@ class Kind(enum.IntEnum):
     SITE_CLOSED = 25
     RELEASED = 26
     CANDIDATE = 27
+    RESIZED = 28
     # What becomes of a patient from randomisation on. Some follow at once from an event, some come at times of their
     # own, in the order of adverse events of the instant (after them, see docs/semantics.md).
     ONSET = 30
@@ -367,6 +368,9 @@ class Decision:
         Arms open to allocation from now on, ``[replicate, arm]``.
     weights
         Allocation weights from now on, ``[replicate, arm]``; a row of NaN keeps what is.
+    further_readouts
+        How many read-outs more (or fewer) all later looks wait for than was planned at first, ``[replicate]``; enrolment
+        goes on or closes accordingly.
     """
 
     stop: Bools | None = None
@@ -375,6 +379,7 @@ class Decision:
     futile: Bools | None = None
     open_arms: Bools | None = None
     weights: Floats | None = None
+    further_readouts: Ints | None = None
 
     def canonical(self) -> Decision:
         """Return the decision with its weights scaled to sum to one and rounded to the grid."""
@@ -382,7 +387,7 @@ class Decision:
             return self
         total = self.weights.sum(axis=1, keepdims=True)
         rounded = np.rint(self.weights / total * WEIGHT_GRID) / WEIGHT_GRID
-        return Decision(self.stop, self.reason, self.reject, self.futile, self.open_arms, rounded)
+        return replace(self, weights=rounded)
 
 
 Memory = Mapping[str, Any]
@@ -500,6 +505,83 @@ class BoundsFollower(Protocol):
     def at(self, seen: tuple[int, ...], last: bool) -> tuple[float, float]:
         """Return the efficacy and futility bound of a look from the counts up to it; ``last``: none is planned after."""
         ...
+
+
+@dataclass(frozen=True)
+class SizeView:
+    """What the rule that re-estimates a size sees at a look, each ``[replicate]`` unless said otherwise.
+
+    Parameters
+    ----------
+    look
+        Index of the look from 0.
+    seen
+        Read-outs at the look, both arms together.
+    further
+        How many read-outs more than first planned the design waits for, by earlier looks.
+    z
+        Statistic of all data, positive in favour of treatment.
+    combined_z
+        The weighted statistic of the stages, which is tested.
+    half_information
+        ``n_c n_t / (n_c + n_t)``: information where the standard deviation is 1.
+    sd
+        Standard deviation of one read-out, from the standard error of the estimate.
+    moments
+        Read-outs of both arms, for rules that are blinded to which is which; None for the others.
+    """
+
+    look: Ints
+    seen: Ints
+    further: Ints
+    z: Floats
+    combined_z: Floats
+    half_information: Floats
+    sd: Floats
+    moments: Moments | None = None
+
+
+class SizeRule(Protocol):
+    """Re-estimates the size of a trial at its looks."""
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Indices of the looks at which it is asked."""
+        ...
+
+    @property
+    def blinded(self) -> bool:
+        """Whether it sees the moments of the read-outs, and not which arm is which."""
+        ...
+
+    def further_readouts(self, view: SizeView) -> tuple[Ints, Floats]:
+        """Return how many read-outs more than first planned to wait for, and the conditional power as things stand.
+
+        The conditional power is that of the next look if the size stays as it is; not a number where there is none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """How a design re-estimates its size.
+
+    Parameters
+    ----------
+    rule
+        What decides.
+    rates
+        Planned information rates, from which the weights of the stages follow, ``[look]``.
+    combines
+        Whether the stages are tested by their weighted combination; otherwise by the statistic of all data.
+    counts
+        Planned read-outs, ``[look]``.
+    """
+
+    rule: SizeRule
+    rates: Floats
+    combines: bool
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)

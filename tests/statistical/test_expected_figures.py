@@ -27,7 +27,10 @@ def figures() -> list[tuple[Path, dict[str, Any]]]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         for figure in content["figures"]:
             refuse_our_own(path.parent, figure)
-        found += [(path.parent / content["scenario"], figure) for figure in content["figures"]]
+        found += [
+            (path.parent / figure.get("scenario", content["scenario"]), figure)
+            for figure in content["figures"]
+        ]
     return found
 
 
@@ -122,7 +125,9 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 
 def test_there_are_figures_for_the_scenarios() -> None:
-    stems = {"binary_sequential", "nph_oncology", "backlog", "computed_bounds"}
+    stems = {
+        "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
+    }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40
 

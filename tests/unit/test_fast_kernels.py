@@ -168,7 +168,7 @@ def test_the_date_of_a_count_is_that_of_the_sorted_times_whatever_was_found_befo
         for count in (1, 2, 10, 25, 34, 36, 50):
             rows = _GENERATOR.permutation(40)
             found = np.empty(40, dtype=np.int64)
-            counting.dates_of_counts(rows, times, arm, np.array(counted), count, found)
+            counting.dates_of_counts(rows, times, arm, np.array(counted), np.array([count]), found)
             assert (found == sorted_times[rows, count - 1]).all()
 
 
@@ -183,8 +183,11 @@ def test_counts_at_a_cut(kind: tuple[bool, bool, int]) -> None:
         cuts = np.full(REPLICATES, cut)
         shape = (REPLICATES, ARMS)
         enrolled, events, lost = (np.full(shape, -1) for _ in range(3))
-        counting.enrolled_by_arm(trials.rows, cuts, trials.entry, starts, shift, trials.arm, enrolled)
-        counting.counts_by_arm(trials.rows, cuts, trials.event_at, trials.arm, events)
+        everybody = np.array([N])
+        counting.enrolled_by_arm(
+            trials.rows, cuts, trials.entry, starts, shift, trials.arm, everybody, enrolled
+        )
+        counting.counts_by_arm(trials.rows, cuts, trials.event_at, trials.arm, everybody, events)
         counting.dropouts_by_arm(trials.rows, cuts, trials.entry, trials.dropout, complete, trials.arm, lost)
         gone = (entry + trials.dropout <= cut) & (trials.dropout < complete)
         for a in range(ARMS):
@@ -207,8 +210,10 @@ def test_binary_outcomes_are_counted_in_words(kind: tuple[bool, bool, int], n: i
         shape = (2, REPLICATES)
         count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([0, 2])
-        cuts, begin = np.full(REPLICATES, cut), np.full(REPLICATES, since)
-        counting.binary_readouts(trials.rows, begin, cuts, readout_at, bits, arm, pair, count, mean, squares)
+        cuts, begin, everybody = np.full(REPLICATES, cut), np.full(REPLICATES, since), np.array([n])
+        counting.binary_readouts(
+            trials.rows, begin, cuts, readout_at, bits, arm, everybody, pair, count, mean, squares
+        )
         for row in trials.rows:
             for side in range(2):
                 times = trials.of(readout_at, row)

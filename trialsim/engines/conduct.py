@@ -13,6 +13,7 @@ from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, Lo
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
 
 _OK = int(Status.OK)
@@ -22,7 +23,8 @@ _OK = int(Status.OK)
 class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
-    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests.
+    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
+    ``conditional_power`` ``[k]`` is there where the size is re-estimated.
     """
 
     point: Point
@@ -38,6 +40,7 @@ class LookRecord:
     carried_out: Bools
     own_z: Floats | None = None
     lost: Bools | None = None
+    conditional_power: Floats | None = None
 
 
 @dataclass
@@ -117,6 +120,7 @@ def conduct(chunk: Chunk) -> ChunkResult:
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     minds, bounds = _Minds(size), BoundsInForce(plan, size)
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
+    sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -130,10 +134,18 @@ def conduct(chunk: Chunk) -> ChunkResult:
             )
             continue
         record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
+        if sizes is not None:
+            all_data = (record.z[:, 0].copy(), record.se[:, 0])
+            record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
         decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = _with_weights(chunk, record, decision, minds)
+        if sizes is not None:
+            usable = record.status[:, 0] == _OK
+            decision, record.conditional_power = sizes.decided(
+                chunk, point, decision, all_data, record.z[:, 0], usable, record.counts
+            )
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None

@@ -18,6 +18,7 @@ from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
+from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
@@ -64,6 +65,7 @@ class FastChunk:
         self.patients = Patients(plan, prepared, replicates)
         self.entry = self.patients.entry
         n = self.patients.width
+        self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
@@ -128,6 +130,11 @@ class FastChunk:
                 design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
                 levels, records, count, self._open, self._weights, self.arm,
             )  # fmt: skip
+        self.lay_out_outcomes(rows, first)
+
+    def lay_out_outcomes(self, rows: Ints, first: Ints) -> None:
+        """Lay out all that will happen to patients ``first[row]`` onwards of some replicates, whose arms are known."""
+        plan = self.plan
         if self.lives is not None:
             self.lives.lay_out(self, rows, first)
             return
@@ -144,6 +151,23 @@ class FastChunk:
             layout.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
                 layout.completions(rows, first, delay, self._complete)
+
+    @property
+    def coming(self) -> Ints:
+        """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
+        return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
+
+    def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
+        """Take entry times that each replicate has for itself, of all or of some."""
+        if rows is None:
+            self.entry = entry
+        else:
+            self.entry[rows] = entry
+        self.patients.set_entry(self.entry)
+
+    def looks_at(self, rows: Ints) -> Ints:
+        """Return the look whose decision is carried out in some replicates now."""
+        return self._look[rows] - 1
 
     def delays(
         self,
@@ -188,12 +212,18 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
+        wanted = np.array([trigger.count])
+        if self._sizes is not None and trigger.kind == "readouts":
+            wanted = trigger.count + self._sizes.further[rows]
+            some = some if bool((wanted == wanted[0]).all()) else rows
+        if self._sizes is not None and self._sizes.shared and len(some) > 1:
+            return np.asarray(times[0, wanted - 1])  # in order, and all come that are waited for
         if trigger.open_arms is not None:
             some = rows
             dates = self._dates_in_open_arms(trigger, rows, times, counted)
         else:
             dates = np.empty(len(some), dtype=np.int64)
-            counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+            counting.dates_of_counts(some, times, self.arm, counted, wanted, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
@@ -335,6 +365,8 @@ class FastChunk:
         going, ticks = rows.take(on), ticks.take(on)
         self._look[going] += 1
         self._ready[going] = ticks + self.plan.grid
+        if self._sizes is not None and decision.further_readouts is not None:
+            self._sizes.resize(self, going, ticks, decision.further_readouts.take(on))
         if self.plan.adaptive or decision.weights is not None:
             changed = self._take_over(going, _part(decision, on))
             if changed.any():
@@ -412,12 +444,14 @@ class FastChunk:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
         alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        if self._sizes is not None:
+            alike = alike and bool((self.coming[rows] == self.coming[rows[0]]).all())
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
             same = alike and len(times) == 1
             out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
-            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, self.coming, out)
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
@@ -433,9 +467,8 @@ class FastChunk:
         shape = (len(rows), len(self.plan.arms))
         some = 1 if alike and len(self.entry) == 1 else len(rows)
         out = np.empty((some, shape[1]), dtype=np.int64)
-        counting.enrolled_by_arm(
-            rows[:some], ticks[:some], self.entry, *self.patients.entry_index, self.arm, out
-        )
+        index = self.patients.entry_index
+        counting.enrolled_by_arm(rows[:some], ticks[:some], self.entry, *index, self.arm, self.coming, out)
         return np.broadcast_to(out, shape) if some < len(rows) else out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
@@ -451,7 +484,7 @@ class FastChunk:
         n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
-            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
+            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
             counting.totals_by_arm(
                 point.rows, point.tick, outcome.readout_at, outcome.value(), self.arm, total
             )
@@ -521,6 +554,11 @@ class FastChunk:
         from trialsim.engines.fast_log import event_log
 
         return event_log(self, row)
+
+    @property
+    def resized(self) -> list[Resized]:
+        """Changes of size as they were decided, for the event log."""
+        return [] if self._sizes is None else self._sizes.changes
 
     @property
     def history(self) -> list[tuple[str, Any]]:

@@ -90,8 +90,11 @@ def _date_of_count(times, count, guess):
 
 
 @kernel
-def dates_of_counts(chosen, times, arm, counted, count, out):
-    """Fill the date of the ``count``-th of the times of patients in counted arms; NEVER where there are fewer."""
+def dates_of_counts(chosen, times, arm, counted, counts, out):
+    """Fill the date of the count-th of the times of patients in counted arms; NEVER where there are fewer.
+
+    ``counts`` holds a count for each chosen replicate, or one for all.
+    """
     n = times.shape[1]
     everybody = counted.all()
     masked = np.empty(n, np.int64)
@@ -99,6 +102,7 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
+        count = counts[row_of(counts, k)]
         if everybody:
             out[k] = _date_of_count(t, count, guess)
         else:
@@ -193,8 +197,8 @@ def _count_in_arms(chosen, arm, out):
 
 
 @kernel
-def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
-    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``."""
+def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, coming, out):
+    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``, of the first ``coming`` of each row."""
     arms = out.shape[1]
     n = arm.shape[1]
     running = np.zeros((n + 1, arms), np.int64)
@@ -206,6 +210,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
             if cut[k] >= 0
             else 0
         )
+        entered = min(entered, coming[row_of(coming, r)])
         if arm.shape[0] > 1:
             _count_in_arms(everybody, arm[r, :entered], out[k])
             continue
@@ -218,22 +223,22 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
 
 
 @kernel
-def counts_by_arm(chosen, cut, times, arm, out):
-    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
+def counts_by_arm(chosen, cut, times, arm, coming, out):
+    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``, of the first ``coming`` of each row.
 
     Replicates that share times and arms share counts: the last few cuts are remembered.
     """
-    n = times.shape[1]
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
-    come = np.empty(n, np.int8)
+    come = np.empty(times.shape[1], np.int8)
     for k in range(len(chosen)):
+        n = coming[row_of(coming, chosen[k])]
         if alike:
             before = np.int64(-1)
             for slot in range(8):
                 if known[slot] >= 0 and cut[known[slot]] == cut[k]:
-                    before = known[slot]
+                    before = known[slot] if coming[row_of(coming, chosen[known[slot]])] == n else before
             if before >= 0:
                 for a in range(out.shape[1]):
                     out[k, a] = out[before, a]
@@ -244,16 +249,16 @@ def counts_by_arm(chosen, cut, times, arm, out):
         limit = cut[k]
         for i in range(n):
             come[i] = t[i] <= limit
-        _count_in_arms(come, arm[row_of(arm, chosen[k])], out[k])
+        _count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
 
 
 @kernel
-def _who_is_read_out(since, cut, readout_at, arm, pair, seen, count):
+def _who_is_read_out(since, cut, coming, readout_at, arm, pair, seen, count):
     """Set the bits of those of two arms who were read out after ``since``, 64 patients a word, and count them, ``[2]``."""
     seen[:] = 0
     count[:] = 0
     for side in range(2):
-        for i in range(len(arm)):
+        for i in range(coming):
             here = (readout_at[i] > since) & (readout_at[i] <= cut) & (arm[i] == pair[side])
             seen[side, i // 64] |= np.uint64(here) << np.uint64(i % 64)
             count[side] += np.int64(here)
@@ -272,11 +277,11 @@ def _count_responses(chosen, outcome, seen, responses):
 
 
 @kernel
-def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms, of those later than ``since``, ``[2, k]``.
+def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
 
     Outcomes are bits, 64 patients in a word. Who has been read out in which arm is found once for replicates that follow
-    each other and share times, arms, cut and ``since``.
+    each other and share all of it.
     """
     seen = np.empty((2, outcome.shape[1]), np.uint64)
     count = np.empty(2, np.int64)
@@ -285,9 +290,12 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, m
     while k < len(chosen):
         r = chosen[k]
         times, groups = readout_at[row_of(readout_at, r)], arm[row_of(arm, r)]
-        _who_is_read_out(since[k], cut[k], times, groups, pair, seen, count)
+        n = coming[row_of(coming, r)]
+        _who_is_read_out(since[k], cut[k], n, times, groups, pair, seen, count)
         upto = k + 1
         while alike and upto < len(chosen) and cut[upto] == cut[k] and since[upto] == since[k]:
+            if coming[row_of(coming, chosen[upto])] != n:
+                break
             upto += 1
         _count_responses(chosen[k:upto], outcome, seen, squares[:, k:upto])
         for side in range(2):
@@ -297,18 +305,45 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, m
 
 
 @kernel
-def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, later than ``since``, ``[2, k]``, added in order of entry."""
-    n = readout_at.shape[1]
-    kept = np.empty(n + 1)
+def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
+
+    Values are added in the order of entry. Read-out times that replicates share are in order if nobody is lost. Where
+    they share arms as well, who is in which arm is found once.
+    """
+    width = readout_at.shape[1]
+    kept = np.empty(width + 1)
+    in_order = readout_at.shape[0] == 1 and bool((readout_at[0, 1:] >= readout_at[0, :-1]).all())
+    alike = in_order and arm.shape[0] == 1
+    mine = np.empty((2, width + 1), np.int64)
+    by = np.zeros((2, width + 1), np.int64)
+    for side in range(2):
+        for i in range(width if alike else 0):
+            here = np.int64(arm[0, i] == pair[side])
+            mine[side, by[side, i]] = i
+            by[side, i + 1] = by[side, i] + here
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
+        first = np.int64(0)
+        if in_order:
+            n = min(np.int64(np.searchsorted(t, cut[k], side="right")), n)
+            first = min(np.int64(np.searchsorted(t, since[k], side="right")), n)
+        if alike:
+            for side in range(2):
+                before = by[side, first]
+                count = by[side, n] - before
+                for j in range(count):
+                    kept[j] = outcome[r, np.uint64(mine[side, np.uint64(before + j)])]
+                n_out[side, k] = count
+                mean[side, k], squares[side, k] = mean_and_squares(kept, count)
+            continue
         g = arm[row_of(arm, r)]
         for side in range(2):
             a = pair[side]
             count = 0
-            for i in range(n):
+            for i in range(first, n):
                 kept[count] = outcome[r, i]
                 count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
             n_out[side, k] = count

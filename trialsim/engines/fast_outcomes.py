@@ -63,6 +63,10 @@ class Outcome:
         octets[:, : packed.shape[1]] = packed
         self.values[rows] = octets.view(np.uint64)
 
+    def separate(self, size: int) -> None:
+        """Make room for read-outs at times that differ between replicates."""
+        self.readout_at = np.empty((size, self.readout_at.shape[1]), dtype=np.int64)
+
     def begin_anew(self) -> None:
         """Forget the exits that looks have seen so far."""
         self._keys = np.full(self.exit_at.shape, risk.NO_KEY)
@@ -116,6 +120,7 @@ class Outcome:
             parameters,
             parameter_rows,
             chunk.arm,
+            chunk.coming,
         )
         if law.kind == "binary":
             layout.responses(*shared, self.values)
@@ -238,8 +243,9 @@ class FastCut:
         shape = (2, len(rows))
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
-        if self._outcome.law.kind == "binary":
+        outcome, chunk = self._outcome, self._chunk
+        known = (outcome.readout_at, outcome.values, chunk.arm, chunk.coming, pair, n, mean, squares)
+        if outcome.law.kind == "binary":
             counting.binary_readouts(rows, self._since, self._point.tick, *known)
         else:
             counting.continuous_readouts(rows, self._since, self._point.tick, *known)
@@ -255,7 +261,8 @@ class FastCut:
         else:
             read_out = _of(outcome.readout_at, rows)
             known = (read_out <= tick) & (read_out > self._since[:, None])
-        places, patients = np.nonzero(compared & known)
+        come = np.arange(self._chunk.patients.width) < _of(self._chunk.coming, rows)[..., None]
+        places, patients = np.nonzero(compared & known & come)
         return places, patients
 
     def patients(self) -> PatientRows:

@@ -15,6 +15,7 @@ from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
     RecruitmentPolicy,
+    Resizing,
     StoppingPolicy,
     TestPlan,
 )
@@ -161,6 +162,10 @@ class Plan:
         Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
     closed
         What a closed combination test fixes in advance, where the tests of the design are one.
+    resizing
+        How the size is re-estimated; None where it is not.
+    shows_size
+        Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
     """
 
     scenario: str
@@ -179,11 +184,27 @@ class Plan:
     horizon: int
     primary: int
     closed: ClosedPlan | None = None
+    resizing: Resizing | None = None
+    shows_size: bool = False
 
     @property
     def n(self) -> int:
-        """Patients to randomise."""
+        """Patients to randomise, as first planned."""
         return self.world.n
+
+    @property
+    def most(self) -> int:
+        """Patients to randomise at most."""
+        return self.world.most
+
+    def size_after(self, further: Ints) -> Ints:
+        """Return the patients to randomise once the looks wait for some read-outs more than first planned, ``[replicate]``.
+
+        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to.
+        """
+        assert self.resizing is not None
+        last = self.resizing.counts[-1]
+        return np.asarray(-(-self.n * (last + further) // last))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -393,4 +414,6 @@ def build_plan(
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
+        None if chosen.reestimation is None else kind.resizing(world_scenario, design),
+        any(each.reestimation is not None for each in scenario.designs.values()),
     )

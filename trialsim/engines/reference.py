@@ -113,6 +113,11 @@ class ReferenceTrial:
         self._end_look = -1
         self._end_cut = 0
         self._dropped = [0] * arms
+        self._target = plan.n
+        self._further = 0
+        self._closed: int | None = None
+        self._pause = 0  # for which enrolment was closed so far: accrual stands still meanwhile
+        self._reopened, self._open_since = self.clock.event(), 0
         self.recruitment = Recruitment(self) if world.sites is not None else None
         if self.recruitment is None:
             self.clock.process(self._accrual())
@@ -130,13 +135,22 @@ class ReferenceTrial:
     def _accrual(self) -> Process:
         """Randomise patients as they come."""
         plan = self.plan
-        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.n, plan.grid)
-        records = plan.world.source.records(plan.seed, self.replicate, plan.n)
+        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.most, plan.grid)
+        records = plan.world.source.records(plan.seed, self.replicate, plan.most)
         parameters = [law.parameters(records, entry / TICKS_PER_DAY) for law in plan.world.laws]
         strata = self._strata.of(records)
         for i, tick in enumerate(entry):
-            yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
-            self._take_in(i, int(strata[i]), records[i], [found[i] for found in parameters])
+            came = -1
+            while self._closed is not None or came != max(int(tick) + self._pause, self._open_since):
+                while self._closed is not None:
+                    yield self._reopened
+                came = max(int(tick) + self._pause, self._open_since)
+                yield self.clock.at(came, Kind.RANDOMISATION, i)
+            own = [found[i] for found in parameters]
+            if self._open_since:
+                days = np.array([came / TICKS_PER_DAY])
+                own = [law.parameters(records[i : i + 1], days)[0] for law in plan.world.laws]
+            self._take_in(i, int(strata[i]), records[i], own)
 
     def randomise(self, key: int, record: Floats) -> None:
         """Take in a candidate of a site as the next patient."""
@@ -164,8 +178,9 @@ class ReferenceTrial:
         self.write(Kind.RANDOMISATION, i, 0, arm)
         if self.recruitment is not None:
             self.write(Kind.CANDIDATE, i, 0, key)
-        if len(self.patients) == plan.n:
-            self.write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+        if len(self.patients) == self._target:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, self._target)
         self._follow(i, patient)
         if plan.reviews is not None and plan.reviews[0] == "enrolled" and (i + 1) % plan.reviews[1] == 0:
             number = (i + 1) // plan.reviews[1] - 1
@@ -342,9 +357,7 @@ class ReferenceTrial:
 
     def consider_exhaustion(self) -> None:
         """Note the instant at which nobody is followed and nobody more will come, if this is one."""
-        complete = (
-            len(self.patients) == self.plan.n if self.recruitment is None else self.recruitment.exhausted
-        )
+        complete = self._closed is not None if self.recruitment is None else self.recruitment.exhausted
         if self._following == 0 and complete:
             now = int(self.clock.now)
             self._exhausted = now
@@ -395,7 +408,7 @@ class ReferenceTrial:
         if trigger.open_arms == "each":
             if all(counts[a] >= trigger.count for a in arms):
                 return True
-        elif sum(counts[a] for a in arms) >= trigger.count:
+        elif sum(counts[a] for a in arms) >= trigger.count + self._further:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
         if trigger.kind == "events" and self.pending[trigger.endpoint]:
@@ -501,9 +514,32 @@ class ReferenceTrial:
                     self._weights[arm] = 0.0
         if decision.weights is not None and not np.isnan(decision.weights[0, 0]):
             self._reweight(decision.weights[0])
+        if decision.further_readouts is not None:
+            self._resize(int(decision.further_readouts[0]))
         self._look += 1
         self._ready = int(self.clock.now) + self.plan.grid
         self._await_look()
+
+    def _resize(self, further: int) -> None:
+        """Wait for another number of read-outs from now on, and go on enrolling, or stop, accordingly."""
+        if further == self._further:
+            return
+        now, enrolled = int(self.clock.now), len(self.patients)
+        self._further = further
+        self._target = int(self.plan.size_after(np.array([further]))[0])
+        reopens = self._closed is not None and self._target > enrolled
+        self.write(Kind.RESIZED, self._look, int(reopens), self._target)
+        if reopens:
+            assert self._closed is not None
+            self._pause += now - self._closed
+            self._open_since = now + self.plan.grid
+            self._closed = self._exhausted = None
+            reopened, self._reopened = self._reopened, self.clock.event()
+            reopened.succeed()
+        elif self._closed is None and self._target <= enrolled:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, enrolled)
+            self.consider_exhaustion()
 
     def _reweight(self, weights: Floats) -> None:
         """Allocate by these weights from now on."""

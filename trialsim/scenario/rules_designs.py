@@ -12,6 +12,7 @@ from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
@@ -31,6 +32,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _bounds(at, design)
         yield from multi_arm_findings(at, design, parts)
         yield from _policies(at, design, parts)
+        yield from reestimation_findings(at, design, parts)
         yield from _accrual(at, design, parts)
 
 
@@ -126,7 +128,7 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
             )
         return
     if design.bounds is None:
-        if not design.names_family:
+        if not design.names_family and design.kind != "sample_size_reestimation":
             yield (
                 where,
                 f"is required for a {design.kind.replace('_', ' ')} design: {{efficacy_z: [...]}} with one bound for each "
