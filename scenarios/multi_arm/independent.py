@@ -217,6 +217,21 @@ def means(
     return run
 
 
+def rates(seed: int, chances: tuple[float, ...], size: int) -> Run:
+    """Simulate ``rates_best``: ``size`` patients in each arm at each stage, control first; of ties the first is best."""
+    rng = np.random.default_rng(seed)
+    arms = len(chances) - 1
+    run = Run(Closed(arms, TRIALS, dunnett, (0.5**0.5, 0.5**0.5)), LAN_DEMETS_OF, best((1,)), True)
+    total = np.zeros((arms, TRIALS))
+    for _ in range(2):
+        events = rng.binomial(size, np.array(chances)[:, None], (arms + 1, TRIALS))
+        pooled = (events[1:] + events[0]) / (2 * size)
+        difference = (events[1:] - events[0]) / size
+        total += difference
+        run.step(difference / np.sqrt(np.maximum(pooled * (1 - pooled), 1e-9) * 2 / size), total)
+    return run
+
+
 def logrank(follow_up: Array, event: Chosen, treated: Chosen) -> tuple[Array, Array]:
     """Return the log-rank score, positive where the treated live longer, and its variance; minus marks those not there."""
     order = np.argsort(follow_up, axis=1)
@@ -342,6 +357,13 @@ def main() -> None:
         for design, (run, arms, sizes) in designs.items():
             for what, value, error in run.figures(arms, np.array(sizes)):
                 print(f"{design} {truth} {what} {value:.6g} {error:.2g}")
+    for truth, chances in {
+        "effect": (0.3, 0.3, 0.35, 0.45),
+        "no_effect": (0.3,) * 4,
+        "one_works": (0.3, 0.3, 0.3, 0.5),
+    }.items():
+        for what, value, error in rates(12, chances, 50).figures(names[:3], np.array([50, 50])):
+            print(f"rates_best {truth} {what} {value:.6g} {error:.2g}")
     for truth, ratios in {
         "effect": (1.0, 0.8, 0.65),
         "no_effect": (1.0,) * 3,

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from trialsim.contracts import Status
+from trialsim.engines.records import STATUSES
 from trialsim.engines.runner import run
 from trialsim.scenario.load import load_scenario
 from trialsim.timegrid import DAYS_PER_MONTH
@@ -19,6 +21,7 @@ from trialsim.timegrid import DAYS_PER_MONTH
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted(ROOT.glob("scenarios/*/expected.yaml"))
 SEED = 20260101
+NOT_TESTED = STATUSES[Status.NOT_ANALYSED]
 
 
 def figures() -> list[tuple[Path, dict[str, Any]]]:
@@ -65,15 +68,16 @@ def name_of(value: Any) -> str:
 
 @functools.cache
 def records(path: Path, design: str, truth: str, replicates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials and the looks (of the first hypothesis) of one cell."""
+    """Return the trials of one cell, and which hypotheses were tested at their looks."""
     trials, looks = [], []
 
     def keep(tables: dict[str, Any]) -> None:
         trials.append(tables["trials"].to_pandas())
-        looks.append(tables["looks"].select(["replicate", "look", "cut_time"]).to_pandas())
+        shown = tables["looks"].select(["replicate", "look", "cut_time", "hypothesis", "status"]).to_pandas()
+        looks.append(shown[shown["status"] != NOT_TESTED].drop(columns="status"))
 
     run(load_scenario(path), [design], [truth], replicates, SEED, "fast", 1, keep)
-    return pd.concat(trials, ignore_index=True), pd.concat(looks, ignore_index=True).drop_duplicates()
+    return pd.concat(trials, ignore_index=True), pd.concat(looks, ignore_index=True)
 
 
 def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any]) -> np.ndarray:
@@ -86,7 +90,11 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
     elif measure == "duration":
         values = trials["lock_time"].to_numpy()
     elif measure == "look_time":
-        values = looks.loc[looks["look"] == figure["look"], "cut_time"].to_numpy()
+        first = looks.drop_duplicates(["replicate", "look"])
+        values = first.loc[first["look"] == figure["look"], "cut_time"].to_numpy()
+    elif measure == "tested_at_look":
+        here = (looks["look"] == figure["look"]) & (looks["hypothesis"] == figure["hypothesis"])
+        values = trials["replicate"].isin(looks.loc[here, "replicate"]).to_numpy()
     elif measure == "stop":
         values = trials["stop_look"].to_numpy() == figure["look"]
     elif measure == "screen_failure_rate":
@@ -127,6 +135,7 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
+        "multi_arm",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -35,7 +35,7 @@ LARGE = {
 }  # fmt: skip
 IN_PART = {
     "actg175": 20, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
-    "sample_size_reestimation": 4, "three_stages": 4,
+    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
