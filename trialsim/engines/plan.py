@@ -20,6 +20,7 @@ from trialsim.contracts import (
 )
 from trialsim.engines.adjustment import Adjustment, build_adjustment
 from trialsim.engines.balance import Balance, build_balance
+from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
@@ -374,7 +375,7 @@ def build_plan(
         reviews,
         policies["stopping"],
         policies["randomisation"],
-        policies["recruitment"],
+        prepared(world, policies["recruitment"]),
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
     )
