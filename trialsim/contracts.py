@@ -396,7 +396,10 @@ Memory = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CandidateView:
-    """What a recruitment policy sees of candidates at their first contact; nothing latent is in it, nor what comes later.
+    """What a recruitment policy sees of candidates at their first contact.
+
+    What is hidden from everybody in a trial, the last three arrays, is empty but for policies that declare
+    ``reads_latent``: controls against which others are held. Nothing of what comes later is in a view.
 
     Parameters
     ----------
@@ -409,13 +412,19 @@ class CandidateView:
     contact_days
         Time of the contact, ``[candidate]``.
     covariates
-        Records without latent traits, categorical covariates as codes, ``[candidate, covariate]``.
+        What the records hold, categorical covariates as codes, NaN where a value is missing, ``[candidate, covariate]``.
     names
         Of the covariates.
     levels
         Levels of each categorical covariate, in the order of their codes.
     seed
-        Of the run, for policies that draw at the candidate's address.
+        For policies that draw at the candidate's address; it follows from the seed of the run, not the other way round.
+    latent
+        Latent traits in units of their standard deviations, ``[candidate, trait]``.
+    traits
+        Names of the latent traits.
+    chances
+        Probabilities of passing the records, consenting and being eligible, ``[candidate, 3]``.
     """
 
     replicate: Ints
@@ -426,10 +435,18 @@ class CandidateView:
     names: tuple[str, ...]
     levels: Mapping[str, tuple[str, ...]]
     seed: int
+    latent: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    traits: tuple[str, ...] = ()
+    chances: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 class RecruitmentPolicy(Protocol):
-    """Ranks candidates for screening; whoever scores highest is called when a coordinator becomes free."""
+    """Ranks candidates for screening; whoever scores highest is called when a coordinator becomes free.
+
+    A policy may have ``reads_latent = True``, which opens the hidden part of a view to it, and a method
+    ``prepared(sample)`` that returns the policy to use, given the view of candidates whom no trial ever meets; it is asked
+    once, before anything runs, so that a score can be set against what is usual.
+    """
 
     name: str
     reference: str

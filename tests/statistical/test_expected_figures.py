@@ -62,7 +62,9 @@ def _modules_of(script: Path) -> set[str]:
 def name_of(value: Any) -> str:
     if isinstance(value, Path):
         return value.stem
-    parts = (value[key] for key in ("design", "truth", "measure", "look", "source") if key in value)
+    parts = (
+        value[key] for key in ("design", "truth", "measure", "subgroup", "look", "source") if key in value
+    )
     return "-".join(str(part) for part in parts)
 
 
@@ -73,6 +75,13 @@ def records(path: Path, design: str, truth: str, replicates: int) -> tuple[pd.Da
 
     def keep(tables: dict[str, Any]) -> None:
         trials.append(tables["trials"].to_pandas())
+        if "subgroups" in tables:
+            of = (
+                tables["subgroups"]
+                .to_pandas()
+                .pivot_table("randomised", "replicate", "subgroup", observed=True)
+            )
+            trials[-1] = trials[-1].join(of.add_prefix("randomised:"), on="replicate")
         shown = tables["looks"].select(["replicate", "look", "cut_time", "hypothesis", "status"]).to_pandas()
         looks.append(shown[shown["status"] != NOT_TESTED].drop(columns="status"))
 
@@ -100,6 +109,8 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
     elif measure == "screen_failure_rate":
         failures = trials["screen_failures"].to_numpy()
         values = failures / (failures + trials["enrolled"].to_numpy())
+    elif measure == "subgroup_of_randomised":
+        values = (trials[f"randomised:{figure['subgroup']}"] / trials["enrolled"]).to_numpy()
     else:
         values = trials[measure].to_numpy()
     values = values.astype(float)
@@ -123,19 +134,25 @@ def check(path: Path, figure: dict[str, Any], replicates: int) -> None:
 
 @pytest.mark.parametrize(("path", "figure"), figures(), ids=name_of)
 def test_figure(path: Path, figure: dict[str, Any]) -> None:
-    check(path, figure, {"binary_sequential": 40_000, "backlog": 1000}.get(path.stem, 20_000))
+    check(
+        path, figure, {"binary_sequential": 40_000, "backlog": 1000, "fairness": 1000}.get(path.stem, 20_000)
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "figure"), figures(), ids=name_of)
 def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any]) -> None:
-    check(path, figure, {"binary_sequential": 400_000, "backlog": 5000}.get(path.stem, 100_000))
+    check(
+        path,
+        figure,
+        {"binary_sequential": 400_000, "backlog": 5000, "fairness": 5000}.get(path.stem, 100_000),
+    )
 
 
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
-        "multi_arm",
+        "multi_arm", "fairness",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -21,6 +21,7 @@ from trialsim.contracts import (
 )
 from trialsim.engines.adjustment import Adjustment, build_adjustment
 from trialsim.engines.balance import Balance, build_balance
+from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
@@ -410,7 +411,7 @@ def build_plan(
         reviews,
         policies["stopping"],
         policies["randomisation"],
-        policies["recruitment"],
+        prepared(world, policies["recruitment"]),
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,

@@ -12,9 +12,10 @@ from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
-from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
+from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
@@ -206,10 +207,7 @@ def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
     accrual = parts.world.accrual
     if name != "first_come_first_served" and accrual is not None and accrual.sites is None:
         yield place, f"{name} ranks candidates, and without accrual: {{sites: {{...}}}} there are none"
-    if name == "by_covariate" and parts.world.population is not None:
-        sentence = covariate_problem(parameters["covariate"], covariate_levels(parts.world))
-        if sentence:
-            yield (*place, name, "covariate"), sentence
+    yield from ranking_findings(place, {name: parameters}, parts.world)
 
 
 def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:
