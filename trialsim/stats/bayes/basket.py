@@ -220,9 +220,9 @@ class BasketQuadrature:
         self._borders = np.log(rates / (1.0 - rates))
         step = _COARSE / math.sqrt(0.25 * patients + 1.0 / prior.mean_sd**2) / finer
         half = math.ceil(_DEEP * prior.mean_sd / step)
-        self._means: Floats = prior.mean + step * np.arange(-half, half + 1)
+        self._means: Floats = prior.mean + step * np.arange(-half, half + 1, dtype=np.float64)
         nodes, weights = np.polynomial.legendre.leggauss(spreads)
-        self._spreads: Floats = 0.5 * _DEEP * prior.between_scale * (nodes.astype(np.float64) + 1.0)
+        self._spreads = np.asarray(0.5 * _DEEP * prior.between_scale * (nodes + 1.0), dtype=np.float64)
         log_mean = -0.5 * ((self._means - prior.mean) / prior.mean_sd) ** 2
         log_spread = -0.5 * (self._spreads / prior.between_scale) ** 2
         grid = np.exp(log_spread)[:, None] * weights[:, None] * np.exp(log_mean)[None, :]

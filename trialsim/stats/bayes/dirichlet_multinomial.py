@@ -80,8 +80,8 @@ def probability_mean_score_exceeds(posterior: Floats, scores: Floats, value: flo
     """Return the probability that the mean score exceeds a value, exact by one contour integral.
 
     Dirichlet probabilities are gamma variables over their sum, so that the mean score exceeds the value where a sum of
-    gamma variables, each times its score less the value, is above 0 (Provost and Cheong, Canadian Journal of Statistics 28, 2000,
-    417-425).
+    gamma variables, each times its score less the value, is above 0 (Provost and Cheong, Canadian Journal of
+    Statistics 28, 2000, 417-425).
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from trialsim.errors import UsageError
 from trialsim.stats.bayes.families import Family
 from trialsim.stats.bayes.robust_mixture import Mixture
 
-_POINTS = 200_001
+_POINTS = 20_001
 
 Unit = Literal["patient", "time", "event"]
 

@@ -12,7 +12,7 @@ from trialsim.contracts import Floats, Ints
 from trialsim.stats.bayes.special import regularised_beta
 
 
-def posterior_rate(events: Ints, exposure: Floats, prior_shape: float, prior_rate: float) -> Floats:
+def posterior_rate(events: Floats | Ints, exposure: Floats, prior_shape: float, prior_rate: float) -> Floats:
     """Return shape and rate of the gamma posterior of an event rate.
 
     Parameters

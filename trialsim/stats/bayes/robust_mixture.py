@@ -60,7 +60,7 @@ def _reweighed(prior: Mixture, log_likelihood: Floats, parameters: Floats) -> Mi
     return Mixture(prior.family, shares / shares.sum(axis=-1, keepdims=True), parameters)
 
 
-def update_by_responses(prior: Mixture, successes: Floats, n: Ints) -> Mixture:
+def update_by_responses(prior: Mixture, successes: Floats | Ints, n: Floats | Ints) -> Mixture:
     """Return a beta mixture after ``successes`` out of ``n``, ``[...]``; each part predicts a beta-binomial count."""
     from scipy.special import betaln
 
