@@ -1,7 +1,8 @@
-"""How far Laplace's method is from the posterior itself, by patients and events: `python -m tests.statistical.laplace_errors`.
+"""How far Laplace's method is from the posterior itself, by patients and events.
 
-The difference is that of the probits of P(effect > 0), where the posterior's own probability lies between 0.0005 and 0.9995.
-The posterior itself is a sum over a fine grid of all coefficients, written apart from the package's code.
+``python -m tests.statistical.laplace_errors`` prints the difference of the probits of P(effect > 0), where the posterior's
+own probability lies between 0.0005 and 0.9995. The posterior itself is a sum over a fine grid of all coefficients, written
+apart from the package's code.
 """
 
 from __future__ import annotations

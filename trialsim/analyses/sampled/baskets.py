@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,12 @@ class BasketNuts:
         model = models.exnex(data, prior) if partly else models.basket(data, prior)
         quantities = ("theta", "own", "belongs") if partly else ("theta",)
         self._compiled = CompiledModel("basket_nuts", model, quantities)
+
+    def against(self, log_odds: Floats) -> BasketNuts:
+        """Return the same compiled model with other references, on the log odds, ``[basket]``."""
+        other = copy.copy(self)
+        other._borders = np.asarray(log_odds, dtype=np.float64)
+        return other
 
     def fit(self, responses: Ints, n: Ints, key: Key) -> BasketFit:
         """Return the posterior of one data set.

@@ -144,7 +144,7 @@ class PymcAnalysis:
     def fit(self, data: Mapping[str, NDArray[Any]], options: Mapping[str, Any], key: Key) -> Fit:
         """Return the fit of one data set; the model is compiled at the first one with these options."""
         shape = data["covariates"].shape[1]
-        made = f"{shape} {sorted(options.items())}"
+        made = f"{shape} {sorted((name, value) for name, value in options.items() if name != 'margin')}"
         if made not in self._compiled:
             model = self.build(data, options)
             self._compiled[made] = CompiledModel(self.name, model, (self.effect,))
