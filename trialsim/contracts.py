@@ -100,6 +100,8 @@ class Status(enum.IntEnum):
     NO_VARIANCE = 4
     NO_FINITE_ESTIMATE = 5
     SHORT_FOLLOW_UP = 6
+    OUTSIDE_RANGE = 7
+    CHAINS_FAILED = 8
 
     @property
     def sentence(self) -> str:
@@ -115,6 +117,8 @@ _STATUS_SENTENCES = {
     Status.NO_VARIANCE: "the test statistic has no variance",
     Status.NO_FINITE_ESTIMATE: "the likelihood has no finite maximum",
     Status.SHORT_FOLLOW_UP: "nobody in one of the compared arms was followed for as long as the analysis asks",
+    Status.OUTSIDE_RANGE: "too few patients or events for the approximation, whose error was not found small there",
+    Status.CHAINS_FAILED: "the sampler's chains did not pass their diagnostics: nothing may be decided on this fit",
 }
 
 
@@ -152,6 +156,37 @@ class Estimates:
     z: Floats
     information: Floats
     status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a Bayesian analysis says of a batch of replicates, each array ``[replicate]``.
+
+    Parameters
+    ----------
+    probability
+        Posterior probability that the effect favours treatment by more than the margin.
+    mean, sd
+        Of the effect, treatment against control on the analysis' own scale.
+    lower, upper
+        Equal-tailed interval of the effect; NaN where none was asked for.
+    error
+        Of the probability: what quadrature left (0 for closed forms), the measured error of an approximation, or the Monte
+        Carlo standard error of a sample.
+    status
+        :class:`Status` codes; where it is not OK the numbers are NaN and nothing may be decided on them.
+    kind
+        ``exact`` (closed form or quadrature), ``approximate`` or ``sampled``.
+    """
+
+    probability: Floats
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    error: Floats
+    status: NDArray[np.int8]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -262,6 +297,29 @@ class Analysis(Protocol):
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the estimates of every replicate of the cut."""
+        ...
+
+
+class BayesianAnalysis(Protocol):
+    """A model and its prior: a data cut in, the posterior of treatment's effect out.
+
+    ``prior`` names the options with their meaning, ``defaults`` their values. ``kind`` is that of
+    :attr:`Posterior.kind`, and ``accuracy`` says in words how large the error of a probability is.
+    """
+
+    name: str
+    endpoint_kinds: tuple[str, ...]
+    estimand: str
+    reference: str
+    kind: str
+    accuracy: str
+    prior: Mapping[str, str]
+    defaults: Mapping[str, Any]
+
+    def posterior(
+        self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any], level: float | None = 0.95
+    ) -> Posterior:
+        """Return the posterior of every replicate; ``level`` is the interval's, None leaves intervals out."""
         ...
 
 
