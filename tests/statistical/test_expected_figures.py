@@ -152,7 +152,7 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
-        "multi_arm", "fairness",
+        "multi_arm", "fairness", "late_effect",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -18,6 +18,7 @@ from trialsim.population.endpoints.survival import (
     fill_lasting_event_ticks,
     order_by_arm,
 )
+from trialsim.stats.moments import mean_and_squares
 from trialsim.stats.piecewise import PiecewiseIntensity, piecewise_intensity
 from trialsim.timegrid import NEVER
 
@@ -194,6 +195,28 @@ def test_counts_at_a_cut(kind: tuple[bool, bool, int]) -> None:
             assert (enrolled[:, a] == ((entry <= cut) & (arm == a)).sum(axis=1)).all()
             assert (events[:, a] == ((trials.event_at <= cut) & (arm == a)).sum(axis=1)).all()
             assert (lost[:, a] == (gone & (arm == a)).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+def test_continuous_outcomes_are_added_in_the_order_of_entry(shared: bool, rows: int) -> None:
+    g = np.random.default_rng(rows)
+    n = 37
+    readout_at = np.sort(g.integers(0, 50, (1 if shared else rows, n)), axis=1)
+    arm = g.integers(0, 3, (1 if shared else rows, n)).astype(np.int8)
+    outcome, coming = g.normal(size=(rows, 40)), g.integers(20, n + 1, rows)
+    cut = g.integers(-1, 60, rows)
+    chosen, pair = g.permutation(rows), np.array([2, 0])
+    shape = (rows, 2)
+    count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
+    counting.continuous_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, count, mean, squares)
+    for k, r in enumerate(chosen):
+        t, a = readout_at[0 if shared else r], arm[0 if shared else r]
+        for side in range(2):
+            here = (t <= cut[k]) & (a == pair[side]) & (np.arange(n) < coming[r])
+            values = outcome[r, :n][here]
+            assert count[k, side] == len(values)
+            assert (mean[k, side], squares[k, side]) == mean_and_squares(values, len(values))
 
 
 @pytest.mark.parametrize("kind", KINDS[:4])

@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
-from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group
+from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group, moments_of_four
 from trialsim.timegrid import NEVER
 
 
@@ -308,20 +308,14 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, 
 def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
     """Fill the moments of continuous read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
 
-    Values are added in the order of entry. Read-out times that replicates share are in order if nobody is lost. Where
-    they share arms as well, who is in which arm is found once.
+    Values are added in the order of entry.
     """
     width = readout_at.shape[1]
-    kept = np.empty(width + 1)
     in_order = readout_at.shape[0] == 1 and bool((readout_at[0, 1:] >= readout_at[0, :-1]).all())
-    alike = in_order and arm.shape[0] == 1
-    mine = np.empty((2, width + 1), np.int64)
-    by = np.zeros((2, width + 1), np.int64)
-    for side in range(2):
-        for i in range(width if alike else 0):
-            here = np.int64(arm[0, i] == pair[side])
-            mine[side, by[side, i]] = i
-            by[side, i + 1] = by[side, i] + here
+    if in_order and arm.shape[0] == 1 and len(chosen) > 0 and since.max() < 0:
+        _readouts_in_order(chosen, cut, readout_at[0], outcome, arm[0], coming, pair, n_out, mean, squares)
+        return
+    kept = np.empty(width + 1)
     for k in range(len(chosen)):
         r = chosen[k]
         n = coming[row_of(coming, r)]
@@ -330,15 +324,6 @@ def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pa
         if in_order:
             n = min(np.int64(np.searchsorted(t, cut[k], side="right")), n)
             first = min(np.int64(np.searchsorted(t, since[k], side="right")), n)
-        if alike:
-            for side in range(2):
-                before = by[side, first]
-                count = by[side, n] - before
-                for j in range(count):
-                    kept[j] = outcome[r, np.uint64(mine[side, np.uint64(before + j)])]
-                n_out[side, k] = count
-                mean[side, k], squares[side, k] = mean_and_squares(kept, count)
-            continue
         g = arm[row_of(arm, r)]
         for side in range(2):
             a = pair[side]
@@ -391,6 +376,34 @@ def readouts_by_arm(
             mean[r],
             squares[r],
         )
+
+
+@kernel
+def _readouts_in_order(chosen, cut, times, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the same where replicates share arms, and read-out times that never fall: four replicates at a time."""
+    width = len(times)
+    side, by = np.full(width, 2, np.int8), np.zeros((width + 1, 2), np.int64)
+    for i in range(width):
+        for s in range(2):
+            by[i + 1, s] = by[i, s] + np.int64(arm[i] == pair[s])
+            side[i] = s if arm[i] == pair[s] else side[i]
+    ends, counts = np.empty(4, np.int64), np.empty((4, 2), np.int64)
+    centre, spread = np.empty((4, 2)), np.empty((4, 2))
+    for first in range(0, len(chosen), 4):
+        for k in range(4):
+            j = min(first + k, len(chosen) - 1)
+            read = np.int64(np.searchsorted(times, cut[j], side="right"))
+            ends[k] = min(read, coming[row_of(coming, chosen[j])])
+            counts[k] = by[ends[k]]
+        last = len(chosen) - 1
+        moments_of_four(
+            outcome[chosen[first]], outcome[chosen[min(first + 1, last)]], outcome[chosen[min(first + 2, last)]],
+            outcome[chosen[min(first + 3, last)]], side, ends, counts, centre, spread,
+        )  # fmt: skip
+        for k in range(min(4, len(chosen) - first)):
+            for s in range(2):
+                j = first + k
+                n_out[s, j], mean[s, j], squares[s, j] = counts[k, s], centre[k, s], spread[k, s]
 
 
 @kernel

@@ -288,22 +288,18 @@ def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected
     blocks = table.shape[1]
     words = np.empty(max(4 * blocks, n), np.uint64)
     tails, held = np.empty(n + 1, np.int64), np.empty((2, n))
+    own, anew = np.empty(n), True
     for r in chosen:
+        if anew:
+            mine = rows[row_of(rows, r)]
+            g = arm[row_of(arm, r)]
+            for i in range(n):
+                own[i] = expected[np.uint64(mine[i]), np.uint64(g[i])]
+        anew = arm.shape[0] > 1 or rows.shape[0] > 1
         come = coming[row_of(coming, r)]
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
             last = min((come + 31) // 32 * 8, blocks)
             fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
-        fill_values(
-            words,
-            expected,
-            rows[row_of(rows, r)],
-            arm[row_of(arm, r)],
-            sd,
-            first[r],
-            come,
-            tails,
-            held,
-            out[r],
-        )
+        fill_values(words, own, sd, first[r], come, tails, held, out[r])

@@ -89,13 +89,13 @@ def chunk_size(plan: Plan, engine: str) -> int:
     world = plan.world
     if world.sites is not None:
         # Candidates take more room than patients.
-        return max(4, min(8192, (1 << 16) // plan.most))
+        return max(4, min(8192, (1 << 16) // plan.n))
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
-        return max(4, min(8192, (1 << (18 if survival else 20)) // plan.most))
+        return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
     if all(law.kind == "binary" for law in world.outcomes):
-        return max(4, min(_TASK, (1 << 24) // plan.most))  # bits
-    return max(4, min(_TASK // 2, (1 << (18 if survival else 23)) // plan.most))
+        return max(4, min(_TASK, (1 << 24) // plan.n))  # bits
+    return max(4, min(_TASK // 2, (1 << (18 if survival else 23)) // plan.n))
 
 
 def _keep_freed_memory() -> None:

@@ -1,27 +1,10 @@
-"""Means and sums of squares, always added in the same order: eight sums side by side, patient by patient in turn.
-
-One sum after the other would have the processor wait for each addition; eight of them take an eighth of the time.
-"""
+"""Means and sums of squares, always added in the order in which the patients entered."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from trialsim.compiled import inline, kernel
-
-_SIDE_BY_SIDE = 8
-
-
-@inline
-def squared(x: float) -> float:
-    """Return the square of a number."""
-    return x * x
-
-
-@inline
-def _sum_of_eight(a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float) -> float:
-    """Return the sum of eight sums."""
-    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+from trialsim.compiled import kernel
 
 
 @kernel
@@ -40,40 +23,69 @@ def mean_and_squares(values, n):  # type: ignore[no-untyped-def]
     tuple of float
         Mean and sum of squares; both 0 when ``n`` is 0.
     """
-    whole = n // _SIDE_BY_SIDE * _SIDE_BY_SIDE
-    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(0, whole, _SIDE_BY_SIDE):
-        a, b, c, d = a + values[i], b + values[i + 1], c + values[i + 2], d + values[i + 3]
-        e, f, g, h = e + values[i + 4], f + values[i + 5], g + values[i + 6], h + values[i + 7]
-    rest = n - whole
-    a += values[whole] if rest > 0 else 0.0
-    b += values[whole + 1] if rest > 1 else 0.0
-    c += values[whole + 2] if rest > 2 else 0.0
-    d += values[whole + 3] if rest > 3 else 0.0
-    e += values[whole + 4] if rest > 4 else 0.0
-    f += values[whole + 5] if rest > 5 else 0.0
-    g += values[whole + 6] if rest > 6 else 0.0
-    mean = _sum_of_eight(a, b, c, d, e, f, g, h) / n if n > 0 else 0.0
-    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(0, whole, _SIDE_BY_SIDE):
-        a, b = a + squared(values[i] - mean), b + squared(values[i + 1] - mean)
-        c, d = c + squared(values[i + 2] - mean), d + squared(values[i + 3] - mean)
-        e, f = e + squared(values[i + 4] - mean), f + squared(values[i + 5] - mean)
-        g, h = g + squared(values[i + 6] - mean), h + squared(values[i + 7] - mean)
-    a += squared(values[whole] - mean) if rest > 0 else 0.0
-    b += squared(values[whole + 1] - mean) if rest > 1 else 0.0
-    c += squared(values[whole + 2] - mean) if rest > 2 else 0.0
-    d += squared(values[whole + 3] - mean) if rest > 3 else 0.0
-    e += squared(values[whole + 4] - mean) if rest > 4 else 0.0
-    f += squared(values[whole + 5] - mean) if rest > 5 else 0.0
-    g += squared(values[whole + 6] - mean) if rest > 6 else 0.0
-    return mean, _sum_of_eight(a, b, c, d, e, f, g, h)
+    total = 0.0
+    for i in range(n):
+        total += values[i]
+    mean = total / n if n > 0 else 0.0
+    squares = 0.0
+    for i in range(n):
+        squares += (values[i] - mean) * (values[i] - mean)
+    return mean, squares
 
 
 @kernel
-def _sum_of_row(sums):  # type: ignore[no-untyped-def]
-    """Return the sum of eight sums in a row."""
-    return _sum_of_eight(sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7])
+def moments_of_four(first, second, third, fourth, side, ends, counts, mean, squares):  # type: ignore[no-untyped-def]
+    """Fill mean and sum of squares of two groups in four rows: those of :func:`mean_and_squares`, to the last bit.
+
+    Each addition waits for the one before in its group; those of the other groups and rows fill the wait.
+
+    Parameters
+    ----------
+    first, second, third, fourth
+        The rows, float64.
+    side
+        Group of each place, the same in all rows: 0, 1, or anything else for neither.
+    ends
+        How many places of each row count.
+    counts
+        How many of them are in each group, ``[row, group]``.
+    mean, squares
+        Filled, ``[row, group]``.
+    """
+    rows = (first, second, third, fourth)
+    common = ends.min()
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(common):
+        if side[i] == 0:
+            a, c, e, g = a + first[i], c + second[i], e + third[i], g + fourth[i]
+        elif side[i] == 1:
+            b, d, f, h = b + first[i], d + second[i], f + third[i], h + fourth[i]
+    mean[0, 0], mean[0, 1], mean[1, 0], mean[1, 1] = a, b, c, d
+    mean[2, 0], mean[2, 1], mean[3, 0], mean[3, 1] = e, f, g, h
+    for k in range(4):
+        row = rows[k]
+        for i in range(common, ends[k]):
+            if side[i] == 0 or side[i] == 1:
+                mean[k, side[i]] += row[i]
+        for s in range(2):
+            mean[k, s] = mean[k, s] / counts[k, s] if counts[k, s] > 0 else 0.0
+    m, n, o, p = mean[0, 0], mean[0, 1], mean[1, 0], mean[1, 1]
+    q, r, t, u = mean[2, 0], mean[2, 1], mean[3, 0], mean[3, 1]
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(common):
+        if side[i] == 0:
+            a, c = a + (first[i] - m) * (first[i] - m), c + (second[i] - o) * (second[i] - o)
+            e, g = e + (third[i] - q) * (third[i] - q), g + (fourth[i] - t) * (fourth[i] - t)
+        elif side[i] == 1:
+            b, d = b + (first[i] - n) * (first[i] - n), d + (second[i] - p) * (second[i] - p)
+            f, h = f + (third[i] - r) * (third[i] - r), h + (fourth[i] - u) * (fourth[i] - u)
+    squares[0, 0], squares[0, 1], squares[1, 0], squares[1, 1] = a, b, c, d
+    squares[2, 0], squares[2, 1], squares[3, 0], squares[3, 1] = e, f, g, h
+    for k in range(4):
+        row = rows[k]
+        for i in range(common, ends[k]):
+            if side[i] == 0 or side[i] == 1:
+                squares[k, side[i]] += (row[i] - mean[k, side[i]]) * (row[i] - mean[k, side[i]])
 
 
 @kernel
@@ -99,30 +111,25 @@ def moments_by_group(values, groups, times, since, until, wanted, spread, n, mea
         Filled, ``[group]``.
     """
     n[:] = 0
+    mean[:] = 0.0
     squares[:] = 0.0
-    sums = np.zeros((len(n), _SIDE_BY_SIDE))
     for i in range(len(values)):
         g = np.uint64(groups[i])
         if wanted[g] and times[i] > since and times[i] <= until:
-            sums[g, np.uint64(n[g]) % np.uint64(_SIDE_BY_SIDE)] += values[i]
             n[g] += 1
+            mean[g] += values[i]
     for g in range(len(n)):
-        mean[g] = _sum_of_row(sums[g]) / n[g] if n[g] > 0 else 0.0
+        mean[g] = mean[g] / n[g] if n[g] > 0 else 0.0
     if not spread:
         return
     if values.itemsize == 1:
         for g in range(len(n)):
             squares[g] = n[g] * mean[g] * (1.0 - mean[g])
         return
-    sums[:] = 0.0
-    come = np.zeros(len(n), np.uint64)
     for i in range(len(values)):
         g = np.uint64(groups[i])
         if wanted[g] and times[i] > since and times[i] <= until:
-            sums[g, come[g] % np.uint64(_SIDE_BY_SIDE)] += squared(values[i] - mean[g])
-            come[g] += np.uint64(1)
-    for g in range(len(n)):
-        squares[g] = _sum_of_row(sums[g])
+            squares[g] += (values[i] - mean[g]) * (values[i] - mean[g])
 
 
 @kernel
