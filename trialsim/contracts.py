@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -126,6 +126,8 @@ class Stop(enum.IntEnum):
     FINAL = 3
     HORIZON = 4
     POLICY = 5
+    SUPERIORITY = 6
+    EQUIVALENCE = 7
 
 
 @dataclass(frozen=True)
@@ -294,6 +296,8 @@ class LookView:
         Arms open to allocation.
     arm_enrolled, arm_events, arm_readouts
         Visible counts by arm.
+    seen
+        Outcomes of each test's endpoint, for policies that ask for them.
     """
 
     replicate: Ints
@@ -314,6 +318,26 @@ class LookView:
     arm_enrolled: Ints
     arm_events: Ints
     arm_readouts: Ints
+    seen: OutcomesSeen | None = None
+
+
+@dataclass(frozen=True)
+class OutcomesSeen:
+    """Outcomes of each test's endpoint that are visible at a look, ``[replicate, test, arm]``.
+
+    Parameters
+    ----------
+    readouts
+        Patients read out.
+    total
+        Sum of their read-outs: the successes when binary.
+    pending
+        Patients enrolled, not lost, and not read out yet.
+    """
+
+    readouts: Ints
+    total: Floats
+    pending: Ints
 
 
 @dataclass(frozen=True)
@@ -334,6 +358,10 @@ class AllocationView:
         Arms open to allocation, ``[replicate, arm]``.
     ratio
         The design's own allocation ratio, ``[arm]``.
+    lower_is_better
+        Whether low rates of that endpoint are a benefit.
+    n_max
+        Patients to be enrolled at most.
     """
 
     replicate: Ints
@@ -344,6 +372,8 @@ class AllocationView:
     arm_total: Floats
     open_arms: Bools
     ratio: Ints
+    lower_is_better: bool = False
+    n_max: int = 0
 
 
 @dataclass(frozen=True)
@@ -362,6 +392,12 @@ class Decision:
         Arms open to allocation from now on, ``[replicate, arm]``.
     weights
         Allocation weights from now on, ``[replicate, arm]``; a row of NaN keeps what is.
+    close_enrolment
+        Whether nobody more is enrolled and the last look comes next, ``[replicate]``.
+    trace
+        Probabilities that were weighed, named by the policy's ``quantities``, ``[replicate, quantity]``.
+    rule
+        Number of the rule that decided, from 1; 0 for none, ``[replicate]``.
     """
 
     stop: Bools | None = None
@@ -370,6 +406,9 @@ class Decision:
     futile: Bools | None = None
     open_arms: Bools | None = None
     weights: Floats | None = None
+    close_enrolment: Bools | None = None
+    trace: Floats | None = None
+    rule: NDArray[np.int16] | None = None
 
     def canonical(self) -> Decision:
         """Return the decision with its weights scaled to sum to one and rounded to the grid."""
@@ -377,7 +416,7 @@ class Decision:
             return self
         total = self.weights.sum(axis=1, keepdims=True)
         rounded = np.rint(self.weights / total * WEIGHT_GRID) / WEIGHT_GRID
-        return Decision(self.stop, self.reason, self.reject, self.futile, self.open_arms, rounded)
+        return replace(self, weights=rounded)
 
 
 Memory = Mapping[str, Any]

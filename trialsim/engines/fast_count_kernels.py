@@ -278,6 +278,22 @@ def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
 
 
 @kernel
+def pending_by_arm(chosen, cut, entry, readout_at, dropout, arm, out):
+    """Fill how many patients in each arm have entered by the cut and are neither read out nor lost, ``[k, arm]``."""
+    n = arm.shape[1]
+    waiting = np.empty(n, np.int8)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        t = readout_at[row_of(readout_at, r)]
+        d = dropout[row_of(dropout, r)]
+        limit = cut[k]
+        for i in range(n):
+            waiting[i] = (e[i] <= limit) & (t[i] > limit) & ((t[i] < NEVER) | (e[i] + d[i] > limit))
+        _count_in_arms(waiting, arm[row_of(arm, r)], out[k])
+
+
+@kernel
 def last_readout(chosen, enrolled, entry, dropout, wait, last):
     """Raise ``last`` to the time of the last read-out, or loss before it, of the patients randomised."""
     for k in range(len(chosen)):

@@ -161,6 +161,16 @@ class Patients:
             self._entry_index = entry_index(self.entry)
         return self._entry_index
 
+    def part_entries(self, size: int) -> None:
+        """Give each replicate entry times of its own, which a decision may then end."""
+        if len(self.entry) < size:
+            self.entry = np.repeat(self.entry, size, axis=0)
+        self._entry_index = None
+
+    def entries_changed(self) -> None:
+        """Note that entry times have changed."""
+        self._entry_index = None
+
     def _entries(self, replicates: Ints) -> Ints:
         """Return entry times that differ between replicates."""
         plan = self._plan

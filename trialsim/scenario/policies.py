@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from trialsim.scenario.values import Label, Model, NumberAtom, WordAtom, exactly_one, or_short
+from trialsim.scenario.values import Flag, Label, Model, NumberAtom, WordAtom, exactly_one, or_short
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
@@ -40,6 +40,17 @@ class ByCovariate(Model):
 
     covariate: Label
     prefer: Annotated[str, WordAtom(("highest", "lowest"))] = "highest"
+
+
+class Thompson(Model):
+    """Allocate by a power of the probability that each arm is the best."""
+
+    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
+    tempered: Flag = False
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
+    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
+    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
 
 
 class Slot(Model):
@@ -130,6 +141,7 @@ class Randomisation(Slot):
 
     by_design: Parameterless | None = None
     rosenberger: Parameterless | None = None
+    thompson: Thompson | None = None
 
 
 class Monitoring(Slot):
