@@ -560,6 +560,8 @@ class TestPlan:
         One-sided level.
     strata
         Covariates by which the analysis is stratified.
+    by_site
+        Whether it is stratified by the patients' sites too.
     follow_up
         Days of follow-up to which the true hazard ratio refers.
     strategy
@@ -585,6 +587,7 @@ class TestPlan:
     futility_z: Sequence[float]
     alpha: float
     strata: tuple[str, ...] = ()
+    by_site: bool = False
     follow_up: float = 18262.5
     strategy: str = "treatment_policy"
     window: int = 0

@@ -31,7 +31,7 @@ CELLS = [
     for truth in scenario.truths
 ]
 LARGE = {"actg175", "actg175_sites", "backlog", "arrivals", "mixed"}
-IN_PART = {"actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4}
+IN_PART = {"actg175": 20, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4}
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
 DAY, WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY

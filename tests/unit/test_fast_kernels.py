@@ -200,21 +200,22 @@ def test_binary_outcomes_are_counted_in_words(kind: tuple[bool, bool, int], n: i
     readout_at = np.resize(trials.entry, (len(trials.entry), n)) + 3
     arm = np.resize(trials.arm, (len(trials.arm), n))
     # What stands behind the patients in a row must not be counted.
-    outcome = np.ones((REPLICATES, -(-n // 8) * 8), dtype=np.int8)
+    outcome = np.ones((REPLICATES, -(-n // 64) * 64), dtype=np.int8)
     outcome[:, :n] = g.integers(0, 2, (REPLICATES, n))
+    bits = np.packbits(outcome, axis=1, bitorder="little").view(np.uint64)
     for cut in LOOKS:
-        shape = (REPLICATES, 2)
+        shape = (2, REPLICATES)
         count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([0, 2])
         cuts = np.full(REPLICATES, cut)
-        counting.binary_readouts(trials.rows, cuts, readout_at, outcome, arm, pair, count, mean, squares)
+        counting.binary_readouts(trials.rows, cuts, readout_at, bits, arm, pair, count, mean, squares)
         for row in trials.rows:
             for side in range(2):
                 mine = (trials.of(readout_at, row) <= cut) & (trials.of(arm, row) == pair[side])
                 total = int(outcome[row, :n][mine].sum())
-                assert count[row, side] == mine.sum()
-                assert mean[row, side] == (total / mine.sum() if mine.any() else 0.0)
-                assert squares[row, side] == total * (1 - mean[row, side])
+                assert count[side, row] == mine.sum()
+                assert mean[side, row] == (total / mine.sum() if mine.any() else 0.0)
+                assert squares[side, row] == total * (1 - mean[side, row])
 
 
 @kernel

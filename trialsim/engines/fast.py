@@ -425,16 +425,20 @@ class FastChunk:
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
         survival = outcome.law.kind == "survival"
         return CutCounts(
-            self._enrolled(rows, ticks),
+            self._enrolled(rows, ticks, alike),
             count(outcome.analysed_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
         )
 
-    def _enrolled(self, rows: Ints, ticks: Ints) -> Ints:
-        """Return how many patients were randomised by some times, ``[k, arm]``."""
-        out = np.empty((len(rows), len(self.plan.arms)), dtype=np.int64)
-        counting.enrolled_by_arm(rows, ticks, self.entry, *self.patients.entry_index, self.arm, out)
-        return out
+    def _enrolled(self, rows: Ints, ticks: Ints, alike: bool = False) -> Ints:
+        """Return how many patients were randomised by some times, ``[k, arm]``, which may all be the same time."""
+        shape = (len(rows), len(self.plan.arms))
+        some = 1 if alike and len(self.entry) == 1 else len(rows)
+        out = np.empty((some, shape[1]), dtype=np.int64)
+        counting.enrolled_by_arm(
+            rows[:some], ticks[:some], self.entry, *self.patients.entry_index, self.arm, out
+        )
+        return np.broadcast_to(out, shape) if some < len(rows) else out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
@@ -451,7 +455,7 @@ class FastChunk:
             outcome = self._outcomes[self.plan.response_endpoint]
             counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
             counting.totals_by_arm(
-                point.rows, point.tick, outcome.readout_at, outcome.values, self.arm, total
+                point.rows, point.tick, outcome.readout_at, outcome.value(), self.arm, total
             )
         return n, total
 

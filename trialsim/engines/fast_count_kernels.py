@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
-from trialsim.stats.moments import binary_moments, mean_and_squares
+from trialsim.stats.moments import fill_binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER
 
 
@@ -190,47 +190,56 @@ def counts_by_arm(chosen, cut, times, arm, out):
 
 
 @kernel
-def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms.
+def _who_is_read_out(cut, readout_at, arm, pair, seen, count):
+    """Set the bits of those of two arms who have been read out, 64 patients a word, and count them, ``[2]``."""
+    seen[:] = 0
+    count[:] = 0
+    for side in range(2):
+        for i in range(len(arm)):
+            here = (readout_at[i] <= cut) & (arm[i] == pair[side])
+            seen[side, i // 64] |= np.uint64(here) << np.uint64(i % 64)
+            count[side] += np.int64(here)
 
-    Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
-    is found once for replicates that share times, arms and cut.
-    """
-    n = readout_at.shape[1]
-    seen = np.zeros((2, outcome.shape[1]), np.int8)
-    seen_words = seen.view(np.uint64)
-    outcome_words = outcome.view(np.uint64)
-    count = np.zeros(2, np.int64)
-    reach = 0
-    alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
+
+@kernel
+def _count_responses(chosen, outcome, seen, responses):
+    """Fill how many of those whose bits are set have responded, ``[2, k]``."""
     for k in range(len(chosen)):
-        r = chosen[k]
-        if k == 0 or not alike or cut[k] != cut[k - 1]:
-            t = readout_at[row_of(readout_at, r)]
-            g = arm[row_of(arm, r)]
-            reach = 0
-            for side in range(2):
-                count[side] = 0
-                last = -1
-                for i in range(n):
-                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
-                    seen[side, i] = here
-                    count[side] += np.int64(here)
-                    last = i if here else last
-                reach = max(reach, last // 8 + 1)
-        y = outcome_words[r]
+        y = outcome[chosen[k]]
         first, second = np.int64(0), np.int64(0)
-        for j in range(reach):
-            first += ones_in(y[j] & seen_words[0, j])
-            second += ones_in(y[j] & seen_words[1, j])
+        for j in range(seen.shape[1]):
+            first += ones_in(y[j] & seen[0, j])
+            second += ones_in(y[j] & seen[1, j])
+        responses[0, k], responses[1, k] = first, second
+
+
+@kernel
+def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, ``[2, k]``.
+
+    Outcomes are bits, 64 patients in a word. Who has been read out in which arm is found once for replicates that follow
+    each other and share times, arms and cut.
+    """
+    seen = np.empty((2, outcome.shape[1]), np.uint64)
+    count = np.empty(2, np.int64)
+    alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
+    k = 0
+    while k < len(chosen):
+        r = chosen[k]
+        _who_is_read_out(cut[k], readout_at[row_of(readout_at, r)], arm[row_of(arm, r)], pair, seen, count)
+        upto = k + 1
+        while alike and upto < len(chosen) and cut[upto] == cut[k]:
+            upto += 1
+        _count_responses(chosen[k:upto], outcome, seen, squares[:, k:upto])
         for side in range(2):
-            n_out[k, side] = count[side]
-            mean[k, side], squares[k, side] = binary_moments(count[side], second if side else first)
+            n_out[side, k:upto] = count[side]
+        k = upto
+    fill_binary_moments(n_out.reshape(-1), squares.reshape(-1), mean.reshape(-1))
 
 
 @kernel
 def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, added in the order of entry."""
+    """Fill the moments of continuous read-outs of two arms, ``[2, k]``, added in the order of entry."""
     n = readout_at.shape[1]
     kept = np.empty(n + 1)
     for k in range(len(chosen)):
@@ -243,8 +252,8 @@ def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean
             for i in range(n):
                 kept[count] = outcome[r, i]
                 count += np.int64((t[i] <= cut[k]) & (g[i] == a))
-            n_out[k, side] = count
-            mean[k, side], squares[k, side] = mean_and_squares(kept, count)
+            n_out[side, k] = count
+            mean[side, k], squares[side, k] = mean_and_squares(kept, count)
 
 
 @kernel

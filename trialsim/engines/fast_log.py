@@ -97,7 +97,7 @@ def _outcome_rows(
             rows.append((at + outcome.law.readout_ticks, Kind.READOUT, 1.0))
         return rows
     at = int(_row(outcome.readout_at, row)[patient])
-    return [] if at >= NEVER else [(at, Kind.READOUT, float(outcome.value[row, patient]))]
+    return [] if at >= NEVER else [(at, Kind.READOUT, float(outcome.value([row])[0, patient]))]
 
 
 def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:

@@ -24,7 +24,7 @@ from trialsim.operations.allocation import (
     draw_from_packed_block,
     packed_block,
 )
-from trialsim.population.endpoints.binary import fill_responses
+from trialsim.population.endpoints.binary import PATIENTS_A_WORD, fill_responses
 from trialsim.population.endpoints.continuous import fill_values
 from trialsim.population.endpoints.survival import fill_event_ticks, fill_lasting_event_ticks, order_by_arm
 from trialsim.population.patients import row_number
@@ -250,11 +250,12 @@ def completions(chosen, first, delay, complete):
 
 @kernel
 def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, out):
-    """Fill binary outcomes; rows of ``out`` may be longer than there are patients."""
+    """Fill binary outcomes, 64 patients a word of ``out``."""
     n = arm.shape[1]
     blocks = table.shape[1]
-    words = np.empty(max(4 * blocks, n), np.uint64)
-    threshold = np.empty(n, np.uint64)
+    room = PATIENTS_A_WORD * out.shape[1]
+    words = np.zeros(max(4 * blocks, room), np.uint64)
+    threshold = np.zeros(room, np.uint64)
     anew = True
     for r in chosen:
         if anew:
@@ -267,7 +268,7 @@ def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thres
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_responses(words, threshold, first[r], n, out[r])
+        fill_responses(words, threshold, first[r], out[r])
 
 
 @kernel

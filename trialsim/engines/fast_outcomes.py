@@ -17,6 +17,7 @@ from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_arms
 from trialsim.engines.world import OutcomeLaw
+from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -38,14 +39,29 @@ class Outcome:
         world = chunk.plan.world
         shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
-        # Rows are longer than there are patients: whole words, so that eight binary outcomes are counted at once.
-        kind: type[np.generic] = np.int8 if law.kind == "binary" else np.float64
-        self.values: NDArray[Any] = np.empty((size, -(-n // 8) * 8), dtype=kind)
+        # Binary outcomes are bits, so that those of 64 patients are counted at once.
+        self.values: NDArray[Any] = (
+            np.empty((size, -(-n // PATIENTS_A_WORD)), dtype=np.uint64)
+            if law.kind == "binary"
+            else np.empty((size, n))
+        )
 
-    @property
-    def value(self) -> NDArray[Any]:
-        """The read-outs, ``[replicate, patient]``."""
-        return self.values[:, : self.readout_at.shape[1]]
+    def value(self, rows: Ints | list[int] | slice = slice(None)) -> NDArray[Any]:
+        """Return the read-outs of some replicates, ``[replicate, patient]``."""
+        if self.law.kind != "binary":
+            return self.values[rows]
+        octets = self.values[rows].view(np.uint8)
+        return np.unpackbits(octets, axis=1, count=self.readout_at.shape[1], bitorder="little").view(np.int8)
+
+    def put(self, rows: Ints | list[int] | slice, value: NDArray[Any]) -> None:
+        """Put read-outs of some replicates, ``[replicate, patient]``, in the place of those that are there."""
+        if self.law.kind != "binary":
+            self.values[rows] = value
+            return
+        octets = np.zeros((len(value), 8 * self.values.shape[1]), dtype=np.uint8)
+        packed = np.packbits(value.astype(bool), axis=1, bitorder="little")
+        octets[:, : packed.shape[1]] = packed
+        self.values[rows] = octets.view(np.uint64)
 
     def begin_anew(self) -> None:
         """Forget the exits that looks have seen so far."""
@@ -160,7 +176,7 @@ class FastCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
-        strata, count = self._chunk.patients.strata(self._test.strata)
+        strata, count = self._chunk.patients.analysis_strata(self._test)
         return self._outcome.risk_tables(
             self._chunk,
             self._point.rows,
@@ -174,7 +190,8 @@ class FastCut:
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         rows = self._point.rows
-        shape = (len(rows), 2)
+        # Arm by arm in memory: what is computed from them goes in vectors.
+        shape = (2, len(rows))
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
         known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
@@ -182,7 +199,7 @@ class FastCut:
             counting.binary_readouts(rows, self._point.tick, *known)
         else:
             counting.continuous_readouts(rows, self._point.tick, *known)
-        return Moments(n, mean, squares)
+        return Moments(n.T, mean.T, squares.T)
 
     def _here(self) -> tuple[Ints, Ints]:
         """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""
@@ -208,9 +225,9 @@ class FastCut:
             value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
             event = (over & (_of(outcome.event_at, rows) == ended))[here]
         else:
-            value = np.broadcast_to(_of(outcome.value, rows), shape)[here].astype(np.float64)
+            value = outcome.value(rows)[here].astype(np.float64)
             event = np.zeros(len(value), dtype=bool)
-        strata, _ = self._chunk.patients.strata(test.strata)
+        strata, _ = self._chunk.patients.analysis_strata(test)
         covariates = self._chunk.patients.adjusted_for(test)
         return PatientRows(
             np.concatenate([[0], np.cumsum(np.bincount(here[0], minlength=len(rows)))]).astype(np.int64),

@@ -206,10 +206,18 @@ class Patients:
 
     def block_strata(self) -> tuple[Ints, int]:
         """Return the stratum whose blocks each patient is allocated in, and the number of strata, sites included."""
-        design, sites = self._plan.allocation, self._plan.world.sites
-        strata, count = self.allocation_strata(design.strata)
-        if not design.by_site:
-            return strata, count
+        design = self._plan.allocation
+        found = self.allocation_strata(design.strata)
+        return self._within_sites(*found) if design.by_site else found
+
+    def analysis_strata(self, test: TestPlan) -> tuple[Ints, int]:
+        """Return the stratum of each patient in a test's analysis, and the number of strata, sites included."""
+        found = self.strata(test.strata)
+        return self._within_sites(*found) if test.by_site else found
+
+    def _within_sites(self, strata: Ints, count: int) -> tuple[Ints, int]:
+        """Return strata within each site."""
+        sites = self._plan.world.sites
         assert sites is not None
         return strata + (self.keys >> SITE_BITS) * count, sites.count * count
 

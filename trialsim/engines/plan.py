@@ -245,6 +245,12 @@ class Plan:
         return next((e for e in order if self.world.outcomes[e].kind != "survival"), -1)
 
 
+def _with_and_without_site(strata: tuple[str, ...], with_sites: bool) -> tuple[tuple[str, ...], bool]:
+    """Return the covariates that make strata, and whether the patients' sites do, too."""
+    by_site = with_sites and SITE in strata
+    return tuple(name for name in strata if not (by_site and name == SITE)), by_site
+
+
 def build_strata(source: PatientSource, names: tuple[str, ...]) -> Strata:
     """Return the strata that covariates make: levels of categorical ones, distinct values of a real table's others."""
     columns = tuple(source.columns.index(name) for name in names)
@@ -313,7 +319,7 @@ def build_plan(
                 efficacy,
                 futility,
                 test.alpha,
-                hypothesis.strata,
+                *_with_and_without_site(hypothesis.strata, world.sites is not None),
                 hypothesis.follow_up or scenario.horizon,
                 hypothesis.strategy,
                 to_ticks(hypothesis.window or 0.0, grid),
@@ -360,12 +366,12 @@ def build_plan(
         "biased_coin": rules.BIASED_COIN,
     }
     # Where there are sites, no covariate of a stratum has that name.
-    by_site = world.sites is not None and SITE in rule.strata
+    strata, by_site = _with_and_without_site(rule.strata, world.sites is not None)
     allocation = AllocationPlan(
         codes.get(rule.kind, rules.BLOCKS),
         ratio,
         ratio * blocks,
-        tuple(name for name in rule.strata if not (by_site and name == SITE)),
+        strata,
         build_balance(rule, ratio),
         by_site,
     )

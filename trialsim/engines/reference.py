@@ -14,7 +14,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
+from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop, TestPlan
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
@@ -640,6 +640,8 @@ class ReferenceTrial:
         """Return the event log, in the order in which it was written."""
         return self.rows
 
-    def stratum(self, patient: int, names: tuple[str, ...]) -> int:
-        """Return the stratum of a patient in the strata of an analysis."""
-        return int(self.plan.strata(names).of(self.patients[patient].record[None, :])[0])
+    def stratum(self, patient: int, test: TestPlan) -> int:
+        """Return the stratum of a patient in a test's analysis."""
+        strata, who = self.plan.strata(test.strata), self.patients[patient]
+        within = int(strata.of(who.record[None, :])[0]) if strata.count > 1 else 0
+        return within + (who.key >> SITE_BITS) * strata.count if test.by_site else within

@@ -32,9 +32,11 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-_TASK = 16384
+_TASK = 32768
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
+_TASKS_A_WORKER = 32
+_FEWEST = 32
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
-    return max(4, min(_TASK, (1 << (18 if survival else 23)) // plan.n))
+    if all(law.kind == "binary" for law in world.outcomes):
+        return max(4, min(_TASK, (1 << 24) // plan.n))  # bits
+    return max(4, min(_TASK // 2, (1 << (18 if survival else 23)) // plan.n))
 
 
 def _keep_freed_memory() -> None:
@@ -152,6 +156,16 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     """Run one task in a worker process."""
     assert _workshop is not None
     return _workshop.run(design, truth, first, last)
+
+
+def _task_size(total: int, engine: str, workers: int) -> int:
+    """Return how many trials to run in one go: few enough that no worker waits long for the last ones of another."""
+    most = _TASK if engine == "fast" else 16
+    if workers == 1:
+        return most
+    enough = -(-total // (_TASKS_A_WORKER * workers))
+    fewest = min(_FEWEST, -(-total // (4 * workers)))
+    return min(most, max(enough, fewest))
 
 
 def _tasks(
@@ -222,9 +236,7 @@ def run(
         if scenario.designs[design].decisions:
             quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
-    size = _TASK if engine == "fast" else 16
-    if workers > 1:
-        size = max(1, min(size, -(-total // (4 * workers))))
+    size = _task_size(total, engine, workers)
     if progress is not None:
         progress(0, total)
     for (design, truth, first, last), columns in _results(

@@ -38,3 +38,12 @@ def binary_moments(n, successes):  # type: ignore[no-untyped-def]
         return 0.0, 0.0
     mean = successes / n
     return mean, successes * (1.0 - mean)
+
+
+@kernel
+def fill_binary_moments(n, squares, mean):  # type: ignore[no-untyped-def]
+    """Fill :func:`binary_moments` of many groups, in vectors; ``squares`` holds their successes at first."""
+    for k in range(len(n)):
+        successes = squares[k]
+        mean[k] = successes / float(max(n[k], 1))
+        squares[k] = successes * (1.0 - mean[k])
