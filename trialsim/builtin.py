@@ -29,6 +29,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "cochran_mantel_haenszel": "trialsim.analyses.cochran_mantel_haenszel:CochranMantelHaenszel",
         "logistic": "trialsim.analyses.logistic:Logistic",
         "rerandomised_proportions": "trialsim.analyses.rerandomisation:RerandomisedProportions",
+        "beta_binomial": "trialsim.analyses.beta_binomial:BetaBinomial",
     },
     "posteriors": {
         "beta_binomial": "trialsim.analyses.bayesian.beta_binomial:BetaBinomial",
@@ -50,12 +51,14 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "group_sequential": "trialsim.designs.sequential_design:GroupSequential",
         "multi_arm_multi_stage": "trialsim.designs.multi_arm_multi_stage:MultiArmMultiStage",
         "sample_size_reestimation": "trialsim.designs.reestimation_design:SampleSizeReestimation",
+        "bayesian": "trialsim.designs.bayesian:Bayesian",
     },
     "policies": {
         "stopping.bounds": "trialsim.policies.bounds:Bounds",
         "stopping.drop_arms": "trialsim.policies.drop_arms:DropArms",
         "randomisation.by_design": "trialsim.policies.by_design:ByDesign",
         "randomisation.rosenberger": "trialsim.policies.rosenberger:Rosenberger",
+        "randomisation.thompson": "trialsim.policies.thompson:Thompson",
         "recruitment.first_come_first_served": "trialsim.policies.traditional:FirstComeFirstServed",
         "recruitment.random": "trialsim.policies.ranking:Random",
         "recruitment.by_covariate": "trialsim.policies.ranking:ByCovariate",

@@ -131,6 +131,8 @@ class Stop(enum.IntEnum):
     FINAL = 3
     HORIZON = 4
     POLICY = 5
+    SUPERIORITY = 6
+    EQUIVALENCE = 7
 
 
 @dataclass(frozen=True)
@@ -356,6 +358,8 @@ class LookView:
     own_z, lost
         Where tests are closed under intersections (``z`` is then the statistic that holds familywise): the combined
         statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
+    seen
+        Outcomes of each test's endpoint, for policies that ask for them.
     """
 
     replicate: Ints
@@ -378,6 +382,26 @@ class LookView:
     arm_readouts: Ints
     own_z: Floats | None = None
     lost: Bools | None = None
+    seen: OutcomesSeen | None = None
+
+
+@dataclass(frozen=True)
+class OutcomesSeen:
+    """Outcomes of each test's endpoint that are visible at a look, ``[replicate, test, arm]``.
+
+    Parameters
+    ----------
+    readouts
+        Patients read out.
+    total
+        Sum of their read-outs: the successes when binary.
+    pending
+        Patients enrolled, not lost, and not read out yet.
+    """
+
+    readouts: Ints
+    total: Floats
+    pending: Ints
 
 
 @dataclass(frozen=True)
@@ -398,6 +422,10 @@ class AllocationView:
         Arms open to allocation, ``[replicate, arm]``.
     ratio
         The design's own allocation ratio, ``[arm]``.
+    lower_is_better
+        Whether low rates of that endpoint are a benefit.
+    n_max
+        Patients to be enrolled at most.
     """
 
     replicate: Ints
@@ -408,6 +436,8 @@ class AllocationView:
     arm_total: Floats
     open_arms: Bools
     ratio: Ints
+    lower_is_better: bool = False
+    n_max: int = 0
 
 
 @dataclass(frozen=True)
@@ -429,6 +459,12 @@ class Decision:
     further_readouts
         How many read-outs more (or fewer) all later looks wait for than was planned at first, ``[replicate]``; enrolment
         goes on or closes accordingly.
+    close_enrolment
+        Whether nobody more is enrolled and the last look comes next, ``[replicate]``.
+    trace
+        Probabilities that were weighed, named by the policy's ``quantities``, ``[replicate, quantity]``.
+    rule
+        Number of the rule that decided, from 1; 0 for none, ``[replicate]``.
     """
 
     stop: Bools | None = None
@@ -438,6 +474,9 @@ class Decision:
     open_arms: Bools | None = None
     weights: Floats | None = None
     further_readouts: Ints | None = None
+    close_enrolment: Bools | None = None
+    trace: Floats | None = None
+    rule: NDArray[np.int16] | None = None
 
     def canonical(self) -> Decision:
         """Return the decision with its weights scaled to sum to one and rounded to the grid."""

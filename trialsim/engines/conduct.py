@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, LookView, Memory, Status
+from trialsim.contracts import (
+    AllocationView,
+    Bools,
+    Decision,
+    Floats,
+    Ints,
+    LookView,
+    Memory,
+    OutcomesSeen,
+    Status,
+)
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
@@ -231,6 +241,18 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         arm_readouts=record.counts.readouts,
         own_z=record.own_z,
         lost=record.lost,
+        seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
+    )
+
+
+def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
+    """Return the outcomes of each test's endpoint that are visible at a point."""
+    endpoints = [test.endpoint for test in chunk.plan.tests]
+    found = {endpoint: chunk.seen(point, endpoint) for endpoint in dict.fromkeys(endpoints)}
+    return OutcomesSeen(
+        np.stack([found[endpoint][0] for endpoint in endpoints], axis=1),
+        np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
+        np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
     )
 
 
@@ -246,6 +268,8 @@ def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: B
         arm_total=total,
         open_arms=open_arms,
         ratio=chunk.plan.allocation.ratio,
+        lower_is_better=chunk.plan.response_lower_is_better,
+        n_max=chunk.plan.n,
     )
 
 

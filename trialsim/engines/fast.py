@@ -63,6 +63,8 @@ class FastChunk:
         size, arms = len(replicates), len(plan.arms)
         self._all = np.arange(size)
         self.patients = Patients(plan, prepared, replicates)
+        if plan.may_close_early:
+            self.patients.part_entries(size)
         self.entry = self.patients.entry
         n = self.patients.width
         self._sizes = None if plan.resizing is None else FastSizes(self)
@@ -203,7 +205,14 @@ class FastChunk:
             return self._previous_cut[rows] + trigger.ticks
         if trigger.kind == "enrolled":
             entry = np.broadcast_to(self.entry, (len(self.replicates), self.patients.width))
-            return np.asarray(entry[rows, trigger.count - 1])
+            dates = np.asarray(entry[rows, trigger.count - 1])
+            never = dates >= NEVER if self.plan.may_close_early else np.zeros(1, dtype=bool)
+            if never.any():
+                # Of a trial whose enrolment has been closed: when everybody has been read out.
+                last = np.empty(int(never.sum()), dtype=np.int64)
+                counting.last_activity(rows[never], self.entry, self._complete, self._dropout, last)
+                dates[never] = last
+            return dates
         outcome = self._outcomes[trigger.endpoint]
         times = outcome.reported_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
@@ -371,6 +380,9 @@ class FastChunk:
             changed = self._take_over(going, _part(decision, on))
             if changed.any():
                 self._allocate_anew(going[changed], ticks[changed])
+        if decision.close_enrolment is not None and decision.close_enrolment.any():
+            closing = decision.close_enrolment.take(on)
+            self._close_enrolment(going[closing], ticks[closing])
         self._find_looks(going)
 
     def _take_over(self, going: Ints, decision: Decision) -> Bools:
@@ -390,14 +402,31 @@ class FastChunk:
             changed |= given
         return changed
 
-    def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
-        """Lay out anew whoever enters after these times."""
+    def _close_enrolment(self, rows: Ints, ticks: Ints) -> None:
+        """Let nobody more come from now on in some trials, whose last look is next."""
+        first = self._next_patient(rows, ticks)
+        for r in rows:
+            self.entry[r, first[r] :] = NEVER
+        self.patients.entries_changed()
+        self._look[rows] = len(self.plan.looks) - 1
+        self._review_at[rows] = NEVER
+        left = rows[first[rows] < self.patients.width]
+        if len(left):
+            self._lay_out(left, first)
+
+    def _next_patient(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return who comes first after these times, of those rows, ``[replicate]``."""
         first = np.zeros(len(self.replicates), dtype=np.int64)
         if len(self.entry) == 1:
             first[rows] = np.searchsorted(self.entry[0], ticks, side="right")
         else:
             for r, tick in zip(rows, ticks, strict=True):
                 first[r] = np.searchsorted(self.entry[r], tick, side="right")
+        return first
+
+    def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
+        """Lay out anew whoever enters after these times."""
+        first = self._next_patient(rows, ticks)
         rows = rows[first[rows] < self.patients.width]
         if len(rows):
             self._lay_out(rows, first)
@@ -485,10 +514,19 @@ class FastChunk:
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
             counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
-            counting.totals_by_arm(
-                point.rows, point.tick, outcome.readout_at, outcome.value(), self.arm, total
-            )
+            outcome.totals_by_arm(point, self.arm, total)
         return n, total
+
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        shape, outcome = (len(point.rows), len(self.plan.arms)), self._outcomes[endpoint]
+        n, total, pending = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape, dtype=np.int64)
+        counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+        outcome.totals_by_arm(point, self.arm, total)
+        counting.pending_by_arm(
+            point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending
+        )
+        return n, total, pending
 
     def ends(self) -> Ends:
         """Return how every trial ended."""

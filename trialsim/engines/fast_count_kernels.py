@@ -421,6 +421,21 @@ def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
 
 
 @kernel
+def responses_by_arm(chosen, cut, readout_at, outcome, arm, out):
+    """Fill the number of responses of each arm by the cut, ``[k, arm]``, of outcomes that are bits, 64 in a word."""
+    n = readout_at.shape[1]
+    out[:] = 0.0
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = readout_at[row_of(readout_at, r)]
+        g = arm[row_of(arm, r)]
+        bits = outcome[r]
+        for i in range(n):
+            responded = (bits[i // 64] >> np.uint64(i % 64)) & np.uint64(1)
+            out[k, g[i]] += np.float64(responded if t[i] <= cut[k] else np.uint64(0))
+
+
+@kernel
 def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
     """Fill how many patients were lost by the cut in each arm, ``[k, arm]``, while they still had something to give."""
     n = arm.shape[1]
@@ -434,6 +449,22 @@ def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
         for i in range(n):
             lost[i] = (e[i] + d[i] <= limit) & (d[i] < c[i])
         _count_in_arms(lost, arm[row_of(arm, r)], out[k])
+
+
+@kernel
+def pending_by_arm(chosen, cut, entry, readout_at, dropout, arm, out):
+    """Fill how many patients in each arm have entered by the cut and are neither read out nor lost, ``[k, arm]``."""
+    n = arm.shape[1]
+    waiting = np.empty(n, np.int8)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        t = readout_at[row_of(readout_at, r)]
+        d = dropout[row_of(dropout, r)]
+        limit = cut[k]
+        for i in range(n):
+            waiting[i] = (e[i] <= limit) & (t[i] > limit) & ((t[i] < NEVER) | (e[i] + d[i] > limit))
+        _count_in_arms(waiting, arm[row_of(arm, r)], out[k])
 
 
 @kernel

@@ -152,6 +152,9 @@ def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:
         if decision.weights is not None and not np.isnan(decision.weights[k, 0]):
             for arm, weight in enumerate(decision.weights[k]):
                 add(tick, Kind.WEIGHT, arm, 0, float(weight), Kind.DECISION, number)
+        come = int(np.searchsorted(entry, tick, side="right"))
+        if decision.close_enrolment is not None and decision.close_enrolment[k] and come < chunk.plan.n:
+            add(tick, Kind.ENROLMENT_CLOSED, 0, 0, float(come), Kind.DECISION, number)
 
     for kind, record in chunk.history:
         place = np.flatnonzero(record[0] == row)

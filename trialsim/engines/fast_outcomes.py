@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -52,6 +52,14 @@ class Outcome:
             return self.values[rows]
         octets = self.values[rows].view(np.uint8)
         return np.unpackbits(octets, axis=1, count=self.readout_at.shape[1], bitorder="little").view(np.int8)
+
+    def totals_by_arm(self, point: Point, arm: NDArray[np.int8], out: Floats) -> None:
+        """Fill the sum of the read-outs of each arm at a point, ``[k, arm]``."""
+        known = (point.rows, point.tick, self.readout_at, self.values, arm, out)
+        if self.law.kind == "binary":
+            counting.responses_by_arm(*known)
+        else:
+            counting.totals_by_arm(*known)
 
     def put(self, rows: Ints | list[int] | slice, value: NDArray[Any]) -> None:
         """Put read-outs of some replicates, ``[replicate, patient]``, in the place of those that are there."""

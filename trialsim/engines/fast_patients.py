@@ -176,6 +176,16 @@ class Patients:
                 moved = law.parameters(records, entry.ravel() / TICKS_PER_DAY, effects)
                 self.parameters[index] = (moved, self._every(size))
 
+    def part_entries(self, size: int) -> None:
+        """Give each replicate entry times of its own, which a decision may then end."""
+        if len(self.entry) < size:
+            self.entry = np.repeat(self.entry, size, axis=0)
+        self._entry_index = None
+
+    def entries_changed(self) -> None:
+        """Note that entry times have changed."""
+        self._entry_index = None
+
     def _entries(self, replicates: Ints) -> Ints:
         """Return entry times that differ between replicates."""
         plan = self._plan

@@ -218,6 +218,16 @@ class Plan:
         both_ways = any(test.treatment == 0 for test in self.tests)
         return self.randomisation.adaptive or len(self.arms) > 2 or both_ways
 
+    @property
+    def may_close_early(self) -> bool:
+        """Whether a decision may end enrolment before all patients have come."""
+        return bool(getattr(self.stopping, "closes_enrolment", False))
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Names of the probabilities that the stopping policy weighs, in the order of its trace."""
+        return tuple(getattr(self.stopping, "quantities", ()))
+
     @cached_property
     def test_arms(self) -> Ints:
         """Treatment and control of each test, ``[test, 2]``."""
@@ -250,6 +260,12 @@ class Plan:
     def planned_enrolment(self) -> NDArray[np.float64]:
         """Patients that a plan would expect by those times, ``[group of sites, date]``; see :func:`planned_enrolment`."""
         return planned_enrolment(self.world, self.enrolment_dates / float(TICKS_PER_DAY))
+
+    @cached_property
+    def response_lower_is_better(self) -> bool:
+        """Whether low read-outs of that endpoint are a benefit, as the first test of it says."""
+        own = [test for test in self.tests if test.endpoint == self.response_endpoint]
+        return bool(own) and own[0].lower_is_better
 
     @cached_property
     def response_endpoint(self) -> int:
@@ -318,7 +334,7 @@ def build_plan(
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
-        treatment, control = hypothesis.arms
+        treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
@@ -396,8 +412,11 @@ def build_plan(
         slot: registry.get("policies", f"{slot}.{name}")(**parameters)
         for slot, (name, parameters) in chosen.policies.items()
     }
-    if hasattr(kind, "stopping"):
-        policies["stopping"] = kind.stopping(world_scenario, design)
+    stopping = policies["stopping"]
+    if chosen.kind == "bayesian":
+        stopping = kind.stopping(chosen, tests, allocation)
+    elif hasattr(kind, "stopping"):
+        stopping = kind.stopping(world_scenario, design)
     return Plan(
         scenario.name,
         design,
@@ -409,7 +428,7 @@ def build_plan(
         looks,
         allocation,
         reviews,
-        policies["stopping"],
+        stopping,
         policies["randomisation"],
         prepared(world, policies["recruitment"]),
         max(to_ticks(scenario.horizon, grid), grid),

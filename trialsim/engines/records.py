@@ -21,7 +21,16 @@ from trialsim.engines.size_records import conditional_power_at, final_size, size
 from trialsim.timegrid import TICKS_PER_DAY
 
 Columns = dict[str, NDArray[Any]]
-STOP_REASONS = ("continue", "efficacy", "futility", "final", "horizon", "policy")
+STOP_REASONS = (
+    "continue",
+    "efficacy",
+    "futility",
+    "final",
+    "horizon",
+    "policy",
+    "superiority",
+    "equivalence",
+)
 _NOT_ANALYSED = int(Status.NOT_ANALYSED)
 STATUSES = tuple(status.name.lower() for status in Status)
 assert len(STOP_REASONS) == len(Stop)
@@ -182,6 +191,24 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     return found_columns
 
 
+def _decision_columns(result: ChunkResult, looks: _Looks | None, names: tuple[str, ...]) -> Columns:
+    """Return a row a look of a design with decision rules: what was weighed, and which rule decided."""
+    if looks is None:
+        empty: Columns = {"replicate": np.zeros(0, dtype=np.int64), "look": np.zeros(0, dtype=np.int16)}
+        empty |= {"rule": np.zeros(0, dtype=np.int16), "carried_out": np.zeros(0, dtype=bool)}
+        return empty | {f"probability:{name}": np.zeros(0) for name in names}
+    trace = looks.every(lambda look: np.asarray(look.decision.trace))
+    columns: Columns = {
+        "replicate": result.chunk.replicates.take(looks.rows),
+        "look": (looks.number + 1).astype(np.int16),
+        "rule": looks.every(lambda look: np.asarray(look.decision.rule)),
+        "carried_out": looks.every(lambda look: look.carried_out),
+    }
+    return columns | {
+        f"probability:{name}": np.ascontiguousarray(trace[:, q]) for q, name in enumerate(names)
+    }
+
+
 def _later(times: Ints, lags: Sequence[int], number: Ints) -> Ints:
     """Return times plus the lag of each look; the very same array where no look has one."""
     return times + np.array(lags, dtype=np.int64).take(number) if any(lags) else times
@@ -223,6 +250,8 @@ def columns_of(result: ChunkResult) -> dict[str, Columns]:
         "looks": _look_columns(result, looks),
         "arms": arm_columns(result, counts),
     }
+    if plan_quantities := result.chunk.plan.quantities:
+        tables["decisions"] = _decision_columns(result, looks, plan_quantities)
     if (tallies := result.tallies) is not None:
         tables |= recruitment_tables(result.chunk.plan, result.chunk.replicates, tallies)
         tables["enrolment"] = enrolment_columns(result.chunk)
@@ -254,7 +283,9 @@ def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
     )
 
 
-def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) -> dict[str, pa.Table]:
+def to_arrow(
+    tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...], quantities: tuple[str, ...] = ()
+) -> dict[str, pa.Table]:
     """Return columns as Arrow tables with names for codes.
 
     Parameters
@@ -265,6 +296,8 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
         The plan they come from.
     tests
         All hypotheses that any design of the run tests; those that this one does not test are empty.
+    quantities
+        All probabilities that the decision rules of any design of the run weigh.
     """
     vocabulary = {
         "hypothesis": tuple(test.name for test in plan.tests),
@@ -289,6 +322,10 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
                 out[name] = _words(values, vocabulary[name])
             else:
                 out[name] = pa.array(values)
+        for name in quantities if table == "decisions" else ():
+            # Every design's table has the same columns, in the same order.
+            column = out.pop(f"probability:{name}", None)
+            out[f"probability:{name}"] = pa.array(np.full(size, np.nan)) if column is None else column
         if table == "trials":
             out = _with_all_tests(out, tests, size)
         found[table] = pa.table(out)

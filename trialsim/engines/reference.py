@@ -100,6 +100,8 @@ class ReferenceTrial:
         self.pending = [0] * len(world.outcomes)
         self._following = 0
         self._exhausted: int | None = None
+        self._last_left = 0
+        self._ended_early = False
         self._look = 0
         self._ready = plan.grid
         self._previous_cut = 0
@@ -150,6 +152,8 @@ class ReferenceTrial:
             if self._open_since:
                 days = np.array([came / TICKS_PER_DAY])
                 own = [law.parameters(records[i : i + 1], days)[0] for law in plan.world.laws]
+            if self._ended_early:
+                return
             self._take_in(i, int(strata[i]), records[i], own)
 
     def randomise(self, key: int, record: Floats) -> None:
@@ -353,16 +357,22 @@ class ReferenceTrial:
     def patient_leaves(self) -> None:
         """Count a patient out; after the last one no count can grow but by reports on their way."""
         self._following -= 1
+        self._last_left = int(self.clock.now)
         self.consider_exhaustion()
 
     def consider_exhaustion(self) -> None:
         """Note the instant at which nobody is followed and nobody more will come, if this is one."""
-        complete = self._closed is not None if self.recruitment is None else self.recruitment.exhausted
+        complete = self.enrolment_over if self.recruitment is None else self.recruitment.exhausted
         if self._following == 0 and complete:
-            now = int(self.clock.now)
+            now = self._last_left if self._ended_early else int(self.clock.now)
             self._exhausted = now
             for law in self.plan.world.outcomes:
                 self._wake(now + (law.readout_ticks if law.kind == "survival" else 0))
+
+    @property
+    def enrolment_over(self) -> bool:
+        """Whether all patients have come, or a decision has ended enrolment."""
+        return self._ended_early or self._closed is not None
 
     # ---- looks ----------------------------------------------------------------------------------------------------
 
@@ -399,7 +409,7 @@ class ReferenceTrial:
         if trigger.kind == "gap":
             return now >= self._previous_cut + trigger.ticks
         if trigger.kind == "enrolled":
-            return len(self.patients) >= trigger.count
+            return len(self.patients) >= trigger.count or (self._ended_early and self._exhausted is not None)
         law = self.plan.world.outcomes[trigger.endpoint]
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
         arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
@@ -432,7 +442,7 @@ class ReferenceTrial:
 
     def _come_to_review(self, _: simpy.Event) -> None:
         """Stop the clock for the randomisation policy, unless enrolment is complete."""
-        if len(self.patients) < self.plan.n:
+        if not self.enrolment_over:
             self._point = Point(
                 "review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)])
             )
@@ -441,7 +451,7 @@ class ReferenceTrial:
     def _calendar_reviews(self, step: int) -> Process:
         """Come to a review at every step of the calendar while enrolment is open."""
         number = 0
-        while len(self.patients) < self.plan.n:
+        while not self.enrolment_over:
             yield self.clock.at((number + 1) * step, Kind.REVIEW, number)
             self._come_to_review(self._ask)
             number += 1
@@ -516,6 +526,8 @@ class ReferenceTrial:
             self._reweight(decision.weights[0])
         if decision.further_readouts is not None:
             self._resize(int(decision.further_readouts[0]))
+        if decision.close_enrolment is not None and decision.close_enrolment[0]:
+            self._close_enrolment()
         self._look += 1
         self._ready = int(self.clock.now) + self.plan.grid
         self._await_look()
@@ -540,6 +552,14 @@ class ReferenceTrial:
             self._closed = now
             self.write(Kind.ENROLMENT_CLOSED, 0, 0, enrolled)
             self.consider_exhaustion()
+
+    def _close_enrolment(self) -> None:
+        """Let nobody more come; the last look is next, once everybody has been read out."""
+        if not self.enrolment_over:
+            self._ended_early = True
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, len(self.patients))
+        self._look = len(self.plan.looks) - 2
+        self.consider_exhaustion()
 
     def _reweight(self, weights: Floats) -> None:
         """Allocate by these weights from now on."""
@@ -591,6 +611,18 @@ class ReferenceTrial:
                 n[0, p.arm] += 1
                 total[0, p.arm] += p.outcome[e]
         return n, total
+
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm."""
+        tick, shape = int(point.tick[0]), (1, len(self.plan.arms))
+        n, total, pending = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+        for p in self.patients:
+            if endpoint in p.readout and p.readout[endpoint] <= tick:
+                n[0, p.arm] += 1
+                total[0, p.arm] += p.outcome[endpoint]
+            elif p.lost is None and p.ended is None:
+                pending[0, p.arm] += 1
+        return n, total, pending
 
     def ends(self) -> Ends:
         """Return how the trial ended."""

@@ -226,11 +226,15 @@ def run(
     """
     _check(replicates, seed, engine, workers, chunk)
     job = Job(scenario, seed, engine, chunk, grid)
+    quantities: dict[str, None] = {}
     chosen_designs = scenario.select_designs(names_given("designs", designs))
     chosen_truths = scenario.select_truths(names_given("truths", truths))
     cells = [(design, truth) for design in chosen_designs for truth in chosen_truths]
     tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
     home = _Workshop(job)
+    for design in chosen_designs:
+        if scenario.designs[design].decisions:
+            quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
     size = _task_size(total, engine, workers)
     if progress is not None:
@@ -238,7 +242,7 @@ def run(
     for (design, truth, first, last), columns in _results(
         job, home, list(_tasks(cells, replicates, size)), workers
     ):
-        sink(to_arrow(columns, home.engine(design, truth).plan, tests))
+        sink(to_arrow(columns, home.engine(design, truth).plan, tests, tuple(quantities)))
         done += last - first
         if progress is not None:
             progress(done, total)
@@ -338,7 +342,7 @@ def _best_arm(plan: Plan) -> str:
     values = [0.0] + [benefit(plan, test, a, 0) for a in range(1, len(plan.arms))]
     best, near = max(values), _smallest(plan, plan.primary)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
-    return holders[0] if len(holders) == 1 else ""
+    return holders[0] if len(holders) == 1 < len(plan.arms) else ""
 
 
 def chunk_of(

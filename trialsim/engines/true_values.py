@@ -49,6 +49,10 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
         outcomes.
     """
     estimand, pair = estimand_of(test), (treatment, control)
+    if test.options.get("rate") is not None:
+        return plan.world.mean_responses(test.endpoint, (treatment, treatment))[0] - float(
+            test.options["rate"]
+        )
     if estimand == "weighted_log_hazard_ratio":
         return math.nan
     if estimand in _GROWING:

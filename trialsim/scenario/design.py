@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from trialsim.scenario.decisions import MOST_RULES, DecisionRule
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
 from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, Selection
@@ -30,7 +31,7 @@ from trialsim.scenario.values import (
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
-KINDS = ("fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation")
+KINDS = ("fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation", "bayesian")
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
 NO_BOUND = float("inf")
@@ -176,11 +177,12 @@ class Allocation(Model):
 
 
 class Test(Model):
-    """The one-sided level at which a hypothesis is tested."""
+    """The one-sided level at which a hypothesis is tested; in a Bayesian design, what success at the last look takes."""
 
     __test__ = False
 
     alpha: Alpha
+    posterior: Annotated[float, NumberAtom(above=0, most=1)] | None = None
 
 
 _ZValue = NumberAtom(least=-100, most=100)
@@ -270,16 +272,17 @@ class Design(Model):
     model_config = ConfigDict(json_schema_extra=_size_may_be_solved)
 
     kind: Annotated[
-        Literal["fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation"],
+        Literal["fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation", "bayesian"],
         WordAtom(KINDS),
     ]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
-    arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)] = ()
+    arms: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] = ()
     allocation: Allocation
     looks: Annotated[tuple[Look, ...], Field(min_length=1, max_length=MOST_LOOKS), ListOrNumber()]
     events: Count | None = None
     information: Information | None = None
     tests: Annotated[dict[Name, Test], Field(min_length=1, max_length=50)]
+    decisions: Annotated[tuple[DecisionRule, ...], Field(max_length=MOST_RULES)] | None = None
     bounds: _WrittenBounds | None = None
     efficacy: Annotated[Family, FamilyAtom(EFFICACY)] | None = None
     futility: Annotated[Family, FamilyAtom(FUTILITY)] | None = None

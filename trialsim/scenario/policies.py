@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.values import (
     Finite,
+    Flag,
     Label,
     Model,
     NumberAtom,
@@ -132,6 +133,17 @@ class HumanInTheLoop(Model):
         return self
 
 
+class Thompson(Model):
+    """Allocate by a power of the probability that each arm is the best."""
+
+    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
+    tempered: Flag = False
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
+    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
+    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+
+
 class Slot(Model):
     """One slot: a policy's name alone, or the name with parameters.
 
@@ -237,6 +249,7 @@ class Randomisation(Slot):
 
     by_design: Parameterless | None = None
     rosenberger: Parameterless | None = None
+    thompson: Thompson | None = None
 
 
 class Monitoring(Slot):

@@ -9,6 +9,7 @@ from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
 from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
 from trialsim.scenario.rules_balance import balance_findings
+from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
@@ -18,6 +19,9 @@ from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
+
+LEARNING = ("rosenberger", "thompson")
+"""Randomisation policies that learn from response rates."""
 
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
@@ -30,6 +34,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _allocation(at, design, parts)
         yield from look_findings(at, design, parts)
         yield from _tests(at, design, parts)
+        yield from decision_findings(at, design, parts)
         yield from _bounds(at, design)
         yield from multi_arm_findings(at, design, parts)
         yield from _policies(at, design, parts)
@@ -44,7 +49,8 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
         for place, arm in enumerate(hypothesis.arms):
             if arm not in arms:
                 yield (*at, "arms", place), unknown("the arm", arm, arms)
-    if hypothesis.arms[0] == hypothesis.arms[1]:
+    yield from single_arm_findings(at, hypothesis)
+    if len(hypothesis.arms) == 2 and hypothesis.arms[0] == hypothesis.arms[1]:
         yield (*at, "arms"), f"'{hypothesis.arms[0]}' is compared with itself; name two different arms"
     if hypothesis.endpoint not in parts.endpoint_names:
         yield (*at, "endpoint"), unknown("the endpoint", hypothesis.endpoint, parts.endpoint_names)
@@ -119,6 +125,8 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
 
 def _bounds(at: Place, design: Design) -> Iterator[Finding]:
     """Yield bounds that are missing, superfluous, of the wrong number, or that contradict each other."""
+    if design.kind == "bayesian":
+        return
     where = (*at, "bounds")
     yield from family_findings(at, design)
     if design.kind == "fixed":
@@ -189,14 +197,14 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
                 f"{parameters['keep']} kept of {experimental} experimental arms drops none",
             )
     yield from _recruitment(at, design, parts)
-    if design.policies["randomisation"][0] == "rosenberger":
+    learning = design.policies["randomisation"][0]
+    if learning in LEARNING:
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
         readable = known and len(parts.world.endpoints) == len(parts.endpoint_names)
         if readable and "binary" not in kinds:
-            sentence = (
-                "rosenberger learns from success rates; the design tests no hypothesis on a binary endpoint"
-            )
+            sentence = f"{learning} learns from success rates; "
+            sentence += "the design tests no hypothesis on a binary endpoint"
             yield (*at, "policies", "randomisation"), sentence
 
 
