@@ -125,6 +125,10 @@ def test_what_cannot_be_had_is_a_status() -> None:
     found = registry.get("posteriors", "cox_laplace")().posterior(few, True, {})
     assert found.status.tolist() == [Status.OUTSIDE_RANGE] * 2
     assert "not found small there" in Status.OUTSIDE_RANGE.sentence
+    rng = np.random.default_rng(1)
+    for covariates, status in ((2, Status.OK), (3, Status.OUTSIDE_RANGE)):
+        some = cut_of(np.arange(50) % 2, np.arange(50) % 3 == 0, covariates=rng.normal(size=(50, covariates)))
+        assert registry.get("posteriors", "logistic_laplace")().posterior(some, True, {}).status[0] == status
     nobody = cut_of([0, 1], [1.0, 2.0], [0, 0])
     assert (
         registry.get("posteriors", "cox_laplace")().posterior(nobody, True, {}).status[0] == Status.NO_EVENTS
