@@ -122,9 +122,9 @@ def benchmark_command(
 ) -> None:
     """Train every learned ranking, and compare all with the traditional ones in two worlds."""
     from trialsim.cli.running import check_numbers
-    from trialsim.learning.benchmark import FULL, QUICK, benchmark_recruitment
+    from trialsim.learning.benchmark import ATTAINABLE, FULL, QUICK, benchmark_recruitment
     from trialsim.oc.run_writer import json_text
-    from trialsim.report.rankings import draw_rankings
+    from trialsim.report.rankings import draw_rankings, winners
 
     if family != "recruitment":
         raise UsageError(f"there is no benchmark of {family!r}; allowed: recruitment")
@@ -146,6 +146,7 @@ def benchmark_command(
             test = trained.quality["test"]
             typer.echo(f"{result.name}: {kind} at {test['sites']:.0f} unseen sites: AUC {test['auc']:.3f}")
         _print(f"{result.name} world: {effort.replicates} trials each", result.compared)
+        typer.echo(winners(result.compared, ATTAINABLE))
     table = [
         {
             "world": result.name,

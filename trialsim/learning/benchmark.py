@@ -13,6 +13,9 @@ from trialsim.learning.training import Trained, train
 from trialsim.oc.rankings import Compared
 from trialsim.scenario.load import load_scenario
 
+ATTAINABLE = ("as_they_come", "random", "rules", "logistic", "gradient_boosting", "mlp")
+"""Rankings that read nothing but records."""
+
 WORLDS = ("linear", "interactions")
 _HERE = Path(__file__).resolve().parent / "worlds"
 _DESIGN, _TRUTH = "as_they_come", "expected"

@@ -15,7 +15,7 @@ from trialsim.errors import Problem, ScenarioError, UsageError
 from trialsim.learning.screening_log import FIRST_REPLICATE, screening_view
 from trialsim.models.quality import area_under_curve
 from trialsim.oc.in_memory import Collected, collect
-from trialsim.oc.rankings import Compared, Curve, Difference, Estimate
+from trialsim.oc.rankings import Compared, Curve, Difference, Estimate, standard_error
 from trialsim.policies.scores import scores_of
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.rules_rankings import ranking_findings
@@ -79,6 +79,7 @@ def compare_rankings(
                 _difference(name, each, first[name]) for name, each in values[label].items() if name in first
             ),
             _curve(found, label),
+            values[label]["weeks_to_target"],
         )
         for label in labels
     ]
@@ -139,18 +140,13 @@ def _rows(table: Any, label: str) -> pd.DataFrame:
 
 def _estimate(name: str, values: Floats) -> Estimate:
     """Return the mean and its standard error."""
-    return Estimate(name, float(values.mean()), _error(values))
+    return Estimate(name, float(values.mean()), standard_error(values))
 
 
 def _difference(name: str, values: Floats, reference: Floats) -> Difference:
     """Return the mean of the differences in the same replicate, and its standard error."""
     apart = values - reference
-    return Difference(name, float(apart.mean()), _error(apart))
-
-
-def _error(values: Floats) -> float:
-    """Return the Monte Carlo standard error of a mean; NaN of a single trial."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+    return Difference(name, float(apart.mean()), standard_error(apart))
 
 
 def _curve(found: Collected, label: str) -> Curve:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Compared:
         From the first ranking, paired by replicate.
     curve
         Patients over time.
+    weeks
+        Weeks to the target by trial, the same trials for every ranking.
     """
 
     label: str
@@ -57,6 +63,7 @@ class Compared:
     estimates: tuple[Estimate, ...]
     differences: tuple[Difference, ...]
     curve: Curve
+    weeks: NDArray[np.float64]
 
     def estimate(self, name: str) -> Estimate:
         """Return one of the estimates by name."""
@@ -81,3 +88,28 @@ class Compared:
                 for each, apart in zip(self.estimates, self.differences, strict=True)
             },
         }
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """Return the Monte Carlo standard error of a mean; NaN of a single trial."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def fastest(compared: Sequence[Compared], labels: Sequence[str]) -> list[tuple[str, Difference]]:
+    """Return some rankings in the order of their weeks to the target, each with what it takes beyond the fastest.
+
+    Parameters
+    ----------
+    compared
+        All rankings.
+    labels
+        Those that are ordered.
+    """
+    chosen = sorted(
+        (each for each in compared if each.label in labels), key=lambda each: float(each.weeks.mean())
+    )
+    return [
+        (each.label, Difference("weeks_to_target", float(apart.mean()), standard_error(apart)))
+        for each in chosen
+        for apart in [each.weeks - chosen[0].weeks]
+    ]

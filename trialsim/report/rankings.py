@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trialsim.oc.rankings import Compared
+from trialsim.oc.rankings import Compared, fastest
 from trialsim.report.boundaries_picture import PICTURE_STYLE
 from trialsim.report.figures import LINES, PALETTE
 from trialsim.report.numbers import decimals_for, plain
@@ -61,6 +61,21 @@ def eligible_shares(compared: Sequence[Compared]) -> str:
         f"{each.name.removesuffix(' of eligible')} {_with_error(each.value, each.mcse)}" for each in parts
     )
     return f"Shares of the eligible candidates: {said}." if said else ""
+
+
+def winners(compared: Sequence[Compared], labels: Sequence[str]) -> str:
+    """Return the sentence on who is fastest of some rankings, and by how much, paired by trial.
+
+    Parameters
+    ----------
+    compared
+        All rankings.
+    labels
+        Those that can be had: no control that reads what is hidden.
+    """
+    (first, _), *others = fastest(compared, labels)
+    said = ", ".join(f"{label} +{_with_error(apart.value, apart.mcse)}" for label, apart in others)
+    return f"Fastest: {first}. Weeks beyond it, paired by trial: {said}."
 
 
 def draw_rankings(worlds: Mapping[str, Sequence[Compared]], kind: str) -> bytes:
