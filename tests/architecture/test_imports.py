@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "nutpie", "sklearn", "ray")
+HEAVY = (
+    "torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "nutpie", "sklearn", "safetensors", "ray",
+)  # fmt: skip
 
 IMPORT = "import trialsim"
 HELP = "from trialsim.cli.main import main; assert main(['--help']) == 0"
@@ -41,9 +43,11 @@ def _command_names() -> list[str]:
 def test_every_command_is_there() -> None:
     assert _command_names() == [
         "analyse",
+        "benchmark",
         "boundaries",
         "check",
         "compare",
+        "evaluate",
         "explain",
         "init",
         "list",
@@ -53,6 +57,7 @@ def test_every_command_is_there() -> None:
         "samplesize",
         "schema",
         "sweep",
+        "train",
     ]
 
 

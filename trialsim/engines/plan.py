@@ -28,6 +28,7 @@ from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE
+from trialsim.scenario.policies import located_parameters
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
@@ -409,7 +410,7 @@ def build_plan(
         every, size = chosen.reviews
         reviews = (every, int(size) if every == "enrolled" else max(to_ticks(size, grid), grid))
     policies = {
-        slot: registry.get("policies", f"{slot}.{name}")(**parameters)
+        slot: registry.get("policies", f"{slot}.{name}")(**located_parameters(parameters, scenario.folder))
         for slot, (name, parameters) in chosen.policies.items()
     }
     stopping = policies["stopping"]
