@@ -160,6 +160,10 @@ class Plan:
         How the size is re-estimated; None where it is not.
     shows_size
         Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
+    overrunning, shows_overrun
+        Whether data that arrive after a stop are analysed, and whether they are in a design of the scenario.
+    futility_binding
+        Whether futility bounds are counted on.
     """
 
     scenario: str
@@ -179,6 +183,9 @@ class Plan:
     primary: int
     resizing: Resizing | None = None
     shows_size: bool = False
+    overrunning: bool = False
+    shows_overrun: bool = False
+    futility_binding: bool = False
 
     @property
     def n(self) -> int:
@@ -402,4 +409,7 @@ def build_plan(
         if chosen.reestimation is None
         else registry.get("designs", chosen.kind)().resizing(world_scenario, design),
         any(each.reestimation is not None for each in scenario.designs.values()),
+        chosen.overrunning,
+        any(each.overrunning for each in scenario.designs.values()),
+        chosen.futility_binding,
     )

@@ -11,6 +11,7 @@ from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_fin
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
+from trialsim.scenario.rules_overrun import overrun_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
@@ -31,6 +32,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _bounds(at, design)
         yield from _policies(at, design, parts)
         yield from reestimation_findings(at, design, parts)
+        yield from overrun_findings(at, design, parts)
         yield from _accrual(at, design, parts)
 
 
