@@ -40,8 +40,8 @@ MUTATIONS = [
     Mutation(
         "a look waits for one too many",
         "reference",
-        "in arms) >= trigger.count:",
-        "in arms) > trigger.count:",
+        "in arms) >= trigger.count + self._further:",
+        "in arms) > trigger.count + self._further:",
     ),
     Mutation(
         "no_later_than is ignored", "reference", "now >= look.no_later_than or self._met(", "self._met("
@@ -55,7 +55,7 @@ MUTATIONS = [
     Mutation(
         "reviews go on after enrolment",
         "reference",
-        "if len(self.patients) < self.plan.n:\n            self._point",
+        "if len(self.patients) < self.plan.n and not self._ended:\n            self._point",
         "if True:\n            self._point",
     ),
     Mutation(

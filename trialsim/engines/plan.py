@@ -168,6 +168,10 @@ class Plan:
         How the size is re-estimated; None where it is not.
     shows_size
         Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
+    overrunning, shows_overrun
+        Whether data that arrive after a stop are analysed, and whether they are in a design of the scenario.
+    futility_binding
+        Whether futility bounds are counted on.
     """
 
     scenario: str
@@ -188,6 +192,9 @@ class Plan:
     closed: ClosedPlan | None = None
     resizing: Resizing | None = None
     shows_size: bool = False
+    overrunning: bool = False
+    shows_overrun: bool = False
+    futility_binding: bool = False
 
     @property
     def n(self) -> int:
@@ -437,4 +444,7 @@ def build_plan(
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
         None if chosen.reestimation is None else kind.resizing(world_scenario, design),
         any(each.reestimation is not None for each in scenario.designs.values()),
+        chosen.overrunning,
+        any(each.overrunning for each in scenario.designs.values()),
+        chosen.futility_binding,
     )
