@@ -248,8 +248,8 @@ def counts_by_arm(chosen, cut, times, arm, out):
 
 
 @kernel
-def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms, of those later than ``since``.
+def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms.
 
     Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
     is found once for replicates that share times, arms and cut.
@@ -263,7 +263,7 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, m
     alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
     for k in range(len(chosen)):
         r = chosen[k]
-        if k == 0 or not alike or cut[k] != cut[k - 1] or since[k] != since[k - 1]:
+        if k == 0 or not alike or cut[k] != cut[k - 1]:
             t = readout_at[row_of(readout_at, r)]
             g = arm[row_of(arm, r)]
             reach = 0
@@ -271,7 +271,7 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, m
                 count[side] = 0
                 last = -1
                 for i in range(n):
-                    here = (t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == pair[side])
+                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
                     seen[side, i] = here
                     count[side] += np.int64(here)
                     last = i if here else last
@@ -287,8 +287,8 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, m
 
 
 @kernel
-def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, later than ``since``, added in the order of entry."""
+def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, added in the order of entry."""
     n = readout_at.shape[1]
     kept = np.empty(n + 1)
     for k in range(len(chosen)):
@@ -300,7 +300,7 @@ def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, pair, n_ou
             count = 0
             for i in range(n):
                 kept[count] = outcome[r, i]
-                count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
+                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
             n_out[k, side] = count
             mean[k, side], squares[k, side] = mean_and_squares(kept, count)
 

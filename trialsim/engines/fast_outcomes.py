@@ -223,9 +223,9 @@ class FastCut:
         pair = np.array([self._test.control, self._test.treatment])
         known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
         if self._outcome.law.kind == "binary":
-            counting.binary_readouts(rows, self._since, self._point.tick, *known)
+            counting.binary_readouts(rows, self._point.tick, *known)
         else:
-            counting.continuous_readouts(rows, self._since, self._point.tick, *known)
+            counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n, mean, squares)
 
     def _here(self) -> tuple[Ints, Ints]:

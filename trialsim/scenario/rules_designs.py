@@ -17,6 +17,12 @@ from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_p
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
+_IN_WORDS = {
+    "fixed": "fixed",
+    "group_sequential": "group sequential",
+    "multi_arm_multi_stage": "multi-arm multi-stage",
+}
+
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
     """Yield everything that is wrong across hypotheses and designs."""
@@ -129,7 +135,7 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
         if not design.names_family:
             yield (
                 where,
-                f"is required for a {design.kind.replace('_', ' ')} design: {{efficacy_z: [...]}} with one bound for each "
+                f"is required for a {_IN_WORDS[design.kind]} design: {{efficacy_z: [...]}} with one bound for each "
                 "look; or efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
             )
         return
