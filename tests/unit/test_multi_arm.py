@@ -17,9 +17,13 @@ from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import build_plan
 from trialsim.engines.runner import start_engine
 from trialsim.errors import ScenarioError
+from trialsim.oc.error_claims import FAMILY, error_claims
+from trialsim.oc.run_folder import alpha_targets
 from trialsim.policies.select_arms import SelectArms
+from trialsim.report.computed_design import computed_sentences
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
+from trialsim.simulation import simulate
 from trialsim.stats.combination.fisher import fisher_design
 
 
@@ -286,3 +290,23 @@ def test_allocation_goes_on_among_the_kept_arm_and_control_alone() -> None:
     assert (np.sort(by_arm[:, 1:], axis=1) == [25, 50]).all()
     best = found.looks[0].effect.argmax(axis=1)
     assert (by_arm[np.arange(len(by_arm)), 1 + best[on]] == 50).all()
+
+
+def test_what_is_worked_out_is_said_once_for_all_arms() -> None:
+    (size, bounds) = computed_sentences(scenario_from(asked(**FISHER)))
+    assert size == "only: 150 patients, looks at 25 readouts in each open arm, 50 readouts in each open arm"
+    assert bounds.startswith("only, every arm: information 0.5000, 1.0000; efficacy z ")
+    assert bounds.endswith("stages by fisher, arms by dunnett, closed; selection select_best")
+
+
+def test_the_familywise_error_is_claimed_of_the_family() -> None:
+    """Where all arms are null; the level of each test is the family's."""
+    tree = asked()
+    tree["truths"] = {"nothing": {"endpoints.score.effect.*": 0}, "one": {}}
+    ran = simulate(scenario_from(tree), replicates=2000, seed=3)
+    claims = error_claims(ran.characteristics, alpha_targets(scenario_from(tree).dump()))
+    (family,) = [claim for claim in claims if claim.hypothesis == FAMILY]
+    assert (family.truth, family.target, family.n_claims) == ("nothing", 0.025, 4)
+    (row,) = [r for r in ran.characteristics.select("reject_any") if r.truth == "nothing"]
+    assert family.value == row.value
+    assert family.sentence.startswith("Familywise error in “only” under “nothing”: ")
