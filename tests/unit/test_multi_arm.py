@@ -15,6 +15,7 @@ from trialsim.contracts import LookView, Status, Stop
 from trialsim.designs.multi_arm_multi_stage import MultiArmMultiStage
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import build_plan
+from trialsim.engines.records import columns_of, joined
 from trialsim.engines.runner import start_engine
 from trialsim.errors import ScenarioError
 from trialsim.oc.error_claims import FAMILY, error_claims
@@ -310,3 +311,19 @@ def test_the_familywise_error_is_claimed_of_the_family() -> None:
     (row,) = [r for r in ran.characteristics.select("reject_any") if r.truth == "nothing"]
     assert family.value == row.value
     assert family.sentence.startswith("Familywise error in “only” under “nothing”: ")
+
+
+@pytest.mark.parametrize("allocation", ["alternating", "simple"])
+@pytest.mark.parametrize("changes", [{}, FISHER | {"intersection_test": "simes"}])
+def test_neither_chunks_nor_the_engine_change_a_number(allocation: str, changes: dict[str, Any]) -> None:
+    plan = build_plan(scenario_from(asked(allocation=allocation, **changes)), "only", "effect", 5)
+    whole = columns_of(conduct(start_engine(plan, "fast").start(np.arange(12))))
+    for engine, size in (("fast", 5), ("reference", 1)):
+        parts = [
+            columns_of(conduct(start_engine(plan, engine).start(np.arange(12)[first : first + size])))
+            for first in range(0, 12, size)
+        ]
+        for table, columns in joined(parts).items():
+            for name, values in columns.items():
+                same = np.array_equal(values, whole[table][name], equal_nan=values.dtype.kind == "f")
+                assert same, (engine, table, name)
