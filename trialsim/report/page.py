@@ -163,7 +163,7 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
         "<h2>Type I error</h2>",
         "<p>Exact limits, simultaneous over the rows: the chance that any upper one is exceeded is at most "
         "2.5%, and so is the chance that any lower one is too high. Controlled: the upper limit is at or below "
-        "the target. They are about each hypothesis, not about the family of them.</p>",
+        "the target. They are about each hypothesis, not about the family of them, where they do not say so.</p>",
         _text_table(table),
     ]
 

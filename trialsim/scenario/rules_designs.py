@@ -23,6 +23,13 @@ from trialsim.scenario.wording import listed, unknown
 
 LEARNING = ("rosenberger", "thompson")
 """Randomisation policies that learn from response rates."""
+_IN_WORDS = {
+    "fixed": "fixed",
+    "group_sequential": "group sequential",
+    "multi_arm_multi_stage": "multi-arm multi-stage",
+    "sample_size_reestimation": "sample size re-estimation",
+    "bayesian": "Bayesian",
+}
 
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
@@ -142,7 +149,7 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
         if not design.names_family and design.kind != "sample_size_reestimation":
             yield (
                 where,
-                f"is required for a {design.kind.replace('_', ' ')} design: {{efficacy_z: [...]}} with one bound for each "
+                f"is required for a {_IN_WORDS[design.kind]} design: {{efficacy_z: [...]}} with one bound for each "
                 "look; or efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
             )
         return
