@@ -40,7 +40,8 @@ def scramble(chunk: FastChunk, point: Point, generator: np.random.Generator) -> 
                     mine[later] = cut + generator.integers(1, 1 << 40, later.sum())
             if outcome.law.kind != "survival":
                 unseen = outcome.readout_at[row if len(outcome.readout_at) > 1 else 0] > cut
-                outcome.value[row][unseen] = 1 - outcome.value[row][unseen]
+                values = outcome.value([row])
+                outcome.put([row], np.where(unseen, 1 - values, values))
                 changed += int(unseen.sum())
         lost = chunk.dropout[row if len(chunk.dropout) > 1 else 0]
         entry = chunk.entry[row if len(chunk.entry) > 1 else 0]

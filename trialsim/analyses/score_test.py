@@ -31,5 +31,6 @@ class ScoreTest:
         z, difference, se, information = (np.empty(len(m.n)) for _ in range(4))
         status = np.empty(len(m.n), dtype=np.int8)
         sign = -1.0 if lower_is_better else 1.0
-        score_statistics(m.n, m.mean, sign, z, difference, se, information, status)
+        n, mean = np.ascontiguousarray(m.n.T), np.ascontiguousarray(m.mean.T)
+        score_statistics(n, mean, sign, z, difference, se, information, status)
         return Estimates(difference, se, z, information, status)

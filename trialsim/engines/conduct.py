@@ -9,10 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, LookView, Memory, Status
+from trialsim.contracts import (
+    AllocationView,
+    Bools,
+    Decision,
+    Floats,
+    Ints,
+    LookView,
+    Memory,
+    OutcomesSeen,
+    Status,
+)
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
 
 _OK = int(Status.OK)
@@ -22,7 +33,8 @@ _OK = int(Status.OK)
 class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
-    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests.
+    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
+    ``conditional_power`` ``[k]`` is there where the size is re-estimated.
     """
 
     point: Point
@@ -38,6 +50,7 @@ class LookRecord:
     carried_out: Bools
     own_z: Floats | None = None
     lost: Bools | None = None
+    conditional_power: Floats | None = None
 
 
 @dataclass
@@ -113,10 +126,11 @@ def conduct(chunk: Chunk) -> ChunkResult:
     size, tests = len(chunk.replicates), len(plan.tests)
     rejected, futile = np.zeros((size, tests), dtype=bool), np.zeros((size, tests), dtype=bool)
     reject_look = np.zeros((size, tests), dtype=np.int64)
-    effect, se, z = (np.full((size, tests), np.nan) for _ in range(3))
-    status = np.full((size, tests), Status.NOT_ANALYSED, dtype=np.int8)
+    effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
+    status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     minds, bounds = _Minds(size), BoundsInForce(plan, size)
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
+    sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -130,10 +144,18 @@ def conduct(chunk: Chunk) -> ChunkResult:
             )
             continue
         record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
+        if sizes is not None:
+            all_data = (record.z[:, 0].copy(), record.se[:, 0])
+            record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
         decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = _with_weights(chunk, record, decision, minds)
+        if sizes is not None:
+            usable = record.status[:, 0] == _OK
+            decision, record.conditional_power = sizes.decided(
+                chunk, point, decision, all_data, record.z[:, 0], usable, record.counts
+            )
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
@@ -142,7 +164,9 @@ def conduct(chunk: Chunk) -> ChunkResult:
         decided = rejected[at] | futile[at]
         some_decided = bool(decided.any())
         for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
-            kept[at] = np.where(decided, kept[at], now) if some_decided else now
+            for t in range(tests):  # a test at a time: NumPy places single columns much faster
+                here = now[:, t]
+                kept[t][at] = np.where(decided[:, t], kept[t][at], here) if some_decided else here
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
         hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
@@ -156,7 +180,9 @@ def conduct(chunk: Chunk) -> ChunkResult:
     ends = chunk.ends()
     tallies = chunk.tallies()
     amounts = None if plan.world.costs is None else chunk.cost_amounts()
-    return ChunkResult(chunk, rejected, reject_look, effect, se, z, status, looks, ends, tallies, amounts)
+    return ChunkResult(
+        chunk, rejected, reject_look, effect.T, se.T, z.T, status.T, looks, ends, tallies, amounts
+    )
 
 
 def _analyse(
@@ -215,6 +241,18 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         arm_readouts=record.counts.readouts,
         own_z=record.own_z,
         lost=record.lost,
+        seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
+    )
+
+
+def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
+    """Return the outcomes of each test's endpoint that are visible at a point."""
+    endpoints = [test.endpoint for test in chunk.plan.tests]
+    found = {endpoint: chunk.seen(point, endpoint) for endpoint in dict.fromkeys(endpoints)}
+    return OutcomesSeen(
+        np.stack([found[endpoint][0] for endpoint in endpoints], axis=1),
+        np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
+        np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
     )
 
 
@@ -230,6 +268,8 @@ def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: B
         arm_total=total,
         open_arms=open_arms,
         ratio=chunk.plan.allocation.ratio,
+        lower_is_better=chunk.plan.response_lower_is_better,
+        n_max=chunk.plan.n,
     )
 
 

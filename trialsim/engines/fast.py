@@ -18,6 +18,7 @@ from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
+from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
@@ -62,8 +63,11 @@ class FastChunk:
         size, arms = len(replicates), len(plan.arms)
         self._all = np.arange(size)
         self.patients = Patients(plan, prepared, replicates)
+        if plan.may_close_early:
+            self.patients.part_entries(size)
         self.entry = self.patients.entry
         n = self.patients.width
+        self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
@@ -128,6 +132,11 @@ class FastChunk:
                 design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
                 levels, records, count, self._open, self._weights, self.arm,
             )  # fmt: skip
+        self.lay_out_outcomes(rows, first)
+
+    def lay_out_outcomes(self, rows: Ints, first: Ints) -> None:
+        """Lay out all that will happen to patients ``first[row]`` onwards of some replicates, whose arms are known."""
+        plan = self.plan
         if self.lives is not None:
             self.lives.lay_out(self, rows, first)
             return
@@ -144,6 +153,23 @@ class FastChunk:
             layout.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
                 layout.completions(rows, first, delay, self._complete)
+
+    @property
+    def coming(self) -> Ints:
+        """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
+        return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
+
+    def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
+        """Take entry times that each replicate has for itself, of all or of some."""
+        if rows is None:
+            self.entry = entry
+        else:
+            self.entry[rows] = entry
+        self.patients.set_entry(self.entry)
+
+    def looks_at(self, rows: Ints) -> Ints:
+        """Return the look whose decision is carried out in some replicates now."""
+        return self._look[rows] - 1
 
     def delays(
         self,
@@ -179,7 +205,14 @@ class FastChunk:
             return self._previous_cut[rows] + trigger.ticks
         if trigger.kind == "enrolled":
             entry = np.broadcast_to(self.entry, (len(self.replicates), self.patients.width))
-            return np.asarray(entry[rows, trigger.count - 1])
+            dates = np.asarray(entry[rows, trigger.count - 1])
+            never = dates >= NEVER if self.plan.may_close_early else np.zeros(1, dtype=bool)
+            if never.any():
+                # Of a trial whose enrolment has been closed: when everybody has been read out.
+                last = np.empty(int(never.sum()), dtype=np.int64)
+                counting.last_activity(rows[never], self.entry, self._complete, self._dropout, last)
+                dates[never] = last
+            return dates
         outcome = self._outcomes[trigger.endpoint]
         times = outcome.reported_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
@@ -188,12 +221,18 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
+        wanted = np.array([trigger.count])
+        if self._sizes is not None and trigger.kind == "readouts":
+            wanted = trigger.count + self._sizes.further[rows]
+            some = some if bool((wanted == wanted[0]).all()) else rows
+        if self._sizes is not None and self._sizes.shared and len(some) > 1:
+            return np.asarray(times[0, wanted - 1])  # in order, and all come that are waited for
         if trigger.open_arms is not None:
             some = rows
             dates = self._dates_in_open_arms(trigger, rows, times, counted)
         else:
             dates = np.empty(len(some), dtype=np.int64)
-            counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+            counting.dates_of_counts(some, times, self.arm, counted, wanted, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
@@ -335,10 +374,15 @@ class FastChunk:
         going, ticks = rows.take(on), ticks.take(on)
         self._look[going] += 1
         self._ready[going] = ticks + self.plan.grid
+        if self._sizes is not None and decision.further_readouts is not None:
+            self._sizes.resize(self, going, ticks, decision.further_readouts.take(on))
         if self.plan.adaptive or decision.weights is not None:
             changed = self._take_over(going, _part(decision, on))
             if changed.any():
                 self._allocate_anew(going[changed], ticks[changed])
+        if decision.close_enrolment is not None and decision.close_enrolment.any():
+            closing = decision.close_enrolment.take(on)
+            self._close_enrolment(going[closing], ticks[closing])
         self._find_looks(going)
 
     def _take_over(self, going: Ints, decision: Decision) -> Bools:
@@ -358,14 +402,31 @@ class FastChunk:
             changed |= given
         return changed
 
-    def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
-        """Lay out anew whoever enters after these times."""
+    def _close_enrolment(self, rows: Ints, ticks: Ints) -> None:
+        """Let nobody more come from now on in some trials, whose last look is next."""
+        first = self._next_patient(rows, ticks)
+        for r in rows:
+            self.entry[r, first[r] :] = NEVER
+        self.patients.entries_changed()
+        self._look[rows] = len(self.plan.looks) - 1
+        self._review_at[rows] = NEVER
+        left = rows[first[rows] < self.patients.width]
+        if len(left):
+            self._lay_out(left, first)
+
+    def _next_patient(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return who comes first after these times, of those rows, ``[replicate]``."""
         first = np.zeros(len(self.replicates), dtype=np.int64)
         if len(self.entry) == 1:
             first[rows] = np.searchsorted(self.entry[0], ticks, side="right")
         else:
             for r, tick in zip(rows, ticks, strict=True):
                 first[r] = np.searchsorted(self.entry[r], tick, side="right")
+        return first
+
+    def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
+        """Lay out anew whoever enters after these times."""
+        first = self._next_patient(rows, ticks)
         rows = rows[first[rows] < self.patients.width]
         if len(rows):
             self._lay_out(rows, first)
@@ -412,27 +473,32 @@ class FastChunk:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
         alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        if self._sizes is not None:
+            alike = alike and bool((self.coming[rows] == self.coming[rows[0]]).all())
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
             same = alike and len(times) == 1
             out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
-            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, self.coming, out)
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
         survival = outcome.law.kind == "survival"
         return CutCounts(
-            self._enrolled(rows, ticks),
+            self._enrolled(rows, ticks, alike),
             count(outcome.analysed_at, ticks - outcome.law.readout_ticks) if survival else nothing,
             nothing if survival else count(outcome.readout_at, ticks),
         )
 
-    def _enrolled(self, rows: Ints, ticks: Ints) -> Ints:
-        """Return how many patients were randomised by some times, ``[k, arm]``."""
-        out = np.empty((len(rows), len(self.plan.arms)), dtype=np.int64)
-        counting.enrolled_by_arm(rows, ticks, self.entry, *self.patients.entry_index, self.arm, out)
-        return out
+    def _enrolled(self, rows: Ints, ticks: Ints, alike: bool = False) -> Ints:
+        """Return how many patients were randomised by some times, ``[k, arm]``, which may all be the same time."""
+        shape = (len(rows), len(self.plan.arms))
+        some = 1 if alike and len(self.entry) == 1 else len(rows)
+        out = np.empty((some, shape[1]), dtype=np.int64)
+        index = self.patients.entry_index
+        counting.enrolled_by_arm(rows[:some], ticks[:some], self.entry, *index, self.arm, self.coming, out)
+        return np.broadcast_to(out, shape) if some < len(rows) else out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
@@ -447,11 +513,20 @@ class FastChunk:
         n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
-            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-            counting.totals_by_arm(
-                point.rows, point.tick, outcome.readout_at, outcome.values, self.arm, total
-            )
+            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+            outcome.totals_by_arm(point, self.arm, total)
         return n, total
+
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        shape, outcome = (len(point.rows), len(self.plan.arms)), self._outcomes[endpoint]
+        n, total, pending = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape, dtype=np.int64)
+        counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+        outcome.totals_by_arm(point, self.arm, total)
+        counting.pending_by_arm(
+            point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending
+        )
+        return n, total, pending
 
     def ends(self) -> Ends:
         """Return how every trial ended."""
@@ -517,6 +592,11 @@ class FastChunk:
         from trialsim.engines.fast_log import event_log
 
         return event_log(self, row)
+
+    @property
+    def resized(self) -> list[Resized]:
+        """Changes of size as they were decided, for the event log."""
+        return [] if self._sizes is None else self._sizes.changes
 
     @property
     def history(self) -> list[tuple[str, Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
-from trialsim.stats.moments import binary_moments, mean_and_squares, moments_by_group
+from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group, moments_of_four
 from trialsim.timegrid import NEVER
 
 
@@ -90,8 +90,11 @@ def _date_of_count(times, count, guess):
 
 
 @kernel
-def dates_of_counts(chosen, times, arm, counted, count, out):
-    """Fill the date of the ``count``-th of the times of patients in counted arms; NEVER where there are fewer."""
+def dates_of_counts(chosen, times, arm, counted, counts, out):
+    """Fill the date of the count-th of the times of patients in counted arms; NEVER where there are fewer.
+
+    ``counts`` holds a count for each chosen replicate, or one for all.
+    """
     n = times.shape[1]
     everybody = counted.all()
     masked = np.empty(n, np.int64)
@@ -99,6 +102,7 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
+        count = counts[row_of(counts, k)]
         if everybody:
             out[k] = _date_of_count(t, count, guess)
         else:
@@ -193,8 +197,8 @@ def _count_in_arms(chosen, arm, out):
 
 
 @kernel
-def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
-    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``."""
+def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, coming, out):
+    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``, of the first ``coming`` of each row."""
     arms = out.shape[1]
     n = arm.shape[1]
     running = np.zeros((n + 1, arms), np.int64)
@@ -206,6 +210,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
             if cut[k] >= 0
             else 0
         )
+        entered = min(entered, coming[row_of(coming, r)])
         if arm.shape[0] > 1:
             _count_in_arms(everybody, arm[r, :entered], out[k])
             continue
@@ -218,22 +223,22 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
 
 
 @kernel
-def counts_by_arm(chosen, cut, times, arm, out):
-    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
+def counts_by_arm(chosen, cut, times, arm, coming, out):
+    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``, of the first ``coming`` of each row.
 
     Replicates that share times and arms share counts: the last few cuts are remembered.
     """
-    n = times.shape[1]
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
-    come = np.empty(n, np.int8)
+    come = np.empty(times.shape[1], np.int8)
     for k in range(len(chosen)):
+        n = coming[row_of(coming, chosen[k])]
         if alike:
             before = np.int64(-1)
             for slot in range(8):
                 if known[slot] >= 0 and cut[known[slot]] == cut[k]:
-                    before = known[slot]
+                    before = known[slot] if coming[row_of(coming, chosen[known[slot]])] == n else before
             if before >= 0:
                 for a in range(out.shape[1]):
                     out[k, a] = out[before, a]
@@ -244,65 +249,90 @@ def counts_by_arm(chosen, cut, times, arm, out):
         limit = cut[k]
         for i in range(n):
             come[i] = t[i] <= limit
-        _count_in_arms(come, arm[row_of(arm, chosen[k])], out[k])
+        _count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
 
 
 @kernel
-def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms.
+def _who_is_read_out(since, cut, coming, readout_at, arm, pair, seen, count):
+    """Set the bits of those of two arms who were read out after ``since``, 64 patients a word, and count them, ``[2]``."""
+    seen[:] = 0
+    count[:] = 0
+    for side in range(2):
+        for i in range(coming):
+            here = (readout_at[i] > since) & (readout_at[i] <= cut) & (arm[i] == pair[side])
+            seen[side, i // 64] |= np.uint64(here) << np.uint64(i % 64)
+            count[side] += np.int64(here)
 
-    Outcomes are bytes of 0 and 1, eight patients in a word, in rows of whole words. Who has been read out in which arm
-    is found once for replicates that share times, arms and cut.
-    """
-    n = readout_at.shape[1]
-    seen = np.zeros((2, outcome.shape[1]), np.int8)
-    seen_words = seen.view(np.uint64)
-    outcome_words = outcome.view(np.uint64)
-    count = np.zeros(2, np.int64)
-    reach = 0
-    alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
+
+@kernel
+def _count_responses(chosen, outcome, seen, responses):
+    """Fill how many of those whose bits are set have responded, ``[2, k]``."""
     for k in range(len(chosen)):
-        r = chosen[k]
-        if k == 0 or not alike or cut[k] != cut[k - 1]:
-            t = readout_at[row_of(readout_at, r)]
-            g = arm[row_of(arm, r)]
-            reach = 0
-            for side in range(2):
-                count[side] = 0
-                last = -1
-                for i in range(n):
-                    here = (t[i] <= cut[k]) & (g[i] == pair[side])
-                    seen[side, i] = here
-                    count[side] += np.int64(here)
-                    last = i if here else last
-                reach = max(reach, last // 8 + 1)
-        y = outcome_words[r]
+        y = outcome[chosen[k]]
         first, second = np.int64(0), np.int64(0)
-        for j in range(reach):
-            first += ones_in(y[j] & seen_words[0, j])
-            second += ones_in(y[j] & seen_words[1, j])
-        for side in range(2):
-            n_out[k, side] = count[side]
-            mean[k, side], squares[k, side] = binary_moments(count[side], second if side else first)
+        for j in range(seen.shape[1]):
+            first += ones_in(y[j] & seen[0, j])
+            second += ones_in(y[j] & seen[1, j])
+        responses[0, k], responses[1, k] = first, second
 
 
 @kernel
-def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, added in the order of entry."""
-    n = readout_at.shape[1]
-    kept = np.empty(n + 1)
+def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
+
+    Outcomes are bits, 64 patients in a word. Who has been read out in which arm is found once for replicates that follow
+    each other and share all of it.
+    """
+    seen = np.empty((2, outcome.shape[1]), np.uint64)
+    count = np.empty(2, np.int64)
+    alike = readout_at.shape[0] == 1 and arm.shape[0] == 1
+    k = 0
+    while k < len(chosen):
+        r = chosen[k]
+        times, groups = readout_at[row_of(readout_at, r)], arm[row_of(arm, r)]
+        n = coming[row_of(coming, r)]
+        _who_is_read_out(since[k], cut[k], n, times, groups, pair, seen, count)
+        upto = k + 1
+        while alike and upto < len(chosen) and cut[upto] == cut[k] and since[upto] == since[k]:
+            if coming[row_of(coming, chosen[upto])] != n:
+                break
+            upto += 1
+        _count_responses(chosen[k:upto], outcome, seen, squares[:, k:upto])
+        for side in range(2):
+            n_out[side, k:upto] = count[side]
+        k = upto
+    fill_binary_moments(n_out.reshape(-1), squares.reshape(-1), mean.reshape(-1))
+
+
+@kernel
+def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
+
+    Values are added in the order of entry.
+    """
+    width = readout_at.shape[1]
+    in_order = readout_at.shape[0] == 1 and bool((readout_at[0, 1:] >= readout_at[0, :-1]).all())
+    if in_order and arm.shape[0] == 1 and len(chosen) > 0 and since.max() < 0:
+        _readouts_in_order(chosen, cut, readout_at[0], outcome, arm[0], coming, pair, n_out, mean, squares)
+        return
+    kept = np.empty(width + 1)
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
+        first = np.int64(0)
+        if in_order:
+            n = min(np.int64(np.searchsorted(t, cut[k], side="right")), n)
+            first = min(np.int64(np.searchsorted(t, since[k], side="right")), n)
         g = arm[row_of(arm, r)]
         for side in range(2):
             a = pair[side]
             count = 0
-            for i in range(n):
+            for i in range(first, n):
                 kept[count] = outcome[r, i]
-                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
-            n_out[k, side] = count
-            mean[k, side], squares[k, side] = mean_and_squares(kept, count)
+                count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
+            n_out[side, k] = count
+            mean[side, k], squares[side, k] = mean_and_squares(kept, count)
 
 
 @kernel
@@ -349,6 +379,34 @@ def readouts_by_arm(
 
 
 @kernel
+def _readouts_in_order(chosen, cut, times, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the same where replicates share arms, and read-out times that never fall: four replicates at a time."""
+    width = len(times)
+    side, by = np.full(width, 2, np.int8), np.zeros((width + 1, 2), np.int64)
+    for i in range(width):
+        for s in range(2):
+            by[i + 1, s] = by[i, s] + np.int64(arm[i] == pair[s])
+            side[i] = s if arm[i] == pair[s] else side[i]
+    ends, counts = np.empty(4, np.int64), np.empty((4, 2), np.int64)
+    centre, spread = np.empty((4, 2)), np.empty((4, 2))
+    for first in range(0, len(chosen), 4):
+        for k in range(4):
+            j = min(first + k, len(chosen) - 1)
+            read = np.int64(np.searchsorted(times, cut[j], side="right"))
+            ends[k] = min(read, coming[row_of(coming, chosen[j])])
+            counts[k] = by[ends[k]]
+        last = len(chosen) - 1
+        moments_of_four(
+            outcome[chosen[first]], outcome[chosen[min(first + 1, last)]], outcome[chosen[min(first + 2, last)]],
+            outcome[chosen[min(first + 3, last)]], side, ends, counts, centre, spread,
+        )  # fmt: skip
+        for k in range(min(4, len(chosen) - first)):
+            for s in range(2):
+                j = first + k
+                n_out[s, j], mean[s, j], squares[s, j] = counts[k, s], centre[k, s], spread[k, s]
+
+
+@kernel
 def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
     """Fill the sum of the read-outs of each arm by the cut, ``[k, arm]``, added in the order of entry."""
     n = readout_at.shape[1]
@@ -360,6 +418,21 @@ def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
         for i in range(n):
             if t[i] <= cut[k]:
                 out[k, g[i]] += outcome[r, i]
+
+
+@kernel
+def responses_by_arm(chosen, cut, readout_at, outcome, arm, out):
+    """Fill the number of responses of each arm by the cut, ``[k, arm]``, of outcomes that are bits, 64 in a word."""
+    n = readout_at.shape[1]
+    out[:] = 0.0
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = readout_at[row_of(readout_at, r)]
+        g = arm[row_of(arm, r)]
+        bits = outcome[r]
+        for i in range(n):
+            responded = (bits[i // 64] >> np.uint64(i % 64)) & np.uint64(1)
+            out[k, g[i]] += np.float64(responded if t[i] <= cut[k] else np.uint64(0))
 
 
 @kernel
@@ -376,6 +449,22 @@ def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
         for i in range(n):
             lost[i] = (e[i] + d[i] <= limit) & (d[i] < c[i])
         _count_in_arms(lost, arm[row_of(arm, r)], out[k])
+
+
+@kernel
+def pending_by_arm(chosen, cut, entry, readout_at, dropout, arm, out):
+    """Fill how many patients in each arm have entered by the cut and are neither read out nor lost, ``[k, arm]``."""
+    n = arm.shape[1]
+    waiting = np.empty(n, np.int8)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        t = readout_at[row_of(readout_at, r)]
+        d = dropout[row_of(dropout, r)]
+        limit = cut[k]
+        for i in range(n):
+            waiting[i] = (e[i] <= limit) & (t[i] > limit) & ((t[i] < NEVER) | (e[i] + d[i] > limit))
+        _count_in_arms(waiting, arm[row_of(arm, r)], out[k])
 
 
 @kernel

@@ -134,7 +134,7 @@ class FastLives:
             found = chunk.outcome(outcome)
             found.lay_out_values(chunk, outcome, rows, first)
             if len(self._outcomes):
-                self._outcomes[k] = found.value
+                self._outcomes[k] = found.value()
         self._live(chunk, rows, first)
 
     def _live(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
@@ -160,7 +160,7 @@ class FastLives:
                 new[:, :room] = old
         if len(self._parts):
             for k, outcome in enumerate(self.law.numbers.readouts):
-                chunk.outcome(outcome).value[rows] = self._outcomes[k, rows]
+                chunk.outcome(outcome).put(rows, self._outcomes[k, rows])
 
     def lead_on(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
         """Lead the lives of those replicates on to the horizon that have not been led to some times; return which."""
@@ -205,7 +205,7 @@ class FastLives:
         if test.strategy == COMPOSITE:
             made.readout_at = np.where(before, first, outcome.readout_at)
             made.values = outcome.values.copy()
-            made.value[before] = np.int8(test.lower_is_better)
+            made.put(slice(None), np.where(before, test.lower_is_better, outcome.value()))
         else:
             made.readout_at = np.where(before, NEVER, outcome.readout_at)
         return made
@@ -250,7 +250,7 @@ class FastLives:
                 place, place_part = code >> 32, (code >> 24) & 255
                 kind, part = Kind((code >> 16) & 255), code & 65535
                 if kind == Kind.READOUT and chunk.outcome(part).law.kind != "survival":
-                    value = chunk.outcome(part).value[row, i]
+                    value = chunk.outcome(part).value([row])[0, i]
                 key = (tick, place, i, place_part, j)
                 found.append((key, LogRow(tick, kind, i, part, float(value))))
         return found

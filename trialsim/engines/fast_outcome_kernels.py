@@ -24,7 +24,7 @@ from trialsim.operations.allocation import (
     draw_from_packed_block,
     packed_block,
 )
-from trialsim.population.endpoints.binary import fill_responses
+from trialsim.population.endpoints.binary import PATIENTS_A_WORD, fill_responses
 from trialsim.population.endpoints.continuous import fill_values
 from trialsim.population.endpoints.survival import fill_event_ticks, fill_lasting_event_ticks, order_by_arm
 from trialsim.population.patients import row_number
@@ -255,12 +255,15 @@ def completions(chosen, first, delay, complete):
 
 
 @kernel
-def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, out):
-    """Fill binary outcomes; rows of ``out`` may be longer than there are patients."""
+def responses(
+    seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, coming, out
+):
+    """Fill binary outcomes of those who come, 64 patients a word of ``out``."""
     n = arm.shape[1]
     blocks = table.shape[1]
-    words = np.empty(max(4 * blocks, n), np.uint64)
-    threshold = np.empty(n, np.uint64)
+    room = PATIENTS_A_WORD * out.shape[1]
+    words = np.zeros(max(4 * blocks, room), np.uint64)
+    threshold = np.zeros(room, np.uint64)
     anew = True
     for r in chosen:
         if anew:
@@ -269,25 +272,34 @@ def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thres
             for i in range(n):
                 threshold[i] = thresholds[np.uint64(mine[i]), np.uint64(g[i])]
         anew = arm.shape[0] > 1 or rows.shape[0] > 1
+        come = coming[row_of(coming, r)]
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
-            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_responses(words, threshold, first[r], n, out[r])
+            last = min((come + 31) // 32 * 8, blocks)
+            fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
+        fill_responses(words, threshold, first[r], out[r])
 
 
 @kernel
-def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, sd, out):
-    """Fill continuous outcomes; rows of ``out`` may be longer than there are patients."""
+def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, coming, sd, out):
+    """Fill continuous outcomes of those who come; rows of ``out`` may be longer than there are patients."""
     n = arm.shape[1]
     blocks = table.shape[1]
     words = np.empty(max(4 * blocks, n), np.uint64)
     tails, held = np.empty(n + 1, np.int64), np.empty((2, n))
+    own, anew = np.empty(n), True
     for r in chosen:
+        if anew:
+            mine = rows[row_of(rows, r)]
+            g = arm[row_of(arm, r)]
+            for i in range(n):
+                own[i] = expected[np.uint64(mine[i]), np.uint64(g[i])]
+        anew = arm.shape[0] > 1 or rows.shape[0] > 1
+        come = coming[row_of(coming, r)]
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
-            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_values(
-            words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, held, out[r]
-        )
+            last = min((come + 31) // 32 * 8, blocks)
+            fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
+        fill_values(words, own, sd, first[r], come, tails, held, out[r])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -17,6 +17,7 @@ from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_arms
 from trialsim.engines.world import OutcomeLaw
+from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -38,14 +39,41 @@ class Outcome:
         world = chunk.plan.world
         shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
-        # Rows are longer than there are patients: whole words, so that eight binary outcomes are counted at once.
-        kind: type[np.generic] = np.int8 if law.kind == "binary" else np.float64
-        self.values: NDArray[Any] = np.empty((size, -(-n // 8) * 8), dtype=kind)
+        # Binary outcomes are bits, so that those of 64 patients are counted at once.
+        self.values: NDArray[Any] = (
+            np.empty((size, -(-n // PATIENTS_A_WORD)), dtype=np.uint64)
+            if law.kind == "binary"
+            else np.empty((size, n))
+        )
 
-    @property
-    def value(self) -> NDArray[Any]:
-        """The read-outs, ``[replicate, patient]``."""
-        return self.values[:, : self.readout_at.shape[1]]
+    def value(self, rows: Ints | list[int] | slice = slice(None)) -> NDArray[Any]:
+        """Return the read-outs of some replicates, ``[replicate, patient]``."""
+        if self.law.kind != "binary":
+            return self.values[rows]
+        octets = self.values[rows].view(np.uint8)
+        return np.unpackbits(octets, axis=1, count=self.readout_at.shape[1], bitorder="little").view(np.int8)
+
+    def totals_by_arm(self, point: Point, arm: NDArray[np.int8], out: Floats) -> None:
+        """Fill the sum of the read-outs of each arm at a point, ``[k, arm]``."""
+        known = (point.rows, point.tick, self.readout_at, self.values, arm, out)
+        if self.law.kind == "binary":
+            counting.responses_by_arm(*known)
+        else:
+            counting.totals_by_arm(*known)
+
+    def put(self, rows: Ints | list[int] | slice, value: NDArray[Any]) -> None:
+        """Put read-outs of some replicates, ``[replicate, patient]``, in the place of those that are there."""
+        if self.law.kind != "binary":
+            self.values[rows] = value
+            return
+        octets = np.zeros((len(value), 8 * self.values.shape[1]), dtype=np.uint8)
+        packed = np.packbits(value.astype(bool), axis=1, bitorder="little")
+        octets[:, : packed.shape[1]] = packed
+        self.values[rows] = octets.view(np.uint64)
+
+    def separate(self, size: int) -> None:
+        """Make room for read-outs at times that differ between replicates."""
+        self.readout_at = np.empty((size, self.readout_at.shape[1]), dtype=np.int64)
 
     def begin_anew(self) -> None:
         """Forget the exits that looks have seen so far."""
@@ -100,6 +128,7 @@ class Outcome:
             parameters,
             parameter_rows,
             chunk.arm,
+            chunk.coming,
         )
         if law.kind == "binary":
             layout.responses(*shared, self.values)
@@ -178,7 +207,7 @@ class ArmMoments:
         begin = np.full(len(rows), -1) if since is None else since if whole else since[fresh]
         counting.readouts_by_arm(
             rows, begin, tick, outcome.law.readout_ticks, chunk.entry, *chunk.patients.entry_index, outcome.readout_at,
-            outcome.values, chunk.arm, chunk.arms_open, spread, self.n, self.mean, self.squares,
+            outcome.value(), chunk.arm, chunk.arms_open, spread, self.n, self.mean, self.squares,
         )  # fmt: skip
         self._as_of[rows] = tick
 
@@ -198,7 +227,7 @@ class FastCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
-        strata, count = self._chunk.patients.strata(self._test.strata)
+        strata, count = self._chunk.patients.analysis_strata(self._test)
         return self._outcome.risk_tables(
             self._chunk,
             self._point.rows,
@@ -218,15 +247,17 @@ class FastCut:
             pair = np.array([self._test.control, self._test.treatment])
             here = (rows[:, None], pair)
             return Moments(every.n[here], every.mean[here], every.squares[here])
-        shape = (len(rows), 2)
+        # Arm by arm in memory: what is computed from them goes in vectors.
+        shape = (2, len(rows))
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
-        if self._outcome.law.kind == "binary":
-            counting.binary_readouts(rows, self._point.tick, *known)
+        outcome, chunk = self._outcome, self._chunk
+        known = (outcome.readout_at, outcome.values, chunk.arm, chunk.coming, pair, n, mean, squares)
+        if outcome.law.kind == "binary":
+            counting.binary_readouts(rows, self._since, self._point.tick, *known)
         else:
-            counting.continuous_readouts(rows, self._point.tick, *known)
-        return Moments(n, mean, squares)
+            counting.continuous_readouts(rows, self._since, self._point.tick, *known)
+        return Moments(n.T, mean.T, squares.T)
 
     def _here(self) -> tuple[Ints, Ints]:
         """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""
@@ -238,7 +269,8 @@ class FastCut:
         else:
             read_out = _of(outcome.readout_at, rows)
             known = (read_out <= tick) & (read_out > self._since[:, None])
-        places, patients = np.nonzero(compared & known)
+        come = np.arange(self._chunk.patients.width) < _of(self._chunk.coming, rows)[..., None]
+        places, patients = np.nonzero(compared & known & come)
         return places, patients
 
     def patients(self) -> PatientRows:
@@ -253,9 +285,9 @@ class FastCut:
             value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
             event = (over & (_of(outcome.event_at, rows) == ended))[here]
         else:
-            value = np.broadcast_to(_of(outcome.value, rows), shape)[here].astype(np.float64)
+            value = outcome.value(rows)[here].astype(np.float64)
             event = np.zeros(len(value), dtype=bool)
-        strata, _ = self._chunk.patients.strata(test.strata)
+        strata, _ = self._chunk.patients.analysis_strata(test)
         covariates = self._chunk.patients.adjusted_for(test)
         return PatientRows(
             np.concatenate([[0], np.cumsum(np.bincount(here[0], minlength=len(rows)))]).astype(np.int64),

@@ -15,11 +15,13 @@ from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
     RecruitmentPolicy,
+    Resizing,
     StoppingPolicy,
     TestPlan,
 )
 from trialsim.engines.adjustment import Adjustment, build_adjustment
 from trialsim.engines.balance import Balance, build_balance
+from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
@@ -161,6 +163,10 @@ class Plan:
         Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
     closed
         What a closed combination test fixes in advance, where the tests of the design are one.
+    resizing
+        How the size is re-estimated; None where it is not.
+    shows_size
+        Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
     """
 
     scenario: str
@@ -179,11 +185,27 @@ class Plan:
     horizon: int
     primary: int
     closed: ClosedPlan | None = None
+    resizing: Resizing | None = None
+    shows_size: bool = False
 
     @property
     def n(self) -> int:
-        """Patients to randomise."""
+        """Patients to randomise, as first planned."""
         return self.world.n
+
+    @property
+    def most(self) -> int:
+        """Patients to randomise at most."""
+        return self.world.most
+
+    def size_after(self, further: Ints) -> Ints:
+        """Return the patients to randomise once the looks wait for some read-outs more than first planned, ``[replicate]``.
+
+        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to.
+        """
+        assert self.resizing is not None
+        last = self.resizing.counts[-1]
+        return np.asarray(-(-self.n * (last + further) // last))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -195,6 +217,16 @@ class Plan:
         """Whether a decision may change how later patients are allocated."""
         both_ways = any(test.treatment == 0 for test in self.tests)
         return self.randomisation.adaptive or len(self.arms) > 2 or both_ways
+
+    @property
+    def may_close_early(self) -> bool:
+        """Whether a decision may end enrolment before all patients have come."""
+        return bool(getattr(self.stopping, "closes_enrolment", False))
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Names of the probabilities that the stopping policy weighs, in the order of its trace."""
+        return tuple(getattr(self.stopping, "quantities", ()))
 
     @cached_property
     def test_arms(self) -> Ints:
@@ -230,10 +262,22 @@ class Plan:
         return planned_enrolment(self.world, self.enrolment_dates / float(TICKS_PER_DAY))
 
     @cached_property
+    def response_lower_is_better(self) -> bool:
+        """Whether low read-outs of that endpoint are a benefit, as the first test of it says."""
+        own = [test for test in self.tests if test.endpoint == self.response_endpoint]
+        return bool(own) and own[0].lower_is_better
+
+    @cached_property
     def response_endpoint(self) -> int:
         """Index of the endpoint whose read-outs a randomisation policy learns from: the first that has any."""
         order = [self.primary, *range(len(self.world.outcomes))]
         return next((e for e in order if self.world.outcomes[e].kind != "survival"), -1)
+
+
+def _with_and_without_site(strata: tuple[str, ...], with_sites: bool) -> tuple[tuple[str, ...], bool]:
+    """Return the covariates that make strata, and whether the patients' sites do, too."""
+    by_site = with_sites and SITE in strata
+    return tuple(name for name in strata if not (by_site and name == SITE)), by_site
 
 
 def build_strata(source: PatientSource, names: tuple[str, ...]) -> Strata:
@@ -290,7 +334,7 @@ def build_plan(
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
-        treatment, control = hypothesis.arms
+        treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
@@ -304,7 +348,7 @@ def build_plan(
                 efficacy,
                 futility,
                 test.alpha,
-                hypothesis.strata,
+                *_with_and_without_site(hypothesis.strata, world.sites is not None),
                 hypothesis.follow_up or scenario.horizon,
                 hypothesis.strategy,
                 to_ticks(hypothesis.window or 0.0, grid),
@@ -351,12 +395,12 @@ def build_plan(
         "biased_coin": rules.BIASED_COIN,
     }
     # Where there are sites, no covariate of a stratum has that name.
-    by_site = world.sites is not None and SITE in rule.strata
+    strata, by_site = _with_and_without_site(rule.strata, world.sites is not None)
     allocation = AllocationPlan(
         codes.get(rule.kind, rules.BLOCKS),
         ratio,
         ratio * blocks,
-        tuple(name for name in rule.strata if not (by_site and name == SITE)),
+        strata,
         build_balance(rule, ratio),
         by_site,
     )
@@ -368,8 +412,11 @@ def build_plan(
         slot: registry.get("policies", f"{slot}.{name}")(**parameters)
         for slot, (name, parameters) in chosen.policies.items()
     }
-    if hasattr(kind, "stopping"):
-        policies["stopping"] = kind.stopping(world_scenario, design)
+    stopping = policies["stopping"]
+    if chosen.kind == "bayesian":
+        stopping = kind.stopping(chosen, tests, allocation)
+    elif hasattr(kind, "stopping"):
+        stopping = kind.stopping(world_scenario, design)
     return Plan(
         scenario.name,
         design,
@@ -381,10 +428,12 @@ def build_plan(
         looks,
         allocation,
         reviews,
-        policies["stopping"],
+        stopping,
         policies["randomisation"],
-        policies["recruitment"],
+        prepared(world, policies["recruitment"]),
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
+        None if chosen.reestimation is None else kind.resizing(world_scenario, design),
+        any(each.reestimation is not None for each in scenario.designs.values()),
     )

@@ -168,6 +168,10 @@ class Chunk(Protocol):
         """Return read-outs and their sum by arm, ``[k, arm]``, of the endpoint a randomisation policy learns from."""
         ...
 
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        ...
+
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
         ...

@@ -14,7 +14,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
+from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop, TestPlan
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
@@ -100,6 +100,8 @@ class ReferenceTrial:
         self.pending = [0] * len(world.outcomes)
         self._following = 0
         self._exhausted: int | None = None
+        self._last_left = 0
+        self._ended_early = False
         self._look = 0
         self._ready = plan.grid
         self._previous_cut = 0
@@ -113,6 +115,11 @@ class ReferenceTrial:
         self._end_look = -1
         self._end_cut = 0
         self._dropped = [0] * arms
+        self._target = plan.n
+        self._further = 0
+        self._closed: int | None = None
+        self._pause = 0  # for which enrolment was closed so far: accrual stands still meanwhile
+        self._reopened, self._open_since = self.clock.event(), 0
         self.recruitment = Recruitment(self) if world.sites is not None else None
         if self.recruitment is None:
             self.clock.process(self._accrual())
@@ -130,13 +137,24 @@ class ReferenceTrial:
     def _accrual(self) -> Process:
         """Randomise patients as they come."""
         plan = self.plan
-        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.n, plan.grid)
-        records = plan.world.source.records(plan.seed, self.replicate, plan.n)
+        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.most, plan.grid)
+        records = plan.world.source.records(plan.seed, self.replicate, plan.most)
         parameters = [law.parameters(records, entry / TICKS_PER_DAY) for law in plan.world.laws]
         strata = self._strata.of(records)
         for i, tick in enumerate(entry):
-            yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
-            self._take_in(i, int(strata[i]), records[i], [found[i] for found in parameters])
+            came = -1
+            while self._closed is not None or came != max(int(tick) + self._pause, self._open_since):
+                while self._closed is not None:
+                    yield self._reopened
+                came = max(int(tick) + self._pause, self._open_since)
+                yield self.clock.at(came, Kind.RANDOMISATION, i)
+            own = [found[i] for found in parameters]
+            if self._open_since:
+                days = np.array([came / TICKS_PER_DAY])
+                own = [law.parameters(records[i : i + 1], days)[0] for law in plan.world.laws]
+            if self._ended_early:
+                return
+            self._take_in(i, int(strata[i]), records[i], own)
 
     def randomise(self, key: int, record: Floats) -> None:
         """Take in a candidate of a site as the next patient."""
@@ -164,8 +182,9 @@ class ReferenceTrial:
         self.write(Kind.RANDOMISATION, i, 0, arm)
         if self.recruitment is not None:
             self.write(Kind.CANDIDATE, i, 0, key)
-        if len(self.patients) == plan.n:
-            self.write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+        if len(self.patients) == self._target:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, self._target)
         self._follow(i, patient)
         if plan.reviews is not None and plan.reviews[0] == "enrolled" and (i + 1) % plan.reviews[1] == 0:
             number = (i + 1) // plan.reviews[1] - 1
@@ -338,18 +357,22 @@ class ReferenceTrial:
     def patient_leaves(self) -> None:
         """Count a patient out; after the last one no count can grow but by reports on their way."""
         self._following -= 1
+        self._last_left = int(self.clock.now)
         self.consider_exhaustion()
 
     def consider_exhaustion(self) -> None:
         """Note the instant at which nobody is followed and nobody more will come, if this is one."""
-        complete = (
-            len(self.patients) == self.plan.n if self.recruitment is None else self.recruitment.exhausted
-        )
+        complete = self.enrolment_over if self.recruitment is None else self.recruitment.exhausted
         if self._following == 0 and complete:
-            now = int(self.clock.now)
+            now = self._last_left if self._ended_early else int(self.clock.now)
             self._exhausted = now
             for law in self.plan.world.outcomes:
                 self._wake(now + (law.readout_ticks if law.kind == "survival" else 0))
+
+    @property
+    def enrolment_over(self) -> bool:
+        """Whether all patients have come, or a decision has ended enrolment."""
+        return self._ended_early or self._closed is not None
 
     # ---- looks ----------------------------------------------------------------------------------------------------
 
@@ -386,7 +409,7 @@ class ReferenceTrial:
         if trigger.kind == "gap":
             return now >= self._previous_cut + trigger.ticks
         if trigger.kind == "enrolled":
-            return len(self.patients) >= trigger.count
+            return len(self.patients) >= trigger.count or (self._ended_early and self._exhausted is not None)
         law = self.plan.world.outcomes[trigger.endpoint]
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
         arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
@@ -395,7 +418,7 @@ class ReferenceTrial:
         if trigger.open_arms == "each":
             if all(counts[a] >= trigger.count for a in arms):
                 return True
-        elif sum(counts[a] for a in arms) >= trigger.count:
+        elif sum(counts[a] for a in arms) >= trigger.count + self._further:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
         if trigger.kind == "events" and self.pending[trigger.endpoint]:
@@ -419,7 +442,7 @@ class ReferenceTrial:
 
     def _come_to_review(self, _: simpy.Event) -> None:
         """Stop the clock for the randomisation policy, unless enrolment is complete."""
-        if len(self.patients) < self.plan.n:
+        if not self.enrolment_over:
             self._point = Point(
                 "review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)])
             )
@@ -428,7 +451,7 @@ class ReferenceTrial:
     def _calendar_reviews(self, step: int) -> Process:
         """Come to a review at every step of the calendar while enrolment is open."""
         number = 0
-        while len(self.patients) < self.plan.n:
+        while not self.enrolment_over:
             yield self.clock.at((number + 1) * step, Kind.REVIEW, number)
             self._come_to_review(self._ask)
             number += 1
@@ -501,9 +524,42 @@ class ReferenceTrial:
                     self._weights[arm] = 0.0
         if decision.weights is not None and not np.isnan(decision.weights[0, 0]):
             self._reweight(decision.weights[0])
+        if decision.further_readouts is not None:
+            self._resize(int(decision.further_readouts[0]))
+        if decision.close_enrolment is not None and decision.close_enrolment[0]:
+            self._close_enrolment()
         self._look += 1
         self._ready = int(self.clock.now) + self.plan.grid
         self._await_look()
+
+    def _resize(self, further: int) -> None:
+        """Wait for another number of read-outs from now on, and go on enrolling, or stop, accordingly."""
+        if further == self._further:
+            return
+        now, enrolled = int(self.clock.now), len(self.patients)
+        self._further = further
+        self._target = int(self.plan.size_after(np.array([further]))[0])
+        reopens = self._closed is not None and self._target > enrolled
+        self.write(Kind.RESIZED, self._look, int(reopens), self._target)
+        if reopens:
+            assert self._closed is not None
+            self._pause += now - self._closed
+            self._open_since = now + self.plan.grid
+            self._closed = self._exhausted = None
+            reopened, self._reopened = self._reopened, self.clock.event()
+            reopened.succeed()
+        elif self._closed is None and self._target <= enrolled:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, enrolled)
+            self.consider_exhaustion()
+
+    def _close_enrolment(self) -> None:
+        """Let nobody more come; the last look is next, once everybody has been read out."""
+        if not self.enrolment_over:
+            self._ended_early = True
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, len(self.patients))
+        self._look = len(self.plan.looks) - 2
+        self.consider_exhaustion()
 
     def _reweight(self, weights: Floats) -> None:
         """Allocate by these weights from now on."""
@@ -555,6 +611,18 @@ class ReferenceTrial:
                 n[0, p.arm] += 1
                 total[0, p.arm] += p.outcome[e]
         return n, total
+
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm."""
+        tick, shape = int(point.tick[0]), (1, len(self.plan.arms))
+        n, total, pending = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+        for p in self.patients:
+            if endpoint in p.readout and p.readout[endpoint] <= tick:
+                n[0, p.arm] += 1
+                total[0, p.arm] += p.outcome[endpoint]
+            elif p.lost is None and p.ended is None:
+                pending[0, p.arm] += 1
+        return n, total, pending
 
     def ends(self) -> Ends:
         """Return how the trial ended."""
@@ -619,6 +687,8 @@ class ReferenceTrial:
         """Return the event log, in the order in which it was written."""
         return self.rows
 
-    def stratum(self, patient: int, names: tuple[str, ...]) -> int:
-        """Return the stratum of a patient in the strata of an analysis."""
-        return int(self.plan.strata(names).of(self.patients[patient].record[None, :])[0])
+    def stratum(self, patient: int, test: TestPlan) -> int:
+        """Return the stratum of a patient in a test's analysis."""
+        strata, who = self.plan.strata(test.strata), self.patients[patient]
+        within = int(strata.of(who.record[None, :])[0]) if strata.count > 1 else 0
+        return within + (who.key >> SITE_BITS) * strata.count if test.by_site else within

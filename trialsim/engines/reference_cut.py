@@ -121,14 +121,9 @@ class ReferenceCut:
         """Return the numbers at risk (survival endpoints)."""
         test = self._test
         until = self._tick - self._law.readout_ticks
-        count = self._trial.plan.strata(test.strata).count
         rows: list[tuple[int, int, int, int]] = []
-        known = [
-            (self._trial.stratum(i, test.strata) if count > 1 else 0, p)
-            for i, p in self._pair()
-            if p.entry <= until
-        ]
-        for stratum in range(count):
+        known = [(self._trial.stratum(i, test), p) for i, p in self._pair() if p.entry <= until]
+        for stratum in sorted({stratum for stratum, _ in known}):
             group = [p for s, p in known if s == stratum]
             ends = [self._end(p, until) for p in group]
             had = np.array([event for _, event in ends], dtype=bool)
@@ -184,8 +179,7 @@ class ReferenceCut:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
         test, plan = self._test, self._trial.plan
         found = self._known()
-        count = plan.strata(test.strata).count
-        strata = [self._trial.stratum(i, test.strata) if count > 1 else 0 for i, _, _, _ in found]
+        strata = [self._trial.stratum(i, test) for i, _, _, _ in found]
         records = np.array([p.record for _, p, _, _ in found]).reshape(
             len(found), len(plan.world.source.columns)
         )

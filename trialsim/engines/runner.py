@@ -32,9 +32,11 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-_TASK = 16384
+_TASK = 32768
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
+_TASKS_A_WORKER = 32
+_FEWEST = 32
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
-    return max(4, min(_TASK, (1 << (18 if survival else 23)) // plan.n))
+    if all(law.kind == "binary" for law in world.outcomes):
+        return max(4, min(_TASK, (1 << 24) // plan.n))  # bits
+    return max(4, min(_TASK // 2, (1 << (18 if survival else 23)) // plan.n))
 
 
 def _keep_freed_memory() -> None:
@@ -154,6 +158,16 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     return _workshop.run(design, truth, first, last)
 
 
+def _task_size(total: int, engine: str, workers: int) -> int:
+    """Return how many trials to run in one go: few enough that no worker waits long for the last ones of another."""
+    most = _TASK if engine == "fast" else 16
+    if workers == 1:
+        return most
+    enough = -(-total // (_TASKS_A_WORKER * workers))
+    fewest = min(_FEWEST, -(-total // (4 * workers)))
+    return min(most, max(enough, fewest))
+
+
 def _tasks(
     cells: Sequence[tuple[str, str]], replicates: int, size: int
 ) -> Iterator[tuple[str, str, int, int]]:
@@ -212,21 +226,23 @@ def run(
     """
     _check(replicates, seed, engine, workers, chunk)
     job = Job(scenario, seed, engine, chunk, grid)
+    quantities: dict[str, None] = {}
     chosen_designs = scenario.select_designs(names_given("designs", designs))
     chosen_truths = scenario.select_truths(names_given("truths", truths))
     cells = [(design, truth) for design in chosen_designs for truth in chosen_truths]
     tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
     home = _Workshop(job)
+    for design in chosen_designs:
+        if scenario.designs[design].decisions:
+            quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
-    size = _TASK if engine == "fast" else 16
-    if workers > 1:
-        size = max(1, min(size, -(-total // (4 * workers))))
+    size = _task_size(total, engine, workers)
     if progress is not None:
         progress(0, total)
     for (design, truth, first, last), columns in _results(
         job, home, list(_tasks(cells, replicates, size)), workers
     ):
-        sink(to_arrow(columns, home.engine(design, truth).plan, tests))
+        sink(to_arrow(columns, home.engine(design, truth).plan, tests, tuple(quantities)))
         done += last - first
         if progress is not None:
             progress(done, total)
@@ -326,7 +342,7 @@ def _best_arm(plan: Plan) -> str:
     values = [0.0] + [benefit(plan, test, a, 0) for a in range(1, len(plan.arms))]
     best, near = max(values), _smallest(plan, plan.primary)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
-    return holders[0] if len(holders) == 1 else ""
+    return holders[0] if len(holders) == 1 < len(plan.arms) else ""
 
 
 def chunk_of(

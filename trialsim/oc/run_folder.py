@@ -21,7 +21,7 @@ from trialsim.oc.characteristics import OperatingCharacteristics, operating_char
 from trialsim.oc.columns import Categories, Cell, HypothesisFacts, Table, categories_of, facts_of, numbers_of
 from trialsim.oc.error_claims import FAMILY
 from trialsim.oc.run_checks import require_columns, require_provenance, require_scenario
-from trialsim.oc.run_writer import EFFECTS, PARTIAL, TABLES
+from trialsim.oc.run_writer import CELLS, EFFECTS, PARTIAL, TABLES
 
 _NEEDED = ("scenario.yaml", "provenance.json", "summary.json", "trials.parquet", "cells.parquet")
 
@@ -212,18 +212,14 @@ def _mapping(path: Path, read: Any) -> Mapping[str, Any]:
 
 
 def _groups_by_cell(file: pq.ParquetFile) -> dict[Cell, list[int]]:
-    names = file.schema_arrow.names
-    design, truth = names.index("design"), names.index("truth")
+    told = (file.metadata.metadata or {}).get(CELLS)
+    if told is None:
+        raise ValueError("the table does not tell which rows belong to which cell")
     found: dict[Cell, list[int]] = {}
-    for group in range(file.metadata.num_row_groups):
-        meta = file.metadata.row_group(group)
-        cell = Cell(_only(meta.column(design)), _only(meta.column(truth)))
-        found.setdefault(cell, []).append(group)
+    start = 0
+    for design, truth, groups in json.loads(told):
+        found.setdefault(Cell(design, truth), []).extend(range(start, start + groups))
+        start += groups
+    if start != file.metadata.num_row_groups:
+        raise ValueError("some rows belong to no cell")
     return found
-
-
-def _only(column: pq.ColumnChunkMetaData) -> str:
-    statistics = column.statistics
-    if statistics is None or not statistics.has_min_max or statistics.min != statistics.max:
-        raise ValueError("a row group holds more than one cell")
-    return str(statistics.min)

@@ -21,11 +21,23 @@ from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
 ROWS_PER_BATCH = 16_384
-TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment", "adverse_events")
-"""Tables of a run; from the fourth on in a world with sites only, the last where there are adverse events."""
+TABLES = (
+    "trials",
+    "looks",
+    "arms",
+    "sites",
+    "screening",
+    "subgroups",
+    "enrolment",
+    "adverse_events",
+    "decisions",
+)
+"""Tables of a run; from the fourth on in a world with sites only, the last two with adverse events and decision rules."""
 
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"
+CELLS = b"cells"
+"""Key in a table's file under which stands how many row groups, one after the other, belong to which cell."""
 
 
 class RunWriter:
@@ -156,8 +168,8 @@ class RunWriter:
 class TableWriter:
     """A Parquet file whose every row group holds rows of one cell.
 
-    Columns of names are dictionary-encoded, whole numbers delta-encoded, nothing is compressed: writing is
-    then bound by memory, and one column of one cell is read without touching the others.
+    Columns of names are dictionary-encoded, whole numbers delta-encoded, nothing is compressed and no statistics are
+    kept: writing is then bound by memory, and one column of one cell is read without touching the others.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -167,9 +179,9 @@ class TableWriter:
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self._cell: Cell | None = None
+        self._groups: list[tuple[str, str, int]] = []
         types = {field.name: field.type for field in self._schema}
         names = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
-        names += [name for name in types if name in ("efficacy_z", "futility_z")]
         self._writer: pq.ParquetWriter | None = pq.ParquetWriter(
             path,
             self._schema,
@@ -178,7 +190,7 @@ class TableWriter:
             column_encoding={
                 n: "DELTA_BINARY_PACKED" for n, kind in types.items() if pa.types.is_integer(kind)
             },
-            write_statistics=[name for name in ("design", "truth") if name in types],
+            write_statistics=False,
             write_batch_size=ROWS_PER_BATCH,
         )
 
@@ -203,6 +215,7 @@ class TableWriter:
         """Write what waits and complete the file."""
         self._flush()
         if self._writer is not None:
+            self._writer.add_key_value_metadata({CELLS: json.dumps(self._groups).encode()})
             self._writer.close()
             self._writer = None
 
@@ -227,6 +240,8 @@ class TableWriter:
             # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
             whole = pa.concat_tables(self._waiting).unify_dictionaries()
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
+            assert self._cell is not None
+            self._groups.append((*self._cell, -(-self._n_waiting // ROWS_PER_GROUP)))
             self.rows += self._n_waiting
         self._waiting, self._n_waiting = [], 0
 

@@ -49,6 +49,7 @@ def size_measures(records: Records, cell: Cell, failed: Flags | None, with_event
         Whether the design counts events at all.
     """
     present = set(records.columns("trials"))
+    before, found = np.empty(0), {}
     for name in (*SIZES, *TIMES):
         column = TIME_COLUMNS.get(name, name)
         if column not in present or (name == "events" and not with_events):
@@ -60,7 +61,10 @@ def size_measures(records: Records, cell: Cell, failed: Flags | None, with_event
             finite = values[np.isfinite(values)]
             left_out += values.size - finite.size
             values = finite
-        found = summary(values)
+        # Without delays between look and decision several times are the same.
+        if not np.array_equal(values, before):
+            found = summary(values)
+        before = values
         for suffix, value in found.items():
             yield measure(*cell, name + suffix, value, unit=unit, n_failed=left_out)
 

@@ -64,12 +64,17 @@ class Bounds:
         if self.any_rejection:
             finished |= any_of(rejected)
         stop = finished | view.is_last
+        if len(view.test_arms) == 1 and open_arms is view.open_arms:
+            # A trial that goes on has not decided its only test, which needs all arms that are open.
+            kept = open_arms
+        else:
+            kept = arms_still_tested(view, decided) & open_arms
+            kept = np.where(stop[:, None], view.open_arms, kept)
         reason = np.where(any_of(rejected), _EFFICACY, np.where(view.is_last, _FINAL, _FUTILITY))
-        still = arms_still_tested(view, decided) & open_arms
         return Decision(
             stop=stop,
             reason=np.where(stop, reason, _CONTINUE),
             reject=reject,
             futile=futile,
-            open_arms=np.where(stop[:, None], view.open_arms, still),
+            open_arms=kept,
         )

@@ -13,9 +13,13 @@ _FAR = "none"
 
 
 def computed_sentences(scenario: Scenario, designs: Iterable[str] | None = None) -> Iterator[str]:
-    """Yield, for each design whose bounds are computed, its size where that was solved, and its bounds by test."""
+    """Yield sentences on each design whose bounds are computed or whose size is re-estimated.
+
+    Its size where that was solved, its bounds by test, its power where one integral gives it.
+    """
     for name in scenario.designs if designs is None else designs:
         design = scenario.designs[name]
+        yield from _integrated(scenario, name)
         if design.computed is None:
             continue
         yield f"{name}: {_size(design)}{_counts(design)}"
@@ -32,6 +36,18 @@ def _stages(design: Design) -> str:
     how = "inverse_normal" if design.combination is None else design.combination.kind
     rule = "keep_all" if design.selection is None else design.selection.kind
     return f"stages by {how}, arms by {design.intersection_test or 'dunnett'}, closed; selection {rule}"
+
+
+def _integrated(scenario: Scenario, name: str) -> Iterator[str]:
+    """Yield power and mean size of a design that re-estimates its size, where an integral gives them."""
+    if scenario.designs[name].reestimation is None:
+        return
+    from trialsim.designs.reestimation_power import power_by_truth
+
+    found = power_by_truth(scenario, name)
+    if found:
+        parts = [f"{each.power:.4f} with {each.size:.1f} under {truth}" for truth, each in found.items()]
+        yield f"{name}: power and mean patients read out, by integration: {listed(parts)}"
 
 
 def _size(design: Design) -> str:

@@ -1,9 +1,11 @@
-"""What a scenario may well mean, but rarely should: tests that leave out how patients were balanced or arms chosen."""
+"""What a scenario may well mean, but rarely should: a sentence on each, in ``trialsim check`` and the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from trialsim.scenario.size_advice import uncompared_sizes
 
 _BALANCED_BY = {
     "minimisation": ("factors", "by minimisation"),
@@ -12,16 +14,11 @@ _BALANCED_BY = {
 }
 
 
-def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every note on a scenario.
-
-    Parameters
-    ----------
-    scenario
-        A resolved scenario as plain data; what cannot be read in it is passed over.
-    """
+def advice(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every sentence of advice on a resolved scenario as plain data."""
     yield from unstratified_analyses(scenario)
     yield from unadjusted_selections(scenario)
+    yield from uncompared_sizes(scenario)
 
 
 def unadjusted_selections(scenario: Mapping[str, Any]) -> Iterator[str]:

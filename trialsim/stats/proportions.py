@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from trialsim.compiled import kernel
@@ -22,24 +24,33 @@ def score_statistics(n, mean, sign, z, difference, se, information, status):  # 
     Parameters
     ----------
     n, mean
-        Patients and proportion of control and treatment, ``[replicate, 2]``.
+        Patients and proportion of control and treatment, ``[2, replicate]``.
     sign
         -1 where fewer are better, else 1.
     z, difference, se, information, status
         To fill, ``[replicate]``.
     """
-    for k in range(len(n)):
-        n0, n1 = float(max(n[k, 0], 1)), float(max(n[k, 1], 1))
-        p0, p1 = mean[k, 0], mean[k, 1]
-        pooled = (p0 * n0 + p1 * n1) / (n0 + n1)
-        variance = pooled * (1.0 - pooled) * (1.0 / n0 + 1.0 / n1)
-        empty = (n[k, 0] == 0) | (n[k, 1] == 0)
-        flat = variance <= 0.0
-        bad = empty | flat
-        # A failed replicate is divided by 1 and then marked.
-        usable = 1.0 if bad else variance
-        difference[k] = np.nan if bad else p1 - p0
-        z[k] = np.nan if bad else sign * (p1 - p0) / np.sqrt(usable)
-        se[k] = np.nan if bad else np.sqrt(p0 * (1.0 - p0) / n0 + p1 * (1.0 - p1) / n1)
-        information[k] = 0.0 if bad else 1.0 / usable
-        status[k] = _EMPTY_ARM if empty else (_NO_VARIANCE if flat else _OK)
+    # One loop a result, so that each has few arrays and is worked on in vectors. The variance stands in the place of the
+    # information, and is 0 in a failed replicate.
+    variance = information
+    for k in range(len(z)):
+        n0, n1 = float(max(n[0, k], 1)), float(max(n[1, k], 1))
+        pooled = (mean[0, k] * n0 + mean[1, k] * n1) / (n0 + n1)
+        found = pooled * (1.0 - pooled) * (1.0 / n0 + 1.0 / n1)
+        empty = (n[0, k] == 0) | (n[1, k] == 0)
+        variance[k] = 0.0 if empty else found
+    for k in range(len(z)):
+        empty = (n[0, k] == 0) | (n[1, k] == 0)
+        status[k] = _EMPTY_ARM if empty else (_NO_VARIANCE if variance[k] <= 0.0 else _OK)
+    for k in range(len(z)):
+        difference[k] = mean[1, k] - mean[0, k] if variance[k] > 0.0 else np.nan
+    for k in range(len(z)):
+        root = math.sqrt(variance[k] if variance[k] > 0.0 else 1.0)
+        z[k] = sign * difference[k] / root
+    for k in range(len(z)):
+        n0, n1 = float(max(n[0, k], 1)), float(max(n[1, k], 1))
+        p0, p1 = mean[0, k], mean[1, k]
+        unpooled = p0 * (1.0 - p0) / n0 + p1 * (1.0 - p1) / n1
+        se[k] = math.sqrt(unpooled) if variance[k] > 0.0 else np.nan
+    for k in range(len(z)):
+        information[k] = 1.0 / variance[k] if variance[k] > 0.0 else 0.0

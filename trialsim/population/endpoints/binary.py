@@ -57,15 +57,34 @@ def response_thresholds(main, modifier, drift, on_probability, intercepts, out):
             out[i, a] = response_threshold(response_probability(logit, drift[i], on_probability))
 
 
-@kernel
-def fill_responses(words, thresholds, first, last, out):  # type: ignore[no-untyped-def]
-    """Fill ``out`` (int8) with 1 for patients who respond and 0 for those who do not, of ``first`` to ``last - 1``.
+PATIENTS_A_WORD = 64
 
-    ``thresholds`` are those of each patient in the own arm, ``[patient]``.
+
+@kernel
+def fill_responses(words, thresholds, first, out):  # type: ignore[no-untyped-def]
+    """Fill the bits of ``out`` from patient ``first`` on with 1 for those who respond.
+
+    Parameters
+    ----------
+    words, thresholds
+        Random words, and the thresholds of each patient in the own arm; whole words of patients, those who do not
+        exist with the threshold 0, at which nobody responds.
+    first
+        Patient from whom on to fill.
+    out
+        uint64 ``[patients / 64]``: patient ``i`` is bit ``i % 64`` of word ``i // 64``.
     """
     # Slices that begin at zero spare the test for negative indices, which would keep the loop from vectorising.
-    words = words[first:last]
-    thresholds = thresholds[first:last]
-    out = out[first:last]
-    for i in range(last - first):
-        out[i] = responds(words[i], thresholds[i])
+    start = first // PATIENTS_A_WORD
+    words = words[start * PATIENTS_A_WORD :]
+    thresholds = thresholds[start * PATIENTS_A_WORD :]
+    out = out[start:]
+    kept = (np.uint64(1) << np.uint64(first - start * PATIENTS_A_WORD)) - np.uint64(1)
+    before = out[0] & kept
+    for k in range(len(out)):
+        bits = np.uint64(0)
+        for j in range(PATIENTS_A_WORD):
+            i = k * PATIENTS_A_WORD + j
+            bits |= np.uint64(responds(words[i], thresholds[i])) << np.uint64(j)
+        out[k] = bits
+    out[0] = before | (out[0] & ~kept)
