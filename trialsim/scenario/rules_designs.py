@@ -147,9 +147,10 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
         return
     if design.bounds is None:
         if not design.names_family and design.kind != "sample_size_reestimation":
+            what = _IN_WORDS.get(design.kind, design.kind.replace("_", " "))
             yield (
                 where,
-                f"is required for a {_IN_WORDS[design.kind]} design: {{efficacy_z: [...]}} with one bound for each "
+                f"is required for a {what} design: {{efficacy_z: [...]}} with one bound for each "
                 "look; or efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
             )
         return
