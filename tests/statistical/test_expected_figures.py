@@ -19,8 +19,8 @@ from trialsim.timegrid import DAYS_PER_MONTH
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted(ROOT.glob("scenarios/*/expected.yaml"))
 SEED = 20260101
-FEW = {"binary_sequential": 40_000, "backlog": 1000, "adaptr_three_arm": 2000}
-MANY = {"binary_sequential": 400_000, "backlog": 5000, "adaptr_three_arm": 20_000}
+FEW = {"binary_sequential": 40_000, "backlog": 1000, "adaptr_three_arm": 2000, "rar_drift": 1200}
+MANY = {"binary_sequential": 400_000, "backlog": 5000, "adaptr_three_arm": 20_000, "rar_drift": 20_000}
 
 
 def figures() -> list[tuple[Path, dict[str, Any]]]:
@@ -129,7 +129,15 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 
 def test_there_are_figures_for_the_scenarios() -> None:
-    stems = {"lee_liu", "adaptr_three_arm", "binary_sequential", "nph_oncology", "backlog", "computed_bounds"}
+    stems = {
+        "rar_drift",
+        "lee_liu",
+        "adaptr_three_arm",
+        "binary_sequential",
+        "nph_oncology",
+        "backlog",
+        "computed_bounds",
+    }
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40
 

@@ -54,7 +54,9 @@ class Bayesian:
         balanced = design.allocation.kind != "simple" and design.policies["randomisation"][0] == "by_design"
         thresholds = [threshold_of(design, test.name) for test in tests]
         probabilities = Probabilities(tests, thresholds, design.n, allocation.ratio, balanced)
-        return DecisionRules(design.decisions or (), probabilities, [test.name for test in tests], design.arms)
+        return DecisionRules(
+            design.decisions or (), probabilities, [test.name for test in tests], design.arms
+        )
 
 
 def threshold_of(design: Design, test: str) -> float:

@@ -9,6 +9,8 @@ import numpy as np
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.engines.strategies import FLAGS
 from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
+from trialsim.policies.decision_rules import DecisionRules
+from trialsim.policies.decision_words import account
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_recruitment import recruitment_sentences
@@ -196,7 +198,15 @@ def _findings(replay: Replay, look: Look) -> list[str]:
                 f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
             )
         parts.append(found)
-    return [f"At look {look.number}: {'; '.join(parts)}."]
+    return [f"At look {look.number}: {'; '.join(parts)}.", *_rules_weighed(replay, look)]
+
+
+def _rules_weighed(replay: Replay, look: Look) -> list[str]:
+    """Return what the decision rules of a Bayesian design weighed."""
+    policy, decision = replay.plan.stopping, look.decision
+    if not isinstance(policy, DecisionRules) or decision.trace is None or decision.rule is None:
+        return []
+    return account(policy, decision.trace[0], look.number - 1, int(decision.rule[0]))
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:
