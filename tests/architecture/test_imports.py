@@ -42,6 +42,7 @@ def test_every_command_is_there() -> None:
     assert _command_names() == [
         "analyse",
         "boundaries",
+        "calibrate",
         "check",
         "compare",
         "explain",

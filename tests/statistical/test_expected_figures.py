@@ -130,6 +130,7 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
+        "adaptr_two_arm",
         "rar_drift",
         "lee_liu",
         "adaptr_three_arm",

@@ -114,7 +114,10 @@ def _truths(replay: Replay) -> list[str]:
     parts = []
     for place, test in enumerate(replay.plan.tests):
         value = true_value(replay.plan, test, test.treatment, test.control)
-        arms = f"{replay.plan.arms[test.treatment]} against {replay.plan.arms[test.control]}"
+        against = replay.plan.arms[test.control]
+        if test.treatment == test.control:
+            against = f"the rate {plain(float(test.options['rate']), 3)}"
+        arms = f"{replay.plan.arms[test.treatment]} against {against}"
         worth = "no benefit" if _benefit(replay, place) <= _NO_DIFFERENCE else "a benefit"
         endpoint = replay.plan.world.outcomes[test.endpoint].name
         told = "an effect without a known value" if math.isnan(value) else _effect(replay, place, value)
