@@ -29,6 +29,8 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "cochran_mantel_haenszel": "trialsim.analyses.cochran_mantel_haenszel:CochranMantelHaenszel",
         "logistic": "trialsim.analyses.logistic:Logistic",
         "rerandomised_proportions": "trialsim.analyses.rerandomisation:RerandomisedProportions",
+        "cmh_by_period": "trialsim.analyses.allocation_periods:CmhByPeriod",
+        "inverse_probability_weighted": "trialsim.analyses.allocation_periods:InverseProbabilityWeighted",
         "beta_binomial": "trialsim.analyses.beta_binomial:BetaBinomial",
     },
     "posteriors": {
@@ -59,6 +61,8 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "randomisation.by_design": "trialsim.policies.by_design:ByDesign",
         "randomisation.rosenberger": "trialsim.policies.rosenberger:Rosenberger",
         "randomisation.thompson": "trialsim.policies.thompson:Thompson",
+        "randomisation.protected_control": "trialsim.policies.protected_control:ProtectedControl",
+        "randomisation.doubly_adaptive": "trialsim.policies.doubly_adaptive:DoublyAdaptive",
         "recruitment.first_come_first_served": "trialsim.policies.traditional:FirstComeFirstServed",
         "recruitment.random": "trialsim.policies.ranking:Random",
         "recruitment.by_covariate": "trialsim.policies.ranking:ByCovariate",

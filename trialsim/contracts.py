@@ -261,6 +261,23 @@ class PatientRows:
     covariates: Floats
 
 
+@dataclass(frozen=True)
+class AllocationRows:
+    """How the patients of :class:`PatientRows` were allocated, in the same order.
+
+    Parameters
+    ----------
+    period
+        How often allocation had changed before each came, from 0, ``[row]``.
+    chance
+        Probability of the arm that each was given when they came, by the weights in force or the design's shares of the
+        open arms, ``[row]``.
+    """
+
+    period: Ints
+    chance: Floats
+
+
 class DataCut(Protocol):
     """What is known of one hypothesis' endpoint and arms at a cut, for a batch of replicates."""
 
@@ -274,6 +291,10 @@ class DataCut(Protocol):
 
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
+        ...
+
+    def allocations(self) -> AllocationRows:
+        """Return how those patients were allocated."""
         ...
 
     def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:

@@ -45,6 +45,7 @@ def test_every_command_is_there() -> None:
         "analyse",
         "benchmark",
         "boundaries",
+        "calibrate",
         "check",
         "compare",
         "evaluate",

@@ -105,10 +105,58 @@ FOUR_ARMS = _tree(
     },
 )  # fmt: skip
 
+
+def _adaptive(policy: Any, **changes: Any) -> dict[str, Any]:
+    """Return a design in which every analysis that knows of allocation looks at an adaptive trial."""
+    return {
+        "kind": "group_sequential", "n": 40, "allocation": {"permuted_blocks": {"size": 4}},
+        "looks": [{"when": {"readouts": {"count": 12, "endpoint": "response"}}, "decision_lag": "2 days"},
+                  {"when": {"calendar": "16 days"}}, {"when": {"enrolled": 40}}],
+        "tests": {"by_period": {"alpha": 0.1}, "weighted": {"alpha": 0.1}, "again": {"alpha": 0.1}},
+        "bounds": {"efficacy_z": [None, None, 1.3]},
+        "policies": {"randomisation": policy},
+    } | changes  # fmt: skip
+
+
+def _compared(analysis: Any) -> dict[str, Any]:
+    return {
+        "endpoint": "response", "arms": ["treatment", "control"], "direction": "higher", "analysis": analysis,
+    }  # fmt: skip
+
+
+ADAPTIVE = _tree(
+    ["control", "treatment"],
+    {
+        "thompson": _adaptive("thompson"),
+        "tempered": _adaptive(
+            {"thompson": {"tempered": True, "maximum": 0.8}}, reviews={"every": {"enrolled": 6}}
+        ),
+        "neyman": _adaptive({"doubly_adaptive": {"target": "neyman", "minimum": 0.1}}, allocation="simple"),
+        "rosenberger": _adaptive("doubly_adaptive", reviews={"every": {"calendar": "5 days"}}),
+        "protected": _adaptive({"protected_control": {"share": 0.4}}),
+    },
+    hypotheses={
+        "by_period": _compared("cmh_by_period"),
+        "weighted": _compared("inverse_probability_weighted"),
+        "again": _compared({"rerandomised_proportions": {"draws": 99}}),
+    },
+)
+
+PROTECTED = _tree(
+    ["control", "low", "middle", "high"],
+    {
+        "protected": FOUR_ARMS["designs"]["adaptive"]
+        | {"policies": {"randomisation": {"protected_control": {"power": 0.75, "power_at_start": 0.25}}}},
+    },
+)
+
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "two_arms": (TWO_ARMS, 1),
     "two_arms_by_day": (TWO_ARMS, DAY),
     "two_arms_by_week": (TWO_ARMS, WEEK),
+    "adaptive": (ADAPTIVE, 1),
+    "adaptive_by_day": (ADAPTIVE, DAY),
+    "protected": (PROTECTED, 1),
     "four_arms": (FOUR_ARMS, 1),
     "four_arms_by_day": (FOUR_ARMS, DAY),
 }

@@ -19,7 +19,7 @@ from trialsim.scenario.load import scenario_from
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_engines_agree(name: str) -> None:
     tree, grid = SCENARIOS[name]
-    found = check_twins(scenario_from(tree), None, None, range(24), grid=grid)
+    found = check_twins(scenario_from(tree), None, None, range(12), grid=grid)
     assert not found, "\n".join(found)
 
 

@@ -28,7 +28,7 @@ class BetaBinomial:
     estimand = "risk_difference"
     reference = "Bayes 1763; Gelman et al., Bayesian Data Analysis, 3rd ed. 2013, ch. 2"
     information = "1 / posterior variance"
-    increments = "dependent through the prior; thresholds are on posterior probabilities"
+    increments = "not independent: the prior stays in every look; thresholds are on posterior probabilities"
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the posterior of every replicate; options ``prior``, ``control_prior``, ``margin`` and ``rate``."""

@@ -204,9 +204,18 @@ def _analyse(
     z, effect, se, information = (np.empty(shape) for _ in range(4))
     status = np.empty(shape, dtype=np.int8)
     for t, test in enumerate(plan.tests):
-        found = test.analysis.estimate(chunk.cut(point, t), test.lower_is_better, test.options)
-        z[:, t], effect[:, t], se[:, t] = found.z, found.effect, found.se
-        information[:, t], status[:, t] = found.information, found.status
+        some: Any = slice(None)
+        there = point
+        if (wanted := _wanted_looks(plan, t)) is not None:
+            some = np.flatnonzero(wanted[point.number])
+            there = Point(point.kind, point.rows[some], point.number[some], point.tick[some])
+            z[:, t] = effect[:, t] = se[:, t] = np.nan
+            information[:, t], status[:, t] = 0.0, Status.NOT_ANALYSED
+            if not len(some):
+                continue
+        found = test.analysis.estimate(chunk.cut(there, t), test.lower_is_better, test.options)
+        z[some, t], effect[some, t], se[some, t] = found.z, found.effect, found.se
+        information[some, t], status[some, t] = found.information, found.status
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
         point,
@@ -220,6 +229,20 @@ def _analyse(
         Decision(),
         np.ones(len(z), dtype=bool),
     )
+
+
+def _wanted_looks(plan: Plan, test: int) -> Bools | None:
+    """Return at which looks a test that costs much is analysed, where nothing depends on it at others; None: at all."""
+    chosen = plan.tests[test]
+    if (
+        not getattr(chosen.analysis, "costly", False)
+        or plan.stopping.name != "bounds"
+        or chosen.follower is not None
+    ):
+        return None
+    bounded: Bools = np.isfinite(plan.efficacy_z[:, test]) | np.isfinite(plan.futility_z[:, test])
+    bounded[-1] = True
+    return None if bounded.all() else bounded
 
 
 def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools) -> LookView:

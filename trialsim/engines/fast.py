@@ -14,6 +14,7 @@ from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, an
 from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines.fast_allocation_kernels import fill_allocations
 from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
@@ -22,6 +23,7 @@ from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.timegrid import NEVER
 
@@ -97,6 +99,8 @@ class FastChunk:
         self._end_cut = np.full(size, NEVER)
         self._dropped = np.zeros((size, arms), dtype=np.int64)
         self._history: list[tuple[str, Any]] = []
+        self._changes = np.zeros(size, dtype=np.int64)
+        self._first, self._then = np.zeros((size, 0), dtype=np.int64), np.zeros((size, 0, arms))
         self._tallies: SiteTallies | None = None
         self._moments: dict[tuple[int, bool], ArmMoments] = {}
         self._lay_out(self._all, np.zeros(size, dtype=np.int64))
@@ -431,8 +435,46 @@ class FastChunk:
         """Lay out anew whoever enters after these times."""
         first = self._next_patient(rows, ticks)
         rows = rows[first[rows] < self.patients.width]
+        self._note_change(rows, first[rows])
         if len(rows):
             self._lay_out(rows, first)
+
+    def _shares(self, rows: Ints) -> Floats:
+        """Return the probability of each arm by the weights in force, or by the design's shares of the open arms."""
+        by_weight = ~np.isnan(self._weights[rows, :1])
+        plain = self.plan.allocation.ratio * self._open[rows]
+        return shares_of(np.where(by_weight, self._weights[rows], plain.astype(np.float64)))
+
+    def _note_change(self, rows: Ints, first: Ints) -> None:
+        """Note from which patient on allocation changed, and how."""
+        place = self._changes[rows]
+        if len(rows) and place.max() >= self._first.shape[1]:
+            more = max(8, self._first.shape[1])
+            self._first = np.pad(self._first, ((0, 0), (0, more)))
+            self._then = np.pad(self._then, ((0, 0), (0, more), (0, 0)))
+        self._first[rows, place], self._then[rows, place] = first, self._shares(rows)
+        self._changes[rows] += 1
+
+    def allocations(self, rows: Ints) -> tuple[Ints, Floats]:
+        """Return how often allocation had changed before each patient came, and the probability of their arm."""
+        shape = (len(rows), self.patients.width)
+        period, chance = np.empty(shape, dtype=np.int64), np.empty(shape)
+        at_start = shares_of(self.plan.allocation.ratio[None, :].astype(np.float64))[0]
+        fill_allocations(rows, self.arm, at_start, self._changes, self._first, self._then, period, chance)
+        return period, chance
+
+    def asked(self, row: int) -> list[tuple[int, int]]:
+        """Return when allocation was reconsidered in a replicate: the data cut, and from when on it held."""
+        found = []
+        for kind, record in self._history:
+            place = np.flatnonzero(record[0] == row)
+            decision = record[3] if kind == "review" else record[4]
+            if not len(place) or decision.weights is None or np.isnan(decision.weights[place[0], 0]):
+                continue
+            k = int(place[0])
+            cut = int(record[2][k])
+            found.append((cut, cut if kind == "review" else int(record[3][k])))
+        return found
 
     def _finish(self, rows: Ints, ticks: Ints, reason: Any, cut: Ints | None = None) -> None:
         """End the trials of some replicates."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines import fast_risk_kernels as risk
 from trialsim.engines.points import Point
-from trialsim.engines.rerandomisation import redrawn_arms
+from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.engines.world import OutcomeLaw
 from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import TICKS_PER_DAY
@@ -298,6 +298,12 @@ class FastCut:
             covariates[rows[here[0]] if len(covariates) > 1 else 0, here[1]],
         )
 
+    def allocations(self) -> AllocationRows:
+        """Return how those patients were allocated."""
+        period, chance = self._chunk.allocations(self._point.rows)
+        here = self._here()
+        return AllocationRows(period[here], chance[here])
+
     def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
         """Yield for each replicate whether those patients would be on treatment in other allocations, ``[draw, row]``."""
         chunk, people = self._chunk, self._chunk.patients
@@ -309,6 +315,15 @@ class FastCut:
             keys = people.keys[r] if len(people.keys) else np.arange(people.width)
             levels = people.counted_levels(r)
             replicate = int(chunk.replicates[r])
+            if chunk.plan.randomisation.adaptive:
+                responses = chunk.outcome(chunk.plan.response_endpoint)
+                one = np.array([r])
+                yield redrawn_adaptively(
+                    chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws,
+                    _of(chunk.entry, one)[0, :known], _of(responses.readout_at, one)[0, :known],
+                    responses.value(one)[0, :known].astype(np.float64), chunk.asked(int(r)),
+                )  # fmt: skip
+                continue
             yield redrawn_arms(
                 chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
             )

@@ -26,6 +26,7 @@ from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
 from trialsim.engines.reference_sites import Recruitment
 from trialsim.engines.reference_tally import adverse_events_by_period, tally_of
+from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import (
     ALTERNATING,
@@ -92,6 +93,8 @@ class ReferenceTrial:
         self._weights: Floats | None = None
         self._blocks: dict[int, list[int]] = {}
         self._turn = 0
+        self._period = 0
+        self.asked: list[tuple[int, int]] = []
         balance = plan.allocation.balance
         self._margins = [plan.strata(names) for names in balance.margins] if balance else []
         self._on_arms: dict[tuple[int, int], list[int]] = {}
@@ -181,6 +184,7 @@ class ReferenceTrial:
         patient = Patient(key, now, -1, stratum, None, record, parameters)
         self.patients.append(patient)
         arm = patient.arm = self._allocate(patient)
+        patient.period, patient.chance = self._period, float(self._shares()[arm])
         for counts in self._counts_of(patient):
             counts[arm] += 1
         self.write(Kind.RANDOMISATION, i, 0, arm)
@@ -233,6 +237,11 @@ class ReferenceTrial:
             return float(bool(responds(bits, parameter)))
         u = uniform(self.plan.seed, self.replicate, patient.key, law.purpose, law.draw)
         return float(measured_value(standard_normal(u), parameter, law.sd))
+
+    def _shares(self) -> Floats:
+        """Return the probability of each arm by the weights in force, or by the design's shares of the open arms."""
+        weights = self._weights if self._weights is not None else self.plan.allocation.ratio * self._open
+        return np.asarray(shares_of(np.asarray(weights, dtype=float)[None, :])[0])
 
     def _allocate(self, patient: Patient) -> int:
         """Return the arm of the patient who comes next."""
@@ -489,6 +498,8 @@ class ReferenceTrial:
             self.write(Kind.REVIEW, number, 0, len(self.patients))
             self._review += 1
             if decision.weights is not None:
+                self._period += 1
+                self.asked.append((now, now))
                 self._reweight(decision.weights[0])
             return
         for test, mark in enumerate(marks[0]):
@@ -516,8 +527,10 @@ class ReferenceTrial:
             self._end_look = self._look
             self._end(reason, self._previous_cut)
             return
+        changes = False
         for arm, stays in enumerate(decision.open_arms[0]):
             if self._open[arm] and not stays:
+                changes = True
                 self._open[arm] = False
                 self._dropped[arm] = self._look + 1
                 self.write(Kind.ARM_CLOSED, arm)
@@ -527,7 +540,10 @@ class ReferenceTrial:
                     self._weights = self._weights.copy()
                     self._weights[arm] = 0.0
         if decision.weights is not None and not np.isnan(decision.weights[0, 0]):
+            changes = True
+            self.asked.append((self._previous_cut, int(self.clock.now)))
             self._reweight(decision.weights[0])
+        self._period += changes
         if decision.further_readouts is not None:
             self._resize(int(decision.further_readouts[0]))
         if decision.close_enrolment is not None and decision.close_enrolment[0]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, LogRow, Moments, PatientRows, RiskTables
-from trialsim.engines.rerandomisation import redrawn_arms
+from trialsim.contracts import AllocationRows, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -26,7 +26,8 @@ class Patient:
     become of them, ``ended`` when they left, ``off`` when they had the last dose, ``quit`` when they discontinued,
     ``crossed`` when they crossed over, ``died`` when they died, ``log`` what happened. Of endpoints whose
     events take time to be told, ``found`` is when an event was seen, ``known`` from when on an analysis knows of it,
-    ``refused`` when it was not confirmed. ``closed`` is when an endpoint's own follow-up ended.
+    ``refused`` when it was not confirmed. ``closed`` is when an endpoint's own follow-up ended. ``period`` tells
+    how often allocation had changed before they came, ``chance`` how probable their arm was.
     """
 
     key: int
@@ -54,6 +55,8 @@ class Patient:
     known: dict[int, int] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
     closed: dict[int, int] = field(default_factory=dict)
+    period: int = 0
+    chance: float = 1.0
 
     def had(self, e: int, tick: int) -> bool:
         """Return whether an analysis knows of an event by a time; it is told at once, or when it is confirmed."""
@@ -192,6 +195,14 @@ class ReferenceCut:
             plan.adjustment(test).of(records),
         )
 
+    def allocations(self) -> AllocationRows:
+        """Return how those patients were allocated."""
+        found = [p for _, p, _, _ in self._known()]
+        return AllocationRows(
+            np.array([p.period for p in found], dtype=np.int64),
+            np.array([p.chance for p in found], dtype=float),
+        )
+
     def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
         """Yield whether those patients would be on treatment in other allocations, ``[draw, row]``."""
         trial, rows = self._trial, np.array([i for i, *_ in self._known()], dtype=np.int64)
@@ -200,4 +211,14 @@ class ReferenceCut:
         levels = np.array([trial.counted_levels(p) for p in everybody], dtype=np.int64).reshape(
             len(keys), -1 if len(keys) else 1
         )
+        if trial.plan.randomisation.adaptive:
+            e = trial.plan.response_endpoint
+            yield redrawn_adaptively(
+                trial.plan, self._test, trial.replicate, keys, levels, rows, draws,
+                np.array([p.entry for p in everybody], dtype=np.int64),
+                np.array([p.readout.get(e, NEVER) for p in everybody], dtype=np.int64),
+                np.array([p.outcome[e] for p in everybody], dtype=np.float64),
+                trial.asked,
+            )  # fmt: skip
+            return
         yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)

@@ -169,12 +169,12 @@ def _task_size(total: int, engine: str, workers: int) -> int:
 
 
 def _tasks(
-    cells: Sequence[tuple[str, str]], replicates: int, size: int
+    cells: Sequence[tuple[str, str]], begin: int, replicates: int, size: int
 ) -> Iterator[tuple[str, str, int, int]]:
     """Return the tasks of all cells in their order."""
     for design, truth in cells:
-        for first in range(0, replicates, size):
-            yield design, truth, first, min(first + size, replicates)
+        for first in range(begin, begin + replicates, size):
+            yield design, truth, first, min(first + size, begin + replicates)
 
 
 def run(
@@ -189,6 +189,7 @@ def run(
     progress: Progress | None = None,
     chunk: int | None = None,
     grid: int = 1,
+    first: int = 0,
 ) -> pa.Table:
     """Run every design under every truth and hand over the records block by block.
 
@@ -213,6 +214,8 @@ def run(
         Called with trials done and trials in all.
     chunk, grid
         See :class:`Job`.
+    first
+        Number of the first trial.
 
     Returns
     -------
@@ -239,11 +242,11 @@ def run(
     size = _task_size(total, engine, workers)
     if progress is not None:
         progress(0, total)
-    for (design, truth, first, last), columns in _results(
-        job, home, list(_tasks(cells, replicates, size)), workers
+    for (design, truth, begin, end), columns in _results(
+        job, home, list(_tasks(cells, first, replicates, size)), workers
     ):
         sink(to_arrow(columns, home.engine(design, truth).plan, tests, tuple(quantities)))
-        done += last - first
+        done += end - begin
         if progress is not None:
             progress(done, total)
     return cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])

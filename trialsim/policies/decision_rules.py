@@ -56,7 +56,7 @@ class DecisionRules:
         tests: Sequence[str],
         arms: Sequence[str],
     ) -> None:
-        self._rules, self._probabilities = tuple(rules), probabilities
+        self.rules, self._probabilities = tuple(rules), probabilities
         self._tests, self._arms = tuple(tests), tuple(arms)
         self.closes_enrolment = any(rule.do == "stop_accrual" for rule in rules)
         self.quantities = tuple(dict.fromkeys(name for rule in rules for name in self._names(rule)))
@@ -74,7 +74,7 @@ class DecisionRules:
         """Weigh all rules once; return in which replicates arms were dropped, so that they must be weighed again."""
         weighing = _Weighing(self, view, found)
         again = np.zeros_like(going)
-        for number, rule in enumerate(self._rules, 1):
+        for number, rule in enumerate(self.rules, 1):
             here = going & (found.rule_stops == 0) & ~again
             if rule.looks is not None:
                 here &= np.isin(view.look + 1, rule.looks)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import AllocationView, Decision, Floats, Memory
+from trialsim.contracts import AllocationView, Bools, Decision, Floats, Memory
 from trialsim.stats.bayes.best_arm import probabilities_best
 
 
-def best_of_open(view: AllocationView, prior: tuple[float, float]) -> Floats:
-    """Return the probability that each open arm has the best rate, from what has been read out, ``[replicate, arm]``."""
+def best_of(view: AllocationView, among: Bools, prior: tuple[float, float]) -> Floats:
+    """Return the probability that each of some arms has the best rate, from what was read out, ``[replicate, arm]``."""
     total = np.rint(view.arm_total).astype(np.int64)
     good = view.arm_readouts - total if view.lower_is_better else total
-    found = np.zeros(view.open_arms.shape)
+    found = np.zeros(among.shape)
     a, b = prior[::-1] if view.lower_is_better else prior
-    probabilities_best(good, view.arm_readouts, view.open_arms, float(a), float(b), found)
+    probabilities_best(good, view.arm_readouts, among, float(a), float(b), found)
     return found
 
 
@@ -82,7 +82,7 @@ class Thompson:
 
     def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:
         """Return the weights of the open arms; closed ones get none."""
-        best = np.where(view.open_arms, np.maximum(best_of_open(view, self._prior), 1e-12), 0.0)
+        best = np.where(view.open_arms, np.maximum(best_of(view, view.open_arms, self._prior), 1e-12), 0.0)
         power = np.full((len(best), 1), self._power)
         if self._tempered:
             power *= view.arm_enrolled.sum(axis=1, keepdims=True) / (2.0 * view.n_max)

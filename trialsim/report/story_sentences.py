@@ -9,6 +9,8 @@ import numpy as np
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.engines.strategies import FLAGS
 from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
+from trialsim.policies.decision_rules import DecisionRules
+from trialsim.policies.decision_words import account
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_closed import closed_finding
@@ -113,7 +115,10 @@ def _truths(replay: Replay) -> list[str]:
     parts = []
     for place, test in enumerate(replay.plan.tests):
         value = true_value(replay.plan, test, test.treatment, test.control)
-        arms = f"{replay.plan.arms[test.treatment]} against {replay.plan.arms[test.control]}"
+        against = replay.plan.arms[test.control]
+        if test.treatment == test.control:
+            against = f"the rate {plain(float(test.options['rate']), 3)}"
+        arms = f"{replay.plan.arms[test.treatment]} against {against}"
         worth = "no benefit" if _benefit(replay, place) <= _NO_DIFFERENCE else "a benefit"
         endpoint = replay.plan.world.outcomes[test.endpoint].name
         told = "an effect without a known value" if math.isnan(value) else _effect(replay, place, value)
@@ -198,7 +203,15 @@ def _findings(replay: Replay, look: Look) -> list[str]:
                 f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
             )
         parts.append(found)
-    return [f"At look {look.number}: {'; '.join(parts)}."]
+    return [f"At look {look.number}: {'; '.join(parts)}.", *_rules_weighed(replay, look)]
+
+
+def _rules_weighed(replay: Replay, look: Look) -> list[str]:
+    """Return what the decision rules of a Bayesian design weighed."""
+    policy, decision = replay.plan.stopping, look.decision
+    if not isinstance(policy, DecisionRules) or decision.trace is None or decision.rule is None:
+        return []
+    return account(policy, decision.trace[0], look.number - 1, int(decision.rule[0]))
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:

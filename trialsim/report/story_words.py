@@ -175,6 +175,8 @@ def because(reason: str) -> str:
         "final": "at its final look, with nothing rejected",
         "horizon": "because its time was over",
         "policy": "by its stopping policy",
+        "superiority": "for the superiority of one arm",
+        "equivalence": "for the equivalence of its arms",
     }.get(reason, f"({reason})")
 
 

@@ -44,6 +44,8 @@ ANALYSES_OF_KIND = {
         "cochran_mantel_haenszel",
         "logistic",
         "rerandomised_proportions",
+        "cmh_by_period",
+        "inverse_probability_weighted",
         "beta_binomial",
     ),
 }
@@ -85,6 +87,8 @@ class Analysis(Model):
     cochran_mantel_haenszel: CochranMantelHaenszel | None = None
     logistic: Logistic | None = None
     rerandomised_proportions: Rerandomised | None = None
+    cmh_by_period: Plain | None = None
+    inverse_probability_weighted: Plain | None = None
     beta_binomial: BetaBinomial | None = None
 
     @model_validator(mode="before")

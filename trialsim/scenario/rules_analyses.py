@@ -76,11 +76,6 @@ def rerandomised_findings(
             where,
             "alternating allocation has no chance in it that could be drawn again; take simple or permuted_blocks",
         )
-    if design.policies["randomisation"][0] != "by_design":
-        yield (
-            where,
-            "a re-randomisation test needs allocation by the design's rule; leave the randomisation policy out",
-        )
 
 
 def _covariate_problem(name: str, parts: WorldParts) -> str | None:

@@ -21,7 +21,7 @@ from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
-LEARNING = ("rosenberger", "thompson")
+LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive")
 """Randomisation policies that learn from response rates."""
 _IN_WORDS = {
     "fixed": "fixed",
