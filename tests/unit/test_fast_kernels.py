@@ -207,16 +207,17 @@ def test_continuous_outcomes_are_added_in_the_order_of_entry(shared: bool, rows:
     outcome, coming = g.normal(size=(rows, 40)), g.integers(20, n + 1, rows)
     cut = g.integers(-1, 60, rows)
     chosen, pair = g.permutation(rows), np.array([2, 0])
-    shape = (rows, 2)
+    shape, since = (2, rows), np.full(rows, -1)
     count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
-    counting.continuous_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, count, mean, squares)
+    known = (readout_at, outcome, arm, coming, pair, count, mean, squares)
+    counting.continuous_readouts(chosen, since, cut, *known)
     for k, r in enumerate(chosen):
         t, a = readout_at[0 if shared else r], arm[0 if shared else r]
         for side in range(2):
             here = (t <= cut[k]) & (a == pair[side]) & (np.arange(n) < coming[r])
             values = outcome[r, :n][here]
-            assert count[k, side] == len(values)
-            assert (mean[k, side], squares[k, side]) == mean_and_squares(values, len(values))
+            assert count[side, k] == len(values)
+            assert (mean[side, k], squares[side, k]) == mean_and_squares(values, len(values))
 
 
 @pytest.mark.parametrize("kind", KINDS[:4])
