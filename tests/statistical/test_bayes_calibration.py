@@ -194,12 +194,14 @@ def test_sampled_models_are_calibrated_over_many_fits(name: str) -> None:
 def _of_baskets(exchangeable: float, fits: int) -> np.ndarray:
     """Return, of each fit, a basket's probability of a rate above the true one, which is its reference."""
     from trialsim.analyses.sampled.baskets import BasketNuts
-    from trialsim.analyses.sampled.nuts import Key
+    from trialsim.analyses.sampled.nuts import Key, Sampling
     from trialsim.stats.bayes.basket import BasketPrior
 
     prior = BasketPrior(-1.0, 1.0, 0.7, exchangeable, -0.5, 1.0)
     rng = np.random.default_rng(6)
-    model = BasketNuts(prior, np.full(4, 0.5))
+    # Whether a basket belongs with the others is decided in jumps, for which chains have to be longer.
+    sampling = Sampling() if exchangeable == 1.0 else Sampling(draws=1000, tune=1000)
+    model = BasketNuts(prior, np.full(4, 0.5), sampling)
     n, found = np.array([8, 15, 20, 25]), []
     for k in range(fits):
         mean, between = rng.normal(-1.0, 1.0), abs(rng.normal(0.0, 0.7))
