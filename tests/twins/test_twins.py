@@ -30,8 +30,8 @@ CELLS = [
     for design in scenario.designs
     for truth in scenario.truths
 ]
-LARGE = {"actg175", "actg175_sites", "backlog", "arrivals", "mixed"}
-IN_PART = {"actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4}
+LARGE = {"actg175", "actg175_sites", "backlog", "arrivals", "mixed", "fairness"}
+IN_PART = {"actg175_sites": 1, "backlog": 1, "fairness": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4}
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
 DAY, WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
@@ -97,7 +97,7 @@ from tests.twins.tie_rich import SCENARIOS, FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 for path in sys.argv[1:]:
     scenario = load_scenario(path)
-    large = sum(design.n for design in scenario.designs.values()) > 1000
+    large = sum(design.n for design in scenario.designs.values()) >= 1000
     found = check_twins(scenario, None, list(scenario.truths)[:1], range(1 if large else 5), grid=7 << 20)
     assert not found, found
 for name, (tree, grid) in (SCENARIOS | SITE_SCENARIOS).items():
