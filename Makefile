@@ -87,9 +87,10 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 	@$(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-# The tools go in without the project itself, which a demo may be running at this moment (make -j2).
+# The tools, and what tests of learned policies and sampled models need, go in without the project itself, which a demo may
+# be running at this moment (make -j2).
 $(VENV)/.dev: $(VENV)/.core pyproject.toml constraints.txt
 	@echo "Installing the development tools into $(VENV) (once, some minutes) ..."
-	@$(VENV)/bin/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"]))' > $(VENV)/dev-requirements.txt
+	@$(VENV)/bin/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print("\n".join(extras["dev"] + extras["ai"] + extras["bayes"]))' > $(VENV)/dev-requirements.txt
 	@$(PIP_INSTALL) --requirement $(VENV)/dev-requirements.txt
 	@touch $@

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,6 +73,7 @@ class Kind(enum.IntEnum):
     SITE_CLOSED = 25
     RELEASED = 26
     CANDIDATE = 27
+    RESIZED = 28
     # What becomes of a patient from randomisation on. Some follow at once from an event, some come at times of their
     # own, in the order of adverse events of the instant (after them, see docs/semantics.md).
     ONSET = 30
@@ -99,6 +100,8 @@ class Status(enum.IntEnum):
     NO_VARIANCE = 4
     NO_FINITE_ESTIMATE = 5
     SHORT_FOLLOW_UP = 6
+    OUTSIDE_RANGE = 7
+    CHAINS_FAILED = 8
 
     @property
     def sentence(self) -> str:
@@ -114,6 +117,8 @@ _STATUS_SENTENCES = {
     Status.NO_VARIANCE: "the test statistic has no variance",
     Status.NO_FINITE_ESTIMATE: "the likelihood has no finite maximum",
     Status.SHORT_FOLLOW_UP: "nobody in one of the compared arms was followed for as long as the analysis asks",
+    Status.OUTSIDE_RANGE: "too few patients or events for the approximation, whose error was not found small there",
+    Status.CHAINS_FAILED: "the sampler's chains did not pass their diagnostics: nothing may be decided on this fit",
 }
 
 
@@ -126,6 +131,8 @@ class Stop(enum.IntEnum):
     FINAL = 3
     HORIZON = 4
     POLICY = 5
+    SUPERIORITY = 6
+    EQUIVALENCE = 7
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,37 @@ class Estimates:
     z: Floats
     information: Floats
     status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a Bayesian analysis says of a batch of replicates, each array ``[replicate]``.
+
+    Parameters
+    ----------
+    probability
+        Posterior probability that the effect favours treatment by more than the margin.
+    mean, sd
+        Of the effect, treatment against control on the analysis' own scale.
+    lower, upper
+        Equal-tailed interval of the effect; NaN where none was asked for.
+    error
+        Of the probability: what quadrature left (0 for closed forms), the measured error of an approximation, or the Monte
+        Carlo standard error of a sample.
+    status
+        :class:`Status` codes; where it is not OK the numbers are NaN and nothing may be decided on them.
+    kind
+        ``exact`` (closed form or quadrature), ``approximate`` or ``sampled``.
+    """
+
+    probability: Floats
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    error: Floats
+    status: NDArray[np.int8]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -223,6 +261,23 @@ class PatientRows:
     covariates: Floats
 
 
+@dataclass(frozen=True)
+class AllocationRows:
+    """How the patients of :class:`PatientRows` were allocated, in the same order.
+
+    Parameters
+    ----------
+    period
+        How often allocation had changed before each came, from 0, ``[row]``.
+    chance
+        Probability of the arm that each was given when they came, by the weights in force or the design's shares of the
+        open arms, ``[row]``.
+    """
+
+    period: Ints
+    chance: Floats
+
+
 class DataCut(Protocol):
     """What is known of one hypothesis' endpoint and arms at a cut, for a batch of replicates."""
 
@@ -236,6 +291,10 @@ class DataCut(Protocol):
 
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
+        ...
+
+    def allocations(self) -> AllocationRows:
+        """Return how those patients were allocated."""
         ...
 
     def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
@@ -261,6 +320,29 @@ class Analysis(Protocol):
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the estimates of every replicate of the cut."""
+        ...
+
+
+class BayesianAnalysis(Protocol):
+    """A model and its prior: a data cut in, the posterior of treatment's effect out.
+
+    ``prior`` names the options with their meaning, ``defaults`` their values. ``kind`` is that of
+    :attr:`Posterior.kind`, and ``accuracy`` says in words how large the error of a probability is.
+    """
+
+    name: str
+    endpoint_kinds: tuple[str, ...]
+    estimand: str
+    reference: str
+    kind: str
+    accuracy: str
+    prior: Mapping[str, str]
+    defaults: Mapping[str, Any]
+
+    def posterior(
+        self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any], level: float | None = 0.95
+    ) -> Posterior:
+        """Return the posterior of every replicate; ``level`` is the interval's, None leaves intervals out."""
         ...
 
 
@@ -294,6 +376,11 @@ class LookView:
         Arms open to allocation.
     arm_enrolled, arm_events, arm_readouts
         Visible counts by arm.
+    own_z, lost
+        Where tests are closed under intersections (``z`` is then the statistic that holds familywise): the combined
+        statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
+    seen
+        Outcomes of each test's endpoint, for policies that ask for them.
     """
 
     replicate: Ints
@@ -314,6 +401,28 @@ class LookView:
     arm_enrolled: Ints
     arm_events: Ints
     arm_readouts: Ints
+    own_z: Floats | None = None
+    lost: Bools | None = None
+    seen: OutcomesSeen | None = None
+
+
+@dataclass(frozen=True)
+class OutcomesSeen:
+    """Outcomes of each test's endpoint that are visible at a look, ``[replicate, test, arm]``.
+
+    Parameters
+    ----------
+    readouts
+        Patients read out.
+    total
+        Sum of their read-outs: the successes when binary.
+    pending
+        Patients enrolled, not lost, and not read out yet.
+    """
+
+    readouts: Ints
+    total: Floats
+    pending: Ints
 
 
 @dataclass(frozen=True)
@@ -334,6 +443,10 @@ class AllocationView:
         Arms open to allocation, ``[replicate, arm]``.
     ratio
         The design's own allocation ratio, ``[arm]``.
+    lower_is_better
+        Whether low rates of that endpoint are a benefit.
+    n_max
+        Patients to be enrolled at most.
     """
 
     replicate: Ints
@@ -344,6 +457,8 @@ class AllocationView:
     arm_total: Floats
     open_arms: Bools
     ratio: Ints
+    lower_is_better: bool = False
+    n_max: int = 0
 
 
 @dataclass(frozen=True)
@@ -362,6 +477,15 @@ class Decision:
         Arms open to allocation from now on, ``[replicate, arm]``.
     weights
         Allocation weights from now on, ``[replicate, arm]``; a row of NaN keeps what is.
+    further_readouts
+        How many read-outs more (or fewer) all later looks wait for than was planned at first, ``[replicate]``; enrolment
+        goes on or closes accordingly.
+    close_enrolment
+        Whether nobody more is enrolled and the last look comes next, ``[replicate]``.
+    trace
+        Probabilities that were weighed, named by the policy's ``quantities``, ``[replicate, quantity]``.
+    rule
+        Number of the rule that decided, from 1; 0 for none, ``[replicate]``.
     """
 
     stop: Bools | None = None
@@ -370,6 +494,10 @@ class Decision:
     futile: Bools | None = None
     open_arms: Bools | None = None
     weights: Floats | None = None
+    further_readouts: Ints | None = None
+    close_enrolment: Bools | None = None
+    trace: Floats | None = None
+    rule: NDArray[np.int16] | None = None
 
     def canonical(self) -> Decision:
         """Return the decision with its weights scaled to sum to one and rounded to the grid."""
@@ -377,7 +505,7 @@ class Decision:
             return self
         total = self.weights.sum(axis=1, keepdims=True)
         rounded = np.rint(self.weights / total * WEIGHT_GRID) / WEIGHT_GRID
-        return Decision(self.stop, self.reason, self.reject, self.futile, self.open_arms, rounded)
+        return replace(self, weights=rounded)
 
 
 Memory = Mapping[str, Any]
@@ -515,6 +643,83 @@ class BoundsFollower(Protocol):
 
 
 @dataclass(frozen=True)
+class SizeView:
+    """What the rule that re-estimates a size sees at a look, each ``[replicate]`` unless said otherwise.
+
+    Parameters
+    ----------
+    look
+        Index of the look from 0.
+    seen
+        Read-outs at the look, both arms together.
+    further
+        How many read-outs more than first planned the design waits for, by earlier looks.
+    z
+        Statistic of all data, positive in favour of treatment.
+    combined_z
+        The weighted statistic of the stages, which is tested.
+    half_information
+        ``n_c n_t / (n_c + n_t)``: information where the standard deviation is 1.
+    sd
+        Standard deviation of one read-out, from the standard error of the estimate.
+    moments
+        Read-outs of both arms, for rules that are blinded to which is which; None for the others.
+    """
+
+    look: Ints
+    seen: Ints
+    further: Ints
+    z: Floats
+    combined_z: Floats
+    half_information: Floats
+    sd: Floats
+    moments: Moments | None = None
+
+
+class SizeRule(Protocol):
+    """Re-estimates the size of a trial at its looks."""
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Indices of the looks at which it is asked."""
+        ...
+
+    @property
+    def blinded(self) -> bool:
+        """Whether it sees the moments of the read-outs, and not which arm is which."""
+        ...
+
+    def further_readouts(self, view: SizeView) -> tuple[Ints, Floats]:
+        """Return how many read-outs more than first planned to wait for, and the conditional power as things stand.
+
+        The conditional power is that of the next look if the size stays as it is; not a number where there is none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """How a design re-estimates its size.
+
+    Parameters
+    ----------
+    rule
+        What decides.
+    rates
+        Planned information rates, from which the weights of the stages follow, ``[look]``.
+    combines
+        Whether the stages are tested by their weighted combination; otherwise by the statistic of all data.
+    counts
+        Planned read-outs, ``[look]``.
+    """
+
+    rule: SizeRule
+    rates: Floats
+    combines: bool
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class TestPlan:
     """One test of a design, resolved.
 
@@ -538,6 +743,8 @@ class TestPlan:
         One-sided level.
     strata
         Covariates by which the analysis is stratified.
+    by_site
+        Whether it is stratified by the patients' sites too.
     follow_up
         Days of follow-up to which the true hazard ratio refers.
     strategy
@@ -563,6 +770,7 @@ class TestPlan:
     futility_z: Sequence[float]
     alpha: float
     strata: tuple[str, ...] = ()
+    by_site: bool = False
     follow_up: float = 18262.5
     strategy: str = "treatment_policy"
     window: int = 0

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "sklearn", "safetensors", "ray")
+HEAVY = (
+    "torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "nutpie", "sklearn", "safetensors", "ray",
+)  # fmt: skip
 
 IMPORT = "import trialsim"
 HELP = "from trialsim.cli.main import main; assert main(['--help']) == 0"
@@ -43,6 +45,7 @@ def test_every_command_is_there() -> None:
         "analyse",
         "benchmark",
         "boundaries",
+        "calibrate",
         "check",
         "compare",
         "evaluate",

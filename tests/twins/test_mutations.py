@@ -40,8 +40,8 @@ MUTATIONS = [
     Mutation(
         "a look waits for one too many",
         "reference",
-        "in arms) >= trigger.count:",
-        "in arms) > trigger.count:",
+        "in arms) >= trigger.count + self._further:",
+        "in arms) > trigger.count + self._further:",
     ),
     Mutation(
         "no_later_than is ignored", "reference", "now >= look.no_later_than or self._met(", "self._met("
@@ -55,7 +55,7 @@ MUTATIONS = [
     Mutation(
         "reviews go on after enrolment",
         "reference",
-        "if len(self.patients) < self.plan.n:\n            self._point",
+        "if len(self.patients) < self.plan.n and not self._ended:\n            self._point",
         "if True:\n            self._point",
     ),
     Mutation(
@@ -297,6 +297,33 @@ MUTATIONS = [
         "if contact[c, OUTCOME] != REFUSES:",
         "if True:",
         ("pay_for_candidates",),
+    ),
+    # Slips in looks that select arms.
+    Mutation(
+        "a look waits for closed arms too",
+        "reference",
+        "arms = [a for a in arms if self._open[a]]",
+        "pass",
+    ),
+    Mutation(
+        "a stage ends before the instant of its look",
+        "fast_count_kernels",
+        "            cut[k],\n",
+        "            cut[k] - 1,\n",
+        ("readouts_by_arm",),
+    ),
+    Mutation(
+        "a stage is all data",
+        "fast",
+        "return FastCut(self, point, test, self._previous_cut[point.rows])",
+        "return FastCut(self, point, test)",
+    ),
+    Mutation(
+        "a look waits for one arm alone",
+        "fast_count_kernels",
+        "if counted[r, slot] if each else slot == 0:",
+        "if slot == 0:",
+        ("dates_in_open_arms",),
     ),
 ]
 

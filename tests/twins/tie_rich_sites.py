@@ -115,9 +115,14 @@ _RANKED: dict[str, Any] = {"by_covariate": {"covariate": "sex.male"}}
 
 
 def _within_sites(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a trial whose designs have blocks of each site, alone and in each stratum."""
+    """Return a trial whose designs have blocks of each site, alone and in each stratum, and tests stratified by them."""
+    tree["hypotheses"]["death"]["analysis"] = {"logrank": {"strata": ["site"]}}
+    tree["hypotheses"]["both"] = tree["hypotheses"]["death"] | {
+        "analysis": {"cox": {"strata": ["sex", "site"]}}
+    }
     for strata, design in zip((["site"], ["sex", "site"]), tree["designs"].values(), strict=True):
         design["allocation"] = {"stratified_permuted_blocks": {"size": 2, "strata": strata}}
+        design["tests"] = {name: {"alpha": 0.025} for name in tree["hypotheses"]}
     return tree
 
 

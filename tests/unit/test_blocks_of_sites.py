@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
+from statsmodels.duration.survfunc import survdiff
 
+from tests.twins.tie_rich_sites import SITE_SCENARIOS
 from tests.unit.recruitment_scenario import RECRUITING, recruiting
 from trialsim.contracts import Kind
 from trialsim.engines.conduct import conduct
@@ -154,3 +156,32 @@ def test_the_note_on_analyses_speaks_of_sites_where_outcomes_differ_between_them
     tree["endpoints"]["death"]["site"] = {"sd": 0.3}
     (sentence,) = unstratified_analyses(tree)
     assert "balances site by stratified blocks" in sentence
+
+
+@pytest.mark.parametrize("replicate", range(6))
+@pytest.mark.parametrize(("test", "strata"), [(0, ["SITEID"]), (1, ["sex", "SITEID"])])
+def test_an_analysis_can_be_stratified_by_site(replicate: int, test: int, strata: list[str]) -> None:
+    tree = copy.deepcopy(SITE_SCENARIOS["blocks_of_sites"][0])
+    tree["hypotheses"]["both"]["analysis"] = {"logrank": {"strata": ["sex", "site"]}}
+    for design in tree["designs"].values():
+        design["n"], design["looks"] = (
+            60,
+            [{"when": {"calendar": "30 days"}}, {"when": {"calendar": "31 days"}}],
+        )
+    scenario = scenario_from(tree)
+    result = conduct(chunk_of(scenario, "by_site", "world", [replicate], 1, "fast"))
+    frame = explain(scenario, "by_site", "world", replicate, 1).patients
+    seen = frame[frame["DEATH_ANLFL"] == "Y"]
+    squared, _ = survdiff(
+        seen["DEATH_TIME"], 1 - seen["DEATH_CNSR"], seen["ARM"], strata=seen[strata].agg("/".join, axis=1)
+    )
+    assert seen["SITEID"].nunique() > 2
+    assert result.z[0, test] ** 2 == pytest.approx(squared, rel=1e-9)
+
+
+def test_a_site_among_the_strata_of_an_analysis_is_checked() -> None:
+    tree = without_sites(tree_with(["sex"]))
+    name = next(iter(tree["hypotheses"]))
+    tree["hypotheses"][name]["analysis"] = {"logrank": {"strata": ["sex", "site"]}}
+    (problem,) = [each for each in problems_of(tree) if str(each.path).endswith("strata[1]")]
+    assert "this scenario has none; write accrual: {sites:" in problem.message

@@ -51,7 +51,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("horizon", 20, "horizon", "needs a unit"),
     ("horizon", "0 years", "horizon", "must be above zero"),
     # arms
-    ("arms", ["control"], "arms", "at least 2 entries are needed, found 1"),
+    ("arms", [], "arms", "at least 1 entry is needed, found none"),
     ("arms", "control", "arms", "a list [...] is expected, found 'control'"),
     ("arms", ["control", "low", "high", "low"], "arms[3]", "the arm low is named twice"),
     ("arms", [f"arm{n}" for n in range(21)], "arms", "at most 20 entries"),
@@ -283,7 +283,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("hypotheses/high/endpoint", "progresion", "hypotheses.high.endpoint", "Did you mean 'progression'?"),
     ("hypotheses/high/arms", ["high", "high"], "hypotheses.high.arms", "compared with itself"),
     ("hypotheses/high/arms", ["high", "placebo"], "hypotheses.high.arms[1]", "the arm 'placebo' is unknown"),
-    ("hypotheses/high/arms", ["high"], "hypotheses.high.arms", "at least 2 entries"),
+    ("hypotheses/high/arms", ["high"], "hypotheses.high.arms", "one arm alone is compared with a rate"),
     ("hypotheses/high/analysis", "t_test", "hypotheses.high.analysis", "does not suit the survival endpoint"),
     ("hypotheses/high/analysis", "log_rank", "hypotheses.high.analysis", "Did you mean 'logrank'?"),
     ("hypotheses/high/analysis", "z_test", "hypotheses.high.analysis", "needs the known standard deviation"),

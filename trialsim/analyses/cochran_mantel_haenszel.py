@@ -8,8 +8,26 @@ from typing import Any
 import numpy as np
 
 from trialsim.analyses.outcome import estimates
-from trialsim.contracts import DataCut, Estimates, Status
+from trialsim.contracts import DataCut, Estimates, PatientRows, Status
 from trialsim.stats.mantel_haenszel import mantel_haenszel
+
+
+def stratified(rows: PatientRows, lower_is_better: bool) -> Estimates:
+    """Return the test of patients within the strata that their rows name."""
+    size = len(rows.offsets) - 1
+    score, variance, difference, spread, weight = (np.zeros(size) for _ in range(5))
+    mantel_haenszel(
+        rows.offsets, rows.treated, rows.stratum, rows.value, score, variance, difference, spread, weight
+    )
+    flat = variance <= 0.0
+    sign = -1.0 if lower_is_better else 1.0
+    return estimates(
+        difference,
+        np.sqrt(np.maximum(spread, 0.0)),
+        sign * score / np.sqrt(np.where(flat, 1.0, variance)),
+        variance,
+        [(Status.EMPTY_ARM, weight <= 0.0), (Status.NO_VARIANCE, flat)],
+    )
 
 
 class CochranMantelHaenszel:
@@ -25,18 +43,4 @@ class CochranMantelHaenszel:
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the test of every replicate."""
-        rows = cut.patients()
-        size = len(rows.offsets) - 1
-        score, variance, difference, spread, weight = (np.zeros(size) for _ in range(5))
-        mantel_haenszel(
-            rows.offsets, rows.treated, rows.stratum, rows.value, score, variance, difference, spread, weight
-        )
-        flat = variance <= 0.0
-        sign = -1.0 if lower_is_better else 1.0
-        return estimates(
-            difference,
-            np.sqrt(np.maximum(spread, 0.0)),
-            sign * score / np.sqrt(np.where(flat, 1.0, variance)),
-            variance,
-            [(Status.EMPTY_ARM, weight <= 0.0), (Status.NO_VARIANCE, flat)],
-        )
+        return stratified(cut.patients(), lower_is_better)

@@ -40,6 +40,7 @@ class RerandomisedLogrank:
     """Re-randomisation test of log-rank scores, its one-sided p-value as an equivalent z; estimate as of logrank."""
 
     name = "rerandomised_logrank"
+    costly = True
     endpoint_kinds = ("survival",)
     estimator = "peto_log_hazard_ratio"
     estimand = "log_hazard_ratio"
@@ -58,6 +59,7 @@ class RerandomisedMeans:
     """Re-randomisation test of the difference of means, its p-value as an equivalent z; estimate as of t_test."""
 
     name = "rerandomised_means"
+    costly = True
     endpoint_kinds = ("continuous",)
     estimator = "difference_in_means"
     estimand = "difference_in_means"
@@ -74,6 +76,7 @@ class RerandomisedProportions:
     """Re-randomisation test of the difference of proportions, its p-value as an equivalent z; estimate as of score_test."""
 
     name = "rerandomised_proportions"
+    costly = True
     endpoint_kinds = ("binary",)
     estimator = "difference_in_proportions"
     estimand = "risk_difference"

@@ -24,6 +24,7 @@ _COMMAND_MODULES = (
     "scenario_commands",
     "run_commands",
     "explain_commands",
+    "calibrate_commands",
     "sweep_commands",
     "boundaries_commands",
     "analyse_commands",

@@ -9,10 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationView, Bools, Decision, Floats, Ints, LookView, Memory, Status
+from trialsim.contracts import (
+    AllocationView,
+    Bools,
+    Decision,
+    Floats,
+    Ints,
+    LookView,
+    Memory,
+    OutcomesSeen,
+    Status,
+)
 from trialsim.engines.bounds_in_force import BoundsInForce
+from trialsim.engines.overrunning import Overrunning, analyse_overrunning
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.reestimation import Reestimation
+from trialsim.engines.stages import Stages
 
 _OK = int(Status.OK)
 
@@ -21,7 +34,8 @@ _OK = int(Status.OK)
 class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
-    ``carried_out`` tells which decisions came before the horizon.
+    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
+    ``conditional_power`` ``[k]`` is there where the size is re-estimated.
     """
 
     point: Point
@@ -35,6 +49,9 @@ class LookRecord:
     futility_z: Floats
     decision: Decision
     carried_out: Bools
+    own_z: Floats | None = None
+    lost: Bools | None = None
+    conditional_power: Floats | None = None
 
 
 @dataclass
@@ -57,6 +74,8 @@ class ChunkResult:
         What happened before randomisation, in a world with sites.
     amounts
         What has to be paid for, ``[replicate, item]``, where the world has costs.
+    overrunning
+        What is concluded once everything has arrived, where the design asks for it.
     """
 
     chunk: Chunk
@@ -70,6 +89,7 @@ class ChunkResult:
     ends: Ends
     tallies: SiteTallies | None = None
     amounts: Ints | None = None
+    overrunning: Overrunning | None = None
 
 
 class _Minds:
@@ -113,6 +133,8 @@ def conduct(chunk: Chunk) -> ChunkResult:
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     minds, bounds = _Minds(size), BoundsInForce(plan, size)
+    stages = None if plan.closed is None else Stages(plan, plan.closed, size)
+    sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -125,11 +147,19 @@ def conduct(chunk: Chunk) -> ChunkResult:
                 np.zeros((len(rows), 0)),
             )
             continue
-        record = _analyse(chunk, point, bounds)
+        record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
+        if sizes is not None:
+            all_data = (record.z[:, 0].copy(), record.se[:, 0])
+            record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
         decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = _with_weights(chunk, record, decision, minds)
+        if sizes is not None:
+            usable = record.status[:, 0] == _OK
+            decision, record.conditional_power = sizes.decided(
+                chunk, point, decision, all_data, record.z[:, 0], usable, record.counts
+            )
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
@@ -154,21 +184,38 @@ def conduct(chunk: Chunk) -> ChunkResult:
     ends = chunk.ends()
     tallies = chunk.tallies()
     amounts = None if plan.world.costs is None else chunk.cost_amounts()
+    overrun = analyse_overrunning(chunk, looks, ends) if plan.overrunning else None
     return ChunkResult(
-        chunk, rejected, reject_look, effect.T, se.T, z.T, status.T, looks, ends, tallies, amounts
+        chunk, rejected, reject_look, effect.T, se.T, z.T, status.T, looks, ends, tallies, amounts, overrun
     )
 
 
-def _analyse(chunk: Chunk, point: Point, bounds: BoundsInForce) -> LookRecord:
+def _analyse(
+    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | None, decided: Bools
+) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
+    if stages is not None:
+        counts = chunk.counts(point.rows, point.tick)
+        z, effect, se, information, status, own_z, lost = stages.analyse(chunk, point, counts, ~decided)
+        of_stages = (z, effect, se, information, status, *bounds.at(point, counts))
+        return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))
     status = np.empty(shape, dtype=np.int8)
     for t, test in enumerate(plan.tests):
-        found = test.analysis.estimate(chunk.cut(point, t), test.lower_is_better, test.options)
-        z[:, t], effect[:, t], se[:, t] = found.z, found.effect, found.se
-        information[:, t], status[:, t] = found.information, found.status
+        some: Any = slice(None)
+        there = point
+        if (wanted := _wanted_looks(plan, t)) is not None:
+            some = np.flatnonzero(wanted[point.number])
+            there = Point(point.kind, point.rows[some], point.number[some], point.tick[some])
+            z[:, t] = effect[:, t] = se[:, t] = np.nan
+            information[:, t], status[:, t] = 0.0, Status.NOT_ANALYSED
+            if not len(some):
+                continue
+        found = test.analysis.estimate(chunk.cut(there, t), test.lower_is_better, test.options)
+        z[some, t], effect[some, t], se[some, t] = found.z, found.effect, found.se
+        information[some, t], status[some, t] = found.information, found.status
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
         point,
@@ -182,6 +229,20 @@ def _analyse(chunk: Chunk, point: Point, bounds: BoundsInForce) -> LookRecord:
         Decision(),
         np.ones(len(z), dtype=bool),
     )
+
+
+def _wanted_looks(plan: Plan, test: int) -> Bools | None:
+    """Return at which looks a test that costs much is analysed, where nothing depends on it at others; None: at all."""
+    chosen = plan.tests[test]
+    if (
+        not getattr(chosen.analysis, "costly", False)
+        or plan.stopping.name != "bounds"
+        or chosen.follower is not None
+    ):
+        return None
+    bounded: Bools = np.isfinite(plan.efficacy_z[:, test]) | np.isfinite(plan.futility_z[:, test])
+    bounded[-1] = True
+    return None if bounded.all() else bounded
 
 
 def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools) -> LookView:
@@ -206,6 +267,20 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         arm_enrolled=record.counts.enrolled,
         arm_events=record.counts.events,
         arm_readouts=record.counts.readouts,
+        own_z=record.own_z,
+        lost=record.lost,
+        seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
+    )
+
+
+def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
+    """Return the outcomes of each test's endpoint that are visible at a point."""
+    endpoints = [test.endpoint for test in chunk.plan.tests]
+    found = {endpoint: chunk.seen(point, endpoint) for endpoint in dict.fromkeys(endpoints)}
+    return OutcomesSeen(
+        np.stack([found[endpoint][0] for endpoint in endpoints], axis=1),
+        np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
+        np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
     )
 
 
@@ -221,6 +296,8 @@ def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: B
         arm_total=total,
         open_arms=open_arms,
         ratio=chunk.plan.allocation.ratio,
+        lower_is_better=chunk.plan.response_lower_is_better,
+        n_max=chunk.plan.n,
     )
 
 

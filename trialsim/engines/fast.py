@@ -14,13 +14,16 @@ from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, an
 from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines.fast_allocation_kernels import fill_allocations
 from trialsim.engines.fast_lives import FastLives, Reach
-from trialsim.engines.fast_outcomes import FastCut, Outcome
+from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
+from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.timegrid import NEVER
 
@@ -62,8 +65,12 @@ class FastChunk:
         size, arms = len(replicates), len(plan.arms)
         self._all = np.arange(size)
         self.patients = Patients(plan, prepared, replicates)
+        if plan.may_close_early:
+            self.patients.part_entries(size)
         self.entry = self.patients.entry
         n = self.patients.width
+        self._came: Ints | None = None
+        self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
@@ -92,7 +99,10 @@ class FastChunk:
         self._end_cut = np.full(size, NEVER)
         self._dropped = np.zeros((size, arms), dtype=np.int64)
         self._history: list[tuple[str, Any]] = []
+        self._changes = np.zeros(size, dtype=np.int64)
+        self._first, self._then = np.zeros((size, 0), dtype=np.int64), np.zeros((size, 0, arms))
         self._tallies: SiteTallies | None = None
+        self._moments: dict[tuple[int, bool], ArmMoments] = {}
         self._lay_out(self._all, np.zeros(size, dtype=np.int64))
         self._find_looks(self._all)
         self._find_reviews(self._all, np.zeros(size, dtype=np.int64))
@@ -127,6 +137,11 @@ class FastChunk:
                 design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
                 levels, records, count, self._open, self._weights, self.arm,
             )  # fmt: skip
+        self.lay_out_outcomes(rows, first)
+
+    def lay_out_outcomes(self, rows: Ints, first: Ints) -> None:
+        """Lay out all that will happen to patients ``first[row]`` onwards of some replicates, whose arms are known."""
+        plan = self.plan
         if self.lives is not None:
             self.lives.lay_out(self, rows, first)
             return
@@ -143,6 +158,25 @@ class FastChunk:
             layout.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
                 layout.completions(rows, first, delay, self._complete)
+
+    @property
+    def coming(self) -> Ints:
+        """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
+        if self._came is not None:
+            return self._came
+        return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
+
+    def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
+        """Take entry times that each replicate has for itself, of all or of some."""
+        if rows is None:
+            self.entry = entry
+        else:
+            self.entry[rows] = entry
+        self.patients.set_entry(self.entry)
+
+    def looks_at(self, rows: Ints) -> Ints:
+        """Return the look whose decision is carried out in some replicates now."""
+        return self._look[rows] - 1
 
     def delays(
         self,
@@ -178,7 +212,14 @@ class FastChunk:
             return self._previous_cut[rows] + trigger.ticks
         if trigger.kind == "enrolled":
             entry = np.broadcast_to(self.entry, (len(self.replicates), self.patients.width))
-            return np.asarray(entry[rows, trigger.count - 1])
+            dates = np.asarray(entry[rows, trigger.count - 1])
+            never = dates >= NEVER if self.plan.may_close_early else np.zeros(1, dtype=bool)
+            if never.any():
+                # Of a trial whose enrolment has been closed: when everybody has been read out.
+                last = np.empty(int(never.sum()), dtype=np.int64)
+                counting.last_activity(rows[never], self.entry, self._complete, self._dropout, last)
+                dates[never] = last
+            return dates
         outcome = self._outcomes[trigger.endpoint]
         times = outcome.reported_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
@@ -187,8 +228,18 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
-        dates = np.empty(len(some), dtype=np.int64)
-        counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        wanted = np.array([trigger.count])
+        if self._sizes is not None and trigger.kind == "readouts":
+            wanted = trigger.count + self._sizes.further[rows]
+            some = some if bool((wanted == wanted[0]).all()) else rows
+        if self._sizes is not None and self._sizes.shared and len(some) > 1:
+            return np.asarray(times[0, wanted - 1])  # in order, and all come that are waited for
+        if trigger.open_arms is not None:
+            some = rows
+            dates = self._dates_in_open_arms(trigger, rows, times, counted)
+        else:
+            dates = np.empty(len(some), dtype=np.int64)
+            counting.dates_of_counts(some, times, self.arm, counted, wanted, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
@@ -203,6 +254,13 @@ class FastChunk:
                 last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()
             dates[missing] = last + delay
+        return dates
+
+    def _dates_in_open_arms(self, trigger: Trigger, rows: Ints, times: Ints, counted: Bools) -> Ints:
+        """Return when the open arms among those counted have so many times, ``[k]``; NEVER where they never have."""
+        dates = np.empty(len(rows), dtype=np.int64)
+        each = trigger.open_arms == "each"
+        counting.dates_in_open_arms(rows, times, self.arm, self._open & counted, trigger.count, each, dates)
         return dates
 
     def _find_looks(self, rows: Ints) -> None:
@@ -323,10 +381,15 @@ class FastChunk:
         going, ticks = rows.take(on), ticks.take(on)
         self._look[going] += 1
         self._ready[going] = ticks + self.plan.grid
+        if self._sizes is not None and decision.further_readouts is not None:
+            self._sizes.resize(self, going, ticks, decision.further_readouts.take(on))
         if self.plan.adaptive or decision.weights is not None:
             changed = self._take_over(going, _part(decision, on))
             if changed.any():
                 self._allocate_anew(going[changed], ticks[changed])
+        if decision.close_enrolment is not None and decision.close_enrolment.any():
+            closing = decision.close_enrolment.take(on)
+            self._close_enrolment(going[closing], ticks[closing])
         self._find_looks(going)
 
     def _take_over(self, going: Ints, decision: Decision) -> Bools:
@@ -346,14 +409,72 @@ class FastChunk:
             changed |= given
         return changed
 
+    def _close_enrolment(self, rows: Ints, ticks: Ints) -> None:
+        """Let nobody more come from now on in some trials, whose last look is next."""
+        first = self._next_patient(rows, ticks)
+        for r in rows:
+            self.entry[r, first[r] :] = NEVER
+        self.patients.entries_changed()
+        self._look[rows] = len(self.plan.looks) - 1
+        self._review_at[rows] = NEVER
+        left = rows[first[rows] < self.patients.width]
+        if len(left):
+            self._lay_out(left, first)
+
+    def _next_patient(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return who comes first after these times, of those rows, ``[replicate]``."""
+        first = np.zeros(len(self.replicates), dtype=np.int64)
+        if len(self.entry) == 1:
+            first[rows] = np.searchsorted(self.entry[0], ticks, side="right")
+        else:
+            for r, tick in zip(rows, ticks, strict=True):
+                first[r] = np.searchsorted(self.entry[r], tick, side="right")
+        return first
+
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
         """Lay out anew whoever enters after these times."""
-        first = np.zeros(len(self.replicates), dtype=np.int64)
-        for r, tick in zip(rows, ticks, strict=True):
-            first[r] = np.searchsorted(self.entry[r if len(self.entry) > 1 else 0], tick, side="right")
+        first = self._next_patient(rows, ticks)
         rows = rows[first[rows] < self.patients.width]
+        self._note_change(rows, first[rows])
         if len(rows):
             self._lay_out(rows, first)
+
+    def _shares(self, rows: Ints) -> Floats:
+        """Return the probability of each arm by the weights in force, or by the design's shares of the open arms."""
+        by_weight = ~np.isnan(self._weights[rows, :1])
+        plain = self.plan.allocation.ratio * self._open[rows]
+        return shares_of(np.where(by_weight, self._weights[rows], plain.astype(np.float64)))
+
+    def _note_change(self, rows: Ints, first: Ints) -> None:
+        """Note from which patient on allocation changed, and how."""
+        place = self._changes[rows]
+        if len(rows) and place.max() >= self._first.shape[1]:
+            more = max(8, self._first.shape[1])
+            self._first = np.pad(self._first, ((0, 0), (0, more)))
+            self._then = np.pad(self._then, ((0, 0), (0, more), (0, 0)))
+        self._first[rows, place], self._then[rows, place] = first, self._shares(rows)
+        self._changes[rows] += 1
+
+    def allocations(self, rows: Ints) -> tuple[Ints, Floats]:
+        """Return how often allocation had changed before each patient came, and the probability of their arm."""
+        shape = (len(rows), self.patients.width)
+        period, chance = np.empty(shape, dtype=np.int64), np.empty(shape)
+        at_start = shares_of(self.plan.allocation.ratio[None, :].astype(np.float64))[0]
+        fill_allocations(rows, self.arm, at_start, self._changes, self._first, self._then, period, chance)
+        return period, chance
+
+    def asked(self, row: int) -> list[tuple[int, int]]:
+        """Return when allocation was reconsidered in a replicate: the data cut, and from when on it held."""
+        found = []
+        for kind, record in self._history:
+            place = np.flatnonzero(record[0] == row)
+            decision = record[3] if kind == "review" else record[4]
+            if not len(place) or decision.weights is None or np.isnan(decision.weights[place[0], 0]):
+                continue
+            k = int(place[0])
+            cut = int(record[2][k])
+            found.append((cut, cut if kind == "review" else int(record[3][k])))
+        return found
 
     def _finish(self, rows: Ints, ticks: Ints, reason: Any, cut: Ints | None = None) -> None:
         """End the trials of some replicates."""
@@ -367,6 +488,18 @@ class FastChunk:
     def cut(self, point: Point, test: int) -> FastCut:
         """Return what is known for a test at the point."""
         return FastCut(self, point, test)
+
+    def stage_cut(self, point: Point, test: int) -> FastCut:
+        """Return what has become known for a test since the look before."""
+        return FastCut(self, point, test, self._previous_cut[point.rows])
+
+    def moments_by_arm(self, outcome: Outcome, point: Point, since: Ints | None, spread: bool) -> ArmMoments:
+        """Return the moments of all arms of some replicates, worked out once for the tests that compare them."""
+        key = (id(outcome), since is None)
+        if key not in self._moments:
+            self._moments[key] = ArmMoments(len(self.replicates), len(self.plan.arms))
+        self._moments[key].bring_to(outcome, self, point, since, spread)
+        return self._moments[key]
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
@@ -385,12 +518,14 @@ class FastChunk:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
         alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        if len(self.coming) > 1:
+            alike = alike and bool((self.coming[rows] == self.coming[rows[0]]).all())
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
             same = alike and len(times) == 1
             out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
-            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, self.coming, out)
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
@@ -406,9 +541,8 @@ class FastChunk:
         shape = (len(rows), len(self.plan.arms))
         some = 1 if alike and len(self.entry) == 1 else len(rows)
         out = np.empty((some, shape[1]), dtype=np.int64)
-        counting.enrolled_by_arm(
-            rows[:some], ticks[:some], self.entry, *self.patients.entry_index, self.arm, out
-        )
+        index = self.patients.entry_index
+        counting.enrolled_by_arm(rows[:some], ticks[:some], self.entry, *index, self.arm, self.coming, out)
         return np.broadcast_to(out, shape) if some < len(rows) else out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
@@ -424,11 +558,20 @@ class FastChunk:
         n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
-            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-            counting.totals_by_arm(
-                point.rows, point.tick, outcome.readout_at, outcome.value(), self.arm, total
-            )
+            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+            outcome.totals_by_arm(point, self.arm, total)
         return n, total
+
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        shape, outcome = (len(point.rows), len(self.plan.arms)), self._outcomes[endpoint]
+        n, total, pending = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape, dtype=np.int64)
+        counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+        outcome.totals_by_arm(point, self.arm, total)
+        counting.pending_by_arm(
+            point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending
+        )
+        return n, total, pending
 
     def ends(self) -> Ends:
         """Return how every trial ended."""
@@ -469,6 +612,10 @@ class FastChunk:
             self._tallies = self.patients.recruitment.tallies(self._end)
         return self._tallies
 
+    def follow_up(self, ticks: Ints) -> None:
+        """Follow those randomised by the end until some times; all that happens to them is laid out already."""
+        self._came = sum_of(self._enrolled(self._all, self._end))
+
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in each trial, ``[replicate, item]``."""
         assert self.plan.world.costs is not None
@@ -496,9 +643,19 @@ class FastChunk:
         return event_log(self, row)
 
     @property
+    def resized(self) -> list[Resized]:
+        """Changes of size as they were decided, for the event log."""
+        return [] if self._sizes is None else self._sizes.changes
+
+    @property
     def history(self) -> list[tuple[str, Any]]:
         """Looks and reviews as they were decided, for the event log."""
         return self._history
+
+    @property
+    def arms_open(self) -> Bools:
+        """Which arms are open, ``[replicate, arm]``."""
+        return self._open
 
     @property
     def dropout(self) -> Ints:

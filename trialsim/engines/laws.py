@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -333,6 +334,8 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         entry = accrual_law("evenly_spaced", over, [], "")
     else:
         entry = _stated_accrual(accrual)
+        if chosen.most > chosen.n:
+            entry = replace(entry, paced_for=chosen.n)
     outcomes = tuple(builder.law(name, part) for name, part in scenario.endpoints.items())
     dropout, clocks = builder.dropout(), life_clocks(builder)
     laws = (*outcomes, *(() if dropout is None else (dropout,)), *clocks)
@@ -344,6 +347,7 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         outcomes,
         dropout,
         chosen.n,
+        chosen.most,
         chosen.arms,
         builder.sample,
         sites,

@@ -15,6 +15,7 @@ from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
     RecruitmentPolicy,
+    Resizing,
     StoppingPolicy,
     TestPlan,
 )
@@ -29,6 +30,7 @@ from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE
 from trialsim.scenario.policies import located_parameters
 from trialsim.scenario.schema import Scenario
+from trialsim.stats.combination.closed_stages import ClosedPlan
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
 
 Ints = NDArray[np.int64]
@@ -52,6 +54,8 @@ class Trigger:
         Calendar time or gap.
     children
         Triggers joined by ``all`` or ``any``.
+    open_arms
+        ``each`` where every open arm must have as many, ``together`` where open arms alone count, None for all arms.
     """
 
     kind: str
@@ -60,6 +64,7 @@ class Trigger:
     arms: tuple[int, ...] | None = None
     ticks: int = 0
     children: tuple[Trigger, ...] = ()
+    open_arms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,16 @@ class Plan:
         Tick at which the trial ends whatever happens.
     primary
         Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
+    closed
+        What a closed combination test fixes in advance, where the tests of the design are one.
+    resizing
+        How the size is re-estimated; None where it is not.
+    shows_size
+        Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
+    overrunning, shows_overrun
+        Whether data that arrive after a stop are analysed, and whether they are in a design of the scenario.
+    futility_binding
+        Whether futility bounds are counted on.
     """
 
     scenario: str
@@ -174,11 +189,31 @@ class Plan:
     recruitment: RecruitmentPolicy
     horizon: int
     primary: int
+    closed: ClosedPlan | None = None
+    resizing: Resizing | None = None
+    shows_size: bool = False
+    overrunning: bool = False
+    shows_overrun: bool = False
+    futility_binding: bool = False
 
     @property
     def n(self) -> int:
-        """Patients to randomise."""
+        """Patients to randomise, as first planned."""
         return self.world.n
+
+    @property
+    def most(self) -> int:
+        """Patients to randomise at most."""
+        return self.world.most
+
+    def size_after(self, further: Ints) -> Ints:
+        """Return the patients to randomise once the looks wait for some read-outs more than first planned, ``[replicate]``.
+
+        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to.
+        """
+        assert self.resizing is not None
+        last = self.resizing.counts[-1]
+        return np.asarray(-(-self.n * (last + further) // last))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -190,6 +225,16 @@ class Plan:
         """Whether a decision may change how later patients are allocated."""
         both_ways = any(test.treatment == 0 for test in self.tests)
         return self.randomisation.adaptive or len(self.arms) > 2 or both_ways
+
+    @property
+    def may_close_early(self) -> bool:
+        """Whether a decision may end enrolment before all patients have come."""
+        return bool(getattr(self.stopping, "closes_enrolment", False))
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Names of the probabilities that the stopping policy weighs, in the order of its trace."""
+        return tuple(getattr(self.stopping, "quantities", ()))
 
     @cached_property
     def test_arms(self) -> Ints:
@@ -225,10 +270,22 @@ class Plan:
         return planned_enrolment(self.world, self.enrolment_dates / float(TICKS_PER_DAY))
 
     @cached_property
+    def response_lower_is_better(self) -> bool:
+        """Whether low read-outs of that endpoint are a benefit, as the first test of it says."""
+        own = [test for test in self.tests if test.endpoint == self.response_endpoint]
+        return bool(own) and own[0].lower_is_better
+
+    @cached_property
     def response_endpoint(self) -> int:
         """Index of the endpoint whose read-outs a randomisation policy learns from: the first that has any."""
         order = [self.primary, *range(len(self.world.outcomes))]
         return next((e for e in order if self.world.outcomes[e].kind != "survival"), -1)
+
+
+def _with_and_without_site(strata: tuple[str, ...], with_sites: bool) -> tuple[tuple[str, ...], bool]:
+    """Return the covariates that make strata, and whether the patients' sites do, too."""
+    by_site = with_sites and SITE in strata
+    return tuple(name for name in strata if not (by_site and name == SITE)), by_site
 
 
 def build_strata(source: PatientSource, names: tuple[str, ...]) -> Strata:
@@ -281,11 +338,11 @@ def build_plan(
         return None if names is None else tuple(arms.index(name) for name in names)
 
     tests = []
+    kind = registry.get("designs", chosen.kind)()
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
-        treatment, control = hypothesis.arms
-        kind = registry.get("designs", chosen.kind)()
+        treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
@@ -299,7 +356,7 @@ def build_plan(
                 efficacy,
                 futility,
                 test.alpha,
-                hypothesis.strata,
+                *_with_and_without_site(hypothesis.strata, world.sites is not None),
                 hypothesis.follow_up or scenario.horizon,
                 hypothesis.strategy,
                 to_ticks(hypothesis.window or 0.0, grid),
@@ -322,7 +379,7 @@ def build_plan(
             return Trigger(kind, children=tuple(trigger(child) for child in when.children))
         if kind in ("events", "readouts"):
             endpoint = counted_endpoint(when.endpoint, kind == "events")
-            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms))
+            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms), open_arms=when.open_arms)
         if kind == "enrolled":
             return Trigger(kind, when.count)
         return Trigger(kind, ticks=max(to_ticks(when.duration, grid), grid))
@@ -346,12 +403,12 @@ def build_plan(
         "biased_coin": rules.BIASED_COIN,
     }
     # Where there are sites, no covariate of a stratum has that name.
-    by_site = world.sites is not None and SITE in rule.strata
+    strata, by_site = _with_and_without_site(rule.strata, world.sites is not None)
     allocation = AllocationPlan(
         codes.get(rule.kind, rules.BLOCKS),
         ratio,
         ratio * blocks,
-        tuple(name for name in rule.strata if not (by_site and name == SITE)),
+        strata,
         build_balance(rule, ratio),
         by_site,
     )
@@ -363,6 +420,11 @@ def build_plan(
         slot: registry.get("policies", f"{slot}.{name}")(**located_parameters(parameters, scenario.folder))
         for slot, (name, parameters) in chosen.policies.items()
     }
+    stopping = policies["stopping"]
+    if chosen.kind == "bayesian":
+        stopping = kind.stopping(chosen, tests, allocation)
+    elif hasattr(kind, "stopping"):
+        stopping = kind.stopping(world_scenario, design)
     return Plan(
         scenario.name,
         design,
@@ -374,9 +436,15 @@ def build_plan(
         looks,
         allocation,
         reviews,
-        policies["stopping"],
+        stopping,
         policies["randomisation"],
         prepared(world, policies["recruitment"]),
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
+        kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
+        None if chosen.reestimation is None else kind.resizing(world_scenario, design),
+        any(each.reestimation is not None for each in scenario.designs.values()),
+        chosen.overrunning,
+        any(each.overrunning for each in scenario.designs.values()),
+        chosen.futility_binding,
     )

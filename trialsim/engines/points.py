@@ -127,6 +127,10 @@ class Chunk(Protocol):
         """Return what is known for a test at the point."""
         ...
 
+    def stage_cut(self, point: Point, test: int) -> DataCut:
+        """Return what has become known for a test since the look before: read-outs, or all where there was none."""
+        ...
+
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         ...
@@ -164,6 +168,10 @@ class Chunk(Protocol):
         """Return read-outs and their sum by arm, ``[k, arm]``, of the endpoint a randomisation policy learns from."""
         ...
 
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        ...
+
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
         ...
@@ -178,6 +186,13 @@ class Chunk(Protocol):
 
     def tallies(self) -> SiteTallies | None:
         """Return what happened at each site; None in a world without sites. Only once the trials have ended."""
+        ...
+
+    def follow_up(self, ticks: Ints) -> None:
+        """Follow those randomised by the end until some times, ``[replicate]``; only once the trials have ended.
+
+        A cut then sees what has become known by its time, and nobody who would have been randomised later.
+        """
         ...
 
     def cost_amounts(self) -> Ints:

@@ -17,10 +17,20 @@ from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vo
 from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
+from trialsim.engines.size_records import conditional_power_at, final_size, size_at
 from trialsim.timegrid import TICKS_PER_DAY
 
 Columns = dict[str, NDArray[Any]]
-STOP_REASONS = ("continue", "efficacy", "futility", "final", "horizon", "policy")
+STOP_REASONS = (
+    "continue",
+    "efficacy",
+    "futility",
+    "final",
+    "horizon",
+    "policy",
+    "superiority",
+    "equivalence",
+)
 _NOT_ANALYSED = int(Status.NOT_ANALYSED)
 STATUSES = tuple(status.name.lower() for status in Status)
 assert len(STOP_REASONS) == len(Stop)
@@ -58,6 +68,9 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         "last_visit_time": _days(ends.last_visit),
         "enrolment_end_time": _days(ends.enrolment_end),
     }
+    if plan.shows_size:
+        columns["size"] = final_size(result)
+        columns["size_change"] = columns["size"] - np.int32(plan.n)
     if (tallies := result.tallies) is not None:
         columns |= recruitment_columns(plan, tallies, ends)
     columns |= cost_columns(plan, result.amounts)
@@ -68,8 +81,34 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         columns[f"se:{test.name}"] = result.se[:, t]
         columns[f"z:{test.name}"] = result.z[:, t]
         columns[f"status:{test.name}"] = result.status[:, t]
+    columns |= overrun_columns(result)
     assert all(len(column) == size for column in columns.values())
     return columns
+
+
+def overrun_columns(result: ChunkResult) -> Columns:
+    """Return what trials conclude once everything has arrived, where a design of the scenario asks for it."""
+    if not result.chunk.plan.shows_overrun:
+        return {}
+    found, none = result.overrunning, np.full(len(result.chunk.replicates), np.nan)
+    if found is None:
+        nothing = dict.fromkeys(_OVERRUN, none) | dict.fromkeys(
+            _OVERRUN_REJECTS, np.zeros(len(none), dtype=bool)
+        )
+        return {"overrun_added": np.zeros(len(none), dtype=np.int32), **nothing}
+    alpha = result.chunk.plan.tests[0].alpha
+    return {
+        "overrun_added": found.added.astype(np.int32),
+        "overrun_z": found.z,
+        "overrun_p_deletion": found.deletion,
+        "overrun_p_combination": found.combination,
+        "overrun_reject_deletion": found.deletion <= alpha,
+        "overrun_reject_combination": found.combination <= alpha,
+    }
+
+
+_OVERRUN_REJECTS = ("overrun_reject_deletion", "overrun_reject_combination")
+_OVERRUN = ("overrun_z", "overrun_p_deletion", "overrun_p_combination")
 
 
 class _Looks:
@@ -125,7 +164,8 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     """Return a row a look and test, in order of replicate, look and test."""
     plan, tests = result.chunk.plan, len(result.chunk.plan.tests)
     if looks is None:
-        return {name: np.zeros(0, dtype=kind) for name, kind in _LOOK_TYPES.items()}
+        types = _LOOK_TYPES | (_SIZE_TYPES if plan.shows_size else {})
+        return {name: np.zeros(0, dtype=kind) for name, kind in types.items()}
     number = looks.number
     cut = looks.every(lambda look: look.point.tick)
     lock = _later(cut, [look.cleaning for look in plan.looks], number)
@@ -151,7 +191,7 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
 
     cut_time = each(_days(cut))
     lock_time = cut_time if lock is cut else each(_days(lock))
-    return {
+    found_columns: Columns = {
         "replicate": each(result.chunk.replicates.take(looks.rows)),
         "look": each((number + 1).astype(np.int16)),
         "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(number)),
@@ -171,6 +211,28 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
         "rejected": decided("reject").ravel(),
         "stopped": each(decided("stop")),
     }
+    if plan.shows_size:
+        found_columns["conditional_power"] = each(looks.every(conditional_power_at))
+        found_columns["size"] = each(looks.every(lambda look: size_at(plan, look)))
+    return found_columns
+
+
+def _decision_columns(result: ChunkResult, looks: _Looks | None, names: tuple[str, ...]) -> Columns:
+    """Return a row a look of a design with decision rules: what was weighed, and which rule decided."""
+    if looks is None:
+        empty: Columns = {"replicate": np.zeros(0, dtype=np.int64), "look": np.zeros(0, dtype=np.int16)}
+        empty |= {"rule": np.zeros(0, dtype=np.int16), "carried_out": np.zeros(0, dtype=bool)}
+        return empty | {f"probability:{name}": np.zeros(0) for name in names}
+    trace = looks.every(lambda look: np.asarray(look.decision.trace))
+    columns: Columns = {
+        "replicate": result.chunk.replicates.take(looks.rows),
+        "look": (looks.number + 1).astype(np.int16),
+        "rule": looks.every(lambda look: np.asarray(look.decision.rule)),
+        "carried_out": looks.every(lambda look: look.carried_out),
+    }
+    return columns | {
+        f"probability:{name}": np.ascontiguousarray(trace[:, q]) for q, name in enumerate(names)
+    }
 
 
 def _later(times: Ints, lags: Sequence[int], number: Ints) -> Ints:
@@ -184,6 +246,9 @@ _LOOK_TYPES = {
     "effect": np.float64, "se": np.float64, "information": np.float64, "status": np.int8, "efficacy_z": np.float64,
     "futility_z": np.float64, "rejected": np.bool_, "stopped": np.bool_,
 }  # fmt: skip
+
+
+_SIZE_TYPES = {"conditional_power": np.float64, "size": np.int32}
 
 
 def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
@@ -211,6 +276,8 @@ def columns_of(result: ChunkResult) -> dict[str, Columns]:
         "looks": _look_columns(result, looks),
         "arms": arm_columns(result, counts),
     }
+    if plan_quantities := result.chunk.plan.quantities:
+        tables["decisions"] = _decision_columns(result, looks, plan_quantities)
     if (tallies := result.tallies) is not None:
         tables |= recruitment_tables(result.chunk.plan, result.chunk.replicates, tallies)
         tables["enrolment"] = enrolment_columns(result.chunk)
@@ -242,7 +309,9 @@ def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
     )
 
 
-def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) -> dict[str, pa.Table]:
+def to_arrow(
+    tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...], quantities: tuple[str, ...] = ()
+) -> dict[str, pa.Table]:
     """Return columns as Arrow tables with names for codes.
 
     Parameters
@@ -253,6 +322,8 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
         The plan they come from.
     tests
         All hypotheses that any design of the run tests; those that this one does not test are empty.
+    quantities
+        All probabilities that the decision rules of any design of the run weigh.
     """
     vocabulary = {
         "hypothesis": tuple(test.name for test in plan.tests),
@@ -277,6 +348,10 @@ def to_arrow(tables: Mapping[str, Columns], plan: Plan, tests: tuple[str, ...]) 
                 out[name] = _words(values, vocabulary[name])
             else:
                 out[name] = pa.array(values)
+        for name in quantities if table == "decisions" else ():
+            # Every design's table has the same columns, in the same order.
+            column = out.pop(f"probability:{name}", None)
+            out[f"probability:{name}"] = pa.array(np.full(size, np.nan)) if column is None else column
         if table == "trials":
             out = _with_all_tests(out, tests, size)
         found[table] = pa.table(out)

@@ -14,7 +14,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop
+from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop, TestPlan
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
@@ -26,6 +26,7 @@ from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
 from trialsim.engines.reference_sites import Recruitment
 from trialsim.engines.reference_tally import adverse_events_by_period, tally_of
+from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import (
     ALTERNATING,
@@ -92,6 +93,8 @@ class ReferenceTrial:
         self._weights: Floats | None = None
         self._blocks: dict[int, list[int]] = {}
         self._turn = 0
+        self._period = 0
+        self.asked: list[tuple[int, int]] = []
         balance = plan.allocation.balance
         self._margins = [plan.strata(names) for names in balance.margins] if balance else []
         self._on_arms: dict[tuple[int, int], list[int]] = {}
@@ -100,6 +103,8 @@ class ReferenceTrial:
         self.pending = [0] * len(world.outcomes)
         self._following = 0
         self._exhausted: int | None = None
+        self._last_left = 0
+        self._ended_early = False
         self._look = 0
         self._ready = plan.grid
         self._previous_cut = 0
@@ -108,11 +113,16 @@ class ReferenceTrial:
         self._review = 0
         self._point: Point | None = None
         self._ask = self.clock.event()
-        self._ended = False
+        self._ended = self._silent = False
         self._end_reason = Stop.CONTINUE
         self._end_look = -1
         self._end_cut = 0
         self._dropped = [0] * arms
+        self._target = plan.n
+        self._further = 0
+        self._closed: int | None = None
+        self._pause = 0  # for which enrolment was closed so far: accrual stands still meanwhile
+        self._reopened, self._open_since = self.clock.event(), 0
         self.recruitment = Recruitment(self) if world.sites is not None else None
         if self.recruitment is None:
             self.clock.process(self._accrual())
@@ -125,18 +135,33 @@ class ReferenceTrial:
 
     def write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
         """Write a row of the event log."""
+        if self._silent:
+            return
         self.rows.append(LogRow(int(self.clock.now), kind, ident, part, float(value)))
 
     def _accrual(self) -> Process:
         """Randomise patients as they come."""
         plan = self.plan
-        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.n, plan.grid)
-        records = plan.world.source.records(plan.seed, self.replicate, plan.n)
+        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.most, plan.grid)
+        records = plan.world.source.records(plan.seed, self.replicate, plan.most)
         parameters = [law.parameters(records, entry / TICKS_PER_DAY) for law in plan.world.laws]
         strata = self._strata.of(records)
         for i, tick in enumerate(entry):
-            yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
-            self._take_in(i, int(strata[i]), records[i], [found[i] for found in parameters])
+            came = -1
+            while self._closed is not None or came != max(int(tick) + self._pause, self._open_since):
+                while self._closed is not None:
+                    yield self._reopened
+                came = max(int(tick) + self._pause, self._open_since)
+                yield self.clock.at(came, Kind.RANDOMISATION, i)
+            if self._ended:
+                return
+            own = [found[i] for found in parameters]
+            if self._open_since:
+                days = np.array([came / TICKS_PER_DAY])
+                own = [law.parameters(records[i : i + 1], days)[0] for law in plan.world.laws]
+            if self._ended_early:
+                return
+            self._take_in(i, int(strata[i]), records[i], own)
 
     def randomise(self, key: int, record: Floats) -> None:
         """Take in a candidate of a site as the next patient."""
@@ -159,13 +184,15 @@ class ReferenceTrial:
         patient = Patient(key, now, -1, stratum, None, record, parameters)
         self.patients.append(patient)
         arm = patient.arm = self._allocate(patient)
+        patient.period, patient.chance = self._period, float(self._shares()[arm])
         for counts in self._counts_of(patient):
             counts[arm] += 1
         self.write(Kind.RANDOMISATION, i, 0, arm)
         if self.recruitment is not None:
             self.write(Kind.CANDIDATE, i, 0, key)
-        if len(self.patients) == plan.n:
-            self.write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+        if len(self.patients) == self._target:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, self._target)
         self._follow(i, patient)
         if plan.reviews is not None and plan.reviews[0] == "enrolled" and (i + 1) % plan.reviews[1] == 0:
             number = (i + 1) // plan.reviews[1] - 1
@@ -210,6 +237,11 @@ class ReferenceTrial:
             return float(bool(responds(bits, parameter)))
         u = uniform(self.plan.seed, self.replicate, patient.key, law.purpose, law.draw)
         return float(measured_value(standard_normal(u), parameter, law.sd))
+
+    def _shares(self) -> Floats:
+        """Return the probability of each arm by the weights in force, or by the design's shares of the open arms."""
+        weights = self._weights if self._weights is not None else self.plan.allocation.ratio * self._open
+        return np.asarray(shares_of(np.asarray(weights, dtype=float)[None, :])[0])
 
     def _allocate(self, patient: Patient) -> int:
         """Return the arm of the patient who comes next."""
@@ -338,18 +370,22 @@ class ReferenceTrial:
     def patient_leaves(self) -> None:
         """Count a patient out; after the last one no count can grow but by reports on their way."""
         self._following -= 1
+        self._last_left = int(self.clock.now)
         self.consider_exhaustion()
 
     def consider_exhaustion(self) -> None:
         """Note the instant at which nobody is followed and nobody more will come, if this is one."""
-        complete = (
-            len(self.patients) == self.plan.n if self.recruitment is None else self.recruitment.exhausted
-        )
+        complete = self.enrolment_over if self.recruitment is None else self.recruitment.exhausted
         if self._following == 0 and complete:
-            now = int(self.clock.now)
+            now = self._last_left if self._ended_early else int(self.clock.now)
             self._exhausted = now
             for law in self.plan.world.outcomes:
                 self._wake(now + (law.readout_ticks if law.kind == "survival" else 0))
+
+    @property
+    def enrolment_over(self) -> bool:
+        """Whether all patients have come, or a decision has ended enrolment."""
+        return self._ended_early or self._closed is not None
 
     # ---- looks ----------------------------------------------------------------------------------------------------
 
@@ -386,11 +422,16 @@ class ReferenceTrial:
         if trigger.kind == "gap":
             return now >= self._previous_cut + trigger.ticks
         if trigger.kind == "enrolled":
-            return len(self.patients) >= trigger.count
+            return len(self.patients) >= trigger.count or (self._ended_early and self._exhausted is not None)
         law = self.plan.world.outcomes[trigger.endpoint]
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
-        arms = range(len(self.plan.arms)) if trigger.arms is None else trigger.arms
-        if sum(counts[a] for a in arms) >= trigger.count:
+        arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
+        if trigger.open_arms is not None:
+            arms = [a for a in arms if self._open[a]]
+        if trigger.open_arms == "each":
+            if all(counts[a] >= trigger.count for a in arms):
+                return True
+        elif sum(counts[a] for a in arms) >= trigger.count + self._further:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
         if trigger.kind == "events" and self.pending[trigger.endpoint]:
@@ -414,7 +455,7 @@ class ReferenceTrial:
 
     def _come_to_review(self, _: simpy.Event) -> None:
         """Stop the clock for the randomisation policy, unless enrolment is complete."""
-        if len(self.patients) < self.plan.n:
+        if not self.enrolment_over and not self._ended:
             self._point = Point(
                 "review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)])
             )
@@ -423,7 +464,7 @@ class ReferenceTrial:
     def _calendar_reviews(self, step: int) -> Process:
         """Come to a review at every step of the calendar while enrolment is open."""
         number = 0
-        while len(self.patients) < self.plan.n:
+        while not self.enrolment_over:
             yield self.clock.at((number + 1) * step, Kind.REVIEW, number)
             self._come_to_review(self._ask)
             number += 1
@@ -457,6 +498,8 @@ class ReferenceTrial:
             self.write(Kind.REVIEW, number, 0, len(self.patients))
             self._review += 1
             if decision.weights is not None:
+                self._period += 1
+                self.asked.append((now, now))
                 self._reweight(decision.weights[0])
             return
         for test, mark in enumerate(marks[0]):
@@ -484,8 +527,10 @@ class ReferenceTrial:
             self._end_look = self._look
             self._end(reason, self._previous_cut)
             return
+        changes = False
         for arm, stays in enumerate(decision.open_arms[0]):
             if self._open[arm] and not stays:
+                changes = True
                 self._open[arm] = False
                 self._dropped[arm] = self._look + 1
                 self.write(Kind.ARM_CLOSED, arm)
@@ -495,10 +540,46 @@ class ReferenceTrial:
                     self._weights = self._weights.copy()
                     self._weights[arm] = 0.0
         if decision.weights is not None and not np.isnan(decision.weights[0, 0]):
+            changes = True
+            self.asked.append((self._previous_cut, int(self.clock.now)))
             self._reweight(decision.weights[0])
+        self._period += changes
+        if decision.further_readouts is not None:
+            self._resize(int(decision.further_readouts[0]))
+        if decision.close_enrolment is not None and decision.close_enrolment[0]:
+            self._close_enrolment()
         self._look += 1
         self._ready = int(self.clock.now) + self.plan.grid
         self._await_look()
+
+    def _resize(self, further: int) -> None:
+        """Wait for another number of read-outs from now on, and go on enrolling, or stop, accordingly."""
+        if further == self._further:
+            return
+        now, enrolled = int(self.clock.now), len(self.patients)
+        self._further = further
+        self._target = int(self.plan.size_after(np.array([further]))[0])
+        reopens = self._closed is not None and self._target > enrolled
+        self.write(Kind.RESIZED, self._look, int(reopens), self._target)
+        if reopens:
+            assert self._closed is not None
+            self._pause += now - self._closed
+            self._open_since = now + self.plan.grid
+            self._closed = self._exhausted = None
+            reopened, self._reopened = self._reopened, self.clock.event()
+            reopened.succeed()
+        elif self._closed is None and self._target <= enrolled:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, enrolled)
+            self.consider_exhaustion()
+
+    def _close_enrolment(self) -> None:
+        """Let nobody more come; the last look is next, once everybody has been read out."""
+        if not self.enrolment_over:
+            self._ended_early = True
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, len(self.patients))
+        self._look = len(self.plan.looks) - 2
+        self.consider_exhaustion()
 
     def _reweight(self, weights: Floats) -> None:
         """Allocate by these weights from now on."""
@@ -511,6 +592,10 @@ class ReferenceTrial:
     def cut(self, point: Point, test: int) -> ReferenceCut:
         """Return what is known for a test at the point."""
         return ReferenceCut(self, int(point.tick[0]), test)
+
+    def stage_cut(self, point: Point, test: int) -> ReferenceCut:
+        """Return what has become known for a test since the look before."""
+        return ReferenceCut(self, int(point.tick[0]), test, self._previous_cut)
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation."""
@@ -547,6 +632,18 @@ class ReferenceTrial:
                 total[0, p.arm] += p.outcome[e]
         return n, total
 
+    def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
+        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm."""
+        tick, shape = int(point.tick[0]), (1, len(self.plan.arms))
+        n, total, pending = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape, dtype=np.int64)
+        for p in self.patients:
+            if endpoint in p.readout and p.readout[endpoint] <= tick:
+                n[0, p.arm] += 1
+                total[0, p.arm] += p.outcome[endpoint]
+            elif p.lost is None and p.ended is None:
+                pending[0, p.arm] += 1
+        return n, total, pending
+
     def ends(self) -> Ends:
         """Return how the trial ended."""
         end = int(self.rows[-1].tick)
@@ -579,6 +676,12 @@ class ReferenceTrial:
         """Return what happened at each site by the end of the trial; None in a world without sites."""
         return None if self.recruitment is None else self.recruitment.tallies()
 
+    def follow_up(self, ticks: Ints) -> None:
+        """Follow those randomised by the end until a time, without a word in the log."""
+        self._silent = True
+        if int(ticks[0]) > self.clock.now:
+            self.clock.run(until=self.clock.at(int(ticks[0]), Kind.END, 1))
+
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in the trial, ``[1, item]``."""
         return amounts_of(self)
@@ -610,6 +713,8 @@ class ReferenceTrial:
         """Return the event log, in the order in which it was written."""
         return self.rows
 
-    def stratum(self, patient: int, names: tuple[str, ...]) -> int:
-        """Return the stratum of a patient in the strata of an analysis."""
-        return int(self.plan.strata(names).of(self.patients[patient].record[None, :])[0])
+    def stratum(self, patient: int, test: TestPlan) -> int:
+        """Return the stratum of a patient in a test's analysis."""
+        strata, who = self.plan.strata(test.strata), self.patients[patient]
+        within = int(strata.of(who.record[None, :])[0]) if strata.count > 1 else 0
+        return within + (who.key >> SITE_BITS) * strata.count if test.by_site else within

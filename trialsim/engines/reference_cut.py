@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Floats, LogRow, Moments, PatientRows, RiskTables
-from trialsim.engines.rerandomisation import redrawn_arms
+from trialsim.contracts import AllocationRows, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -26,7 +26,8 @@ class Patient:
     become of them, ``ended`` when they left, ``off`` when they had the last dose, ``quit`` when they discontinued,
     ``crossed`` when they crossed over, ``died`` when they died, ``log`` what happened. Of endpoints whose
     events take time to be told, ``found`` is when an event was seen, ``known`` from when on an analysis knows of it,
-    ``refused`` when it was not confirmed. ``closed`` is when an endpoint's own follow-up ended.
+    ``refused`` when it was not confirmed. ``closed`` is when an endpoint's own follow-up ended. ``period`` tells
+    how often allocation had changed before they came, ``chance`` how probable their arm was.
     """
 
     key: int
@@ -54,6 +55,8 @@ class Patient:
     known: dict[int, int] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
     closed: dict[int, int] = field(default_factory=dict)
+    period: int = 0
+    chance: float = 1.0
 
     def had(self, e: int, tick: int) -> bool:
         """Return whether an analysis knows of an event by a time; it is told at once, or when it is confirmed."""
@@ -70,10 +73,13 @@ class Patient:
 
 
 class ReferenceCut:
-    """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`."""
+    """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`.
 
-    def __init__(self, trial: ReferenceTrial, tick: int, test: int) -> None:
-        self._trial, self._tick = trial, tick
+    Of binary and continuous endpoints what was read out after ``since``.
+    """
+
+    def __init__(self, trial: ReferenceTrial, tick: int, test: int, since: int = -1) -> None:
+        self._trial, self._tick, self._since = trial, tick, since
         self._test = trial.plan.tests[test]
         self._law = trial.plan.world.outcomes[self._test.endpoint]
 
@@ -118,14 +124,9 @@ class ReferenceCut:
         """Return the numbers at risk (survival endpoints)."""
         test = self._test
         until = self._tick - self._law.readout_ticks
-        count = self._trial.plan.strata(test.strata).count
         rows: list[tuple[int, int, int, int]] = []
-        known = [
-            (self._trial.stratum(i, test.strata) if count > 1 else 0, p)
-            for i, p in self._pair()
-            if p.entry <= until
-        ]
-        for stratum in range(count):
+        known = [(self._trial.stratum(i, test), p) for i, p in self._pair() if p.entry <= until]
+        for stratum in sorted({stratum for stratum, _ in known}):
             group = [p for s, p in known if s == stratum]
             ends = [self._end(p, until) for p in group]
             had = np.array([event for _, event in ends], dtype=bool)
@@ -151,7 +152,7 @@ class ReferenceCut:
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         seen = [(p, *self._read(p)) for _, p in self._pair()]
-        seen = [(p, tick, value) for p, tick, value in seen if tick <= self._tick]
+        seen = [(p, tick, value) for p, tick, value in seen if self._since < tick <= self._tick]
         found = []
         for arm in (self._test.control, self._test.treatment):
             values = np.array([value for p, _, value in seen if p.arm == arm], dtype=np.float64)
@@ -170,7 +171,7 @@ class ReferenceCut:
         for i, p in self._pair():
             if self._law.kind != "survival":
                 tick, outcome = self._read(p)
-                if tick <= self._tick:
+                if self._since < tick <= self._tick:
                     found.append((i, p, outcome, False))
             elif p.entry <= until:
                 stop, happened = self._end(p, until)
@@ -181,8 +182,7 @@ class ReferenceCut:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
         test, plan = self._test, self._trial.plan
         found = self._known()
-        count = plan.strata(test.strata).count
-        strata = [self._trial.stratum(i, test.strata) if count > 1 else 0 for i, _, _, _ in found]
+        strata = [self._trial.stratum(i, test) for i, _, _, _ in found]
         records = np.array([p.record for _, p, _, _ in found]).reshape(
             len(found), len(plan.world.source.columns)
         )
@@ -195,6 +195,14 @@ class ReferenceCut:
             plan.adjustment(test).of(records),
         )
 
+    def allocations(self) -> AllocationRows:
+        """Return how those patients were allocated."""
+        found = [p for _, p, _, _ in self._known()]
+        return AllocationRows(
+            np.array([p.period for p in found], dtype=np.int64),
+            np.array([p.chance for p in found], dtype=float),
+        )
+
     def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
         """Yield whether those patients would be on treatment in other allocations, ``[draw, row]``."""
         trial, rows = self._trial, np.array([i for i, *_ in self._known()], dtype=np.int64)
@@ -203,4 +211,14 @@ class ReferenceCut:
         levels = np.array([trial.counted_levels(p) for p in everybody], dtype=np.int64).reshape(
             len(keys), -1 if len(keys) else 1
         )
+        if trial.plan.randomisation.adaptive:
+            e = trial.plan.response_endpoint
+            yield redrawn_adaptively(
+                trial.plan, self._test, trial.replicate, keys, levels, rows, draws,
+                np.array([p.entry for p in everybody], dtype=np.int64),
+                np.array([p.readout.get(e, NEVER) for p in everybody], dtype=np.int64),
+                np.array([p.outcome[e] for p in everybody], dtype=np.float64),
+                trial.asked,
+            )  # fmt: skip
+            return
         yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, TestPlan
+from trialsim.contracts import AllocationView, Floats, Ints, Memory, TestPlan, sum_of
 from trialsim.engines.plan import Plan
-from trialsim.operations.redrawing import redraw
+from trialsim.operations.redrawing import redraw, redraw_by_weight
 
 
 def redrawn_arms(
@@ -60,3 +62,92 @@ def redrawn_arms(
         out,
     )
     return out
+
+
+def shares_of(weights: Floats) -> Floats:
+    """Return weights as probabilities, each row added up from its first arm on, ``[row, arm]``."""
+    return np.asarray(weights / sum_of(weights)[:, None])
+
+
+def redrawn_adaptively(
+    plan: Plan,
+    test: TestPlan,
+    replicate: int,
+    keys: Ints,
+    levels: Ints,
+    rows: Ints,
+    draws: int,
+    entry: Ints,
+    readout_at: Ints,
+    outcome: Floats,
+    asked: Sequence[tuple[int, int]],
+) -> NDArray[np.int8]:
+    """Return whether patients are on treatment in allocations in which a response-adaptive rule is run again.
+
+    Under the null hypothesis every patient's outcome, and when it is known, would have been the same on the other arm
+    (Simon and Simon, Stat. Probab. Lett. 81, 2011, 767-772). So the rule is asked again, at the same times, what it makes
+    of the arms as they would have been.
+
+    Parameters
+    ----------
+    plan, test, replicate, keys, levels, rows, draws
+        As in :func:`redrawn_arms`.
+    entry, readout_at, outcome
+        Of the endpoint the rule learns from: ticks of entry and read-out, and the read-out, ``[patient]``.
+    asked
+        Data cut and time from which the new weights held, of each time that allocation was reconsidered.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[allocation, row]``.
+    """
+    everybody = np.arange(len(keys))
+    treated = redrawn_arms(plan, test, replicate, keys, levels, everybody, draws)
+    memory: Memory = {}
+    firsts = [int(np.searchsorted(entry, holds, side="right")) for _, holds in asked]
+    for (cut, _), first, last in zip(asked, firsts, [*firsts[1:], len(keys)], strict=True):
+        view = _view_of(plan, test, replicate, treated, entry, readout_at, outcome, cut)
+        decision, memory = plan.randomisation.decide(view, memory)
+        weights = decision.canonical().weights
+        if weights is None:
+            continue
+        weights = np.ascontiguousarray(weights)
+        redraw_by_weight(plan.seed, replicate, keys, first, last, weights, test.treatment, treated)
+    return np.ascontiguousarray(treated[:, rows])
+
+
+def _view_of(
+    plan: Plan,
+    test: TestPlan,
+    replicate: int,
+    treated: NDArray[np.int8],
+    entry: Ints,
+    readout_at: Ints,
+    outcome: Floats,
+    cut: int,
+) -> AllocationView:
+    """Return what the rule would see of each allocation at a cut."""
+    draws = len(treated)
+
+    def by_arm(chosen: NDArray[np.bool_], values: Floats) -> Floats:
+        found = np.zeros((draws, 2))
+        part = treated[:, chosen].astype(np.float64)
+        found[:, test.treatment] = part @ values[chosen]
+        found[:, test.control] = float(values[chosen].sum()) - found[:, test.treatment]
+        return found
+
+    ones = np.ones(len(entry))
+    come, known = entry <= cut, readout_at <= cut
+    return AllocationView(
+        replicate=np.full(draws, replicate),
+        cut_days=np.full(draws, cut / float(1 << 20)),
+        arm_enrolled=by_arm(come, ones).astype(np.int64),
+        arm_events=np.zeros((draws, 2), dtype=np.int64),
+        arm_readouts=by_arm(known, ones).astype(np.int64),
+        arm_total=by_arm(known, outcome),
+        open_arms=np.ones((draws, 2), dtype=bool),
+        ratio=plan.allocation.ratio,
+        lower_is_better=plan.response_lower_is_better,
+        n_max=plan.n,
+    )

@@ -35,6 +35,8 @@ MOST_REPLICATES = 1_000_000_000
 _TASK = 32768
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
+_TASKS_A_WORKER = 32
+_FEWEST = 32
 
 
 @dataclass(frozen=True)
@@ -156,13 +158,23 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     return _workshop.run(design, truth, first, last)
 
 
+def _task_size(total: int, engine: str, workers: int) -> int:
+    """Return how many trials to run in one go: few enough that no worker waits long for the last ones of another."""
+    most = _TASK if engine == "fast" else 16
+    if workers == 1:
+        return most
+    enough = -(-total // (_TASKS_A_WORKER * workers))
+    fewest = min(_FEWEST, -(-total // (4 * workers)))
+    return min(most, max(enough, fewest))
+
+
 def _tasks(
-    cells: Sequence[tuple[str, str]], replicates: int, size: int
+    cells: Sequence[tuple[str, str]], begin: int, replicates: int, size: int
 ) -> Iterator[tuple[str, str, int, int]]:
     """Return the tasks of all cells in their order."""
     for design, truth in cells:
-        for first in range(0, replicates, size):
-            yield design, truth, first, min(first + size, replicates)
+        for first in range(begin, begin + replicates, size):
+            yield design, truth, first, min(first + size, begin + replicates)
 
 
 def run(
@@ -177,6 +189,7 @@ def run(
     progress: Progress | None = None,
     chunk: int | None = None,
     grid: int = 1,
+    first: int = 0,
 ) -> pa.Table:
     """Run every design under every truth and hand over the records block by block.
 
@@ -201,6 +214,8 @@ def run(
         Called with trials done and trials in all.
     chunk, grid
         See :class:`Job`.
+    first
+        Number of the first trial.
 
     Returns
     -------
@@ -214,22 +229,24 @@ def run(
     """
     _check(replicates, seed, engine, workers, chunk)
     job = Job(scenario, seed, engine, chunk, grid)
+    quantities: dict[str, None] = {}
     chosen_designs = scenario.select_designs(names_given("designs", designs))
     chosen_truths = scenario.select_truths(names_given("truths", truths))
     cells = [(design, truth) for design in chosen_designs for truth in chosen_truths]
     tests = tuple(dict.fromkeys(test for design in chosen_designs for test in scenario.designs[design].tests))
     home = _Workshop(job)
+    for design in chosen_designs:
+        if scenario.designs[design].decisions:
+            quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
-    size = _TASK if engine == "fast" else 16
-    if workers > 1:
-        size = max(1, min(size, -(-total // (4 * workers))))
+    size = _task_size(total, engine, workers)
     if progress is not None:
         progress(0, total)
-    for (design, truth, first, last), columns in _results(
-        job, home, list(_tasks(cells, replicates, size)), workers
+    for (design, truth, begin, end), columns in _results(
+        job, home, list(_tasks(cells, first, replicates, size)), workers
     ):
-        sink(to_arrow(columns, home.engine(design, truth).plan, tests))
-        done += last - first
+        sink(to_arrow(columns, home.engine(design, truth).plan, tests, tuple(quantities)))
+        done += end - begin
         if progress is not None:
             progress(done, total)
     return cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
@@ -328,7 +345,7 @@ def _best_arm(plan: Plan) -> str:
     values = [0.0] + [benefit(plan, test, a, 0) for a in range(1, len(plan.arms))]
     best, near = max(values), _smallest(plan, plan.primary)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
-    return holders[0] if len(holders) == 1 else ""
+    return holders[0] if len(holders) == 1 < len(plan.arms) else ""
 
 
 def chunk_of(

@@ -49,6 +49,10 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
         outcomes.
     """
     estimand, pair = estimand_of(test), (treatment, control)
+    if test.options.get("rate") is not None:
+        return plan.world.mean_responses(test.endpoint, (treatment, treatment))[0] - float(
+            test.options["rate"]
+        )
     if estimand == "weighted_log_hazard_ratio":
         return math.nan
     if estimand in _GROWING:
@@ -158,7 +162,7 @@ def _conditional_hazards(plan: Plan, test: TestPlan, pair: Pair) -> float:
     """Return the log hazard ratio that a Cox model with the covariates finds; NaN where it has strata, too."""
     law = plan.world.outcomes[test.endpoint].hazard
     assert law is not None
-    if test.strata:
+    if test.strata or test.by_site:
         return math.nan
     covariates, factors = _sample(plan, test, pair)
     return adjusted_cox_log_ratio(law, pair, factors, covariates, test.follow_up)

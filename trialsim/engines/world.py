@@ -228,6 +228,8 @@ class World:
         Law of loss to follow-up, or None.
     n
         Patients to randomise.
+    most
+        Patients to randomise at most, where the number is re-estimated.
     arms
         Names of the design's arms.
     sample
@@ -250,6 +252,7 @@ class World:
     outcomes: tuple[OutcomeLaw, ...]
     dropout: OutcomeLaw | None
     n: int
+    most: int
     arms: tuple[str, ...]
     sample: Floats
     sites: SitesLaw | None = None

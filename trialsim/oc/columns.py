@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-Table = Literal["trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment", "adverse_events"]
+Table = Literal[
+    "trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment", "adverse_events", "decisions"
+]
 
 
 class Cell(NamedTuple):
@@ -108,7 +110,7 @@ def records_of(source: Records | RecordTables) -> Records:
     if callable(getattr(source, "facts", None)):
         return source  # type: ignore[return-value]
     tables = {"trials": source.trials, "arms": source.arms}  # type: ignore[union-attr]
-    for name in ("looks", "sites", "screening", "subgroups", "enrolment", "adverse_events"):
+    for name in ("looks", "sites", "screening", "subgroups", "enrolment", "adverse_events", "decisions"):
         if (table := getattr(source, name, None)) is not None:
             tables[name] = table
     return MemoryRecords(

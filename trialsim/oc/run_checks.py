@@ -36,6 +36,7 @@ _COLUMNS = {
         "serious",
         "risk_days",
     },
+    "decisions": _CELL | {"replicate", "look", "rule"},
     "cells": _CELL | {"hypothesis", "estimand", "estimator", "true_value", "null", "best_arm", "unit"},
     "effects": frozenset({"truth", "endpoint", "arm", "control", "measure", "conditional", "marginal"}),
 }

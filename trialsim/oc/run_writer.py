@@ -21,8 +21,18 @@ from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
 ROWS_PER_BATCH = 16_384
-TABLES = ("trials", "looks", "arms", "sites", "screening", "subgroups", "enrolment", "adverse_events")
-"""Tables of a run; from the fourth on in a world with sites only, the last where there are adverse events."""
+TABLES = (
+    "trials",
+    "looks",
+    "arms",
+    "sites",
+    "screening",
+    "subgroups",
+    "enrolment",
+    "adverse_events",
+    "decisions",
+)
+"""Tables of a run; from the fourth on in a world with sites only, the last two with adverse events and decision rules."""
 
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"

@@ -16,6 +16,30 @@ _REDRAWN = int(Purpose.REDRAWN_ALLOCATION)
 
 
 @kernel
+def redraw_by_weight(seed, replicate, keys, first, last, weights, treatment, treated):
+    """Fill whether patients ``first`` to ``last - 1`` are on treatment, each allocation by weights of its own.
+
+    Parameters
+    ----------
+    seed, replicate, keys
+        As in :func:`redraw`.
+    first, last
+        Which patients, in order of entry.
+    weights
+        ``[allocation, arm]``.
+    treatment
+        Index of the treatment arm.
+    treated
+        Result, int8 ``[allocation, patient]``.
+    """
+    for b in range(len(treated)):
+        for i in range(first, last):
+            treated[b, i] = (
+                draw_by_weight(uniform(seed, replicate, keys[i], _REDRAWN, b), weights[b]) == treatment
+            )
+
+
+@kernel
 def redraw(
     seed, replicate, keys, levels, level_count, rule, ratio, places, measure, probability, margin_weights, steps,
     treatment, rows, out,

@@ -29,9 +29,11 @@ from trialsim.report.figures import (
 )
 from trialsim.report.legend import legend
 from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
+from trialsim.report.overrun_table import ABOUT_OVERRUN, overrun_table
 from trialsim.report.page_style import STYLE
 from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
+from trialsim.report.reestimation_table import ABOUT_SIZES, sizes_table
 from trialsim.report.site_figures import ABOUT_SITES, site_picture, site_table, sites_left_out
 from trialsim.report.tables import TextTable, summary_tables
 
@@ -84,6 +86,8 @@ def page(
         *(_text_table(table) for table in tables),
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
+        *_sizes(scenario, characteristics),
+        *_overrun(characteristics),
         *_recruitment(scenario, characteristics, records),
         *_adverse_events(records),
         "<h2>Pictures</h2>",
@@ -159,7 +163,7 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
         "<h2>Type I error</h2>",
         "<p>Exact limits, simultaneous over the rows: the chance that any upper one is exceeded is at most "
         "2.5%, and so is the chance that any lower one is too high. Controlled: the upper limit is at or below "
-        "the target. They are about each hypothesis, not about the family of them.</p>",
+        "the target. They are about each hypothesis, not about the family of them, where they do not say so.</p>",
         _text_table(table),
     ]
 
@@ -201,6 +205,25 @@ def _effects(effects: Sequence[Effect]) -> list[str]:
         return []
     tables = [_text_table(table) for table in effects_tables(effects)]
     return ["<h2>Effects</h2>", f"<p>{escape(EXPLANATION)}</p>", *tables]
+
+
+def _sizes(scenario: Mapping[str, Any], characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on sizes that are re-estimated; nothing where none is."""
+    table = sizes_table(scenario, characteristics)
+    if table is None:
+        return []
+    texts = (f"<p>{escape(text)}</p>" for text in ABOUT_SIZES)
+    return ["<h2>Sample size re-estimation</h2>", *texts, _text_table(table)]
+
+
+def _overrun(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on data that arrive after the stop; nothing where they are not analysed."""
+    table = overrun_table(characteristics)
+    return (
+        []
+        if table is None
+        else ["<h2>After the stop</h2>", f"<p>{escape(ABOUT_OVERRUN)}</p>", _text_table(table)]
+    )
 
 
 def _recruitment(

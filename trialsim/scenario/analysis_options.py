@@ -90,6 +90,19 @@ class Logistic(Model):
     covariates: Covariates = ()
 
 
+Shape = Annotated[float, NumberAtom(least=0.01, most=100_000)]
+Shapes = Annotated[tuple[Shape, ...], Field(min_length=2, max_length=2)]
+
+
+class BetaBinomial(Model):
+    """Posterior of response rates with beta priors; a single arm is compared with a rate."""
+
+    prior: Shapes = (1.0, 1.0)
+    control_prior: Shapes | None = None
+    margin: Margin = 0.0
+    rate: Annotated[float, NumberAtom(above=0, below=1)] | None = None
+
+
 class Rerandomised(Model):
     """A test against allocations drawn again by the design's rule."""
 

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from trialsim.scenario.decisions import MOST_RULES, DecisionRule
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
+from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, Selection
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
+from trialsim.scenario.reestimation import Reestimation
 from trialsim.scenario.truths import TruthName
 from trialsim.scenario.values import (
     ONE_KEY,
@@ -28,6 +31,7 @@ from trialsim.scenario.values import (
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
+KINDS = ("fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation", "bayesian")
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
 NO_BOUND = float("inf")
@@ -173,11 +177,12 @@ class Allocation(Model):
 
 
 class Test(Model):
-    """The one-sided level at which a hypothesis is tested."""
+    """The one-sided level at which a hypothesis is tested; in a Bayesian design, what success at the last look takes."""
 
     __test__ = False
 
     alpha: Alpha
+    posterior: Annotated[float, NumberAtom(above=0, most=1)] | None = None
 
 
 _ZValue = NumberAtom(least=-100, most=100)
@@ -266,14 +271,18 @@ class Design(Model):
 
     model_config = ConfigDict(json_schema_extra=_size_may_be_solved)
 
-    kind: Annotated[Literal["fixed", "group_sequential"], WordAtom(("fixed", "group_sequential"))]
+    kind: Annotated[
+        Literal["fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation", "bayesian"],
+        WordAtom(KINDS),
+    ]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
-    arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)] = ()
+    arms: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] = ()
     allocation: Allocation
     looks: Annotated[tuple[Look, ...], Field(min_length=1, max_length=MOST_LOOKS), ListOrNumber()]
     events: Count | None = None
     information: Information | None = None
     tests: Annotated[dict[Name, Test], Field(min_length=1, max_length=50)]
+    decisions: Annotated[tuple[DecisionRule, ...], Field(max_length=MOST_RULES)] | None = None
     bounds: _WrittenBounds | None = None
     efficacy: Annotated[Family, FamilyAtom(EFFICACY)] | None = None
     futility: Annotated[Family, FamilyAtom(FUTILITY)] | None = None
@@ -281,10 +290,26 @@ class Design(Model):
     under: TruthName | None = None
     computed: Computed | None = None
     futility_binding: Flag = False
+    selection: Selection | None = None
+    combination: Combination | None = None
+    intersection_test: Annotated[str, WordAtom(INTERSECTION_TESTS)] | None = None
+    overrunning: Flag = False
+    reestimation: Reestimation | None = None
     reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
     policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
         default_factory=lambda: read_policies(Slots())
     )
+
+    @property
+    def names_family(self) -> bool:
+        """Whether bounds are computed when the scenario is loaded: from a family, or for Fisher's combination."""
+        fisher = self.combination is not None and self.combination.fisher is not None
+        return self.efficacy is not None or (self.kind == "multi_arm_multi_stage" and fisher)
+
+    @property
+    def most(self) -> int:
+        """The most patients that may be enrolled: ``n``, or what re-estimation may raise it to."""
+        return self.n if self.reestimation is None else max(self.n, self.reestimation.maximum)
 
     def bounds_of(self, test: str) -> Bounds | None:
         """Return the bounds of a test, written or computed, where there are any."""

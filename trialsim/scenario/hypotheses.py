@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema
 
 from trialsim.scenario.analysis_options import (
     Ancova,
+    BetaBinomial,
     CochranMantelHaenszel,
     Cox,
     FlemingHarrington,
@@ -43,6 +44,9 @@ ANALYSES_OF_KIND = {
         "cochran_mantel_haenszel",
         "logistic",
         "rerandomised_proportions",
+        "cmh_by_period",
+        "inverse_probability_weighted",
+        "beta_binomial",
     ),
 }
 ANALYSES = tuple(name for names in ANALYSES_OF_KIND.values() for name in names)
@@ -83,6 +87,9 @@ class Analysis(Model):
     cochran_mantel_haenszel: CochranMantelHaenszel | None = None
     logistic: Logistic | None = None
     rerandomised_proportions: Rerandomised | None = None
+    cmh_by_period: Plain | None = None
+    inverse_probability_weighted: Plain | None = None
+    beta_binomial: BetaBinomial | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -120,14 +127,14 @@ class Analysis(Model):
 
 
 class Hypothesis(Model):
-    """Two arms compared on one endpoint by one analysis, with the direction that means benefit.
+    """Two arms compared on one endpoint by one analysis, or one arm with a rate; with the direction that means benefit.
 
     ``follow_up`` is the time since entry to which a true hazard ratio refers; without it, the scenario's
     horizon. ``window`` is how long after the last dose ``while_on_treatment`` goes on.
     """
 
     endpoint: Name
-    arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=2)]
+    arms: Annotated[tuple[Name, ...], Field(min_length=1, max_length=2)]
     analysed_by: Analysis = Field(alias="analysis")
     direction: Annotated[str, WordAtom(("lower", "higher"))]
     strategy: Annotated[str, WordAtom(STRATEGIES)] = "treatment_policy"

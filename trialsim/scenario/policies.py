@@ -22,6 +22,7 @@ from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
 from trialsim.scenario.values import (
     Finite,
+    Flag,
     Label,
     Model,
     NumberAtom,
@@ -160,6 +161,38 @@ class HumanInTheLoop(Model):
         return self
 
 
+class Thompson(Model):
+    """Allocate by a power of the probability that each arm is the best."""
+
+    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
+    tempered: Flag = False
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
+    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
+    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+
+
+class ProtectedControl(Model):
+    """Keep a share for control, and allocate the others by a power of the probability of being the best of them."""
+
+    share: Annotated[float, NumberAtom(least=0, most=0.9)] = 0.0
+    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
+    power_at_start: Annotated[float, NumberAtom(least=-1, most=10)] = -1.0
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
+    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
+    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+
+
+class DoublyAdaptive(Model):
+    """Steer allocation towards an estimated target by the doubly adaptive biased coin."""
+
+    target: Annotated[str, WordAtom(("rosenberger", "neyman"))] = "rosenberger"
+    gamma: Annotated[float, NumberAtom(least=0, most=20)] = 2.0
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
+    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
+
+
 class Slot(Model):
     """One slot: a policy's name alone, or the name with parameters.
 
@@ -273,6 +306,9 @@ class Randomisation(Slot):
 
     by_design: Parameterless | None = None
     rosenberger: Parameterless | None = None
+    thompson: Thompson | None = None
+    protected_control: ProtectedControl | None = None
+    doubly_adaptive: DoublyAdaptive | None = None
 
 
 class Monitoring(Slot):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
 from trialsim.scenario.population import TRAITS
-from trialsim.scenario.rules_world import Finding, WorldParts, covariate_levels, strata_findings
+from trialsim.scenario.rules_strata import site_findings
+from trialsim.scenario.rules_world import Finding, WorldParts, covariate_levels
 from trialsim.scenario.wording import unknown
 
 Place = tuple[str | int, ...]
@@ -26,7 +27,7 @@ def analysis_findings(at: Place, hypothesis: Hypothesis, parts: WorldParts) -> I
         What could be read of the world.
     """
     if hypothesis.strata:
-        yield from strata_findings((*at, "strata"), hypothesis.strata, parts)
+        yield from site_findings((*at, "strata"), hypothesis.strata, parts)
     for place, name in enumerate(hypothesis.covariates):
         problem = _covariate_problem(name, parts)
         if name in hypothesis.covariates[:place]:
@@ -74,11 +75,6 @@ def rerandomised_findings(
         yield (
             where,
             "alternating allocation has no chance in it that could be drawn again; take simple or permuted_blocks",
-        )
-    if design.policies["randomisation"][0] != "by_design":
-        yield (
-            where,
-            "a re-randomisation test needs allocation by the design's rule; leave the randomisation policy out",
         )
 
 

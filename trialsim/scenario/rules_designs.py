@@ -9,13 +9,27 @@ from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
 from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
 from trialsim.scenario.rules_balance import balance_findings
+from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
+from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_overrun import overrun_findings
 from trialsim.scenario.rules_rankings import ranking_findings
+from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
+
+LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive")
+"""Randomisation policies that learn from response rates."""
+_IN_WORDS = {
+    "fixed": "fixed",
+    "group_sequential": "group sequential",
+    "multi_arm_multi_stage": "multi-arm multi-stage",
+    "sample_size_reestimation": "sample size re-estimation",
+    "bayesian": "Bayesian",
+}
 
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
@@ -28,8 +42,12 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _allocation(at, design, parts)
         yield from look_findings(at, design, parts)
         yield from _tests(at, design, parts)
+        yield from decision_findings(at, design, parts)
         yield from _bounds(at, design)
+        yield from multi_arm_findings(at, design, parts)
         yield from _policies(at, design, parts)
+        yield from reestimation_findings(at, design, parts)
+        yield from overrun_findings(at, design, parts)
         yield from _accrual(at, design, parts)
 
 
@@ -40,7 +58,8 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
         for place, arm in enumerate(hypothesis.arms):
             if arm not in arms:
                 yield (*at, "arms", place), unknown("the arm", arm, arms)
-    if hypothesis.arms[0] == hypothesis.arms[1]:
+    yield from single_arm_findings(at, hypothesis)
+    if len(hypothesis.arms) == 2 and hypothesis.arms[0] == hypothesis.arms[1]:
         yield (*at, "arms"), f"'{hypothesis.arms[0]}' is compared with itself; name two different arms"
     if hypothesis.endpoint not in parts.endpoint_names:
         yield (*at, "endpoint"), unknown("the endpoint", hypothesis.endpoint, parts.endpoint_names)
@@ -115,6 +134,8 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
 
 def _bounds(at: Place, design: Design) -> Iterator[Finding]:
     """Yield bounds that are missing, superfluous, of the wrong number, or that contradict each other."""
+    if design.kind == "bayesian":
+        return
     where = (*at, "bounds")
     yield from family_findings(at, design)
     if design.kind == "fixed":
@@ -125,11 +146,12 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
             )
         return
     if design.bounds is None:
-        if design.efficacy is None:
+        if not design.names_family and design.kind != "sample_size_reestimation":
+            what = _IN_WORDS.get(design.kind, design.kind.replace("_", " "))
             yield (
                 where,
-                "is required for a group sequential design: {efficacy_z: [...]} with one bound for each look; or "
-                "efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
+                f"is required for a {what} design: {{efficacy_z: [...]}} with one bound for each "
+                "look; or efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
             )
         return
     written: dict[Place, Bounds] = {}
@@ -185,14 +207,14 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
                 f"{parameters['keep']} kept of {experimental} experimental arms drops none",
             )
     yield from _recruitment(at, design, parts)
-    if design.policies["randomisation"][0] == "rosenberger":
+    learning = design.policies["randomisation"][0]
+    if learning in LEARNING:
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
         readable = known and len(parts.world.endpoints) == len(parts.endpoint_names)
         if readable and "binary" not in kinds:
-            sentence = (
-                "rosenberger learns from success rates; the design tests no hypothesis on a binary endpoint"
-            )
+            sentence = f"{learning} learns from success rates; "
+            sentence += "the design tests no hypothesis on a binary endpoint"
             yield (*at, "policies", "randomisation"), sentence
 
 

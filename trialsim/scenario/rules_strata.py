@@ -1,4 +1,4 @@
-"""Rules of strata: covariates and, in blocks, the site; who has levels, and how many strata there may be."""
+"""Rules of strata: covariates and the site; who has levels, and how many strata there may be."""
 
 from __future__ import annotations
 
@@ -24,12 +24,31 @@ def allocation_strata_findings(at: Place, rule: Allocation, parts: WorldParts) -
     parts
         What could be read of the world.
     """
+    yield from site_findings(at, rule.strata, parts, in_blocks=rule.stratified_permuted_blocks is not None)
+
+
+def site_findings(
+    at: Place, strata: tuple[str, ...], parts: WorldParts, in_blocks: bool = True
+) -> Iterator[Finding]:
+    """Yield what is wrong with strata among which the site may be, where the rule that has them knows of sites.
+
+    Parameters
+    ----------
+    at
+        The place of the list of strata.
+    strata
+        Covariates and ``site``.
+    parts
+        What could be read of the world.
+    in_blocks
+        Whether the rule is one that knows of sites; of allocations, blocks alone do.
+    """
     levels = covariate_levels(parts)
     sites = parts.accrual.sites if parts.accrual is not None else None
-    if SITE not in rule.strata or (sites is None and SITE in levels):
-        yield from strata_findings(at, rule.strata, parts)
+    if SITE not in strata or (sites is None and SITE in levels):
+        yield from strata_findings(at, strata, parts)
         return
-    place = rule.strata.index(SITE)
+    place = strata.index(SITE)
     if SITE in levels:
         yield (
             (*at, place),
@@ -41,18 +60,18 @@ def allocation_strata_findings(at: Place, rule: Allocation, parts: WorldParts) -
             "'site' stands for the site of a patient, and this scenario has none; write accrual: {sites: {...}}, from "
             "which candidates come, or leave it out",
         )
-    elif rule.stratified_permuted_blocks is None:
+    elif not in_blocks:
         yield (
             (*at, place),
             "'site' is known to stratified_permuted_blocks alone; take these, or strata of covariates",
         )
-    if rule.strata.count(SITE) > 1:
-        yield (*at, rule.strata.index(SITE, place + 1)), "'site' is named twice"
-    others = tuple(name for name in rule.strata if name != SITE)
+    if strata.count(SITE) > 1:
+        yield (*at, strata.index(SITE, place + 1)), "'site' is named twice"
+    others = tuple(name for name in strata if name != SITE)
     for where, what in strata_findings(at, others, parts):
         # Places are those of the list as it is written, in which the site stands too.
         if len(where) > len(at) and isinstance(where[-1], int):
-            where = (*at, rule.strata.index(others[where[-1]]))
+            where = (*at, strata.index(others[where[-1]]))
         yield where, what
     if sites is not None:
         count = sum(group.count for group in sites.values())

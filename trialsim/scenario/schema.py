@@ -56,7 +56,7 @@ class Scenario(Model):
     horizon: PositiveDuration = DEFAULT_HORIZON
     population: Population = Population()
     accrual: Accrual
-    arms: Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_ARMS)]
+    arms: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MOST_ARMS)]
     endpoints: Annotated[dict[Name, Endpoint], Field(min_length=1, max_length=50)]
     dropout: Dropout | None = None
     screening: Screening | None = None

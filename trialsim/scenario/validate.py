@@ -77,7 +77,7 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
     """Return what can be read of a scenario that cannot be read whole."""
     arms = _read(_ARMS, tree.get("arms"))
     world = WorldParts(
-        arms=arms if arms and 1 < len(arms) <= MOST_ARMS else None,
+        arms=arms if arms and len(arms) <= MOST_ARMS else None,
         population=readable_population(tree),
         accrual=_read(_ACCRUAL, tree.get("accrual")),
         endpoints=_read_each(_ENDPOINT, tree.get("endpoints")),

@@ -1,0 +1,151 @@
+"""Calibrated thresholds against the exact error of a design that can be enumerated."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from scipy.stats import binom
+
+from trialsim.cli.main import main
+from trialsim.errors import UsageError
+from trialsim.oc.calibration import Calibrated, Request, calibrate, with_threshold
+from trialsim.oc.montecarlo import upper_limit
+from trialsim.scenario.load import scenario_from
+
+TREE: dict[str, Any] = {
+    "name": "small",
+    "accrual": {"evenly_spaced": {"rate": "1 per day"}},
+    "arms": ["control", "treatment"],
+    "endpoints": {
+        "response": {
+            "kind": "binary", "readout": "1 day", "rate": 0.3, "effect": {"treatment": 0.3}, "effect_measure": "rate",
+        }
+    },
+    "hypotheses": {
+        "gain": {
+            "endpoint": "response", "arms": ["treatment", "control"], "direction": "higher", "analysis": "score_test",
+        }
+    },
+    "truths": {
+        "at_30": {},
+        "at_50": {"endpoints.response.rate": 0.5, "endpoints.response.effect.treatment": 0.5},
+    },
+    "designs": {
+        "once": {
+            "kind": "group_sequential", "n": 60, "allocation": "alternating", "looks": [{"when": {"readouts": 60}}],
+            "tests": {"gain": {"alpha": 0.05}}, "bounds": {"efficacy_z": [1.6]},
+        }
+    },
+}  # fmt: skip
+PATH = "designs.once.bounds.efficacy_z[0]"
+
+
+def exact_error(bound: float, rate: float) -> float:
+    """Return the probability that z reaches a bound, over all outcomes of 30 patients on each arm."""
+    error = 0.0
+    for y0 in range(31):
+        for y1 in range(31):
+            pooled = (y0 + y1) / 60
+            if 0 < pooled < 1 and (y1 - y0) / 30 >= bound * np.sqrt(pooled * (1 - pooled) / 15):
+                error += binom.pmf(y0, 30, rate) * binom.pmf(y1, 30, rate)
+    return error
+
+
+def found(**changes: Any) -> Calibrated:
+    asked = {
+        "path": PATH, "measure": "reject_any", "target": 0.05, "truths": ("at_30", "at_50"), "low": 1.0, "high": 3.0,
+        "search": 2000, "calibration": 8000, "certification": 20_000,
+    } | changes  # fmt: skip
+    return calibrate(scenario_from(TREE), Request(**asked))
+
+
+def test_the_threshold_holds_the_target_at_every_point() -> None:
+    result = found()
+    exact = {"at_30": exact_error(result.threshold, 0.3), "at_50": exact_error(result.threshold, 0.5)}
+    assert max(exact.values()) <= 0.05
+    assert result.controlled
+    assert result.verdict == "controlled at 0.05 under at_30, at_50"
+    for point in result.points:
+        error = np.sqrt(exact[point.truth] * (1 - exact[point.truth]) / point.n)
+        assert abs(point.value - exact[point.truth]) < 5 * error
+        assert point.upper == upper_limit(round(point.value * point.n), point.n, 0.025 / 2)
+    # Errors go in steps here: the root is where the exact error passes the target, but for their Monte Carlo noise.
+    below, above = (max(exact_error(t, r) for r in (0.3, 0.5)) for t in (result.root_high, result.root_low))
+    assert below <= 0.05 + 1e-9
+    assert above >= 0.05 - 5 * np.sqrt(0.05 * 0.95 / 8000)
+    assert result.root_low <= result.root <= result.root_high <= result.threshold + 1e-9
+
+
+def test_stages_see_trials_of_their_own_and_each_attempt_new_ones() -> None:
+    first, second = found(attempts=2), found(attempts=2, attempt=2)
+    assert first.first_certified == 10_000
+    assert second.first_certified == 30_000
+    assert first.threshold == second.threshold
+    assert first.tail == 0.025 / 4
+    assert [p.value for p in first.points] != [p.value for p in second.points]
+
+
+def test_what_is_not_shown_is_not_called_controlled() -> None:
+    result = found(truths=("at_30",))
+    worse = Calibrated(**(vars(result) | {"points": found(target=0.08, truths=("at_50",)).points}))
+    assert not worse.controlled
+    assert worse.verdict.startswith("at most 0.0")
+    assert "controlled" not in worse.verdict
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"path": "designs.onse.bounds.efficacy_z[0]"}, "there are once"),
+        ({"path": "designs.once.bounds.efficacy_z[3]"}, "1 of them, numbered from 0"),
+        ({"measure": "reject:loss"}, "no measure is called"),
+        ({"low": 2.6, "high": 3.0}, "give another range"),
+        ({"certification": 100}, "cannot show"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        found(**changes)
+
+
+def test_a_threshold_of_a_rule_is_found_by_its_index() -> None:
+    tree = copy.deepcopy(TREE)
+    tree["hypotheses"]["gain"]["analysis"] = "beta_binomial"
+    tree["designs"]["once"] |= {
+        "kind": "bayesian",
+        "decisions": [{"do": "stop_for_success", "when": {"posterior": {"above": 0.9}}}],
+    }
+    del tree["designs"]["once"]["bounds"]
+    changed = with_threshold(scenario_from(tree), "designs.once.decisions[0].when.posterior.above", 0.97)
+    rules = changed.designs["once"].decisions
+    assert rules is not None and rules[0].when.posterior is not None
+    assert rules[0].when.posterior.above == 0.97
+
+
+def test_the_command_says_what_was_found_and_refuses_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(yaml.safe_dump(TREE), encoding="utf-8")
+    asked = ["calibrate", str(file), "--threshold", PATH, "--truth", "at_30", "--between", "1,3"]
+    few = ["--search", "500", "--calibration", "1000", "--certify", "4000"]
+    assert main([*asked, "--target", "reject_any=0.1", *few]) == 0
+    said = capsys.readouterr().out
+    assert f"at {PATH}." in said
+    assert "trials 1,500 to 5,499" in said
+    assert "nothing is claimed of other truths" in said
+    assert main([*asked, "--target", "reject_any=0.1", *few, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["controlled"] == (found["points"][0]["upper"] <= 0.1)
+    for wrong, words in (
+        ("reject_any", "a measure and a probability"),
+        ("power=0.1", "no measure is called"),
+    ):
+        assert main([*asked, "--target", wrong, *few]) == 2
+        assert words in capsys.readouterr().err

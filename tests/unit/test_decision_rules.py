@@ -1,0 +1,182 @@
+"""What decision rules decide on views worked out by hand, and what is said of rules that cannot be."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.twins.bayesian import FOUR_ARMS, TWO_ARMS
+from tests.unit.test_policies import facts, view
+from trialsim.contracts import LookView, OutcomesSeen, Stop
+from trialsim.engines.plan import build_plan
+from trialsim.errors import ScenarioError
+from trialsim.policies.decision_rules import DecisionRules
+from trialsim.scenario.load import scenario_from
+from trialsim.stats.bayes.beta_binomial import difference_above
+
+FUTILE = {"do": "stop_for_futility", "when": {"posterior": {"above": 0.9}}}
+
+
+def rules(
+    decisions: list[dict[str, Any]], tree: dict[str, Any] = FOUR_ARMS, design: str = "adaptive"
+) -> DecisionRules:
+    changed = copy.deepcopy(tree)
+    changed["designs"] = {design: changed["designs"][design] | {"decisions": decisions}}
+    return build_plan(scenario_from(changed), design, "world", 1).stopping  # type: ignore[return-value]
+
+
+def seen(n: list[list[int]], good: list[list[int]], **changes: Any) -> LookView:
+    """Return a view of four arms, the tests comparing the last with the first, harm always one in five."""
+    readouts = np.array(n)
+    size, arms = readouts.shape
+    both = OutcomesSeen(
+        np.stack([readouts, readouts], axis=1),
+        np.stack([np.array(good, dtype=float), readouts // 5], axis=1),
+        np.zeros((size, 2, arms), dtype=np.int64),
+    )
+    parts = {"seen": both, "test_arms": np.array([[3, 0], [3, 0]]), "arm_enrolled": readouts} | changes
+    z = parts.pop("z", [[0.0, 0.0]] * size)
+    return view(z, arms=4, **parts)
+
+
+def test_the_first_rule_that_holds_decides() -> None:
+    policy = rules([
+        {"do": "stop_for_futility", "when": {"posterior": {"below": 0.05}}},
+        {"do": "stop_for_success", "tests": ["gain"], "when": {"posterior": {"above": 0.95}}},
+    ])  # fmt: skip
+    decision, _ = policy.decide(seen([[40] * 4] * 3, [[20, 0, 0, 5], [5, 0, 0, 20], [10, 0, 0, 11]]), {})
+    stop, reason, reject, futile, _ = facts(decision)
+    assert stop == [True, True, False]
+    assert reason == [Stop.FUTILITY, Stop.EFFICACY, Stop.CONTINUE]
+    assert reject == [[False, False], [True, False], [False, False]]
+    assert futile == [[True, True], [False, False], [False, False]]
+    assert decision.rule is not None and decision.rule.tolist() == [1, 2, 0]
+    assert decision.trace is not None
+    expected = difference_above(0.0, 0.5 + 11, 0.5 + 29, 0.5 + 10, 0.5 + 30)
+    assert decision.trace[2, policy.quantities.index("posterior gain")] == pytest.approx(expected, abs=1e-12)
+
+
+def test_all_and_any_join_conditions() -> None:
+    high, low = {"posterior": {"above": 0.9}}, {"posterior": {"test": "safety", "above": 0.999}}
+    here = seen([[40] * 4], [[5, 0, 0, 20]])
+    for join, holds in (("all", False), ("any", True)):
+        decision, _ = rules([{"do": "stop_for_success", "when": {join: [high, low]}}]).decide(here, {})
+        assert facts(decision)[0] == [holds]
+
+
+def test_arms_are_dropped_until_nothing_changes_and_the_last_is_superior() -> None:
+    policy = rules([
+        {"do": "stop_for_superiority", "when": {"best": {"above": 0.99}}},
+        {"do": "drop_arms", "when": {"best": {"below": 0.3}}},
+    ])  # fmt: skip
+    decision, _ = policy.decide(seen([[50] * 4] * 2, [[10, 20, 18, 16], [20, 20, 20, 20]]), {})
+    stop, reason, _, _, open_arms = facts(decision)
+    # In the first trial no arm is far ahead, but one after the other falls below 0.3 of those that are left.
+    assert stop == [True, False]
+    assert reason == [Stop.SUPERIORITY, Stop.CONTINUE]
+    assert open_arms[1] == [True] * 4
+
+
+def test_an_arm_is_dropped_by_its_own_test() -> None:
+    policy = rules([{"do": "drop_arms", "when": {"posterior": {"below": 0.1}}}])
+    decision, _ = policy.decide(seen([[50] * 4] * 2, [[25, 0, 0, 10], [10, 0, 0, 25]]), {})
+    _, _, _, futile, open_arms = facts(decision)
+    assert open_arms == [[True, True, True, False], [True] * 4]
+    assert futile == [[True, True], [False, False]]
+
+
+def test_equivalence_stops_where_all_rates_lie_together() -> None:
+    policy = rules([{"do": "stop_for_equivalence", "when": {"equivalent": {"within": 0.1, "above": 0.9}}}])
+    decision, _ = policy.decide(
+        seen([[900] * 4, [900] * 4], [[300, 301, 299, 300], [300, 301, 299, 200]]), {}
+    )
+    assert facts(decision)[1] == [Stop.EQUIVALENCE, Stop.CONTINUE]
+
+
+def test_thresholds_and_looks_are_those_of_the_look() -> None:
+    policy = rules([
+        {"do": "stop_for_success", "when": {"posterior": {"above": [0.999, 0.6, 0.6, 0.6]}}},
+        {"do": "stop_for_futility", "when": {"posterior": {"above": 0.5}}, "looks": [3]},
+    ])  # fmt: skip
+    decision, _ = policy.decide(seen([[40] * 4] * 3, [[10, 0, 0, 14]] * 3, look=np.array([0, 1, 2])), {})
+    assert decision.rule is not None and decision.rule.tolist() == [0, 1, 1]
+
+
+def test_at_the_last_look_every_test_is_judged() -> None:
+    last = {"is_last": np.ones(2, dtype=bool), "z": np.array([[2.6, 1.0], [1.0, 1.0]])}
+    decision, _ = rules([]).decide(seen([[40] * 4] * 2, [[10] * 4] * 2, **last), {})
+    assert facts(decision)[1:3] == ([Stop.EFFICACY, Stop.FINAL], [[True, False], [False, False]])
+
+
+def test_the_largest_trial_that_can_be_is_predicted_from_the_plan() -> None:
+    policy = rules(
+        [
+            {
+                "do": "stop_for_futility",
+                "when": {"predictive": {"tests": ["gain"], "at": "maximum", "below": 0.2}},
+            }
+        ],
+        TWO_ARMS,
+        "goldilocks",
+    )
+    readouts = np.array([[10, 10]])
+    both = OutcomesSeen(
+        np.stack([readouts, readouts], axis=1),
+        np.array([[[6.0, 3.0], [2.0, 2.0]]]),
+        np.array([[[2, 1], [0, 0]]]),
+    )
+    here = view(
+        [[0.0, 0.0]], arms=2, seen=both, test_arms=np.array([[1, 0]] * 2), arm_enrolled=np.array([[12, 11]])
+    )
+    decision, _ = policy.decide(here, {})
+    assert decision.trace is not None
+    # By hand: 2 + 18 more on control, 1 + 19 on treatment, all outcomes that can come.
+    from scipy.stats import betabinom
+
+    expected = 0.0
+    for i in range(21):
+        for j in range(21):
+            shapes = (0.5 + 3 + j, 0.5 + 27 - j, 0.5 + 6 + i, 0.5 + 24 - i)
+            if difference_above(0.0, *shapes) > 0.8:
+                expected += betabinom(20, 6.5, 4.5).pmf(i) * betabinom(20, 3.5, 7.5).pmf(j)
+    assert decision.trace[0, 0] == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "words"),
+    [
+        ({"kind": "group_sequential"}, "decisions", "use kind: bayesian"),
+        ({"bounds": {"efficacy_z": [2, 2, 2, 2]}}, "bounds", "decisions, not bounds"),
+        ({"decisions": [FUTILE | {"when": {"posterior": {"test": "gian", "above": 0.9}}}]}, "test", "gain"),
+        ({"decisions": [{"do": "stop_for_success", "when": {"best": {"arm": "hihg", "above": 0.9}}}]}, "arm", "high"),
+        ({"decisions": [FUTILE | {"when": {"posterior": {"above": [0.9, 0.8]}}}]}, "above", "2 thresholds"),
+        ({"decisions": [FUTILE | {"looks": [9]}]}, "looks", "look 9"),
+        ({"decisions": [FUTILE | {"when": {"posterior": {"above": 0.9, "below": 0.1}}}]}, "when", "above"),
+        ({"decisions": [{"do": "stop_for_futility", "when": {}}]}, "when", "a condition is expected"),
+        ({"policies": {"stopping": {"drop_arms": {"look": 1, "keep": 1}}}}, "stopping", "its decisions decide"),
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_be_are_refused_with_a_sentence(
+    change: dict[str, Any], where: str, words: str
+) -> None:
+    tree = copy.deepcopy(FOUR_ARMS)
+    tree["designs"]["adaptive"] |= change
+    with pytest.raises(ScenarioError) as refused:
+        scenario_from(tree)
+    assert any(where in str(problem) and words in str(problem) for problem in refused.value.problems), (
+        refused.value
+    )
+
+
+def test_one_arm_needs_a_rate_and_two_arms_none() -> None:
+    tree = copy.deepcopy(TWO_ARMS)
+    tree["hypotheses"]["gain"]["arms"] = ["treatment"]
+    tree["hypotheses"]["safety"]["analysis"]["beta_binomial"]["rate"] = 0.3
+    with pytest.raises(ScenarioError) as refused:
+        scenario_from(tree)
+    text = str(refused.value)
+    assert "one arm alone is compared with a rate" in text
+    assert "two arms are compared with each other" in text

@@ -1,0 +1,130 @@
+"""``trialsim calibrate``: the threshold that holds an error at its target, and what is certified of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trialsim.errors import UsageError
+
+if TYPE_CHECKING:
+    from trialsim.oc.calibration import Calibrated
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("calibrate")(calibrate_command)
+
+
+def calibrate_command(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")],
+    threshold: Annotated[
+        str, typer.Option(help="Where it stands: designs.NAME.tests.primary.posterior.", metavar="PATH")
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            help="Measure and its largest value: reject_any=0.025, reject:NAME=..., stop:superiority=...",
+            metavar="MEASURE=VALUE",
+        ),
+    ],
+    truth: Annotated[str, typer.Option(help="Truth under which it must hold.")],
+    over: Annotated[
+        str | None, typer.Option(help="More truths, separated by commas; a grid's name stands for its cells.")
+    ] = None,
+    between: Annotated[
+        str, typer.Option(help="Where the threshold is sought: LOW,HIGH.", metavar="LOW,HIGH")
+    ] = "0.5,0.9999",
+    search: Annotated[int, typer.Option(help="Trials of the search under each truth.")] = 4000,
+    calibration: Annotated[int, typer.Option(help="Trials of the calibration under each truth.")] = 20_000,
+    certify: Annotated[int, typer.Option(help="Trials of the certification under each truth.")] = 50_000,
+    attempt: Annotated[int, typer.Option(help="Which attempt at a certificate this is, from 1.")] = 1,
+    attempts: Annotated[int, typer.Option(help="How many are planned; they share the level.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Find the threshold at which an error is at its target, and certify it on other trials."""
+    from trialsim.errors import require_whole
+    from trialsim.oc.calibration import Request, calibrate
+    from trialsim.oc.run_writer import json_text
+    from trialsim.scenario.load import load_scenario
+
+    for name, value, least in (
+        ("--search", search, 100),
+        ("--calibration", calibration, 100),
+        ("--certify", certify, 100),
+        ("--attempt", attempt, 1),
+        ("--attempts", attempts, attempt),
+    ):
+        require_whole(name, value, least, 100_000_000)
+    loaded = load_scenario(scenario)
+    measure, _, value_text = target.partition("=")
+    more = [] if over is None else [name.strip() for name in over.split(",")]
+    low, high = _two_numbers(between)
+    request = Request(
+        threshold,
+        measure,
+        _probability(value_text, target),
+        loaded.select_truths(list(dict.fromkeys([truth, *more]))),
+        low,
+        high,
+        search,
+        calibration,
+        certify,
+        attempt,
+        attempts,
+        seed,
+        workers,
+    )
+    found = calibrate(loaded, request)
+    if json:
+        typer.echo(
+            json_text(asdict(found) | {"controlled": found.controlled, "verdict": found.verdict}), nl=False
+        )
+        return
+    typer.echo("\n".join(_lines(found)))
+
+
+def _probability(text: str, written: str) -> float:
+    """Return the target's value, or refuse it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value < 1.0:
+        raise UsageError(f"--target {written}: a measure and a probability are expected: reject_any=0.025")
+    return value
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    """Return two ascending numbers, or refuse them."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--between {text}: two numbers are expected: 0.9,0.999") from None
+    if not low < high:
+        raise UsageError(f"--between {text}: the first number must be the smaller one")
+    return low, high
+
+
+def _lines(found: Calibrated) -> list[str]:
+    """Return what was found in words."""
+    asked = found.request
+    last = found.first_certified + asked.certification - 1
+    level = f"simultaneous upper {100 * (1 - 0.025 / asked.attempts):g}% limit"
+    lines = [
+        f"Threshold {found.threshold:.6f} at {asked.path}.",
+        f"{asked.measure} is {asked.target:g} at {found.root:.6f} (95% limits {found.root_low:.6f} to "
+        f"{found.root_high:.6f}, from {asked.calibration:,} trials a truth); {found.aimed:.4f} was aimed at.",
+        f"Certification, attempt {asked.attempt} of {asked.attempts}, trials {found.first_certified:,} to {last:,}:",
+    ]
+    lines += [
+        f"  {point.truth}: {point.value:.4f}, {level} {point.upper:.4f}"
+        + (f" (over {len(found.points)} truths)" if len(found.points) > 1 else "")
+        for point in found.points
+    ]
+    return [*lines, f"{asked.measure}: {found.verdict}; nothing is claimed of other truths."]

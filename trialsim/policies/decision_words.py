@@ -1,0 +1,72 @@
+"""Decision rules in words: what each weighed at a look, with its error and its threshold, and what it then did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from trialsim.contracts import Floats
+from trialsim.policies.decision_rules import DecisionRules
+from trialsim.scenario.decisions import OF_ARMS, Condition, Limited
+from trialsim.stats.bayes import best_arm, beta_binomial, close_arms, predictive
+
+ERRORS: Mapping[str, float] = {
+    "Posterior": beta_binomial.ERROR,
+    "Predictive": predictive.ERROR,
+    "Best": best_arm.ERROR,
+    "Equivalent": close_arms.ERROR,
+}
+"""Largest error of each probability, which is computed and not simulated."""
+
+
+def account(policy: DecisionRules, trace: Floats, look: int, decided: int) -> list[str]:
+    """Return a sentence for each rule that was weighed at a look.
+
+    Parameters
+    ----------
+    policy
+        The rules.
+    trace
+        What was weighed, ``[quantity]``; NaN where nothing was.
+    look
+        Index from 0.
+    decided
+        Number of the rule that decided, 0 for none.
+    """
+    found = []
+    for number, rule in enumerate(policy.rules, 1):
+        weighed = _condition(policy, rule.when, rule.do in OF_ARMS, trace, look)
+        if weighed is None:
+            continue
+        action = rule.do.replace("_", " ")
+        found.append(f"Rule {number}, {action}: {weighed}{': done' if number == decided else ''}.")
+    return found
+
+
+def _condition(
+    policy: DecisionRules, condition: Condition, by_arm: bool, trace: Floats, look: int
+) -> str | None:
+    """Return what a condition weighed, None where nothing was."""
+    if condition.children:
+        each = [_condition(policy, child, by_arm, trace, look) for child in condition.children]
+        if any(part is None for part in each):
+            return None
+        return (" or " if condition.any_of else " and ").join(str(part) for part in each)
+    leaf = condition.leaf
+    assert leaf is not None
+    parts = []
+    for name in policy.names_of(leaf, by_arm):
+        value = float(trace[policy.quantities.index(name)])
+        if np.isfinite(value):
+            parts.append(f"{name} {value:.5f} (error below {ERRORS[type(leaf).__name__]:.0e})")
+    if not parts:
+        return None
+    return f"{', '.join(parts)}, asked to be {_threshold(leaf, look)}"
+
+
+def _threshold(leaf: Limited, look: int) -> str:
+    """Return the threshold in force at a look."""
+    side = "above" if leaf.above is not None else "below"
+    limit = leaf.above if leaf.above is not None else leaf.below
+    return f"{side} {limit[look] if isinstance(limit, tuple) else limit:g}"

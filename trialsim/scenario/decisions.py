@@ -1,0 +1,153 @@
+"""Decision rules of a Bayesian design: what is done at a look when probabilities pass thresholds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import core_schema
+
+from trialsim.scenario.values import ONE_KEY, Model, Name, NumberAtom, WordAtom, exactly_one
+from trialsim.scenario.wording import refuse
+
+ACTIONS = (
+    "stop_for_success",
+    "stop_for_futility",
+    "stop_accrual",
+    "stop_for_superiority",
+    "stop_for_equivalence",
+    "drop_arms",
+)
+OF_ARMS = ("stop_for_superiority", "drop_arms")
+"""Actions whose conditions are asked of each open arm."""
+
+CONDITIONS = ("posterior", "predictive", "best", "equivalent", "all", "any")
+MOST_RULES = 20
+MOST_LOOKS = 50
+
+Threshold = float | tuple[float, ...] | None
+_PROBABILITY = NumberAtom(least=0, most=1)
+
+
+class ThresholdAtom:
+    """A threshold of a probability: one for all looks, or one for each look."""
+
+    def parse(self, value: Any) -> Threshold:
+        """Return the threshold or thresholds, or refuse them."""
+        if isinstance(value, (list, tuple)):
+            if not 1 <= len(value) <= MOST_LOOKS:
+                raise refuse(
+                    f"1 to {MOST_LOOKS} thresholds are allowed, one for each look, found {len(value)}"
+                )
+            return tuple(float(_PROBABILITY.parse(each)) for each in value)
+        return float(_PROBABILITY.parse(value))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Tell pydantic to use :meth:`parse`."""
+        return core_schema.no_info_plain_validator_function(self.parse)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON Schema of a number or a list of them."""
+        number = {"type": "number", "minimum": 0, "maximum": 1}
+        return {"anyOf": [number, {"type": "array", "items": number, "minItems": 1, "maxItems": MOST_LOOKS}]}
+
+
+Limit = Annotated[Threshold, ThresholdAtom()]
+Beyond = Annotated[float, NumberAtom(above=-1, below=1)]
+Width = Annotated[float, NumberAtom(above=0, below=1)]
+Tests = Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+LookNumber = Annotated[int, NumberAtom(least=1, most=MOST_LOOKS, whole=True)]
+
+
+class Limited(Model):
+    """A probability that must lie above or below a threshold."""
+
+    above: Limit | None = None
+    below: Limit | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Limited:
+        """Refuse none and both."""
+        sides = ("above", "below")
+        exactly_one((side for side in sides if getattr(self, side) is not None), sides, "a threshold")
+        return self
+
+
+class Posterior(Limited):
+    """The posterior probability that a test's treatment is better than its margin, or than ``beyond`` in its place."""
+
+    test: Name | None = None
+    beyond: Beyond | None = None
+
+
+class Predictive(Limited):
+    """The predictive probability that all named tests will succeed at the last look."""
+
+    tests: Tests | None = None
+    at: Annotated[str, WordAtom(("current", "maximum"))] = "current"
+
+
+class Best(Limited):
+    """The posterior probability that an arm has the best rate of all open arms."""
+
+    arm: Name | None = None
+
+
+class Equivalent(Limited):
+    """The posterior probability that the rates of all open arms lie within a width of each other."""
+
+    within: Width
+
+
+class Condition(Model):
+    """One condition, or all or any of several."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_KEY)
+
+    posterior: Posterior | None = None
+    predictive: Predictive | None = None
+    best: Best | None = None
+    equivalent: Equivalent | None = None
+    all_of: Annotated[tuple[Condition, ...], Field(min_length=1, max_length=10)] | None = Field(
+        default=None, alias="all"
+    )
+    any_of: Annotated[tuple[Condition, ...], Field(min_length=1, max_length=10)] | None = Field(
+        default=None, alias="any"
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Condition:
+        """Refuse none and several."""
+        given = (self.posterior, self.predictive, self.best, self.equivalent, self.all_of, self.any_of)
+        exactly_one(
+            (name for name, part in zip(CONDITIONS, given, strict=True) if part is not None),
+            CONDITIONS,
+            "a condition",
+        )
+        return self
+
+    @property
+    def children(self) -> tuple[Condition, ...]:
+        """The conditions joined by ``all`` or ``any``."""
+        return self.all_of or self.any_of or ()
+
+    @property
+    def leaf(self) -> Posterior | Predictive | Best | Equivalent | None:
+        """The probability that is compared, where the condition is not a junction."""
+        return self.posterior or self.predictive or self.best or self.equivalent
+
+
+class DecisionRule(Model):
+    """What is done, and when."""
+
+    do: Annotated[str, WordAtom(ACTIONS)]
+    when: Condition
+    looks: Annotated[tuple[LookNumber, ...], Field(min_length=1, max_length=MOST_LOOKS)] | None = None
+    tests: Tests | None = None
+
+
+def leaves(condition: Condition) -> list[Posterior | Predictive | Best | Equivalent]:
+    """Return the probabilities that a condition compares, in the order in which they are written."""
+    if condition.leaf is not None:
+        return [condition.leaf]
+    return [leaf for child in condition.children for leaf in leaves(child)]

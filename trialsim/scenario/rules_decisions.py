@@ -1,0 +1,126 @@
+"""Rules for Bayesian designs: what decision rules name exists, and what they ask can be worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialsim.scenario.decisions import Best, Condition, Equivalent, Limited, Posterior, Predictive
+from trialsim.scenario.design import Design
+from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.rules_world import Finding
+from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
+from trialsim.scenario.wording import unknown
+
+POSTERIORS = ("beta_binomial",)
+"""Analyses that say what a Bayesian design asks."""
+
+_BOUNDED = ("bounds", "efficacy", "futility", "information", "power", "under", "events")
+
+
+def single_arm_findings(at: Place, hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Yield a single arm without a rate to compare it with, and a rate where two arms are compared."""
+    rate = hypothesis.analysis_options.get("rate")
+    if len(hypothesis.arms) == 1 and rate is None:
+        sentence = (
+            "one arm alone is compared with a rate: analysis: {beta_binomial: {rate: 0.2}}; or name two arms"
+        )
+        yield (*at, "arms"), sentence
+    if len(hypothesis.arms) == 2 and rate is not None:
+        sentence = "two arms are compared with each other; leave out rate, or name one arm"
+        yield (*at, "analysis", "beta_binomial", "rate"), sentence
+
+
+def decision_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield what is wrong with the decision rules of a design, and where there can be none."""
+    if design.kind != "bayesian":
+        if design.decisions:
+            yield (*at, "decisions"), f"a {design.kind} design decides by bounds; use kind: bayesian"
+        for test, asked in design.tests.items():
+            if asked.posterior is not None:
+                yield (*at, "tests", test, "posterior"), "belongs to kind: bayesian; leave it out"
+        return
+    for key in _BOUNDED:
+        if getattr(design, key) is not None:
+            yield (*at, key), "a bayesian design has decisions, not bounds; leave it out"
+    name, _ = design.policies["stopping"]
+    if design.policies["stopping"] != ("bounds", {"stop_when": "all", "futility": "follow"}):
+        yield (*at, "policies", "stopping"), f"{name} is not asked in a bayesian design; its decisions decide"
+    yield from _models(at, design, parts)
+    for number, rule in enumerate(design.decisions or ()):
+        place: Place = (*at, "decisions", number)
+        for order, test in enumerate(rule.tests or ()):
+            if test not in design.tests:
+                yield (*place, "tests", order), unknown("the test", test, design.tests)
+        if rule.tests is not None and rule.do != "stop_for_success":
+            yield (*place, "tests"), "says which tests succeed, and belongs to stop_for_success alone"
+        for order, look in enumerate(rule.looks or ()):
+            if look > len(design.looks):
+                yield (*place, "looks", order), f"look {look} of {len(design.looks)} does not exist"
+        if rule.do == "stop_accrual":
+            yield from _closing(place, parts)
+        yield from _condition((*place, "when"), rule.when, design, parts)
+
+
+def _models(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield tests whose analysis has no posterior, or whose outcomes are not those read out."""
+    for test in design.tests:
+        hypothesis = parts.hypotheses.get(test)
+        if hypothesis is None:
+            continue
+        if hypothesis.analysis not in POSTERIORS:
+            sentence = (
+                f"{hypothesis.analysis} has no posterior; a bayesian design takes {', '.join(POSTERIORS)}"
+            )
+            yield (*at, "tests", test), sentence
+        elif hypothesis.strategy != "treatment_policy":
+            sentence = f"is analysed by the strategy {hypothesis.strategy}; decisions take outcomes as they are read out"
+            yield (*at, "tests", test), f"{sentence}, strategy: treatment_policy"
+
+
+def _closing(place: Place, parts: TrialParts) -> Iterator[Finding]:
+    """Yield worlds in which enrolment cannot be ended by a decision."""
+    accrual = parts.world.accrual
+    if accrual is not None and accrual.sites is not None:
+        yield (
+            (*place, "do"),
+            "stop_accrual is not available with accrual: {sites: ...}; give a rate of accrual",
+        )
+    world = parts.world
+    if world.adverse_events or world.discontinuation or world.withdrawal or world.visits:
+        yield (*place, "do"), "stop_accrual is not available where the scenario tells patients' lives"
+
+
+def _condition(at: Place, condition: Condition, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield what is wrong with a condition and those joined in it."""
+    for number, child in enumerate(condition.children):
+        yield from _condition((*at, "all" if condition.all_of else "any", number), child, design, parts)
+    leaf = condition.leaf
+    if leaf is None:
+        return
+    kind = type(leaf).__name__.lower()
+    yield from _thresholds((*at, kind), leaf, len(design.looks))
+    arms = arms_of(design, parts)
+    if isinstance(leaf, Posterior) and leaf.test is not None and leaf.test not in design.tests:
+        yield (*at, kind, "test"), unknown("the test", leaf.test, design.tests)
+    if isinstance(leaf, Predictive):
+        for order, test in enumerate(leaf.tests or ()):
+            if test not in design.tests:
+                yield (*at, kind, "tests", order), unknown("the test", test, design.tests)
+    if isinstance(leaf, Best) and leaf.arm is not None and arms and leaf.arm not in arms:
+        yield (*at, kind, "arm"), unknown("the arm", leaf.arm, arms)
+    if isinstance(leaf, (Best, Equivalent)) and len(arms) == 1:
+        yield (*at, kind), "compares arms, and the design has one"
+
+
+def _thresholds(at: Place, leaf: Limited, looks: int) -> Iterator[Finding]:
+    """Yield thresholds by look that are too few or too many."""
+    for side in ("above", "below"):
+        given = getattr(leaf, side)
+        if isinstance(given, tuple) and len(given) != looks:
+            # Predictive probabilities are not weighed at the last look, so that its threshold may be left out.
+            if isinstance(leaf, Predictive) and len(given) == looks - 1:
+                continue
+            yield (
+                (*at, side),
+                f"{len(given)} thresholds for {looks} looks; give one number, or one for each look",
+            )

@@ -1,0 +1,1 @@
+"""Bayesian posteriors in closed form or by quadrature, compiled and batched over replicates."""
