@@ -33,11 +33,11 @@ CELLS = [
 ]
 LARGE = {
     "actg175", "actg175_sites", "backlog", "arrivals", "mixed", "sample_size_reestimation", "three_stages",
-    "adaptr_three_arm", "rar_four_arms", "rar_drift",
+    "adaptr_three_arm", "rar_four_arms", "rar_drift", "fairness",
 }  # fmt: skip
 IN_PART = {
     "actg175": 20, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
-    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5,
+    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
@@ -114,7 +114,7 @@ from tests.twins.tie_rich import SCENARIOS, FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 for path in sys.argv[1:]:
     scenario = load_scenario(path)
-    large = sum(design.n for design in scenario.designs.values()) > 1000
+    large = sum(design.n for design in scenario.designs.values()) >= 1000
     found = check_twins(scenario, None, list(scenario.truths)[:1], range(1 if large else 5), grid=7 << 20)
     assert not found, found
 for name, (tree, grid) in (SCENARIOS | SITE_SCENARIOS).items():

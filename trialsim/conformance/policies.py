@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from trialsim.contracts import AllocationView, CandidateView, Decision, LookView
 from trialsim.policies.scores import prepared, reads_latent
 
 _SEED = 11
+_BY_COLUMN = ("reject", "futile", "open_arms", "weights", "trace")  # the others have one value a replicate
 
 
 def check_policy(policy: Any, view: CandidateView | LookView | AllocationView | None = None) -> list[str]:
@@ -84,20 +85,21 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
 
     size = len(view.replicate)
     made = decide(view)
-    shapes = {"stop": 1, "reason": 1, "reject": 2, "futile": 2, "open_arms": 2, "weights": 2}
-    for (name, dimensions), values in zip(shapes.items(), made, strict=True):
+    named = {field.name: values for field, values in zip(fields(Decision), made, strict=True)}
+    for name, values in named.items():
+        dimensions = 2 if name in _BY_COLUMN else 1
         if values is not None and (values.ndim != dimensions or len(values) != size):
             expected = f"{dimensions} dimensions, the first of {size} replicates"
             yield f"{name} must have {expected}; it has the shape {values.shape}"
             return
-    weights = made[-1]
+    weights = named["weights"]
     if weights is not None:
         known = weights[~np.isnan(weights).all(axis=1)]
         if not np.isfinite(known).all() or (known < 0).any():
             yield "weights must be finite and not negative, or a row of NaN that keeps what is"
         elif (weights[~view.open_arms] > 0).any():
             yield "weights give patients to an arm that is closed"
-    if isinstance(view, LookView) and made[0] is None:
+    if isinstance(view, LookView) and named["stop"] is None:
         yield "a stopping policy must say of each replicate whether it stops"
     yield from _repeated(view, decide)
     yield from _batches(view, size, decide, "replicates")
@@ -130,13 +132,13 @@ def _batches(view: Any, size: int, answer: Callable[[Any], tuple[Any, ...]], wha
 def _rows_of(view: Any, size: int, rows: np.ndarray) -> Any:
     """Return the view of some rows."""
     shared = {"test_arms", "ratio"}
-    chosen = {
-        field.name: getattr(view, field.name)[rows]
-        for field in fields(view)
-        if field.name not in shared
-        and isinstance(getattr(view, field.name), np.ndarray)
-        and len(getattr(view, field.name)) == size
-    }
+    chosen: dict[str, Any] = {}
+    for field in fields(view):
+        value = getattr(view, field.name)
+        if is_dataclass(value):
+            chosen[field.name] = _rows_of(value, size, rows)
+        elif field.name not in shared and isinstance(value, np.ndarray) and len(value) == size:
+            chosen[field.name] = value[rows]
     return replace(view, **chosen)
 
 

@@ -98,4 +98,5 @@ def allocation_view(n: int = 40) -> AllocationView:
         arm_total=rng.binomial(readouts, 0.4).astype(np.float64),
         open_arms=open_arms,
         ratio=np.array([1, 1, 1]),
+        n_max=240,
     )

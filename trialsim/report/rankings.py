@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trialsim.oc.rankings import Compared, fastest
 from trialsim.report.boundaries_picture import PICTURE_STYLE
-from trialsim.report.figures import LINES, PALETTE
+from trialsim.report.figures import LINES, MARKERS, PALETTE
 from trialsim.report.numbers import decimals_for, plain
 from trialsim.report.tables import TextTable
 
@@ -111,21 +111,19 @@ def draw_rankings(worlds: Mapping[str, Sequence[Compared]], kind: str) -> bytes:
 
 
 def _draw_areas(axes: Axes, name: str, compared: Sequence[Compared]) -> None:
-    """Draw weeks against the area under the curve: emulated scores as a line, the others as points with names."""
+    """Draw weeks against the area under the curve: emulated scores as a line, the others as points."""
     emulated = sorted((each.area, each.estimate("weeks_to_target")) for each in _emulated(compared))
     if emulated:
         axes.plot([area for area, _ in emulated], [weeks.value for _, weeks in emulated], color=PALETTE[0],
                   label="emulated scores")  # fmt: skip
-        axes.legend(frameon=False)
-    for each in compared:
-        if each.label.startswith("emulated"):
-            continue
+    others = [each for each in compared if not each.label.startswith("emulated")]
+    for place, each in enumerate(others):
         weeks = each.estimate("weeks_to_target")
         axes.errorbar(
-            [each.area], [weeks.value], [1.96 * weeks.mcse], fmt="o", markersize=4, color=PALETTE[1]
-        )
-        axes.annotate(each.label.replace("_", " "), (each.area, weeks.value), xytext=(5, 4),
-                      textcoords="offset points", fontsize=8)  # fmt: skip
+            [each.area], [weeks.value], [1.96 * weeks.mcse], fmt=MARKERS[place % len(MARKERS)], markersize=6,
+            color=PALETTE[1 + place % (len(PALETTE) - 1)], label=each.label.replace("_", " "), alpha=0.8,
+        )  # fmt: skip
+    axes.legend(frameon=False, fontsize=8)
     axes.set_title(f"{name} world")
     axes.set_xlabel("area under the curve, for being randomised if called")
     axes.set_ylabel("weeks to target (95% interval)")

@@ -290,6 +290,11 @@ class Recruitment(Slot):
     mlp: Learned | None = None
 
 
+# Rankings inside rankings: only now is there what they refer to.
+for _model in (WithinGroup, Exposure, HumanInTheLoop):
+    _model.model_rebuild()
+
+
 class Sites(Slot):
     """Policies for which sites to open."""
 
