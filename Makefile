@@ -87,7 +87,8 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 	@$(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-# The tools, and what the tests of learned policies and sampled models need, go in without the project itself, which a demo may be running at this moment (make -j2).
+# The tools, and what tests of learned policies and sampled models need, go in without the project itself, which a demo may
+# be running at this moment (make -j2).
 $(VENV)/.dev: $(VENV)/.core pyproject.toml constraints.txt
 	@echo "Installing the development tools into $(VENV) (once, some minutes) ..."
 	@$(VENV)/bin/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print("\n".join(extras["dev"] + extras["ai"] + extras["bayes"]))' > $(VENV)/dev-requirements.txt

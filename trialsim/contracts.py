@@ -73,6 +73,7 @@ class Kind(enum.IntEnum):
     SITE_CLOSED = 25
     RELEASED = 26
     CANDIDATE = 27
+    RESIZED = 28
     # What becomes of a patient from randomisation on. Some follow at once from an event, some come at times of their
     # own, in the order of adverse events of the instant (after them, see docs/semantics.md).
     ONSET = 30
@@ -99,6 +100,8 @@ class Status(enum.IntEnum):
     NO_VARIANCE = 4
     NO_FINITE_ESTIMATE = 5
     SHORT_FOLLOW_UP = 6
+    OUTSIDE_RANGE = 7
+    CHAINS_FAILED = 8
 
     @property
     def sentence(self) -> str:
@@ -114,6 +117,8 @@ _STATUS_SENTENCES = {
     Status.NO_VARIANCE: "the test statistic has no variance",
     Status.NO_FINITE_ESTIMATE: "the likelihood has no finite maximum",
     Status.SHORT_FOLLOW_UP: "nobody in one of the compared arms was followed for as long as the analysis asks",
+    Status.OUTSIDE_RANGE: "too few patients or events for the approximation, whose error was not found small there",
+    Status.CHAINS_FAILED: "the sampler's chains did not pass their diagnostics: nothing may be decided on this fit",
 }
 
 
@@ -153,6 +158,37 @@ class Estimates:
     z: Floats
     information: Floats
     status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a Bayesian analysis says of a batch of replicates, each array ``[replicate]``.
+
+    Parameters
+    ----------
+    probability
+        Posterior probability that the effect favours treatment by more than the margin.
+    mean, sd
+        Of the effect, treatment against control on the analysis' own scale.
+    lower, upper
+        Equal-tailed interval of the effect; NaN where none was asked for.
+    error
+        Of the probability: what quadrature left (0 for closed forms), the measured error of an approximation, or the Monte
+        Carlo standard error of a sample.
+    status
+        :class:`Status` codes; where it is not OK the numbers are NaN and nothing may be decided on them.
+    kind
+        ``exact`` (closed form or quadrature), ``approximate`` or ``sampled``.
+    """
+
+    probability: Floats
+    mean: Floats
+    sd: Floats
+    lower: Floats
+    upper: Floats
+    error: Floats
+    status: NDArray[np.int8]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -287,6 +323,29 @@ class Analysis(Protocol):
         ...
 
 
+class BayesianAnalysis(Protocol):
+    """A model and its prior: a data cut in, the posterior of treatment's effect out.
+
+    ``prior`` names the options with their meaning, ``defaults`` their values. ``kind`` is that of
+    :attr:`Posterior.kind`, and ``accuracy`` says in words how large the error of a probability is.
+    """
+
+    name: str
+    endpoint_kinds: tuple[str, ...]
+    estimand: str
+    reference: str
+    kind: str
+    accuracy: str
+    prior: Mapping[str, str]
+    defaults: Mapping[str, Any]
+
+    def posterior(
+        self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any], level: float | None = 0.95
+    ) -> Posterior:
+        """Return the posterior of every replicate; ``level`` is the interval's, None leaves intervals out."""
+        ...
+
+
 @dataclass(frozen=True)
 class LookView:
     """What a stopping policy sees at a look; nothing in it is later than the cut.
@@ -317,6 +376,9 @@ class LookView:
         Arms open to allocation.
     arm_enrolled, arm_events, arm_readouts
         Visible counts by arm.
+    own_z, lost
+        Where tests are closed under intersections (``z`` is then the statistic that holds familywise): the combined
+        statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
     seen
         Outcomes of each test's endpoint, for policies that ask for them.
     """
@@ -339,6 +401,8 @@ class LookView:
     arm_enrolled: Ints
     arm_events: Ints
     arm_readouts: Ints
+    own_z: Floats | None = None
+    lost: Bools | None = None
     seen: OutcomesSeen | None = None
 
 
@@ -413,6 +477,9 @@ class Decision:
         Arms open to allocation from now on, ``[replicate, arm]``.
     weights
         Allocation weights from now on, ``[replicate, arm]``; a row of NaN keeps what is.
+    further_readouts
+        How many read-outs more (or fewer) all later looks wait for than was planned at first, ``[replicate]``; enrolment
+        goes on or closes accordingly.
     close_enrolment
         Whether nobody more is enrolled and the last look comes next, ``[replicate]``.
     trace
@@ -427,6 +494,7 @@ class Decision:
     futile: Bools | None = None
     open_arms: Bools | None = None
     weights: Floats | None = None
+    further_readouts: Ints | None = None
     close_enrolment: Bools | None = None
     trace: Floats | None = None
     rule: NDArray[np.int16] | None = None
@@ -446,7 +514,10 @@ Memory = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CandidateView:
-    """What a recruitment policy sees of candidates at their first contact; nothing latent is in it, nor what comes later.
+    """What a recruitment policy sees of candidates at their first contact.
+
+    What is hidden from everybody in a trial, the last three arrays, is empty but for policies that declare
+    ``reads_latent``: controls against which others are held. Nothing of what comes later is in a view.
 
     Parameters
     ----------
@@ -459,13 +530,19 @@ class CandidateView:
     contact_days
         Time of the contact, ``[candidate]``.
     covariates
-        Records without latent traits, categorical covariates as codes, ``[candidate, covariate]``.
+        What the records hold, categorical covariates as codes, NaN where a value is missing, ``[candidate, covariate]``.
     names
         Of the covariates.
     levels
         Levels of each categorical covariate, in the order of their codes.
     seed
-        Of the run, for policies that draw at the candidate's address.
+        For policies that draw at the candidate's address; it follows from the seed of the run, not the other way round.
+    latent
+        Latent traits in units of their standard deviations, ``[candidate, trait]``.
+    traits
+        Names of the latent traits.
+    chances
+        Probabilities of passing the records, consenting and being eligible, ``[candidate, 3]``.
     """
 
     replicate: Ints
@@ -476,10 +553,18 @@ class CandidateView:
     names: tuple[str, ...]
     levels: Mapping[str, tuple[str, ...]]
     seed: int
+    latent: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    traits: tuple[str, ...] = ()
+    chances: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 class RecruitmentPolicy(Protocol):
-    """Ranks candidates for screening; whoever scores highest is called when a coordinator becomes free."""
+    """Ranks candidates for screening; whoever scores highest is called when a coordinator becomes free.
+
+    A policy may have ``reads_latent = True``, which opens the hidden part of a view to it, and a method
+    ``prepared(sample)`` that returns the policy to use, given the view of candidates whom no trial ever meets; it is asked
+    once, before anything runs, so that a score can be set against what is usual.
+    """
 
     name: str
     reference: str
@@ -555,6 +640,83 @@ class BoundsFollower(Protocol):
     def at(self, seen: tuple[int, ...], last: bool) -> tuple[float, float]:
         """Return the efficacy and futility bound of a look from the counts up to it; ``last``: none is planned after."""
         ...
+
+
+@dataclass(frozen=True)
+class SizeView:
+    """What the rule that re-estimates a size sees at a look, each ``[replicate]`` unless said otherwise.
+
+    Parameters
+    ----------
+    look
+        Index of the look from 0.
+    seen
+        Read-outs at the look, both arms together.
+    further
+        How many read-outs more than first planned the design waits for, by earlier looks.
+    z
+        Statistic of all data, positive in favour of treatment.
+    combined_z
+        The weighted statistic of the stages, which is tested.
+    half_information
+        ``n_c n_t / (n_c + n_t)``: information where the standard deviation is 1.
+    sd
+        Standard deviation of one read-out, from the standard error of the estimate.
+    moments
+        Read-outs of both arms, for rules that are blinded to which is which; None for the others.
+    """
+
+    look: Ints
+    seen: Ints
+    further: Ints
+    z: Floats
+    combined_z: Floats
+    half_information: Floats
+    sd: Floats
+    moments: Moments | None = None
+
+
+class SizeRule(Protocol):
+    """Re-estimates the size of a trial at its looks."""
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Indices of the looks at which it is asked."""
+        ...
+
+    @property
+    def blinded(self) -> bool:
+        """Whether it sees the moments of the read-outs, and not which arm is which."""
+        ...
+
+    def further_readouts(self, view: SizeView) -> tuple[Ints, Floats]:
+        """Return how many read-outs more than first planned to wait for, and the conditional power as things stand.
+
+        The conditional power is that of the next look if the size stays as it is; not a number where there is none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """How a design re-estimates its size.
+
+    Parameters
+    ----------
+    rule
+        What decides.
+    rates
+        Planned information rates, from which the weights of the stages follow, ``[look]``.
+    combines
+        Whether the stages are tested by their weighted combination; otherwise by the statistic of all data.
+    counts
+        Planned read-outs, ``[look]``.
+    """
+
+    rule: SizeRule
+    rates: Floats
+    combines: bool
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)

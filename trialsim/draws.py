@@ -62,6 +62,9 @@ class Purpose(enum.IntEnum):
     ADJUDICATION = 25
     RESCUE = 26
     DOSE = 27
+    # What the records of a candidate hold at first contact, and how a site's records differ.
+    RECORD = 30
+    RECORDS_OF_SITE = 31
 
 
 def name_address(name: str) -> int:
@@ -262,6 +265,25 @@ def words_at(
             block[2] = c
             block[3] = d
         out[i] = block[keys[i] & 3]
+
+
+@kernel
+def uniforms_at(
+    seed: int, replicates: np.ndarray, keys: np.ndarray, purpose: int, draw: int, out: np.ndarray
+) -> None:
+    """Fill the uniforms of candidates of any replicates.
+
+    Parameters
+    ----------
+    seed, purpose, draw
+        The part of the address that they share.
+    replicates, keys
+        The rest of it, int64 ``[candidate]`` each.
+    out
+        float64 ``[candidate]``.
+    """
+    for i in range(len(keys)):
+        out[i] = uniform(seed, replicates[i], keys[i], purpose, draw)
 
 
 @kernel

@@ -206,3 +206,18 @@ def standard_normal(u: float) -> float:
     if abs(q) <= CENTRAL:
         return central_normal(q)
     return tail_normal(u)
+
+
+@kernel
+def standard_normals(u: np.ndarray, out: np.ndarray) -> None:
+    """Fill the standard normal quantiles of an array, one by one.
+
+    Parameters
+    ----------
+    u
+        Float64 in (0, 1), of one dimension.
+    out
+        Of the same length.
+    """
+    for i in range(len(u)):
+        out[i] = standard_normal(u[i])

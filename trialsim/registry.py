@@ -70,4 +70,20 @@ def describe(kind: str, name: str) -> str:
     for said in ("information", "increments"):
         words = getattr(part, said, "")
         found += f" {said.capitalize()}: {words}." if words else ""
-    return found
+    return found + _of_a_posterior(part)
+
+
+def _of_a_posterior(part: Any) -> str:
+    """Return how exact a Bayesian analysis is, and its prior's parameters; nothing for other parts."""
+    if not hasattr(part, "accuracy"):
+        return ""
+    options = [
+        f"{name}: {meaning} ({'needed' if part.defaults[name] is None else _written(part.defaults[name])})"
+        for name, meaning in part.prior.items()
+    ]
+    return f" {part.kind.capitalize()}: {part.accuracy}. Options: {'; '.join(options)}."
+
+
+def _written(value: Any) -> str:
+    """Return a number, or a list of numbers, in few digits."""
+    return f"[{', '.join(f'{each:g}' for each in value)}]" if isinstance(value, list) else f"{value:g}"

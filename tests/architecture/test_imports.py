@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "sklearn", "ray")
+HEAVY = ("torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "nutpie", "sklearn", "ray")
 
 IMPORT = "import trialsim"
 HELP = "from trialsim.cli.main import main; assert main(['--help']) == 0"

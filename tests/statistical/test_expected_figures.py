@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from trialsim.contracts import Status
+from trialsim.engines.records import STATUSES
 from trialsim.engines.runner import run
 from trialsim.scenario.load import load_scenario
 from trialsim.timegrid import DAYS_PER_MONTH
@@ -19,8 +21,17 @@ from trialsim.timegrid import DAYS_PER_MONTH
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted(ROOT.glob("scenarios/*/expected.yaml"))
 SEED = 20260101
-FEW = {"binary_sequential": 40_000, "backlog": 1000, "adaptr_three_arm": 2000, "rar_drift": 1200}
-MANY = {"binary_sequential": 400_000, "backlog": 5000, "adaptr_three_arm": 20_000, "rar_drift": 20_000}
+NOT_TESTED = STATUSES[Status.NOT_ANALYSED]
+FEW = {
+    "binary_sequential": 40_000,
+    "backlog": 1000,
+    "fairness": 1000,
+    "adaptr_three_arm": 2000,
+    "rar_drift": 1200,
+}
+MANY = {
+    "binary_sequential": 400_000, "backlog": 5000, "fairness": 5000, "adaptr_three_arm": 20_000, "rar_drift": 20_000,
+}  # fmt: skip
 
 
 def figures() -> list[tuple[Path, dict[str, Any]]]:
@@ -29,7 +40,10 @@ def figures() -> list[tuple[Path, dict[str, Any]]]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         for figure in content["figures"]:
             refuse_our_own(path.parent, figure)
-        found += [(path.parent / content["scenario"], figure) for figure in content["figures"]]
+        found += [
+            (path.parent / figure.get("scenario", content["scenario"]), figure)
+            for figure in content["figures"]
+        ]
     return found
 
 
@@ -58,21 +72,30 @@ def _modules_of(script: Path) -> set[str]:
 def name_of(value: Any) -> str:
     if isinstance(value, Path):
         return value.stem
-    parts = (value[key] for key in ("design", "truth", "measure", "look", "reason", "source") if key in value)
+    keys = ("design", "truth", "measure", "subgroup", "look", "reason", "source")
+    parts = (value[key] for key in keys if key in value)
     return "-".join(str(part) for part in parts)
 
 
 @functools.cache
 def records(path: Path, design: str, truth: str, replicates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials and the looks (of the first hypothesis) of one cell."""
+    """Return the trials of one cell, and which hypotheses were tested at their looks."""
     trials, looks = [], []
 
     def keep(tables: dict[str, Any]) -> None:
         trials.append(tables["trials"].to_pandas())
-        looks.append(tables["looks"].select(["replicate", "look", "cut_time"]).to_pandas())
+        if "subgroups" in tables:
+            of = (
+                tables["subgroups"]
+                .to_pandas()
+                .pivot_table("randomised", "replicate", "subgroup", observed=True)
+            )
+            trials[-1] = trials[-1].join(of.add_prefix("randomised:"), on="replicate")
+        shown = tables["looks"].select(["replicate", "look", "cut_time", "hypothesis", "status"]).to_pandas()
+        looks.append(shown[shown["status"] != NOT_TESTED].drop(columns="status"))
 
     run(load_scenario(path), [design], [truth], replicates, SEED, "fast", 1, keep)
-    return pd.concat(trials, ignore_index=True), pd.concat(looks, ignore_index=True).drop_duplicates()
+    return pd.concat(trials, ignore_index=True), pd.concat(looks, ignore_index=True)
 
 
 def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any]) -> np.ndarray:
@@ -85,7 +108,11 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
     elif measure == "duration":
         values = trials["lock_time"].to_numpy()
     elif measure == "look_time":
-        values = looks.loc[looks["look"] == figure["look"], "cut_time"].to_numpy()
+        first = looks.drop_duplicates(["replicate", "look"])
+        values = first.loc[first["look"] == figure["look"], "cut_time"].to_numpy()
+    elif measure == "tested_at_look":
+        here = (looks["look"] == figure["look"]) & (looks["hypothesis"] == figure["hypothesis"])
+        values = trials["replicate"].isin(looks.loc[here, "replicate"]).to_numpy()
     elif measure == "stop_reason":
         values = trials["stop_reason"].to_numpy() == figure["reason"]
     elif measure == "stop":
@@ -93,6 +120,8 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
     elif measure == "screen_failure_rate":
         failures = trials["screen_failures"].to_numpy()
         values = failures / (failures + trials["enrolled"].to_numpy())
+    elif measure == "subgroup_of_randomised":
+        values = (trials[f"randomised:{figure['subgroup']}"] / trials["enrolled"]).to_numpy()
     else:
         values = trials[measure].to_numpy()
     values = values.astype(float)
@@ -130,15 +159,10 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
-        "adaptr_two_arm",
+        "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
+        "multi_arm", "fairness", "late_effect", "lee_liu", "adaptr_three_arm", "adaptr_two_arm",
         "rar_drift",
-        "lee_liu",
-        "adaptr_three_arm",
-        "binary_sequential",
-        "nph_oncology",
-        "backlog",
-        "computed_bounds",
-    }
+    }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.twins.generated_arms import compared_arms, stages
 from tests.twins.generated_lives import lives, strategy
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -234,6 +235,11 @@ def _leaf(draw: st.DrawFn, tree: Tree, place: float, n: int, span: int, unit: in
         arms = tree["designs"]["only"].get("arms", tree["arms"])
         counted["arms"] = draw(st.lists(st.sampled_from(arms), unique=True, min_size=1, max_size=2))
         counted["count"] = max(1, count // 2)
+    if draw(st.integers(0, 3)) == 3:
+        counted["open_arms"] = "together"
+    elif draw(st.integers(0, 3)) == 3:
+        in_all = counted.get("arms", tree["designs"]["only"].get("arms", tree["arms"]))
+        counted |= {"open_arms": "each", "count": max(1, count // len(in_all))}
     return {kind: counted}
 
 
@@ -486,10 +492,14 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
     span = over + draw(st.integers(1, 12)) * unit
     short = draw(st.integers(0, 3)) == 3
     tree["horizon"] = _days(over + draw(st.integers(1, 10)) * unit if short else 20 * span)
-    tree["hypotheses"] = draw(_hypotheses(tree, chosen, people))
+    selecting = len(chosen) > 2 and draw(st.booleans())
+    tree["hypotheses"] = draw(
+        compared_arms(tree, chosen, people.strata) if selecting else _hypotheses(tree, chosen, people)
+    )
     if living:
+        shared = draw(strategy(tree, next(iter(tree["hypotheses"].values()))["endpoint"]))
         for hypothesis in tree["hypotheses"].values():
-            hypothesis["strategy"] = draw(strategy(tree, hypothesis["endpoint"]))
+            hypothesis["strategy"] = shared if selecting else draw(strategy(tree, hypothesis["endpoint"]))
     looks = draw(st.integers(1, 4))
     design: Tree = {"kind": "group_sequential", "n": n, "allocation": draw(_allocation(chosen, people))}
     if chosen != arms:
@@ -497,6 +507,9 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
     tree["designs"] = {"only": design}
     design["looks"] = [draw(_look(tree, k, looks, span, unit)) for k in range(looks)]
     design["tests"] = {name: {"alpha": 0.025} for name in tree["hypotheses"]}
+    if selecting:
+        design |= draw(stages(looks)) | {"kind": "multi_arm_multi_stage"}
+        return SmallTrial(tree, unit * TICKS_PER_DAY, draw(st.sampled_from([1, 2, 20260101])))
     design["bounds"] = draw(_bounds(looks))
     if draw(st.booleans()):
         every = {"enrolled": draw(st.integers(1, max(1, n // 2)))}

@@ -298,6 +298,33 @@ MUTATIONS = [
         "if True:",
         ("pay_for_candidates",),
     ),
+    # Slips in looks that select arms.
+    Mutation(
+        "a look waits for closed arms too",
+        "reference",
+        "arms = [a for a in arms if self._open[a]]",
+        "pass",
+    ),
+    Mutation(
+        "a stage holds what the look before saw at its instant",
+        "fast_count_kernels",
+        "(t[i] > since[k])",
+        "(t[i] >= since[k])",
+        ("continuous_readouts", "binary_readouts"),
+    ),
+    Mutation(
+        "a stage is all data",
+        "fast",
+        "return FastCut(self, point, test, self._previous_cut[point.rows])",
+        "return FastCut(self, point, test)",
+    ),
+    Mutation(
+        "a look waits for one arm alone",
+        "fast_count_kernels",
+        "if counted[r, a] if each else a == 0:",
+        "if a == 0:",
+        ("dates_in_open_arms",),
+    ),
 ]
 
 

@@ -32,24 +32,13 @@ CELLS = [
     for truth in scenario.truths
 ]
 LARGE = {
-    "actg175",
-    "actg175_sites",
-    "backlog",
-    "arrivals",
-    "mixed",
-    "adaptr_three_arm",
-    "rar_four_arms",
-    "rar_drift",
-}
+    "actg175", "actg175_sites", "backlog", "arrivals", "mixed", "sample_size_reestimation", "three_stages",
+    "adaptr_three_arm", "rar_four_arms", "rar_drift",
+}  # fmt: skip
 IN_PART = {
-    "actg175": 20,
-    "actg175_sites": 1,
-    "backlog": 1,
-    "arrivals": 2,
-    "mixed": 2,
-    "cdisc_pilot": 4,
-    "rar_drift": 5,
-}
+    "actg175": 20, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
+    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5,
+}  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
 DAY, WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY

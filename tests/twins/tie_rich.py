@@ -296,6 +296,93 @@ def _too_few_events() -> dict[str, Any]:
     )
 
 
+def _stages_of_arms() -> dict[str, Any]:
+    """Arms selected at looks that tie with read-outs and events, decided later; stages of every kind of endpoint."""
+    arms = ["control", "low", "middle", "high"]
+    marker = _against_control("marker", "t_test", arms, "higher")
+    response = _against_control("response", "score_test", arms, "higher")
+    death = _against_control("death", "logrank", arms, "lower")
+    named = {"marker": marker, "response": response, "death": death}
+    tree = _tree(
+        arms,
+        accrual={"evenly_spaced": {"over": "16 days"}},
+        endpoints={
+            "marker": {
+                "kind": "continuous",
+                "readout": "2 days",
+                "mean": 1,
+                "sd": 2,
+                "effect": {"low": 0.5, "middle": 1.0, "high": 2.0},
+            },
+            "response": {
+                "kind": "binary",
+                "readout": "3 days",
+                "rate": 0.3,
+                "effect": {"low": 0.4, "middle": 0.5, "high": 0.7},
+                "effect_measure": "rate",
+            },
+            "death": {
+                "kind": "survival",
+                "baseline": {"median": "9 days"},
+                "effect": {"low": 1.0, "middle": 0.6, "high": 0.3},
+                "readout": "1 days",
+            },
+        },
+        dropout=_LOST,
+        hypotheses={f"{name}_{arm}": each for name, part in named.items() for arm, each in part.items()},
+        designs={
+            "means": {
+                "n": 60,
+                "allocation": {"permuted_blocks": {"size": 4}},
+                "looks": [
+                    {"when": {"readouts": {"count": 4, "endpoint": "marker", "open_arms": "each"}}},
+                    {
+                        "when": {"readouts": {"count": 7, "endpoint": "marker", "open_arms": "each"}},
+                        "decision_lag": "1 days",
+                    },
+                    {"when": {"readouts": {"count": 9, "endpoint": "marker", "open_arms": "each"}}},
+                ],
+                "bounds": {"efficacy_z": [2.0, 1.5, 1.0], "futility_z": [-0.5, 0.0, None]},
+                "selection": {"drop_the_losers": {"keep": [2, 1]}},
+            },
+            "products": {
+                "n": 60,
+                "allocation": "simple",
+                "looks": [
+                    {
+                        "when": {"readouts": {"count": 20, "endpoint": "response"}},
+                        "cleaning_lag": "1 days",
+                        "decision_lag": "1 days",
+                    },
+                    {"when": {"readouts": {"count": 32, "endpoint": "response"}, "no_later_than": "18 days"}},
+                ],
+                "combination": {"fisher": {"futility_p": 0.7}},
+                "selection": {"within_epsilon": {"epsilon": 0.2}},
+            },
+            "increments": {
+                "n": 60,
+                "allocation": {
+                    "permuted_blocks": {"size": 5, "ratio": dict(zip(arms, (2, 1, 1, 1), strict=True))}
+                },
+                "looks": [
+                    {"when": {"events": {"count": 3, "open_arms": "each"}}},
+                    {"when": {"events": {"count": 20, "open_arms": "together"}}},
+                    {"when": {"all": [{"events": 30}, {"gap": "2 days"}]}},
+                ],
+                "bounds": {"efficacy_z": [1.5, 1.0, 0.8]},
+                "intersection_test": "simes",
+                "selection": {"all_promising": {"threshold": 0.1}},
+            },
+        },
+    )
+    for design, name in zip(tree["designs"].values(), named, strict=True):
+        tests = {f"{name}_{arm}": {"alpha": 0.3} for arm in arms[1:]}
+        design |= {"kind": "multi_arm_multi_stage", "tests": tests}
+    tree["designs"]["increments"]["information"] = [0.3, 0.7, 1.0]
+    tree["designs"]["means"]["information"] = [0.4, 0.7, 1.0]
+    return tree
+
+
 def _both_ways() -> dict[str, Any]:
     """Two arms compared both ways round, so that one of two arms may close while the trial goes on."""
     arms = ["control", "treatment"]
@@ -327,6 +414,7 @@ SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "nobody_lost": (_nobody_lost(), _WEEK),
     "too_few_events": (_too_few_events(), _WEEK),
     "both_ways": (_both_ways(), _DAY),
+    "stages_of_arms": (_stages_of_arms(), _DAY),
     "costly_sites": (with_sites(), _WEEK),
     "costly_lives": (with_lives(), _WEEK),
 }

@@ -148,7 +148,7 @@ def test_a_picture_is_drawn_and_not_replaced(
             "mixes pairs and numbers",
         ),
         ((*THIRDS, "--observed-spending-times", "0.5,1"), "goes with --observed"),
-        ((*THIRDS, "--observed", "0.5,0.4,1"), "information[1]: 0.4 follows 0.5"),
+        ((*THIRDS, "--observed", "0.5,0.4,1"), "observed[1]: 0.4 follows 0.5"),
         ((*THIRDS, "--picture", "bounds.pdf"), "a picture is a file that ends in .png or .svg"),
         ((*THIRDS, "--picture", "nowhere/bounds.png"), "there is no folder nowhere"),
     ],

@@ -128,6 +128,28 @@ def test_the_page_on_analyses_says_what_they_say() -> None:
     ]  # fmt: skip
 
 
+def test_the_page_on_bayesian_models_says_what_they_say() -> None:
+    page = (DOCS / "bayes.md").read_text(encoding="utf-8")
+    listed = [
+        [plain(row[0]), *row[1:]] for row in rows(page.partition("## Every model")[2].partition("##")[0])
+    ]
+    parts = [registry.get("posteriors", name) for name in registry.names("posteriors")]
+    assert listed == [
+        [part.name, ", ".join(part.endpoint_kinds), part.estimand.replace("_", " "), part.kind, part.accuracy,
+         part.reference]
+        for part in parts
+    ]  # fmt: skip
+
+
+def test_the_examples_of_the_page_on_bayesian_models_run() -> None:
+    page = (DOCS / "bayes.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert len(examples) == 3
+    for text in examples:
+        if "import pymc" not in text:
+            exec(compile(text, "docs/bayes.md", "exec"), {})
+
+
 def test_the_page_on_actg175_says_what_is_assumed() -> None:
     page = (DOCS / "actg175.md").read_text(encoding="utf-8")
     scenario = load_scenario(DOCS.parent / "scenarios" / "actg175" / "actg175.yaml")

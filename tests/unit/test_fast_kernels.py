@@ -18,6 +18,7 @@ from trialsim.population.endpoints.survival import (
     fill_lasting_event_ticks,
     order_by_arm,
 )
+from trialsim.stats.moments import mean_and_squares
 from trialsim.stats.piecewise import PiecewiseIntensity, piecewise_intensity
 from trialsim.timegrid import NEVER
 
@@ -168,7 +169,7 @@ def test_the_date_of_a_count_is_that_of_the_sorted_times_whatever_was_found_befo
         for count in (1, 2, 10, 25, 34, 36, 50):
             rows = _GENERATOR.permutation(40)
             found = np.empty(40, dtype=np.int64)
-            counting.dates_of_counts(rows, times, arm, np.array(counted), count, found)
+            counting.dates_of_counts(rows, times, arm, np.array(counted), np.array([count]), found)
             assert (found == sorted_times[rows, count - 1]).all()
 
 
@@ -183,14 +184,39 @@ def test_counts_at_a_cut(kind: tuple[bool, bool, int]) -> None:
         cuts = np.full(REPLICATES, cut)
         shape = (REPLICATES, ARMS)
         enrolled, events, lost = (np.full(shape, -1) for _ in range(3))
-        counting.enrolled_by_arm(trials.rows, cuts, trials.entry, starts, shift, trials.arm, enrolled)
-        counting.counts_by_arm(trials.rows, cuts, trials.event_at, trials.arm, events)
+        everybody = np.array([N])
+        counting.enrolled_by_arm(
+            trials.rows, cuts, trials.entry, starts, shift, trials.arm, everybody, enrolled
+        )
+        counting.counts_by_arm(trials.rows, cuts, trials.event_at, trials.arm, everybody, events)
         counting.dropouts_by_arm(trials.rows, cuts, trials.entry, trials.dropout, complete, trials.arm, lost)
         gone = (entry + trials.dropout <= cut) & (trials.dropout < complete)
         for a in range(ARMS):
             assert (enrolled[:, a] == ((entry <= cut) & (arm == a)).sum(axis=1)).all()
             assert (events[:, a] == ((trials.event_at <= cut) & (arm == a)).sum(axis=1)).all()
             assert (lost[:, a] == (gone & (arm == a)).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+def test_continuous_outcomes_are_added_in_the_order_of_entry(shared: bool, rows: int) -> None:
+    g = np.random.default_rng(rows)
+    n = 37
+    readout_at = np.sort(g.integers(0, 50, (1 if shared else rows, n)), axis=1)
+    arm = g.integers(0, 3, (1 if shared else rows, n)).astype(np.int8)
+    outcome, coming = g.normal(size=(rows, 40)), g.integers(20, n + 1, rows)
+    cut = g.integers(-1, 60, rows)
+    chosen, pair = g.permutation(rows), np.array([2, 0])
+    shape = (rows, 2)
+    count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
+    counting.continuous_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, count, mean, squares)
+    for k, r in enumerate(chosen):
+        t, a = readout_at[0 if shared else r], arm[0 if shared else r]
+        for side in range(2):
+            here = (t <= cut[k]) & (a == pair[side]) & (np.arange(n) < coming[r])
+            values = outcome[r, :n][here]
+            assert count[k, side] == len(values)
+            assert (mean[k, side], squares[k, side]) == mean_and_squares(values, len(values))
 
 
 @pytest.mark.parametrize("kind", KINDS[:4])
@@ -203,15 +229,18 @@ def test_binary_outcomes_are_counted_in_words(kind: tuple[bool, bool, int], n: i
     outcome = np.ones((REPLICATES, -(-n // 64) * 64), dtype=np.int8)
     outcome[:, :n] = g.integers(0, 2, (REPLICATES, n))
     bits = np.packbits(outcome, axis=1, bitorder="little").view(np.uint64)
-    for cut in LOOKS:
+    for since, cut in [(-1, LOOKS[0]), *zip([-1, *LOOKS], LOOKS)]:
         shape = (2, REPLICATES)
         count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([0, 2])
-        cuts = np.full(REPLICATES, cut)
-        counting.binary_readouts(trials.rows, cuts, readout_at, bits, arm, pair, count, mean, squares)
+        cuts, begin, everybody = np.full(REPLICATES, cut), np.full(REPLICATES, since), np.array([n])
+        counting.binary_readouts(
+            trials.rows, begin, cuts, readout_at, bits, arm, everybody, pair, count, mean, squares
+        )
         for row in trials.rows:
             for side in range(2):
-                mine = (trials.of(readout_at, row) <= cut) & (trials.of(arm, row) == pair[side])
+                times = trials.of(readout_at, row)
+                mine = (times > since) & (times <= cut) & (trials.of(arm, row) == pair[side])
                 total = int(outcome[row, :n][mine].sum())
                 assert count[side, row] == mine.sum()
                 assert mean[side, row] == (total / mine.sum() if mine.any() else 0.0)

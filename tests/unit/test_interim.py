@@ -538,3 +538,16 @@ def test_the_example_of_the_page_is_what_the_command_prints(
     assert entry.main(command.split()) == 0
     said = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
     assert said == [line.rstrip() for line in printed.strip().splitlines()]
+
+
+def test_a_patient_who_stands_twice_in_the_data_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    named = SURVIVAL | {"columns": {**SURVIVAL["columns"], "patient": "id"}}
+    rows = [(*row, f"p{number}") for number, row in enumerate(survival_rows())]
+    said = refused(
+        capsys,
+        *written(tmp_path, named, "arm,months,died,id", [*rows, (*rows[3][:3], "p3"), (*rows[4][:3], "")]),
+    )
+    assert "line 302, id: 'p3' stands in line 5 already" in said
+    assert "line 303, id: it is empty; every patient has a name or a number" in said

@@ -179,7 +179,7 @@ def test_efficacy_bounds_spend_alpha_as_lan_and_demets(
         )
 
 
-@pytest.mark.parametrize("family", ["nph_oncology", "binary_sequential"])
+@pytest.mark.parametrize("family", ["nph_oncology", "binary_sequential", "multi_arm"])
 def test_expected_figures_are_well_formed_and_by_other_hands(family: str) -> None:
     expected = read(f"{family}/expected.yaml")
     scenario = read(f"{family}/{expected['scenario']}")
@@ -189,11 +189,11 @@ def test_expected_figures_are_well_formed_and_by_other_hands(family: str) -> Non
         assert figure["design"] in scenario["designs"]
         assert figure["truth"] in scenario["truths"]
         assert ("mcse" in figure) != ("n" in figure)
-        assert ("hypothesis" in figure) == figure["measure"].startswith("reject")
-        assert ("look" in figure) == (figure["measure"] in {"reject_by_look", "look_time"})
+        assert ("hypothesis" in figure) == figure["measure"].startswith(("reject", "tested"))
+        assert ("look" in figure) == (figure["measure"] in {"reject_by_look", "look_time", "tested_at_look"})
         assert isinstance(figure["value"], float)
         assert "trialsim" not in figure["source"]
-        key = (*(figure.get(k) for k in ("design", "truth", "measure", "look", "source")),)
+        key = (*(figure.get(k) for k in ("design", "truth", "measure", "hypothesis", "look", "source")),)
         assert key not in seen
         seen.add(key)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
+
+from scipy.special import ndtri
 
 from tests.reference import test_group_sequential as gs
 from tests.reference import test_sample_size as sizes
@@ -13,6 +17,9 @@ from tests.reference import test_weighted_logrank as weighted
 from tests.validation.inference_rows import inference_rows
 from tests.validation.row import Row, row_of
 from trialsim.designs import group_sequential
+from trialsim.designs.reestimation_design import SampleSizeReestimation
+from trialsim.designs.reestimation_power import two_stage_power
+from trialsim.scenario.load import load_scenario
 from trialsim.stats.sample_size import means, proportions
 from trialsim.stats.sample_size.answer_means import means_size_answer
 from trialsim.stats.sample_size.answer_proportions import proportions_size_answer
@@ -21,6 +28,7 @@ from trialsim.stats.sample_size.piecewise_events import expected_course
 from trialsim.stats.sample_size.proportions import ProportionsDesign
 from trialsim.stats.sample_size.survival import solve_patients
 
+FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "sample_size_reestimation"
 JT = "Jennison and Turnbull (2000)"
 
 
@@ -158,9 +166,36 @@ def _weighted() -> Iterator[Row]:
         yield row_of(section, what, source, float(row["power"]), weighted.power(row), allowed)
 
 
+def _reestimated() -> Iterator[Row]:
+    """Yield what a promising zone does, beside the plain calculation of the shipped scenario."""
+    section = "Sample size re-estimation: Mehta and Pocock's promising zone, 442 to 884 patients"
+    theirs = _independent()
+    scenario = load_scenario(FOLDER / "sample_size_reestimation.yaml")
+    resizing = SampleSizeReestimation().resizing(scenario, "promising_zone")
+    for effect in (0.0, 1.6, 1.7, 1.8, 1.9, 2.0):
+        given = theirs.characteristics(effect)
+        ours = two_stage_power(resizing, (math.inf, -float(ndtri(0.025))), -math.inf, effect, 7.5, 4.0)
+        source = "quadrature over the interim statistic (independent.py)"
+        what = f"effect {effect:g}, power and chance to be raised"
+        yield row_of(
+            section, what, source, (given["power"], given["promising"]), (ours.power, ours.raised), 1e-5
+        )
+        yield row_of(section, f"effect {effect:g}, mean size", source, given["size"], ours.size, 0.01)
+
+
+def _independent() -> ModuleType:
+    """Return the script beside the scenario, which shares no code with the package."""
+    path = FOLDER / "independent.py"
+    spec = importlib.util.spec_from_file_location("independent_promising_zone", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def rows() -> list[Row]:
     """Return every row of the page."""
-    parts = (_bounds, _characteristics, _printed, _sizes, _weighted)
+    parts = (_bounds, _characteristics, _printed, _sizes, _weighted, _reestimated)
     return [*(row for part in parts for row in part()), *inference_rows()]
 
 

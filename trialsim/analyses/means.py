@@ -90,6 +90,7 @@ class ZTest:
     estimator = "difference_in_means"
     estimand = "difference_in_means"
     reference = "normal theory with known variance"
+    uses_spread = False
     information = "1 / se^2, known from the numbers of patients"
     increments = "independent"
 

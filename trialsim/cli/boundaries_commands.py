@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trialsim.errors import UsageError
+from trialsim.errors import Problem, ScenarioError, UsageError
 
 if TYPE_CHECKING:
     from trialsim.designs.boundaries import Boundaries
@@ -122,10 +122,13 @@ def boundaries_command(
     )
     if observed is not None:
         times = observed_spending_times
-        found = found.monitored(
-            numbers_written("--observed", observed),
-            None if times is None else numbers_written("--observed-spending-times", times),
-        )
+        try:
+            found = found.monitored(
+                numbers_written("--observed", observed),
+                None if times is None else numbers_written("--observed-spending-times", times),
+            )
+        except ScenarioError as error:
+            raise _as_observed(error) from None
     if picture is not None:
         from trialsim.report.boundaries_picture import draw_boundaries
 
@@ -136,6 +139,16 @@ def boundaries_command(
         _print(found)
     if picture is not None:
         typer.echo(f"Picture: {picture}", err=json)
+
+
+def _as_observed(error: ScenarioError) -> ScenarioError:
+    """Return what is wrong with the information seen under the names that the command gives it."""
+    names = {"information": "observed", "spending_times": "observed_spending_times"}
+    problems = []
+    for each in error.problems:
+        name, bracket, rest = each.path.partition("[")
+        problems.append(Problem(names.get(name, name) + bracket + rest, each.message))
+    return ScenarioError(problems, error.source)
 
 
 def _print(found: Boundaries) -> None:

@@ -200,7 +200,13 @@ def _entries(kind: str) -> list[dict[str, str | None]]:
         raise UsageError(
             f"There is no kind {kind!r}; allowed: {', '.join(allowed)}.{did_you_mean(kind, allowed)}"
         )
-    return [{"name": name, "unit": None, "definition": describe(kind, name)} for name in names(kind)]
+    # Whoever looks for analyses looks for those that give a posterior too.
+    shown = [kind, "posteriors"] if kind == "analyses" else [kind]
+    return [
+        {"name": name, "unit": None, "definition": describe(each, name)}
+        for each in shown
+        for name in names(each)
+    ]
 
 
 def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float]) -> None:

@@ -18,7 +18,9 @@ _USUAL_POWER = 0.9
 """The power of the alternative where nothing depends on it."""
 
 
-def computed_bounds(scenario: Scenario, name: str, solved: int | None) -> Computed:
+def computed_bounds(
+    scenario: Scenario, name: str, solved: int | None, rates: Sequence[float] | None = None
+) -> Computed:
     """Return the bounds of every test of a design.
 
     Parameters
@@ -29,6 +31,8 @@ def computed_bounds(scenario: Scenario, name: str, solved: int | None) -> Comput
         The design.
     solved
         The events or patients that were solved for, where they were.
+    rates
+        The information of the looks, where it is not that of what they wait for.
 
     Raises
     ------
@@ -40,12 +44,12 @@ def computed_bounds(scenario: Scenario, name: str, solved: int | None) -> Comput
     information, bounds, inflation = {}, {}, {}
     for test in design.tests:
         try:
-            rates = planned_information(scenario, name, test)
-            found = bounds_for(name, design, test, rates)
+            planned = tuple(rates) if rates is not None else planned_information(scenario, name, test)
+            found = bounds_for(name, design, test, planned)
         except ScenarioError as error:
             problems += error.problems
             continue
-        information[test] = rates
+        information[test] = planned
         bounds[test] = _kept(found)
         inflation[test] = round(found.inflation_factor, DIGITS)
     if problems:

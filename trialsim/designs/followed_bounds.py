@@ -109,7 +109,9 @@ def followed_bounds(scenario: Scenario, name: str, test: str) -> FollowedBounds 
         A design that names its families of bounds, and one of its tests.
     """
     design = scenario.designs[name]
-    if not _spends(design) or any(look.when.arms is not None for look in design.looks):
+    if not _spends(design) or any(
+        look.when.arms is not None or look.when.open_arms is not None for look in design.looks
+    ):
         return None
     endpoint = scenario.hypotheses[test].endpoint
     if not counts_tell(scenario.hypotheses[test].analysis):

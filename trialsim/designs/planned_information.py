@@ -54,7 +54,7 @@ def counts_tell(analysis: str) -> bool:
 
 def counts_of_looks(looks: Sequence[Look]) -> tuple[int, ...] | None:
     """Return what every look waits for, where all wait for a count of the same things; otherwise None."""
-    things = {(look.when.kind, look.when.endpoint, look.when.arms) for look in looks}
+    things = {(look.when.kind, look.when.endpoint, look.when.arms, look.when.open_arms) for look in looks}
     counts = [look.when.count for look in looks]
     if len(things) != 1 or any(count is None for count in counts):
         return None

@@ -23,6 +23,8 @@ from trialsim.contracts import (
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.reestimation import Reestimation
+from trialsim.engines.stages import Stages
 
 _OK = int(Status.OK)
 
@@ -31,7 +33,8 @@ _OK = int(Status.OK)
 class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
-    ``carried_out`` tells which decisions came before the horizon.
+    ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
+    ``conditional_power`` ``[k]`` is there where the size is re-estimated.
     """
 
     point: Point
@@ -45,6 +48,9 @@ class LookRecord:
     futility_z: Floats
     decision: Decision
     carried_out: Bools
+    own_z: Floats | None = None
+    lost: Bools | None = None
+    conditional_power: Floats | None = None
 
 
 @dataclass
@@ -123,6 +129,8 @@ def conduct(chunk: Chunk) -> ChunkResult:
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     minds, bounds = _Minds(size), BoundsInForce(plan, size)
+    stages = None if plan.closed is None else Stages(plan, plan.closed, size)
+    sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -135,11 +143,19 @@ def conduct(chunk: Chunk) -> ChunkResult:
                 np.zeros((len(rows), 0)),
             )
             continue
-        record = _analyse(chunk, point, bounds)
+        record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
+        if sizes is not None:
+            all_data = (record.z[:, 0].copy(), record.se[:, 0])
+            record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
         decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = _with_weights(chunk, record, decision, minds)
+        if sizes is not None:
+            usable = record.status[:, 0] == _OK
+            decision, record.conditional_power = sizes.decided(
+                chunk, point, decision, all_data, record.z[:, 0], usable, record.counts
+            )
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
@@ -169,9 +185,16 @@ def conduct(chunk: Chunk) -> ChunkResult:
     )
 
 
-def _analyse(chunk: Chunk, point: Point, bounds: BoundsInForce) -> LookRecord:
+def _analyse(
+    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | None, decided: Bools
+) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
+    if stages is not None:
+        counts = chunk.counts(point.rows, point.tick)
+        z, effect, se, information, status, own_z, lost = stages.analyse(chunk, point, counts, ~decided)
+        of_stages = (z, effect, se, information, status, *bounds.at(point, counts))
+        return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))
     status = np.empty(shape, dtype=np.int8)
@@ -239,6 +262,8 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         arm_enrolled=record.counts.enrolled,
         arm_events=record.counts.events,
         arm_readouts=record.counts.readouts,
+        own_z=record.own_z,
+        lost=record.lost,
         seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
     )
 

@@ -16,9 +16,10 @@ from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_allocation_kernels import fill_allocations
 from trialsim.engines.fast_lives import FastLives, Reach
-from trialsim.engines.fast_outcomes import FastCut, Outcome
+from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_site_kernels import count_randomised
+from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
@@ -68,6 +69,7 @@ class FastChunk:
             self.patients.part_entries(size)
         self.entry = self.patients.entry
         n = self.patients.width
+        self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
         self._open = np.ones((size, arms), dtype=bool)
@@ -99,6 +101,7 @@ class FastChunk:
         self._changes = np.zeros(size, dtype=np.int64)
         self._first, self._then = np.zeros((size, 0), dtype=np.int64), np.zeros((size, 0, arms))
         self._tallies: SiteTallies | None = None
+        self._moments: dict[tuple[int, bool], ArmMoments] = {}
         self._lay_out(self._all, np.zeros(size, dtype=np.int64))
         self._find_looks(self._all)
         self._find_reviews(self._all, np.zeros(size, dtype=np.int64))
@@ -133,6 +136,11 @@ class FastChunk:
                 design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
                 levels, records, count, self._open, self._weights, self.arm,
             )  # fmt: skip
+        self.lay_out_outcomes(rows, first)
+
+    def lay_out_outcomes(self, rows: Ints, first: Ints) -> None:
+        """Lay out all that will happen to patients ``first[row]`` onwards of some replicates, whose arms are known."""
+        plan = self.plan
         if self.lives is not None:
             self.lives.lay_out(self, rows, first)
             return
@@ -149,6 +157,23 @@ class FastChunk:
             layout.begin_completions(rows, first, max(waits, default=0), self._complete)
             for delay in survival:
                 layout.completions(rows, first, delay, self._complete)
+
+    @property
+    def coming(self) -> Ints:
+        """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
+        return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
+
+    def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
+        """Take entry times that each replicate has for itself, of all or of some."""
+        if rows is None:
+            self.entry = entry
+        else:
+            self.entry[rows] = entry
+        self.patients.set_entry(self.entry)
+
+    def looks_at(self, rows: Ints) -> Ints:
+        """Return the look whose decision is carried out in some replicates now."""
+        return self._look[rows] - 1
 
     def delays(
         self,
@@ -200,8 +225,18 @@ class FastChunk:
             counted[:] = False
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
-        dates = np.empty(len(some), dtype=np.int64)
-        counting.dates_of_counts(some, times, self.arm, counted, trigger.count, dates)
+        wanted = np.array([trigger.count])
+        if self._sizes is not None and trigger.kind == "readouts":
+            wanted = trigger.count + self._sizes.further[rows]
+            some = some if bool((wanted == wanted[0]).all()) else rows
+        if self._sizes is not None and self._sizes.shared and len(some) > 1:
+            return np.asarray(times[0, wanted - 1])  # in order, and all come that are waited for
+        if trigger.open_arms is not None:
+            some = rows
+            dates = self._dates_in_open_arms(trigger, rows, times, counted)
+        else:
+            dates = np.empty(len(some), dtype=np.int64)
+            counting.dates_of_counts(some, times, self.arm, counted, wanted, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
         missing = dates >= NEVER
@@ -216,6 +251,13 @@ class FastChunk:
                 last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()
             dates[missing] = last + delay
+        return dates
+
+    def _dates_in_open_arms(self, trigger: Trigger, rows: Ints, times: Ints, counted: Bools) -> Ints:
+        """Return when the open arms among those counted have so many times, ``[k]``; NEVER where they never have."""
+        dates = np.empty(len(rows), dtype=np.int64)
+        each = trigger.open_arms == "each"
+        counting.dates_in_open_arms(rows, times, self.arm, self._open & counted, trigger.count, each, dates)
         return dates
 
     def _find_looks(self, rows: Ints) -> None:
@@ -336,6 +378,8 @@ class FastChunk:
         going, ticks = rows.take(on), ticks.take(on)
         self._look[going] += 1
         self._ready[going] = ticks + self.plan.grid
+        if self._sizes is not None and decision.further_readouts is not None:
+            self._sizes.resize(self, going, ticks, decision.further_readouts.take(on))
         if self.plan.adaptive or decision.weights is not None:
             changed = self._take_over(going, _part(decision, on))
             if changed.any():
@@ -377,8 +421,11 @@ class FastChunk:
     def _next_patient(self, rows: Ints, ticks: Ints) -> Ints:
         """Return who comes first after these times, of those rows, ``[replicate]``."""
         first = np.zeros(len(self.replicates), dtype=np.int64)
-        for r, tick in zip(rows, ticks, strict=True):
-            first[r] = np.searchsorted(self.entry[r if len(self.entry) > 1 else 0], tick, side="right")
+        if len(self.entry) == 1:
+            first[rows] = np.searchsorted(self.entry[0], ticks, side="right")
+        else:
+            for r, tick in zip(rows, ticks, strict=True):
+                first[r] = np.searchsorted(self.entry[r], tick, side="right")
         return first
 
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
@@ -439,6 +486,18 @@ class FastChunk:
         """Return what is known for a test at the point."""
         return FastCut(self, point, test)
 
+    def stage_cut(self, point: Point, test: int) -> FastCut:
+        """Return what has become known for a test since the look before."""
+        return FastCut(self, point, test, self._previous_cut[point.rows])
+
+    def moments_by_arm(self, outcome: Outcome, point: Point, since: Ints | None, spread: bool) -> ArmMoments:
+        """Return the moments of all arms of some replicates, worked out once for the tests that compare them."""
+        key = (id(outcome), since is None)
+        if key not in self._moments:
+            self._moments[key] = ArmMoments(len(self.replicates), len(self.plan.arms))
+        self._moments[key].bring_to(outcome, self, point, since, spread)
+        return self._moments[key]
+
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
         return self._open[rows] if self.plan.adaptive else self._open[: len(rows)].copy()
@@ -456,12 +515,14 @@ class FastChunk:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
         alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
+        if self._sizes is not None:
+            alike = alike and bool((self.coming[rows] == self.coming[rows[0]]).all())
         shape = (len(rows), len(self.plan.arms))
 
         def count(times: Ints, until: Ints) -> Ints:
             same = alike and len(times) == 1
             out = np.empty((1 if same else shape[0], shape[1]), dtype=np.int64)
-            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, out)
+            counting.counts_by_arm(rows[: len(out)], until[: len(out)], times, self.arm, self.coming, out)
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
@@ -477,9 +538,8 @@ class FastChunk:
         shape = (len(rows), len(self.plan.arms))
         some = 1 if alike and len(self.entry) == 1 else len(rows)
         out = np.empty((some, shape[1]), dtype=np.int64)
-        counting.enrolled_by_arm(
-            rows[:some], ticks[:some], self.entry, *self.patients.entry_index, self.arm, out
-        )
+        index = self.patients.entry_index
+        counting.enrolled_by_arm(rows[:some], ticks[:some], self.entry, *index, self.arm, self.coming, out)
         return np.broadcast_to(out, shape) if some < len(rows) else out
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
@@ -495,18 +555,16 @@ class FastChunk:
         n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
             outcome = self._outcomes[self.plan.response_endpoint]
-            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-            counting.totals_by_arm(
-                point.rows, point.tick, outcome.readout_at, outcome.value(), self.arm, total
-            )
+            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+            outcome.totals_by_arm(point, self.arm, total)
         return n, total
 
     def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
         """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
         shape, outcome = (len(point.rows), len(self.plan.arms)), self._outcomes[endpoint]
         n, total, pending = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape, dtype=np.int64)
-        counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, n)
-        counting.totals_by_arm(point.rows, point.tick, outcome.readout_at, outcome.value(), self.arm, total)
+        counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
+        outcome.totals_by_arm(point, self.arm, total)
         counting.pending_by_arm(
             point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending
         )
@@ -578,9 +636,19 @@ class FastChunk:
         return event_log(self, row)
 
     @property
+    def resized(self) -> list[Resized]:
+        """Changes of size as they were decided, for the event log."""
+        return [] if self._sizes is None else self._sizes.changes
+
+    @property
     def history(self) -> list[tuple[str, Any]]:
         """Looks and reviews as they were decided, for the event log."""
         return self._history
+
+    @property
+    def arms_open(self) -> Bools:
+        """Which arms are open, ``[replicate, arm]``."""
+        return self._open
 
     @property
     def dropout(self) -> Ints:

@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
-from trialsim.stats.moments import fill_binary_moments, mean_and_squares
+from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group, moments_of_four
 from trialsim.timegrid import NEVER
 
 
@@ -90,8 +90,11 @@ def _date_of_count(times, count, guess):
 
 
 @kernel
-def dates_of_counts(chosen, times, arm, counted, count, out):
-    """Fill the date of the ``count``-th of the times of patients in counted arms; NEVER where there are fewer."""
+def dates_of_counts(chosen, times, arm, counted, counts, out):
+    """Fill the date of the count-th of the times of patients in counted arms; NEVER where there are fewer.
+
+    ``counts`` holds a count for each chosen replicate, or one for all.
+    """
     n = times.shape[1]
     everybody = counted.all()
     masked = np.empty(n, np.int64)
@@ -99,6 +102,7 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
+        count = counts[row_of(counts, k)]
         if everybody:
             out[k] = _date_of_count(t, count, guess)
         else:
@@ -108,6 +112,64 @@ def dates_of_counts(chosen, times, arm, counted, count, out):
             out[k] = _date_of_count(masked, count, guess)
         if out[k] < NEVER:
             guess = out[k]
+
+
+@kernel
+def _in_order(times):
+    """Return whether times never fall."""
+    falls = np.int64(0)
+    for i in range(1, len(times)):
+        falls += np.int64(times[i] < times[i - 1])
+    return falls == 0
+
+
+@kernel
+def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
+    """Fill when the arms in ``counted[replicate]`` have ``count`` of the times, ``each`` or together; NEVER for never."""
+    n = times.shape[1]
+    arms = counted.shape[1]
+    held = np.empty((arms, n), np.int64)
+    sizes = np.empty(arms, np.int64)
+    guess = np.int64(1 << 28)
+    in_order = False
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = times[row_of(times, r)]
+        g = arm[row_of(arm, r)]
+        if k == 0 or times.shape[0] > 1:
+            in_order = _in_order(t)
+        sizes[:] = 0
+        lacking = np.int64(0)
+        for a in range(arms):
+            lacking += np.int64(counted[r, a])
+        lacking = lacking if each else min(lacking, np.int64(1))
+        latest = np.int64(0)
+        if in_order:
+            for i in range(n):
+                a = g[i]
+                if counted[r, a]:
+                    slot = np.int64(a) if each else np.int64(0)
+                    sizes[slot] += 1
+                    if sizes[slot] == count:
+                        latest = t[i]
+                        lacking -= 1
+                        if lacking == 0:
+                            break
+            out[k] = latest if lacking == 0 else np.int64(NEVER)
+            if not each and not counted[r].any():
+                out[k] = np.int64(NEVER)
+            continue
+        for i in range(n):
+            slot = np.int64(g[i]) if each else np.int64(0)
+            if counted[r, g[i]]:
+                held[slot, sizes[slot]] = t[i]
+                sizes[slot] += 1
+        for slot in range(arms):
+            if counted[r, slot] if each else slot == 0:
+                latest = max(latest, _date_of_count(held[slot, : sizes[slot]], count, guess))
+        out[k] = latest
+        if latest < NEVER:
+            guess = latest
 
 
 @kernel
@@ -135,8 +197,8 @@ def _count_in_arms(chosen, arm, out):
 
 
 @kernel
-def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
-    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``."""
+def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, coming, out):
+    """Fill how many patients of each arm were randomised by the cut, ``[k, arm]``, of the first ``coming`` of each row."""
     arms = out.shape[1]
     n = arm.shape[1]
     running = np.zeros((n + 1, arms), np.int64)
@@ -148,6 +210,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
             if cut[k] >= 0
             else 0
         )
+        entered = min(entered, coming[row_of(coming, r)])
         if arm.shape[0] > 1:
             _count_in_arms(everybody, arm[r, :entered], out[k])
             continue
@@ -160,22 +223,22 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, out):
 
 
 @kernel
-def counts_by_arm(chosen, cut, times, arm, out):
-    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``.
+def counts_by_arm(chosen, cut, times, arm, coming, out):
+    """Fill how many of the times have come by the cut in each arm, ``[k, arm]``, of the first ``coming`` of each row.
 
     Replicates that share times and arms share counts: the last few cuts are remembered.
     """
-    n = times.shape[1]
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
-    come = np.empty(n, np.int8)
+    come = np.empty(times.shape[1], np.int8)
     for k in range(len(chosen)):
+        n = coming[row_of(coming, chosen[k])]
         if alike:
             before = np.int64(-1)
             for slot in range(8):
                 if known[slot] >= 0 and cut[known[slot]] == cut[k]:
-                    before = known[slot]
+                    before = known[slot] if coming[row_of(coming, chosen[known[slot]])] == n else before
             if before >= 0:
                 for a in range(out.shape[1]):
                     out[k, a] = out[before, a]
@@ -186,17 +249,17 @@ def counts_by_arm(chosen, cut, times, arm, out):
         limit = cut[k]
         for i in range(n):
             come[i] = t[i] <= limit
-        _count_in_arms(come, arm[row_of(arm, chosen[k])], out[k])
+        _count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
 
 
 @kernel
-def _who_is_read_out(cut, readout_at, arm, pair, seen, count):
-    """Set the bits of those of two arms who have been read out, 64 patients a word, and count them, ``[2]``."""
+def _who_is_read_out(since, cut, coming, readout_at, arm, pair, seen, count):
+    """Set the bits of those of two arms who were read out after ``since``, 64 patients a word, and count them, ``[2]``."""
     seen[:] = 0
     count[:] = 0
     for side in range(2):
-        for i in range(len(arm)):
-            here = (readout_at[i] <= cut) & (arm[i] == pair[side])
+        for i in range(coming):
+            here = (readout_at[i] > since) & (readout_at[i] <= cut) & (arm[i] == pair[side])
             seen[side, i // 64] |= np.uint64(here) << np.uint64(i % 64)
             count[side] += np.int64(here)
 
@@ -214,11 +277,11 @@ def _count_responses(chosen, outcome, seen, responses):
 
 
 @kernel
-def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms, ``[2, k]``.
+def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
 
     Outcomes are bits, 64 patients in a word. Who has been read out in which arm is found once for replicates that follow
-    each other and share times, arms and cut.
+    each other and share all of it.
     """
     seen = np.empty((2, outcome.shape[1]), np.uint64)
     count = np.empty(2, np.int64)
@@ -226,9 +289,13 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
     k = 0
     while k < len(chosen):
         r = chosen[k]
-        _who_is_read_out(cut[k], readout_at[row_of(readout_at, r)], arm[row_of(arm, r)], pair, seen, count)
+        times, groups = readout_at[row_of(readout_at, r)], arm[row_of(arm, r)]
+        n = coming[row_of(coming, r)]
+        _who_is_read_out(since[k], cut[k], n, times, groups, pair, seen, count)
         upto = k + 1
-        while alike and upto < len(chosen) and cut[upto] == cut[k]:
+        while alike and upto < len(chosen) and cut[upto] == cut[k] and since[upto] == since[k]:
+            if coming[row_of(coming, chosen[upto])] != n:
+                break
             upto += 1
         _count_responses(chosen[k:upto], outcome, seen, squares[:, k:upto])
         for side in range(2):
@@ -238,22 +305,105 @@ def binary_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, sq
 
 
 @kernel
-def continuous_readouts(chosen, cut, readout_at, outcome, arm, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, ``[2, k]``, added in the order of entry."""
-    n = readout_at.shape[1]
-    kept = np.empty(n + 1)
+def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
+
+    Values are added in the order of entry.
+    """
+    width = readout_at.shape[1]
+    in_order = readout_at.shape[0] == 1 and bool((readout_at[0, 1:] >= readout_at[0, :-1]).all())
+    if in_order and arm.shape[0] == 1 and len(chosen) > 0 and since.max() < 0:
+        _readouts_in_order(chosen, cut, readout_at[0], outcome, arm[0], coming, pair, n_out, mean, squares)
+        return
+    kept = np.empty(width + 1)
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
+        first = np.int64(0)
+        if in_order:
+            n = min(np.int64(np.searchsorted(t, cut[k], side="right")), n)
+            first = min(np.int64(np.searchsorted(t, since[k], side="right")), n)
         g = arm[row_of(arm, r)]
         for side in range(2):
             a = pair[side]
             count = 0
-            for i in range(n):
+            for i in range(first, n):
                 kept[count] = outcome[r, i]
-                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
+                count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
             n_out[side, k] = count
             mean[side, k], squares[side, k] = mean_and_squares(kept, count)
+
+
+@kernel
+def readouts_by_arm(
+    chosen,
+    since,
+    cut,
+    wait,
+    entry,
+    starts,
+    shift,
+    readout_at,
+    outcome,
+    arm,
+    wanted,
+    spread,
+    n_out,
+    mean,
+    squares,
+):
+    """Fill the moments of the read-outs of each arm that is wanted, of those later than ``since``, ``[replicate, arm]``.
+
+    They come at most ``wait`` after entry, so that only those who entered within reach are looked at.
+    """
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e, index = entry[row_of(entry, r)], starts[row_of(starts, r)]
+        first = entered_by(since[k] - wait, e, index, shift) if since[k] >= wait else 0
+        last = entered_by(cut[k], e, index, shift) if cut[k] >= 0 else 0
+        times = readout_at[row_of(readout_at, r), first:last]
+        groups = arm[row_of(arm, r), first:last]
+        moments_by_group(
+            outcome[r, first:last],
+            groups,
+            times,
+            since[k],
+            cut[k],
+            wanted[r],
+            spread,
+            n_out[r],
+            mean[r],
+            squares[r],
+        )
+
+
+@kernel
+def _readouts_in_order(chosen, cut, times, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the same where replicates share arms, and read-out times that never fall: four replicates at a time."""
+    width = len(times)
+    side, by = np.full(width, 2, np.int8), np.zeros((width + 1, 2), np.int64)
+    for i in range(width):
+        for s in range(2):
+            by[i + 1, s] = by[i, s] + np.int64(arm[i] == pair[s])
+            side[i] = s if arm[i] == pair[s] else side[i]
+    ends, counts = np.empty(4, np.int64), np.empty((4, 2), np.int64)
+    centre, spread = np.empty((4, 2)), np.empty((4, 2))
+    for first in range(0, len(chosen), 4):
+        for k in range(4):
+            j = min(first + k, len(chosen) - 1)
+            read = np.int64(np.searchsorted(times, cut[j], side="right"))
+            ends[k] = min(read, coming[row_of(coming, chosen[j])])
+            counts[k] = by[ends[k]]
+        last = len(chosen) - 1
+        moments_of_four(
+            outcome[chosen[first]], outcome[chosen[min(first + 1, last)]], outcome[chosen[min(first + 2, last)]],
+            outcome[chosen[min(first + 3, last)]], side, ends, counts, centre, spread,
+        )  # fmt: skip
+        for k in range(min(4, len(chosen) - first)):
+            for s in range(2):
+                j = first + k
+                n_out[s, j], mean[s, j], squares[s, j] = counts[k, s], centre[k, s], spread[k, s]
 
 
 @kernel
@@ -268,6 +418,21 @@ def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
         for i in range(n):
             if t[i] <= cut[k]:
                 out[k, g[i]] += outcome[r, i]
+
+
+@kernel
+def responses_by_arm(chosen, cut, readout_at, outcome, arm, out):
+    """Fill the number of responses of each arm by the cut, ``[k, arm]``, of outcomes that are bits, 64 in a word."""
+    n = readout_at.shape[1]
+    out[:] = 0.0
+    for k in range(len(chosen)):
+        r = chosen[k]
+        t = readout_at[row_of(readout_at, r)]
+        g = arm[row_of(arm, r)]
+        bits = outcome[r]
+        for i in range(n):
+            responded = (bits[i // 64] >> np.uint64(i % 64)) & np.uint64(1)
+            out[k, g[i]] += np.float64(responded if t[i] <= cut[k] else np.uint64(0))
 
 
 @kernel

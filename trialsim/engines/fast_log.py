@@ -63,12 +63,13 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
             for tick, kind, value in _outcome_rows(chunk, row, e, i, float(arm[i])):
                 if tick <= end:
                     add(tick, kind, i, e, value)
-    if int(ends.enrolled[row]) >= chunk.plan.n:
-        last = chunk.plan.n - 1
-        add(int(entry[last]), Kind.ENROLMENT_CLOSED, 0, 0, float(chunk.plan.n), Kind.RANDOMISATION, last)
+    if chunk.plan.resizing is None:
+        _add_sizes(chunk, row, int(ends.enrolled[row]), add)
     if recruitment is not None:
         add_candidates(recruitment, row, end, add)
     _add_decisions(chunk, row, end, add)
+    if chunk.plan.resizing is not None:
+        _add_sizes(chunk, row, int(ends.enrolled[row]), add)
     add(end, Kind.END, 0, 0, float(ends.reason[row]))
     return [log_row for _, log_row in sorted(keyed, key=_order)]
 
@@ -98,6 +99,30 @@ def _outcome_rows(
         return rows
     at = int(_row(outcome.readout_at, row)[patient])
     return [] if at >= NEVER else [(at, Kind.READOUT, float(outcome.value([row])[0, patient]))]
+
+
+def _add_sizes(chunk: FastChunk, row: int, enrolled: int, add: Any) -> None:
+    """Add when enrolment closed, and what changed the number of patients to enrol."""
+    entry, target, closed = _row(chunk.entry, row), chunk.plan.n, False
+
+    def close(by: int) -> None:
+        """Add that enrolment closed with its last patient, if so many had come."""
+        nonlocal closed
+        if not closed and by >= target:
+            closed, last = True, target - 1
+            add(int(entry[last]), Kind.ENROLMENT_CLOSED, 0, 0, float(target), Kind.RANDOMISATION, last)
+
+    for change in chunk.resized:
+        for k in np.flatnonzero(change.rows == row):
+            entered, cause = int(change.entered[k]), (Kind.DECISION, int(change.look[k]))
+            close(entered)
+            target, reopens = int(change.target[k]), bool(change.reopens[k])
+            add(int(change.tick[k]), Kind.RESIZED, cause[1], int(reopens), float(target), *cause)
+            closed = closed and not reopens
+            if change.closes[k]:
+                add(int(change.tick[k]), Kind.ENROLMENT_CLOSED, 0, 0, float(entered), *cause)
+                closed = True
+    close(enrolled)
 
 
 def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:

@@ -65,6 +65,7 @@ def allocate(
     left = np.empty((stratum_count, arms), np.int64)
     places_left = np.empty(stratum_count, np.int64)
     packed = np.empty(stratum_count, np.uint64)
+    cycle = np.empty(ratio.sum(), np.int8)
     for r in chosen:
         block_size = 0
         for a in range(arms):
@@ -75,7 +76,6 @@ def allocate(
         places_left[:] = 0
         packs = block_size <= MOST_PACKED and arms <= 8
         whole = packed_block(block) if packs else np.uint64(0)
-        turn = 0
         by_weight = weights[r, 0] == weights[r, 0]
         s = strata[row_of(strata, r)]
         in_turn = rule == ALTERNATING and not by_weight
@@ -84,11 +84,17 @@ def allocate(
             words_at(words, keys[r], first[r], replicates[r], _ALLOCATION, 0, seed)
         elif not in_turn:
             fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
+        if in_turn:
+            size = shares.sum()
+            for place in range(size):
+                cycle[place] = arm_in_turn(place, shares)
+            turn = 0
+            for i in range(first[r], n):
+                arm[r, i] = cycle[turn]
+                turn = turn + 1 if turn + 1 < size else 0
+            continue
         for i in range(first[r], n):
-            if in_turn:
-                arm[r, i] = arm_in_turn(turn, shares)
-                turn += 1
-            elif by_weight:
+            if by_weight:
                 arm[r, i] = draw_by_weight(unit(words[i]), mine)
             elif rule == SIMPLE:
                 arm[r, i] = draw_by_weight(unit(words[i]), plain)
@@ -249,8 +255,10 @@ def completions(chosen, first, delay, complete):
 
 
 @kernel
-def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, out):
-    """Fill binary outcomes, 64 patients a word of ``out``."""
+def responses(
+    seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, coming, out
+):
+    """Fill binary outcomes of those who come, 64 patients a word of ``out``."""
     n = arm.shape[1]
     blocks = table.shape[1]
     room = PATIENTS_A_WORD * out.shape[1]
@@ -264,25 +272,34 @@ def responses(seed, replicates, chosen, first, table, keys, purpose, draw, thres
             for i in range(n):
                 threshold[i] = thresholds[np.uint64(mine[i]), np.uint64(g[i])]
         anew = arm.shape[0] > 1 or rows.shape[0] > 1
+        come = coming[row_of(coming, r)]
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
-            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
+            last = min((come + 31) // 32 * 8, blocks)
+            fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
         fill_responses(words, threshold, first[r], out[r])
 
 
 @kernel
-def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, sd, out):
-    """Fill continuous outcomes; rows of ``out`` may be longer than there are patients."""
+def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, coming, sd, out):
+    """Fill continuous outcomes of those who come; rows of ``out`` may be longer than there are patients."""
     n = arm.shape[1]
     blocks = table.shape[1]
     words = np.empty(max(4 * blocks, n), np.uint64)
     tails, held = np.empty(n + 1, np.int64), np.empty((2, n))
+    own, anew = np.empty(n), True
     for r in chosen:
+        if anew:
+            mine = rows[row_of(rows, r)]
+            g = arm[row_of(arm, r)]
+            for i in range(n):
+                own[i] = expected[np.uint64(mine[i]), np.uint64(g[i])]
+        anew = arm.shape[0] > 1 or rows.shape[0] > 1
+        come = coming[row_of(coming, r)]
         if len(keys):
             words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
         else:
-            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], purpose, seed)
-        fill_values(
-            words, expected, rows[row_of(rows, r)], arm[row_of(arm, r)], sd, first[r], n, tails, held, out[r]
-        )
+            last = min((come + 31) // 32 * 8, blocks)
+            fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
+        fill_values(words, own, sd, first[r], come, tails, held, out[r])

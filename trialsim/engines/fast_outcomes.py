@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -53,6 +53,14 @@ class Outcome:
         octets = self.values[rows].view(np.uint8)
         return np.unpackbits(octets, axis=1, count=self.readout_at.shape[1], bitorder="little").view(np.int8)
 
+    def totals_by_arm(self, point: Point, arm: NDArray[np.int8], out: Floats) -> None:
+        """Fill the sum of the read-outs of each arm at a point, ``[k, arm]``."""
+        known = (point.rows, point.tick, self.readout_at, self.values, arm, out)
+        if self.law.kind == "binary":
+            counting.responses_by_arm(*known)
+        else:
+            counting.totals_by_arm(*known)
+
     def put(self, rows: Ints | list[int] | slice, value: NDArray[Any]) -> None:
         """Put read-outs of some replicates, ``[replicate, patient]``, in the place of those that are there."""
         if self.law.kind != "binary":
@@ -62,6 +70,10 @@ class Outcome:
         packed = np.packbits(value.astype(bool), axis=1, bitorder="little")
         octets[:, : packed.shape[1]] = packed
         self.values[rows] = octets.view(np.uint64)
+
+    def separate(self, size: int) -> None:
+        """Make room for read-outs at times that differ between replicates."""
+        self.readout_at = np.empty((size, self.readout_at.shape[1]), dtype=np.int64)
 
     def begin_anew(self) -> None:
         """Forget the exits that looks have seen so far."""
@@ -116,6 +128,7 @@ class Outcome:
             parameters,
             parameter_rows,
             chunk.arm,
+            chunk.coming,
         )
         if law.kind == "binary":
             layout.responses(*shared, self.values)
@@ -166,11 +179,49 @@ def derived(outcome: Outcome, event_at: Ints, exit_at: Ints, known_at: Ints) -> 
     return made
 
 
-class FastCut:
-    """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`."""
+class ArmMoments:
+    """The moments of all arms of the trials of a chunk as of the looks that they were last asked for.
 
-    def __init__(self, chunk: FastChunk, point: Point, test: int) -> None:
+    Parameters
+    ----------
+    size
+        Trials in the chunk.
+    arms
+        Arms of the design.
+    """
+
+    def __init__(self, size: int, arms: int) -> None:
+        self.n = np.zeros((size, arms), dtype=np.int64)
+        self.mean, self.squares = np.zeros((size, arms)), np.zeros((size, arms))
+        self._as_of = np.full(size, -1)
+
+    def bring_to(
+        self, outcome: Outcome, chunk: FastChunk, point: Point, since: Ints | None, spread: bool
+    ) -> None:
+        """Work out what a point knows of the arms that are open, in the trials where that was not done yet."""
+        fresh = self._as_of[point.rows] != point.tick
+        if not fresh.any():
+            return
+        whole = bool(fresh.all())
+        rows, tick = (point.rows, point.tick) if whole else (point.rows[fresh], point.tick[fresh])
+        begin = np.full(len(rows), -1) if since is None else since if whole else since[fresh]
+        counting.readouts_by_arm(
+            rows, begin, tick, outcome.law.readout_ticks, chunk.entry, *chunk.patients.entry_index, outcome.readout_at,
+            outcome.value(), chunk.arm, chunk.arms_open, spread, self.n, self.mean, self.squares,
+        )  # fmt: skip
+        self._as_of[rows] = tick
+
+
+class FastCut:
+    """What is known for one test at a point; see :class:`~trialsim.contracts.DataCut`.
+
+    Of binary and continuous endpoints what was read out after ``since``, ``[k]``.
+    """
+
+    def __init__(self, chunk: FastChunk, point: Point, test: int, since: Ints | None = None) -> None:
         self._chunk, self._point = chunk, point
+        self._of_stage = since
+        self._since = np.full(len(point.rows), -1) if since is None else since
         self._test = chunk.plan.tests[test]
         self._outcome = chunk.analysed(self._test)
 
@@ -190,15 +241,22 @@ class FastCut:
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         rows = self._point.rows
+        if self._chunk.plan.closed is not None:
+            spread = all(getattr(test.analysis, "uses_spread", True) for test in self._chunk.plan.tests)
+            every = self._chunk.moments_by_arm(self._outcome, self._point, self._of_stage, spread)
+            pair = np.array([self._test.control, self._test.treatment])
+            here = (rows[:, None], pair)
+            return Moments(every.n[here], every.mean[here], every.squares[here])
         # Arm by arm in memory: what is computed from them goes in vectors.
         shape = (2, len(rows))
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
         pair = np.array([self._test.control, self._test.treatment])
-        known = (self._outcome.readout_at, self._outcome.values, self._chunk.arm, pair, n, mean, squares)
-        if self._outcome.law.kind == "binary":
-            counting.binary_readouts(rows, self._point.tick, *known)
+        outcome, chunk = self._outcome, self._chunk
+        known = (outcome.readout_at, outcome.values, chunk.arm, chunk.coming, pair, n, mean, squares)
+        if outcome.law.kind == "binary":
+            counting.binary_readouts(rows, self._since, self._point.tick, *known)
         else:
-            counting.continuous_readouts(rows, self._point.tick, *known)
+            counting.continuous_readouts(rows, self._since, self._point.tick, *known)
         return Moments(n.T, mean.T, squares.T)
 
     def _here(self) -> tuple[Ints, Ints]:
@@ -209,8 +267,10 @@ class FastCut:
         if outcome.law.kind == "survival":
             known = _of(self._chunk.entry, rows) <= tick - outcome.law.readout_ticks
         else:
-            known = _of(outcome.readout_at, rows) <= tick
-        places, patients = np.nonzero(compared & known)
+            read_out = _of(outcome.readout_at, rows)
+            known = (read_out <= tick) & (read_out > self._since[:, None])
+        come = np.arange(self._chunk.patients.width) < _of(self._chunk.coming, rows)[..., None]
+        places, patients = np.nonzero(compared & known & come)
         return places, patients
 
     def patients(self) -> PatientRows:

@@ -55,8 +55,10 @@ class Prepared:
 def prepare(plan: Plan) -> Prepared:
     """Return what all chunks of a plan share."""
     world, seed = plan.world, plan.seed
-    blocks, rows = block_count(plan.n), world.source.rows
-    entry = None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.n, plan.grid)[None, :]
+    blocks, rows = block_count(plan.most), world.source.rows
+    entry = (
+        None if world.accrual.random else world.accrual.entry_ticks(seed, 0, plan.most, plan.grid)[None, :]
+    )
     return Prepared(
         tuple(patient_table(blocks, law.purpose, law.draw, seed) for law in world.laws),
         patient_table(blocks, int(Purpose.TABLE_ROW), 0, seed),
@@ -123,7 +125,7 @@ class Patients:
             self.entry, self.keys = self.recruitment.entry, self.recruitment.keys
         else:
             self.entry = prepared.entry if prepared.entry is not None else self._entries(replicates)
-            self.keys = np.empty((0, plan.n), dtype=np.int64)
+            self.keys = np.empty((0, plan.most), dtype=np.int64)
         self.width: int = self.entry.shape[1]
         n = self.width
         self._records: Floats | None = None
@@ -161,6 +163,19 @@ class Patients:
             self._entry_index = entry_index(self.entry)
         return self._entry_index
 
+    def set_entry(self, entry: Ints) -> None:
+        """Take entry times that each replicate has for itself."""
+        self.entry, self._entry_index = entry, None
+
+    def enter_anew(self, entry: Ints) -> None:
+        """Let outcomes that drift follow entry times that have moved, ``[replicate, patient]``."""
+        size = len(self.replicates)
+        for index, law in enumerate(self._plan.world.laws):
+            if not law.drift.none:
+                records, _, effects = self._every_patient(index, size)
+                moved = law.parameters(records, entry.ravel() / TICKS_PER_DAY, effects)
+                self.parameters[index] = (moved, self._every(size))
+
     def part_entries(self, size: int) -> None:
         """Give each replicate entry times of its own, which a decision may then end."""
         if len(self.entry) < size:
@@ -175,7 +190,7 @@ class Patients:
         """Return entry times that differ between replicates."""
         plan = self._plan
         return np.stack(
-            [plan.world.accrual.entry_ticks(plan.seed, int(r), plan.n, plan.grid) for r in replicates]
+            [plan.world.accrual.entry_ticks(plan.seed, int(r), plan.most, plan.grid) for r in replicates]
         )
 
     def _every(self, size: int) -> Ints:

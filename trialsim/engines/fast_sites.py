@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Ints
+from trialsim.contracts import Ints
 from trialsim.engines import fast_site_kernels as kernels
+from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
 from trialsim.errors import UsageError
-from trialsim.operations.sites import SITE_BITS
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -194,17 +194,11 @@ class Recruitment:
         policy = self.plan.recruitment
         if policy.as_they_come:
             return np.zeros(0, dtype=np.int64)
-        visible = self.plan.world.source.covariate_count
-        view = CandidateView(
-            replicate=self._running[self._owner],
-            candidate=self.candidates,
-            site=self.candidates >> SITE_BITS,
-            contact_days=ticks / float(TICKS_PER_DAY),
-            covariates=self.records[self.chance_rows, :visible],
-            names=self.plan.world.source.columns[:visible],
-            levels=self.plan.world.source.categories,
-            seed=self.plan.seed,
-        )
+        rows = self.chance_rows
+        view = candidate_view(
+            self.plan.world, policy, self.plan.seed, self._running[self._owner], self.candidates, ticks,
+            self.records[rows], self.chances[rows],
+        )  # fmt: skip
         return np.ascontiguousarray(policy.score(view), dtype=np.int64)
 
     def last_activity(self, rows: Ints, last: Ints) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from trialsim.engines.life_laws import build_life, life_clocks
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
+from trialsim.operations.candidate_records import records_law
 from trialsim.operations.costs import cost_law
 from trialsim.operations.screening import ScreeningLaw, screening_law
 from trialsim.operations.sites import SitesLaw, sites_law
-from trialsim.population.chances import Chance, Chances
+from trialsim.population.chances import Chance, Chances, Interactions
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, hazard_law
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.population.patients import TRAITS, PatientSource, build_marginals
@@ -169,7 +171,31 @@ class _Builder:
         names = (self.source.columns, self.source.categories, stated.covariates, stated.centre, stated.latent)
         certain = {0.0: -np.inf, 1.0: np.inf}
         p = stated.probability
-        return build_predictor(*names, {}), certain[p] if p in certain else _logit(p)
+        log_odds = certain[p] if p in certain else _logit(p)
+        return build_predictor(*names, {}), log_odds, self._interactions(stated)
+
+    def _interactions(self, stated: StatedChance) -> Interactions | None:
+        """Return the products that a chance states, if it states any."""
+        if not stated.interactions:
+            return None
+        terms = [
+            # Both factors as terms of a predictor, which knows columns, codes and centres.
+            build_predictor(
+                self.source.columns,
+                self.source.categories,
+                {},
+                stated.centre,
+                dict.fromkeys(each.of, 0.0),
+                {},
+            )
+            for each in stated.interactions
+        ]
+        return Interactions(
+            np.array([term.level[[0, -1]] for term in terms]),
+            np.array([term.category[[0, -1]] for term in terms]),
+            np.array([term.centre[[0, -1]] for term in terms]),
+            np.array([each.coefficient for each in stated.interactions]),
+        )
 
     def screening(self) -> ScreeningLaw:
         """Return the law of a candidate's way to randomisation; without a stated one everybody goes straight through."""
@@ -308,6 +334,8 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         entry = accrual_law("evenly_spaced", over, [], "")
     else:
         entry = _stated_accrual(accrual)
+        if chosen.most > chosen.n:
+            entry = replace(entry, paced_for=chosen.n)
     outcomes = tuple(builder.law(name, part) for name, part in scenario.endpoints.items())
     dropout, clocks = builder.dropout(), life_clocks(builder)
     laws = (*outcomes, *(() if dropout is None else (dropout,)), *clocks)
@@ -319,6 +347,7 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         outcomes,
         dropout,
         chosen.n,
+        chosen.most,
         chosen.arms,
         builder.sample,
         sites,
@@ -326,6 +355,9 @@ def build_world(scenario: Scenario, design: str, table: Mapping[str, Any] | None
         chances,
         costs=None if scenario.costs is None else cost_law(scenario.costs, has),
         life=build_life(builder, laws, len(outcomes)),
+        records=records_law(
+            None if scenario.screening is None else scenario.screening.records, source.columns
+        ),
         clocks=clocks,
     )
 

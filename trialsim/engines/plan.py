@@ -15,11 +15,13 @@ from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
     RecruitmentPolicy,
+    Resizing,
     StoppingPolicy,
     TestPlan,
 )
 from trialsim.engines.adjustment import Adjustment, build_adjustment
 from trialsim.engines.balance import Balance, build_balance
+from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
@@ -27,6 +29,7 @@ from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE
 from trialsim.scenario.schema import Scenario
+from trialsim.stats.combination.closed_stages import ClosedPlan
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
 
 Ints = NDArray[np.int64]
@@ -50,6 +53,8 @@ class Trigger:
         Calendar time or gap.
     children
         Triggers joined by ``all`` or ``any``.
+    open_arms
+        ``each`` where every open arm must have as many, ``together`` where open arms alone count, None for all arms.
     """
 
     kind: str
@@ -58,6 +63,7 @@ class Trigger:
     arms: tuple[int, ...] | None = None
     ticks: int = 0
     children: tuple[Trigger, ...] = ()
+    open_arms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,12 @@ class Plan:
         Tick at which the trial ends whatever happens.
     primary
         Index of the endpoint whose events and read-outs are counted in the records: that of the first test.
+    closed
+        What a closed combination test fixes in advance, where the tests of the design are one.
+    resizing
+        How the size is re-estimated; None where it is not.
+    shows_size
+        Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
     """
 
     scenario: str
@@ -172,11 +184,28 @@ class Plan:
     recruitment: RecruitmentPolicy
     horizon: int
     primary: int
+    closed: ClosedPlan | None = None
+    resizing: Resizing | None = None
+    shows_size: bool = False
 
     @property
     def n(self) -> int:
-        """Patients to randomise."""
+        """Patients to randomise, as first planned."""
         return self.world.n
+
+    @property
+    def most(self) -> int:
+        """Patients to randomise at most."""
+        return self.world.most
+
+    def size_after(self, further: Ints) -> Ints:
+        """Return the patients to randomise once the looks wait for some read-outs more than first planned, ``[replicate]``.
+
+        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to.
+        """
+        assert self.resizing is not None
+        last = self.resizing.counts[-1]
+        return np.asarray(-(-self.n * (last + further) // last))
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -301,11 +330,11 @@ def build_plan(
         return None if names is None else tuple(arms.index(name) for name in names)
 
     tests = []
+    kind = registry.get("designs", chosen.kind)()
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
         analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
         treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
-        kind = registry.get("designs", chosen.kind)()
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
@@ -342,7 +371,7 @@ def build_plan(
             return Trigger(kind, children=tuple(trigger(child) for child in when.children))
         if kind in ("events", "readouts"):
             endpoint = counted_endpoint(when.endpoint, kind == "events")
-            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms))
+            return Trigger(kind, when.count, endpoint, index_of_arms(when.arms), open_arms=when.open_arms)
         if kind == "enrolled":
             return Trigger(kind, when.count)
         return Trigger(kind, ticks=max(to_ticks(when.duration, grid), grid))
@@ -385,7 +414,9 @@ def build_plan(
     }
     stopping = policies["stopping"]
     if chosen.kind == "bayesian":
-        stopping = registry.get("designs", chosen.kind)().stopping(chosen, tests, allocation)
+        stopping = kind.stopping(chosen, tests, allocation)
+    elif hasattr(kind, "stopping"):
+        stopping = kind.stopping(world_scenario, design)
     return Plan(
         scenario.name,
         design,
@@ -399,7 +430,10 @@ def build_plan(
         reviews,
         stopping,
         policies["randomisation"],
-        policies["recruitment"],
+        prepared(world, policies["recruitment"]),
         max(to_ticks(scenario.horizon, grid), grid),
         primary,
+        kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
+        None if chosen.reestimation is None else kind.resizing(world_scenario, design),
+        any(each.reestimation is not None for each in scenario.designs.values()),
     )

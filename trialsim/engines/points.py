@@ -127,6 +127,10 @@ class Chunk(Protocol):
         """Return what is known for a test at the point."""
         ...
 
+    def stage_cut(self, point: Point, test: int) -> DataCut:
+        """Return what has become known for a test since the look before: read-outs, or all where there was none."""
+        ...
+
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         ...

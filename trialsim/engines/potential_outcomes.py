@@ -287,7 +287,7 @@ def _drawn(world: World, endpoint: int, records: Floats, arm: int) -> NDArray[np
     shared = (
         TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, table, np.empty((0, n), dtype=np.int64), law.purpose,
         law.draw, law.parameters_of(*_parts(world, endpoint, records)), np.arange(n).reshape(1, n),
-        np.full((1, n), arm, dtype=np.int8),
+        np.full((1, n), arm, dtype=np.int8), np.array([n]),
     )  # fmt: skip
     if law.kind == "binary":
         answers = np.empty((1, n), dtype=np.int8)

@@ -17,6 +17,7 @@ from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vo
 from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
+from trialsim.engines.size_records import conditional_power_at, final_size, size_at
 from trialsim.timegrid import TICKS_PER_DAY
 
 Columns = dict[str, NDArray[Any]]
@@ -67,6 +68,9 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         "last_visit_time": _days(ends.last_visit),
         "enrolment_end_time": _days(ends.enrolment_end),
     }
+    if plan.shows_size:
+        columns["size"] = final_size(result)
+        columns["size_change"] = columns["size"] - np.int32(plan.n)
     if (tallies := result.tallies) is not None:
         columns |= recruitment_columns(plan, tallies, ends)
     columns |= cost_columns(plan, result.amounts)
@@ -134,7 +138,8 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     """Return a row a look and test, in order of replicate, look and test."""
     plan, tests = result.chunk.plan, len(result.chunk.plan.tests)
     if looks is None:
-        return {name: np.zeros(0, dtype=kind) for name, kind in _LOOK_TYPES.items()}
+        types = _LOOK_TYPES | (_SIZE_TYPES if plan.shows_size else {})
+        return {name: np.zeros(0, dtype=kind) for name, kind in types.items()}
     number = looks.number
     cut = looks.every(lambda look: look.point.tick)
     lock = _later(cut, [look.cleaning for look in plan.looks], number)
@@ -160,7 +165,7 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
 
     cut_time = each(_days(cut))
     lock_time = cut_time if lock is cut else each(_days(lock))
-    return {
+    found_columns: Columns = {
         "replicate": each(result.chunk.replicates.take(looks.rows)),
         "look": each((number + 1).astype(np.int16)),
         "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(number)),
@@ -180,6 +185,10 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
         "rejected": decided("reject").ravel(),
         "stopped": each(decided("stop")),
     }
+    if plan.shows_size:
+        found_columns["conditional_power"] = each(looks.every(conditional_power_at))
+        found_columns["size"] = each(looks.every(lambda look: size_at(plan, look)))
+    return found_columns
 
 
 def _decision_columns(result: ChunkResult, looks: _Looks | None, names: tuple[str, ...]) -> Columns:
@@ -211,6 +220,9 @@ _LOOK_TYPES = {
     "effect": np.float64, "se": np.float64, "information": np.float64, "status": np.int8, "efficacy_z": np.float64,
     "futility_z": np.float64, "rejected": np.bool_, "stopped": np.bool_,
 }  # fmt: skip
+
+
+_SIZE_TYPES = {"conditional_power": np.float64, "size": np.int32}
 
 
 def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:

@@ -104,7 +104,7 @@ class ReferenceTrial:
         self._following = 0
         self._exhausted: int | None = None
         self._last_left = 0
-        self._closed = False
+        self._ended_early = False
         self._look = 0
         self._ready = plan.grid
         self._previous_cut = 0
@@ -118,6 +118,11 @@ class ReferenceTrial:
         self._end_look = -1
         self._end_cut = 0
         self._dropped = [0] * arms
+        self._target = plan.n
+        self._further = 0
+        self._closed: int | None = None
+        self._pause = 0  # for which enrolment was closed so far: accrual stands still meanwhile
+        self._reopened, self._open_since = self.clock.event(), 0
         self.recruitment = Recruitment(self) if world.sites is not None else None
         if self.recruitment is None:
             self.clock.process(self._accrual())
@@ -135,15 +140,24 @@ class ReferenceTrial:
     def _accrual(self) -> Process:
         """Randomise patients as they come."""
         plan = self.plan
-        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.n, plan.grid)
-        records = plan.world.source.records(plan.seed, self.replicate, plan.n)
+        entry = plan.world.accrual.entry_ticks(plan.seed, self.replicate, plan.most, plan.grid)
+        records = plan.world.source.records(plan.seed, self.replicate, plan.most)
         parameters = [law.parameters(records, entry / TICKS_PER_DAY) for law in plan.world.laws]
         strata = self._strata.of(records)
         for i, tick in enumerate(entry):
-            yield self.clock.at(int(tick), Kind.RANDOMISATION, i)
-            if self._closed:
+            came = -1
+            while self._closed is not None or came != max(int(tick) + self._pause, self._open_since):
+                while self._closed is not None:
+                    yield self._reopened
+                came = max(int(tick) + self._pause, self._open_since)
+                yield self.clock.at(came, Kind.RANDOMISATION, i)
+            own = [found[i] for found in parameters]
+            if self._open_since:
+                days = np.array([came / TICKS_PER_DAY])
+                own = [law.parameters(records[i : i + 1], days)[0] for law in plan.world.laws]
+            if self._ended_early:
                 return
-            self._take_in(i, int(strata[i]), records[i], [found[i] for found in parameters])
+            self._take_in(i, int(strata[i]), records[i], own)
 
     def randomise(self, key: int, record: Floats) -> None:
         """Take in a candidate of a site as the next patient."""
@@ -172,8 +186,9 @@ class ReferenceTrial:
         self.write(Kind.RANDOMISATION, i, 0, arm)
         if self.recruitment is not None:
             self.write(Kind.CANDIDATE, i, 0, key)
-        if len(self.patients) == plan.n:
-            self.write(Kind.ENROLMENT_CLOSED, 0, 0, plan.n)
+        if len(self.patients) == self._target:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, self._target)
         self._follow(i, patient)
         if plan.reviews is not None and plan.reviews[0] == "enrolled" and (i + 1) % plan.reviews[1] == 0:
             number = (i + 1) // plan.reviews[1] - 1
@@ -358,7 +373,7 @@ class ReferenceTrial:
         """Note the instant at which nobody is followed and nobody more will come, if this is one."""
         complete = self.enrolment_over if self.recruitment is None else self.recruitment.exhausted
         if self._following == 0 and complete:
-            now = self._last_left if self._closed else int(self.clock.now)
+            now = self._last_left if self._ended_early else int(self.clock.now)
             self._exhausted = now
             for law in self.plan.world.outcomes:
                 self._wake(now + (law.readout_ticks if law.kind == "survival" else 0))
@@ -366,7 +381,7 @@ class ReferenceTrial:
     @property
     def enrolment_over(self) -> bool:
         """Whether all patients have come, or a decision has ended enrolment."""
-        return self._closed or len(self.patients) == self.plan.n
+        return self._ended_early or self._closed is not None
 
     # ---- looks ----------------------------------------------------------------------------------------------------
 
@@ -403,11 +418,16 @@ class ReferenceTrial:
         if trigger.kind == "gap":
             return now >= self._previous_cut + trigger.ticks
         if trigger.kind == "enrolled":
-            return len(self.patients) >= trigger.count or (self._closed and self._exhausted is not None)
+            return len(self.patients) >= trigger.count or (self._ended_early and self._exhausted is not None)
         law = self.plan.world.outcomes[trigger.endpoint]
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
-        arms = range(len(self.plan.arms)) if trigger.arms is None else trigger.arms
-        if sum(counts[a] for a in arms) >= trigger.count:
+        arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
+        if trigger.open_arms is not None:
+            arms = [a for a in arms if self._open[a]]
+        if trigger.open_arms == "each":
+            if all(counts[a] >= trigger.count for a in arms):
+                return True
+        elif sum(counts[a] for a in arms) >= trigger.count + self._further:
             return True
         reports = law.readout_ticks if trigger.kind == "events" else 0
         if trigger.kind == "events" and self.pending[trigger.endpoint]:
@@ -520,16 +540,39 @@ class ReferenceTrial:
             self.asked.append((self._previous_cut, int(self.clock.now)))
             self._reweight(decision.weights[0])
         self._period += changes
+        if decision.further_readouts is not None:
+            self._resize(int(decision.further_readouts[0]))
         if decision.close_enrolment is not None and decision.close_enrolment[0]:
             self._close_enrolment()
         self._look += 1
         self._ready = int(self.clock.now) + self.plan.grid
         self._await_look()
 
+    def _resize(self, further: int) -> None:
+        """Wait for another number of read-outs from now on, and go on enrolling, or stop, accordingly."""
+        if further == self._further:
+            return
+        now, enrolled = int(self.clock.now), len(self.patients)
+        self._further = further
+        self._target = int(self.plan.size_after(np.array([further]))[0])
+        reopens = self._closed is not None and self._target > enrolled
+        self.write(Kind.RESIZED, self._look, int(reopens), self._target)
+        if reopens:
+            assert self._closed is not None
+            self._pause += now - self._closed
+            self._open_since = now + self.plan.grid
+            self._closed = self._exhausted = None
+            reopened, self._reopened = self._reopened, self.clock.event()
+            reopened.succeed()
+        elif self._closed is None and self._target <= enrolled:
+            self._closed = now
+            self.write(Kind.ENROLMENT_CLOSED, 0, 0, enrolled)
+            self.consider_exhaustion()
+
     def _close_enrolment(self) -> None:
         """Let nobody more come; the last look is next, once everybody has been read out."""
         if not self.enrolment_over:
-            self._closed = True
+            self._ended_early = True
             self.write(Kind.ENROLMENT_CLOSED, 0, 0, len(self.patients))
         self._look = len(self.plan.looks) - 2
         self.consider_exhaustion()
@@ -545,6 +588,10 @@ class ReferenceTrial:
     def cut(self, point: Point, test: int) -> ReferenceCut:
         """Return what is known for a test at the point."""
         return ReferenceCut(self, int(point.tick[0]), test)
+
+    def stage_cut(self, point: Point, test: int) -> ReferenceCut:
+        """Return what has become known for a test since the look before."""
+        return ReferenceCut(self, int(point.tick[0]), test, self._previous_cut)
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation."""

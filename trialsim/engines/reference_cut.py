@@ -73,10 +73,13 @@ class Patient:
 
 
 class ReferenceCut:
-    """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`."""
+    """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`.
 
-    def __init__(self, trial: ReferenceTrial, tick: int, test: int) -> None:
-        self._trial, self._tick = trial, tick
+    Of binary and continuous endpoints what was read out after ``since``.
+    """
+
+    def __init__(self, trial: ReferenceTrial, tick: int, test: int, since: int = -1) -> None:
+        self._trial, self._tick, self._since = trial, tick, since
         self._test = trial.plan.tests[test]
         self._law = trial.plan.world.outcomes[self._test.endpoint]
 
@@ -149,7 +152,7 @@ class ReferenceCut:
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         seen = [(p, *self._read(p)) for _, p in self._pair()]
-        seen = [(p, tick, value) for p, tick, value in seen if tick <= self._tick]
+        seen = [(p, tick, value) for p, tick, value in seen if self._since < tick <= self._tick]
         found = []
         for arm in (self._test.control, self._test.treatment):
             values = np.array([value for p, _, value in seen if p.arm == arm], dtype=np.float64)
@@ -168,7 +171,7 @@ class ReferenceCut:
         for i, p in self._pair():
             if self._law.kind != "survival":
                 tick, outcome = self._read(p)
-                if tick <= self._tick:
+                if self._since < tick <= self._tick:
                     found.append((i, p, outcome, False))
             elif p.entry <= until:
                 stop, happened = self._end(p, until)

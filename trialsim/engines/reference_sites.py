@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import CandidateView, Floats, Ints, Kind
+from trialsim.contracts import Floats, Ints, Kind
 from trialsim.draws import Purpose, word
+from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
@@ -28,7 +29,7 @@ from trialsim.operations.screening import (
     way_of,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
-from trialsim.timegrid import NEVER, TICKS_PER_DAY
+from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
     from trialsim.engines.reference import ReferenceTrial
@@ -256,18 +257,10 @@ class Recruitment:
         policy = self.plan.recruitment
         if policy.as_they_come:
             return -candidate.came
-        source = self.plan.world.source
-        visible = source.covariate_count
-        view = CandidateView(
-            replicate=np.array([self.trial.replicate]),
-            candidate=np.array([candidate.key], dtype=np.int64),
-            site=np.array([candidate.site.number], dtype=np.int64),
-            contact_days=np.array([candidate.came / float(TICKS_PER_DAY)]),
-            covariates=candidate.record[None, :visible],
-            names=source.columns[:visible],
-            levels=source.categories,
-            seed=self.plan.seed,
-        )
+        who = np.array([[self.trial.replicate], [candidate.key], [candidate.came]], dtype=np.int64)
+        world, seed = self.plan.world, self.plan.seed
+        records, chances = candidate.record[None], candidate.chances[None]
+        view = candidate_view(world, policy, seed, who[0], who[1], who[2], records, chances)
         return int(policy.score(view)[0])
 
     def _way(self, candidate: Candidate) -> Process:

@@ -17,6 +17,7 @@ from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, uniform
 from trialsim.elementary import standard_normal
 from trialsim.engines.life import LifeLaw
 from trialsim.operations.accrual import AccrualLaw
+from trialsim.operations.candidate_records import RecordsLaw
 from trialsim.operations.costs import CostLaw
 from trialsim.operations.screening import ScreeningLaw
 from trialsim.operations.sites import SITE_BITS, SitesLaw
@@ -227,6 +228,8 @@ class World:
         Law of loss to follow-up, or None.
     n
         Patients to randomise.
+    most
+        Patients to randomise at most, where the number is re-estimated.
     arms
         Names of the design's arms.
     sample
@@ -240,6 +243,8 @@ class World:
         What happens to patients from randomisation on beyond endpoints and loss, or None.
     clocks
         Laws of what :attr:`life` adds: withdrawal, adverse events, reasons to discontinue.
+    records
+        What the records of candidates lack or have wrong.
     """
 
     source: PatientSource
@@ -247,6 +252,7 @@ class World:
     outcomes: tuple[OutcomeLaw, ...]
     dropout: OutcomeLaw | None
     n: int
+    most: int
     arms: tuple[str, ...]
     sample: Floats
     sites: SitesLaw | None = None
@@ -256,6 +262,7 @@ class World:
 
     life: LifeLaw | None = None
     clocks: tuple[OutcomeLaw, ...] = ()
+    records: RecordsLaw = field(default_factory=RecordsLaw)
 
     @property
     def subgroup_levels(self) -> tuple[str, ...]:

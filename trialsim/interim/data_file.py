@@ -159,6 +159,7 @@ class _Lines:
         kept: list[tuple[bool, float, bool, tuple[str, ...]]] = []
         others: Counter[str] = Counter()
         missing = 0
+        seen: dict[str, int] = {}
         for number, line in lines:
             if any(line[len(self.header) :]):
                 self._say(
@@ -168,6 +169,7 @@ class _Lines:
                 )
                 continue
             cells = dict.fromkeys(self.header, "") | dict(zip(self.header, line))
+            self._know(cells, number, seen)
             arm = cells[columns["arm"]]
             if arm not in design.arms:
                 others[arm] += 1
@@ -208,6 +210,19 @@ class _Lines:
             missing,
             dict(others),
         )
+
+    def _know(self, cells: dict[str, str], number: int, seen: dict[str, int]) -> None:
+        """Take note of a patient, where the design names their column; nobody stands in the data twice."""
+        column = self.design.columns.get("patient")
+        if column is None:
+            return
+        who = cells[column]
+        if not who:
+            self._say(f"line {number}, {column}", "it is empty; every patient has a name or a number")
+        elif who in seen:
+            self._say(f"line {number}, {column}", f"{shown(who)} stands in line {seen[who]} already")
+        else:
+            seen[who] = number
 
     def _parsed(
         self, line: int, column: str, text: str, parse: Callable[[str], tuple[float | None, str]]

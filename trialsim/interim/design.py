@@ -30,7 +30,7 @@ class InterimDesign:
     arms
         Control and treatment, as the data name them.
     columns
-        The column of the data for ``arm`` and ``time`` and ``event``, or ``value``.
+        The column of the data for ``arm`` and ``time`` and ``event``, or ``value``; for ``patient`` where one is named.
     strata
         Columns by which the test is stratified.
     plan

@@ -33,6 +33,9 @@ _COLUMNS = {
     "continuous": ("arm", "value"),
     "binary": ("arm", "value"),
 }
+PATIENT = "patient"
+"""The column that may name the patients, so that one who stands twice in the data is seen."""
+
 _DESIGN = {
     "information", "alpha", "sides", "power", "efficacy", "efficacy_parameter", "futility", "futility_parameter",
     "futility_binding", "effect",
@@ -144,8 +147,8 @@ class _Reader:
             self.say("columns", f"a mapping of {listed(_COLUMNS[kind])} to columns of the data is expected")
             return {}
         for key, value in found.items():
-            if key not in _COLUMNS[kind]:
-                self.say(f"columns.{key}", unknown("the key", key, _COLUMNS[kind]))
+            if key not in (*_COLUMNS[kind], PATIENT):
+                self.say(f"columns.{key}", unknown("the key", key, (*_COLUMNS[kind], PATIENT)))
             elif not isinstance(value, str):
                 self.say(f"columns.{key}", f"{shown(value)} is given; name a column of the data")
         for key in _COLUMNS[kind]:

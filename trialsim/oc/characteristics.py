@@ -17,6 +17,7 @@ from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import proportion
 from trialsim.oc.recruitment import recruitment_measures
+from trialsim.oc.reestimation import reestimation_measures
 from trialsim.oc.rejections import (
     Flags,
     Tested,
@@ -146,6 +147,7 @@ def _design_measures(
         yield from look_measures(records, cell, failed[cell])
         yield from finished_measures(records, cell, failed[cell], dates)
         yield from stop_measures(cell, stops[cell], outcomes, last_look)
+        yield from reestimation_measures(records, cell, tested, failed[cell])
         for each in tested:
             yield from estimation_measures(records, cell, each)
         yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)

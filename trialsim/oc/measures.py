@@ -16,6 +16,7 @@ OF_THE_ESTIMATE = "unit of the estimate"
 MONEY = "currency of the scenario"
 
 SIZES = ("enrolled", "analysed", "pipeline", "overrun", "events")
+SIZE_CHANGES = ("lowered", "unchanged", "raised")
 TIMES = ("duration", "decision_time", "last_visit_time")
 QUANTILES = {"median": 0.5, "p10": 0.1, "p90": 0.9}
 
@@ -134,6 +135,7 @@ def _definitions() -> Iterator[Definition]:
                 f"{name}_{suffix}", unit, f"{word} of what `{name}` is the mean of. {_FAILED_MEAN}"
             )
     yield from _stopping()
+    yield from _sizes_reestimated()
     yield from _estimation()
     yield from _by_arm()
     yield from recruitment_definitions()
@@ -204,6 +206,27 @@ def _stopping() -> Iterator[Definition]:
         PROBABILITY,
         "Probability that the trial stops at a look before the last planned one; reported where there are "
         "several looks. A failed replicate counts as not stopping early.",
+    )
+
+
+def _sizes_reestimated() -> Iterator[Definition]:
+    sentence = (
+        f"Mean number of patients that the design came to plan; reported where sizes change. {_FAILED_MEAN}"
+    )
+    yield Definition("size", PATIENTS, sentence)
+    for suffix, word in _QUANTILE_WORDS.items():
+        yield Definition(f"size_{suffix}", PATIENTS, f"{word} of what `size` is the mean of. {_FAILED_MEAN}")
+    yield Definition(
+        "size_becomes",
+        PROBABILITY,
+        "Probability that the size ends `lowered`, `unchanged` or `raised` against the plan, as the reason says; "
+        "replicates that failed are counted as they ended.",
+    )
+    yield Definition(
+        "reject_by_size",
+        PROBABILITY,
+        "Probability that the hypothesis is rejected among trials whose size was lowered, unchanged or raised. "
+        f"{_FAILED_PROBABILITY}",
     )
 
 

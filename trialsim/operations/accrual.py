@@ -27,11 +27,14 @@ class AccrualLaw:
         Length of the period in which ``n`` patients enter, in days, or None for a law given by rates.
     pieces
         Rates of arrival for a law given by rates, one group.
+    paced_for
+        Patients for whom the period is meant, where more may come at that pace; None for those asked for.
     """
 
     random: bool
     over: float | None
     pieces: PiecewiseIntensity | None
+    paced_for: int | None = None
 
     def entry_ticks(self, seed: int, replicate: int, n: int, grid: int) -> NDArray[np.int64]:
         """Return the entry times of one replicate.
@@ -55,7 +58,7 @@ class AccrualLaw:
             p = self.pieces
             _enter_by_rate(seed, replicate, self.random, p.begin, p.width, p.slope, p.jump, grid, out)
         elif self.over is not None:
-            _enter_over(seed, replicate, self.random, self.over, grid, out)
+            _enter_over(seed, replicate, self.random, self.over, self.paced_for or n, grid, out)
         return out
 
 
@@ -88,10 +91,9 @@ def accrual_law(kind: str, over: float | None, rates: list[tuple[float, float]],
 
 
 @kernel
-def _enter_over(seed, replicate, random, over, grid, out):  # type: ignore[no-untyped-def]
-    """Enter everyone within a period: at equal distances, or at ordered uniform times."""
-    n = len(out)
-    for i in range(n):
+def _enter_over(seed, replicate, random, over, n, grid, out):  # type: ignore[no-untyped-def]
+    """Enter ``n`` patients within a period, and more at their pace: at equal distances, or at ordered uniform times."""
+    for i in range(len(out)):
         if random:
             out[i] = delay_ticks(uniform(seed, replicate, i, _ARRIVAL, 0) * over, grid)
         else:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.contracts import CandidateView, Ints
-from trialsim.draws import Purpose, uniform
-
-_STEPS = 2.0**20
-_LARGEST = 2.0**42
+from trialsim.policies.scores import drawn, on_grid
 
 
 class Random:
@@ -20,11 +17,7 @@ class Random:
 
     def score(self, view: CandidateView) -> Ints:
         """Return a random number for each candidate, found at the candidate's own address."""
-        drawn = [
-            uniform(view.seed, int(r), int(c), int(Purpose.SAMPLER), 1)
-            for r, c in zip(view.replicate, view.candidate, strict=True)
-        ]
-        return np.asarray(np.array(drawn) * _STEPS, dtype=np.int64)
+        return on_grid(drawn(view, 1))
 
 
 class ByCovariate:
@@ -46,9 +39,10 @@ class ByCovariate:
         self._covariate, self._sign = covariate, 1.0 if prefer == "highest" else -1.0
 
     def score(self, view: CandidateView) -> Ints:
-        """Return the covariate on a fine grid, so that no last bit decides."""
+        """Return the covariate on a fine grid, so that no last bit decides; who lacks it is called last."""
         name, _, level = self._covariate.partition(".")
         values = view.covariates[:, view.names.index(name)]
         if level:
-            values = (values == view.levels[name].index(level)).astype(np.float64)
-        return np.asarray(np.clip(np.rint(self._sign * values * _STEPS), -_LARGEST, _LARGEST), dtype=np.int64)
+            hit = (values == view.levels[name].index(level)).astype(np.float64)
+            values = np.where(np.isnan(values), np.nan, hit)
+        return on_grid(self._sign * values)

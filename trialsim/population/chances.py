@@ -12,8 +12,30 @@ from trialsim.elementary import natural_exp
 from trialsim.population.predictor import Predictor, linear_predictors
 
 Floats = NDArray[np.float64]
-Chance = tuple[Predictor, float] | None
-"""A predictor and the log odds for the centred candidate; None where it is certain."""
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Products of two columns each.
+
+    Parameters
+    ----------
+    column, category
+        Columns of each product, and the code that a categorical one stands for or -1, ``[term, 2]``.
+    centre
+        Subtracted before multiplying, ``[term, 2]``.
+    coefficient
+        ``[term]``.
+    """
+
+    column: NDArray[np.int64]
+    category: NDArray[np.int64]
+    centre: Floats
+    coefficient: Floats
+
+
+Chance = tuple[Predictor, float, Interactions | None] | None
+"""A predictor, the log odds for the centred candidate, and interactions; None where it is certain."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +62,33 @@ class Chances:
         out = np.ones((len(records), 3))
         for column, chance in enumerate((self.prescreen, self.consent, self.eligible)):
             if chance is not None:
-                predictor, log_odds = chance
+                predictor, log_odds, products = chance
                 main, _ = linear_predictors(predictor, records)
+                if products is not None:
+                    _add_products(
+                        records,
+                        products.column,
+                        products.category,
+                        products.centre,
+                        products.coefficient,
+                        main,
+                    )
                 _probabilities(main, log_odds, out[:, column])
         return out
+
+
+@kernel
+def _add_products(x, column, category, centre, coefficient, out):  # type: ignore[no-untyped-def]
+    """Add the interactions of each row in their written order."""
+    for i in range(x.shape[0]):
+        for k in range(len(coefficient)):
+            product = coefficient[k]
+            for j in range(2):
+                value = x[i, column[k, j]]
+                if category[k, j] >= 0:
+                    value = 1.0 if value == category[k, j] else 0.0
+                product *= value - centre[k, j]
+            out[i] += product
 
 
 @kernel

@@ -8,7 +8,7 @@ from typing import Any
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
 from trialsim.oc.stopping import HORIZON
-from trialsim.scenario.advice import unstratified_analyses
+from trialsim.scenario.advice import advice
 
 MOST_SAID = 8
 
@@ -27,14 +27,14 @@ def caution_sentences(characteristics: OperatingCharacteristics) -> list[str]:
 
 
 def analysis_cautions(scenario: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each design that balances covariates which its analyses leave out.
+    """Return a sentence for whatever a scenario may mean but rarely should; see :mod:`trialsim.scenario.advice`.
 
     Parameters
     ----------
     scenario
         The resolved scenario as plain data.
     """
-    return _not_too_many(list(unstratified_analyses(scenario)))
+    return _not_too_many(list(advice(scenario)))
 
 
 def _not_too_many(sentences: list[str]) -> list[str]:

@@ -13,14 +13,30 @@ _FAR = "none"
 
 
 def computed_sentences(scenario: Scenario, designs: Iterable[str] | None = None) -> Iterator[str]:
-    """Yield, for each design whose bounds are computed, its size where that was solved, and its bounds by test."""
+    """Yield sentences on each design whose bounds are computed or whose size is re-estimated.
+
+    Its size where that was solved, its bounds by test, its power where one integral gives it.
+    """
     for name in scenario.designs if designs is None else designs:
         design = scenario.designs[name]
+        yield from _integrated(scenario, name)
         if design.computed is None:
             continue
         yield f"{name}: {_size(design)}{_counts(design)}"
         for test, bounds in design.computed.bounds.items():
             yield f"{name}, bounds of {test}: {_bounds(design, test, bounds)}"
+
+
+def _integrated(scenario: Scenario, name: str) -> Iterator[str]:
+    """Yield power and mean size of a design that re-estimates its size, where an integral gives them."""
+    if scenario.designs[name].reestimation is None:
+        return
+    from trialsim.designs.reestimation_power import power_by_truth
+
+    found = power_by_truth(scenario, name)
+    if found:
+        parts = [f"{each.power:.4f} with {each.size:.1f} under {truth}" for truth, each in found.items()]
+        yield f"{name}: power and mean patients read out, by integration: {listed(parts)}"
 
 
 def _size(design: Design) -> str:
@@ -39,7 +55,10 @@ def _counts(design: Design) -> str:
     for look in design.looks:
         count = look.when.count
         if count is not None:
-            words.append(f"{count:,} {look.when.kind}")
+            where = {None: "", "each": " in each open arm", "together": " in the open arms"}[
+                look.when.open_arms
+            ]
+            words.append(f"{count:,} {look.when.kind}{where}")
         elif look.when.duration is not None:
             words.append(f"{look.when.kind} {readable_duration(look.when.duration)}")
         else:

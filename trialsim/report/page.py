@@ -32,6 +32,7 @@ from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, mo
 from trialsim.report.page_style import STYLE
 from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
+from trialsim.report.reestimation_table import ABOUT_SIZES, sizes_table
 from trialsim.report.site_figures import ABOUT_SITES, site_picture, site_table, sites_left_out
 from trialsim.report.tables import TextTable, summary_tables
 
@@ -84,6 +85,7 @@ def page(
         *(_text_table(table) for table in tables),
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
+        *_sizes(scenario, characteristics),
         *_recruitment(scenario, characteristics, records),
         *_adverse_events(records),
         "<h2>Pictures</h2>",
@@ -201,6 +203,15 @@ def _effects(effects: Sequence[Effect]) -> list[str]:
         return []
     tables = [_text_table(table) for table in effects_tables(effects)]
     return ["<h2>Effects</h2>", f"<p>{escape(EXPLANATION)}</p>", *tables]
+
+
+def _sizes(scenario: Mapping[str, Any], characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on sizes that are re-estimated; nothing where none is."""
+    table = sizes_table(scenario, characteristics)
+    if table is None:
+        return []
+    texts = (f"<p>{escape(text)}</p>" for text in ABOUT_SIZES)
+    return ["<h2>Sample size re-estimation</h2>", *texts, _text_table(table)]
 
 
 def _recruitment(

@@ -22,6 +22,8 @@ def full_label(replay: Replay, look: Look) -> list[str]:
     several = len(replay.plan.tests) > 1
     for place, test in enumerate(replay.plan.tests):
         name = f"{test.name} z" if several else "z"
+        if look.own_z is not None and replay.decided_before(look, place):
+            continue
         if look.status[place] != Status.OK:
             lines.append(f"{name} –")
             continue
@@ -31,7 +33,7 @@ def full_label(replay: Replay, look: Look) -> list[str]:
         text = f"{name} {plain(z, 2)}"
         if replay.decided_before(look, place):
             text += f" ({replay.decided_before(look, place)} before)"
-        elif look.says("futile", place) and z <= futility:
+        elif look.own_z is None and look.says("futile", place) and z <= futility:
             text += f" ≤ {plain(futility, 2)}"
         elif math.isfinite(efficacy):
             text += f" {'≥' if z >= efficacy else '<'} {plain(efficacy, 2)}"

@@ -243,7 +243,7 @@ def _draw_enrolment(axes: Axes, replay: Replay, scale: Scale) -> None:
     """Draw patients randomised over time, and as planned."""
     from matplotlib.ticker import MaxNLocator
 
-    n = replay.plan.n
+    n = replay.size
     entries = np.array([course.entry for course in replay.courses], dtype=np.float64)
     ticks = np.linspace(0, scale.last * scale.ticks, _CURVE_POINTS)
     planned = planned_enrolment(replay, ticks / TICKS_PER_DAY)

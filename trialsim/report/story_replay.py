@@ -96,6 +96,12 @@ class Look:
         What the stopping policy decided.
     carried_out
         Whether the trial lasted until the decision.
+    own_z, lost
+        Of closed tests: the combined statistic of each alone, and whether it can no longer be rejected.
+    further
+        Read-outs that it waited for beyond those first planned.
+    conditional_power
+        With the size as it was, where the size was re-estimated by it; otherwise not a number.
     """
 
     number: int
@@ -110,6 +116,10 @@ class Look:
     status: tuple[Status, ...]
     decision: Decision
     carried_out: bool
+    own_z: NDArray[np.float64] | None = None
+    lost: NDArray[np.bool_] | None = None
+    further: int = 0
+    conditional_power: float = float("nan")
 
     def says(self, name: str, test: int) -> bool:
         """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
@@ -154,6 +164,11 @@ class Replay:
     looks: tuple[Look, ...]
     trial: Mapping[str, Any]
     tables: Mapping[str, Columns] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Patients that the trial planned in the end."""
+        return int(self.trial.get("size", self.plan.n))
 
     @property
     def with_sites(self) -> bool:
@@ -244,7 +259,13 @@ class Replay:
             told = [c.arm for c in self.courses if c.reported.get(trigger.endpoint, tick + 1) <= tick]
             counts = np.bincount(np.array(told, dtype=np.int64), minlength=len(self.plan.arms))
         chosen = counts if trigger.arms is None else counts[list(trigger.arms)]
-        return int(chosen.sum()) >= trigger.count
+        if trigger.open_arms is not None:
+            closed = {row.id for row in self.log if row.kind == Kind.ARM_CLOSED and row.tick < tick}
+            arms = range(len(counts)) if trigger.arms is None else trigger.arms
+            chosen = counts[[arm for arm in arms if arm not in closed]]
+            if trigger.open_arms == "each":
+                return bool((chosen >= trigger.count).all())
+        return int(chosen.sum()) >= trigger.count + self.looks[look].further
 
 
 def replay(scenario: Scenario, design: str, truth: str, replicate: int, seed: int) -> Replay:
@@ -323,7 +344,8 @@ def _live_on(life: LifeLaw, course: Course | None, row: LogRow) -> None:
 
 def _looks(result: ChunkResult) -> tuple[Look, ...]:
     """Return the looks of a chunk of one replicate."""
-    looks = []
+    looks: list[Look] = []
+    further = 0
     decided_in_log = {row.id for row in result.chunk.log(0) if row.kind == Kind.DECISION}
     for record in result.looks:
         index, cut = int(record.point.number[0]), int(record.point.tick[0])
@@ -342,6 +364,14 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 status=tuple(Status(int(code)) for code in record.status[0]),
                 decision=record.decision,
                 carried_out=index in decided_in_log,
+                own_z=None if record.own_z is None else record.own_z[0],
+                lost=None if record.lost is None else record.lost[0],
+                further=further,
+                conditional_power=float("nan")
+                if record.conditional_power is None
+                else float(record.conditional_power[0]),
             )
         )
+        if record.decision.further_readouts is not None:
+            further = int(record.decision.further_readouts[0])
     return tuple(looks)

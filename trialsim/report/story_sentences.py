@@ -13,6 +13,7 @@ from trialsim.policies.decision_rules import DecisionRules
 from trialsim.policies.decision_words import account
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
+from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_words import (
@@ -62,7 +63,7 @@ def _opening(replay: Replay) -> str:
     plan = replay.plan
     return (
         f"This is replicate {replay.replicate} of {plan.scenario} under design {plan.design} and truth "
-        f"{plan.truth}, seed {plan.seed}: up to {count(plan.n, 'patient')} on {listed(plan.arms, 'or')}, "
+        f"{plan.truth}, seed {plan.seed}: up to {count(plan.most, 'patient')} on {listed(plan.arms, 'or')}, "
         f"{_allocated(replay)}, and at most {count(len(plan.looks), 'look')}."
     )
 
@@ -144,10 +145,8 @@ def _enrolment(replay: Replay) -> list[str]:
             f"{n:,} patients were randomised {arms}: the first on {when(entry[0])}, half of them by "
             f"{when(entry[(n + 1) // 2 - 1])}, the last on {when(entry[-1])}"
         )
-    if n < replay.plan.n:
-        text += (
-            f"; the trial ended before the other {replay.plan.n - n:,} of the planned {replay.plan.n:,} came"
-        )
+    if n < replay.size:
+        text += f"; the trial ended before the other {replay.size - n:,} of the planned {replay.size:,} came"
     return [f"{text}."]
 
 
@@ -159,7 +158,7 @@ def _look(replay: Replay, look: Look) -> list[str]:
 def _occasion(replay: Replay, look: Look) -> str:
     """Return when a look was taken, why then, and on what data."""
     plan = replay.plan.looks[look.number - 1]
-    due = f"Look {look.number}, due at {waits_for(replay, plan.trigger)}"
+    due = f"Look {look.number}, due at {waits_for(replay, plan.trigger, look.further)}"
     if plan.no_later_than <= replay.plan.horizon:
         due += f" but no later than {when(plan.no_later_than)}"
     text = f"{due}, was taken on {when(look.cut)}"
@@ -183,6 +182,9 @@ def _findings(replay: Replay, look: Look) -> list[str]:
     """Return where each test stood."""
     parts = []
     for place, test in enumerate(replay.plan.tests):
+        if look.own_z is not None:
+            parts.append(closed_finding(replay, look, place))
+            continue
         efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
@@ -233,7 +235,7 @@ def _consequences(replay: Replay, look: Look) -> list[str]:
         return [*sentences, "The trial's time was over before the decision could be carried out."]
     if look.stops:
         return sentences
-    changes = ["the trial went on"]
+    changes = ["the trial went on", *_new_size(replay, look)]
     closed = [row.id for row in replay.log if row.kind == Kind.ARM_CLOSED and row.tick == look.decided]
     if closed:
         names = [replay.plan.arms[arm] for arm in closed]
@@ -246,6 +248,23 @@ def _consequences(replay: Replay, look: Look) -> list[str]:
             changes.append(f"allocation from then on was {_shares(replay, weights)}")
     text = "; ".join(changes)
     return [*sentences, f"{text[0].upper()}{text[1:]}."]
+
+
+def _new_size(replay: Replay, look: Look) -> list[str]:
+    """Return what became of the size, where it was re-estimated."""
+    if look.decision.further_readouts is None or replay.plan.resizing is None:
+        return []
+    after = look.decision.further_readouts
+    sizes = replay.plan.size_after(np.array([look.further, int(after[0])]))
+    power = ""
+    if np.isfinite(look.conditional_power):
+        power = f", the conditional power being {plain(look.conditional_power, 3)},"
+    if sizes[0] == sizes[1]:
+        return [f"the size{power} stayed at {sizes[0]:,} patients"]
+    word = "raised" if sizes[1] > sizes[0] else "lowered"
+    text = f"the size{power} was {word} from {sizes[0]:,} to {sizes[1]:,} patients"
+    reopened = any(row.kind == Kind.RESIZED and row.part and row.tick == look.decided for row in replay.log)
+    return [f"{text}, and enrolment, which had closed, opened again" if reopened else text]
 
 
 def _shares(replay: Replay, weights: list[float]) -> str:

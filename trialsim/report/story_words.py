@@ -70,11 +70,11 @@ def counted_as(replay: Replay, endpoint: int, number: int) -> str:
     return f"{number:,} {counted(replay, endpoint).format('' if number == 1 else 's')}"
 
 
-def waits_for(replay: Replay, trigger: Trigger) -> str:
-    """Return what a look waits for."""
+def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
+    """Return what a look waits for; ``further`` read-outs are added to those first planned."""
     if trigger.kind in ("all", "any"):
         word = "and" if trigger.kind == "all" else "or"
-        parts = [waits_for(replay, child) for child in trigger.children]
+        parts = [waits_for(replay, child, further) for child in trigger.children]
         return listed([f"({part})" if " or " in part else part for part in parts], word)
     if trigger.kind == "calendar":
         return when(trigger.ticks)
@@ -83,7 +83,8 @@ def waits_for(replay: Replay, trigger: Trigger) -> str:
     if trigger.kind == "enrolled":
         return f"{count(trigger.count, 'patient')} randomised"
     arms = "" if trigger.arms is None else f" on {listed([replay.plan.arms[arm] for arm in trigger.arms])}"
-    return counted_as(replay, trigger.endpoint, trigger.count) + arms
+    each = {None: "", "each": " in each open arm", "together": " in the open arms"}[trigger.open_arms]
+    return counted_as(replay, trigger.endpoint, trigger.count + further) + each + arms
 
 
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:
@@ -102,14 +103,16 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
         found["reason"] = "withdrawal"
     if kind in (Kind.EVENT, Kind.READOUT):
         found["endpoint"] = plan.world.outcomes[row.part].name
-    if kind in (Kind.READOUT, Kind.WEIGHT, Kind.ENROLMENT_CLOSED, Kind.REVIEW):
+    if kind in (Kind.READOUT, Kind.WEIGHT, Kind.ENROLMENT_CLOSED, Kind.RESIZED, Kind.REVIEW):
         found["value"] = row.value
-    if kind in (Kind.LOOK, Kind.DECISION):
+    if kind in (Kind.LOOK, Kind.DECISION, Kind.RESIZED):
         found["look"] = row.id + 1
     if kind == Kind.LOOK:
         status = Status.OK if row.value > _FAILED else Status(round(_FAILED - row.value))
         found.update(hypothesis=plan.tests[row.part].name, status=status.name.lower())
         found["value"] = row.value if status == Status.OK else None
+    if kind == Kind.RESIZED and row.part:
+        found["reason"] = "reopened"
     if kind in (Kind.DECISION, Kind.END):
         found["reason"] = STOP_REASONS[Stop(int(row.value))]
     if kind == Kind.END and replay.stop_look:
@@ -148,6 +151,9 @@ def happening(entry: dict[str, Any]) -> str:
         return f"{entry['endpoint']} of {who} was read out as {outcome(value)}"
     if kind == "enrolment_closed":
         return f"enrolment closed with {count(round(value), 'patient')}"
+    if kind == "resized":
+        reopened = ", and enrolment opened again" if entry["reason"] else ""
+        return f"the size became {count(round(value), 'patient')}{reopened}"
     if kind == "weight":
         return f"{entry['arm']} got the allocation weight {plain(value, 3)}"
     if kind == "look":

@@ -1,15 +1,46 @@
-"""What a scenario may well mean, but rarely should: analyses that leave out what allocation was balanced by."""
+"""What a scenario may well mean, but rarely should: a sentence on each, in ``trialsim check`` and the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.size_advice import uncompared_sizes
+
 _BALANCED_BY = {
     "minimisation": ("factors", "by minimisation"),
     "stratified_permuted_blocks": ("strata", "by stratified blocks"),
     "biased_coin": ("strata", "by a biased coin in each stratum"),
 }
+
+
+def advice(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every sentence of advice on a resolved scenario as plain data."""
+    yield from unstratified_analyses(scenario)
+    yield from unadjusted_selections(scenario)
+    yield from uncompared_sizes(scenario)
+
+
+def unadjusted_selections(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each design that drops arms at a look and tests those left as if they had not been chosen.
+
+    The best of several arms looks better than it is, by chance; a bound of one comparison does not know that it is the
+    best of several (Thall, Simon and Ellenberg 1988).
+
+    Parameters
+    ----------
+    scenario
+        A resolved scenario as plain data; what cannot be read in it is passed over.
+    """
+    for name, design in _mapping(scenario.get("designs")).items():
+        stopping = _mapping(_mapping(_mapping(design).get("policies")).get("stopping"))
+        if "drop_arms" in stopping and _mapping(design).get("kind") != "multi_arm_multi_stage":
+            look = _mapping(stopping["drop_arms"]).get("look", 1)
+            yield (
+                f"“{name}” drops arms at look {look} and tests those left by bounds of single comparisons, which "
+                "know nothing of the choice: it makes no familywise claim. A selection of kind: multi_arm_multi_stage "
+                "accounts for it."
+            )
 
 
 def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:

@@ -30,7 +30,9 @@ def take_computed(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
     resolved = {
         name: design
         for name, design in designs.items()
-        if isinstance(design, dict) and isinstance(design.get("computed"), dict) and "efficacy" in design
+        if isinstance(design, dict)
+        and isinstance(design.get("computed"), dict)
+        and ("efficacy" in design or "combination" in design)
     }
     tree["designs"] = {
         name: as_asked(design) if name in resolved else design for name, design in designs.items()
@@ -78,7 +80,7 @@ def with_computed_bounds(
     """
     designs, problems = dict(scenario.designs), []
     for name, design in scenario.designs.items():
-        if design.efficacy is None:
+        if not design.names_family:
             continue
         try:
             computed = _class_of(scenario, name).computed(scenario, name, solved.get(name))

@@ -11,7 +11,9 @@ from pydantic_core import CoreSchema, core_schema
 from trialsim.scenario.decisions import MOST_RULES, DecisionRule
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
+from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, Selection
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
+from trialsim.scenario.reestimation import Reestimation
 from trialsim.scenario.truths import TruthName
 from trialsim.scenario.values import (
     ONE_KEY,
@@ -29,7 +31,7 @@ from trialsim.scenario.values import (
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
-KINDS = ("fixed", "group_sequential", "bayesian")
+KINDS = ("fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation", "bayesian")
 MOST_PATIENTS = 1_000_000
 MOST_LOOKS = 50
 NO_BOUND = float("inf")
@@ -269,7 +271,10 @@ class Design(Model):
 
     model_config = ConfigDict(json_schema_extra=_size_may_be_solved)
 
-    kind: Annotated[Literal["fixed", "group_sequential", "bayesian"], WordAtom(KINDS)]
+    kind: Annotated[
+        Literal["fixed", "group_sequential", "multi_arm_multi_stage", "sample_size_reestimation", "bayesian"],
+        WordAtom(KINDS),
+    ]
     n: Annotated[int, NumberAtom(least=2, most=MOST_PATIENTS, whole=True)]
     arms: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] = ()
     allocation: Allocation
@@ -285,10 +290,25 @@ class Design(Model):
     under: TruthName | None = None
     computed: Computed | None = None
     futility_binding: Flag = False
+    selection: Selection | None = None
+    combination: Combination | None = None
+    intersection_test: Annotated[str, WordAtom(INTERSECTION_TESTS)] | None = None
+    reestimation: Reestimation | None = None
     reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
     policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
         default_factory=lambda: read_policies(Slots())
     )
+
+    @property
+    def names_family(self) -> bool:
+        """Whether bounds are computed when the scenario is loaded: from a family, or for Fisher's combination."""
+        fisher = self.combination is not None and self.combination.fisher is not None
+        return self.efficacy is not None or (self.kind == "multi_arm_multi_stage" and fisher)
+
+    @property
+    def most(self) -> int:
+        """The most patients that may be enrolled: ``n``, or what re-estimation may raise it to."""
+        return self.n if self.reestimation is None else max(self.n, self.reestimation.maximum)
 
     def bounds_of(self, test: str) -> Bounds | None:
         """Return the bounds of a test, written or computed, where there are any."""

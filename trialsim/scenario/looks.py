@@ -8,18 +8,22 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from trialsim.scenario.units import Duration, PositiveDuration
-from trialsim.scenario.values import ONE_KEY, Count, Model, Name, exactly_one, or_short
+from trialsim.scenario.values import ONE_KEY, Count, Model, Name, WordAtom, exactly_one, or_short
 from trialsim.scenario.wording import refuse
 
 KINDS = ("events", "enrolled", "readouts", "calendar", "gap", "all", "any")
 
 
 class Counted(Model):
-    """A number of events or readouts, of one endpoint and in some arms where these are named."""
+    """A number of events or readouts, of one endpoint and in some arms where these are named.
+
+    ``open_arms`` leaves arms out that are closed: ``each`` of those open must have so many, or they ``together``.
+    """
 
     count: Count
     endpoint: Name | None = None
     arms: Annotated[tuple[Name, ...], Field(min_length=1, max_length=20)] | None = None
+    open_arms: Annotated[Literal["each", "together"], WordAtom(("each", "together"))] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +100,12 @@ class When(Model):
         """The arms that are counted, where they are named."""
         counted = self.events or self.readouts
         return counted.arms if counted is not None else None
+
+    @property
+    def open_arms(self) -> Literal["each", "together"] | None:
+        """Whether only open arms count, each of them or together."""
+        counted = self.events or self.readouts
+        return counted.open_arms if counted is not None else None
 
     @property
     def duration(self) -> float | None:

@@ -8,9 +8,22 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from trialsim.scenario.values import Flag, Label, Model, NumberAtom, WordAtom, exactly_one, or_short
+from trialsim.scenario.population import TraitName
+from trialsim.scenario.values import (
+    Finite,
+    Flag,
+    Label,
+    Model,
+    NumberAtom,
+    OpenProbability,
+    Probability,
+    WordAtom,
+    exactly_one,
+    or_short,
+)
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
+Area = Annotated[float, NumberAtom(least=0.001, most=0.999)]
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
 Policies = dict[str, tuple[str, dict[str, Any]]]
 
@@ -40,6 +53,84 @@ class ByCovariate(Model):
 
     covariate: Label
     prefer: Annotated[str, WordAtom(("highest", "lowest"))] = "highest"
+
+
+class Control(Model):
+    """A ranking by what nobody in the trial can see."""
+
+    reads: Label = "eligible"
+
+
+class Emulated(Model):
+    """A score of a chosen area under the curve for a latent trait, in all or by subgroup."""
+
+    auc: Area
+    prevalence: OpenProbability
+    trait: TraitName = "eligibility"
+    subgroup: Label | None = None
+    auc_by_level: dict[Label, Area] | None = None
+    rank_by: Annotated[str, WordAtom(("score", "probability"))] = "score"
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Emulated:
+        """Refuse areas by level without a subgroup, and the other way round."""
+        if (self.subgroup is None) != (not self.auc_by_level):
+            raise refuse("subgroup and auc_by_level belong together: whose levels, and the area in each")
+        return self
+
+
+class Criterion(Model):
+    """What the protocol asks of one covariate."""
+
+    least: Finite | None = None
+    most: Finite | None = None
+    levels: Annotated[tuple[Label, ...], Field(min_length=1, max_length=50)] | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Criterion:
+        """Refuse a criterion that asks nothing, or a number and levels at once."""
+        numbers = self.least is not None or self.most is not None
+        if numbers == (self.levels is not None):
+            raise refuse("a criterion is either least and most, or one of them, of a number, or levels")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise refuse(f"least, {self.least:g}, is above most, {self.most:g}; nobody meets that")
+        return self
+
+
+class PrescreenRules(Model):
+    """Call those first whose records meet the declared criteria."""
+
+    require: Annotated[dict[Label, Criterion], Field(min_length=1, max_length=100)]
+
+
+class WithinGroup(Model):
+    """Rank by the percentile within the own group."""
+
+    covariate: Label
+    ranking: Recruitment
+
+
+class Exposure(Model):
+    """Rank so that each group has a stated share of those called."""
+
+    covariate: Label
+    shares: Annotated[dict[Label, OpenProbability], Field(min_length=1, max_length=50)]
+    ranking: Recruitment
+
+
+class HumanInTheLoop(Model):
+    """Accept, delay or override what a ranking recommends."""
+
+    ranking: Recruitment
+    delay: Probability = 0.0
+    override: Probability = 0.0
+
+    @model_validator(mode="after")
+    def _is_a_probability(self) -> HumanInTheLoop:
+        """Refuse fates that are likelier than certain."""
+        if self.delay + self.override > 1:
+            raise refuse(f"delay and override add up to {self.delay + self.override:g}; at most 1 is allowed")
+        return self
 
 
 class Thompson(Model):
@@ -120,7 +211,7 @@ class Slot(Model):
         for name, parameters in self._outside().items():
             return name, dict(parameters)
         name = next(name for name in self.written_keys() if getattr(self, name) is not None)
-        return name, dict(getattr(self, name).model_dump())
+        return name, _parameters(getattr(self, name))
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -128,6 +219,16 @@ class Slot(Model):
     ) -> dict[str, Any]:
         """Return the JSON Schema of a name alone or a mapping."""
         return or_short({"type": "string"}, schema, handler)
+
+
+def _parameters(model: Model) -> dict[str, Any]:
+    """Return the parameters of a policy, those of rankings inside it by name, without what is not stated."""
+    found: dict[str, Any] = model.model_dump(exclude_none=True)
+    for key in type(model).model_fields:
+        if isinstance(inner := getattr(model, key), Slot):
+            name, parameters = inner.chosen()
+            found[key] = {name: parameters}
+    return found
 
 
 def _registered(slot: str) -> list[str]:
@@ -149,6 +250,13 @@ class Recruitment(Slot):
     first_come_first_served: Parameterless | None = None
     random: Parameterless | None = None
     by_covariate: ByCovariate | None = None
+    oracle: Control | None = None
+    adversarial: Control | None = None
+    emulated: Emulated | None = None
+    prescreen_rules: PrescreenRules | None = None
+    within_group: WithinGroup | None = None
+    exposure: Exposure | None = None
+    human_in_the_loop: HumanInTheLoop | None = None
 
 
 class Sites(Slot):

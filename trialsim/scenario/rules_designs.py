@@ -12,8 +12,11 @@ from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
+from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_rankings import ranking_findings
+from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
-from trialsim.scenario.rules_world import Finding, covariate_levels, covariate_problem
+from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
@@ -33,7 +36,9 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _tests(at, design, parts)
         yield from decision_findings(at, design, parts)
         yield from _bounds(at, design)
+        yield from multi_arm_findings(at, design, parts)
         yield from _policies(at, design, parts)
+        yield from reestimation_findings(at, design, parts)
         yield from _accrual(at, design, parts)
 
 
@@ -132,11 +137,11 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
             )
         return
     if design.bounds is None:
-        if design.efficacy is None:
+        if not design.names_family and design.kind != "sample_size_reestimation":
             yield (
                 where,
-                "is required for a group sequential design: {efficacy_z: [...]} with one bound for each look; or "
-                "efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
+                f"is required for a {design.kind.replace('_', ' ')} design: {{efficacy_z: [...]}} with one bound for each "
+                "look; or efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
             )
         return
     written: dict[Place, Bounds] = {}
@@ -210,10 +215,7 @@ def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
     accrual = parts.world.accrual
     if name != "first_come_first_served" and accrual is not None and accrual.sites is None:
         yield place, f"{name} ranks candidates, and without accrual: {{sites: {{...}}}} there are none"
-    if name == "by_covariate" and parts.world.population is not None:
-        sentence = covariate_problem(parameters["covariate"], covariate_levels(parts.world))
-        if sentence:
-            yield (*place, name, "covariate"), sentence
+    yield from ranking_findings(place, {name: parameters}, parts.world)
 
 
 def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:

@@ -15,8 +15,10 @@ _NEEDS_FAMILY = "belongs to a group sequential design that names its family of b
 def family_findings(at: Place, design: Design) -> Iterator[Finding]:
     """Yield families of bounds where there can be none, and what is missing or superfluous beside them."""
     if design.efficacy is None:
+        stages = design.kind == "multi_arm_multi_stage"
         for key in _OF_FAMILIES:
-            if getattr(design, key) is not None:
+            # The weights of stages are taken from information, wherever their bounds come from.
+            if getattr(design, key) is not None and not (stages and key == "information"):
                 yield (*at, key), _NEEDS_FAMILY
         return
     if design.kind == "fixed":

@@ -96,6 +96,13 @@ def _trigger(
     if when.count is not None and when.count > design.n:
         yield where, f"{when.count} exceeds the {design.n} patients that can be enrolled"
     counted = when.events or when.readouts
+    if counted is not None and counted.open_arms == "each" and first:
+        arms = len(counted.arms or arms_of(design, parts))
+        if counted.count <= design.n < counted.count * arms:
+            yield (
+                where,
+                f"{counted.count} in each of {arms} arms exceed the {design.n} patients that can be enrolled",
+            )
     if counted is not None:
         yield from _counted((*at, when.kind), when.kind, counted, design, parts)
 

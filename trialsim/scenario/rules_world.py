@@ -91,6 +91,22 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         for name in ("prescreen", "consent", "eligible"):
             if (chance := getattr(parts.screening, name)) is not None:
                 yield from predictor_findings(("screening", name), chance, parts)
+        yield from records_findings(parts)
+
+
+def records_findings(parts: WorldParts) -> Iterator[Finding]:
+    """Yield covariates whose records are described and that do not exist, or that cannot be measured."""
+    records = parts.screening.records if parts.screening is not None else None
+    if records is None or parts.population is None:
+        return
+    levels = covariate_levels(parts)
+    for key in ("missing", "site_sd"):
+        for name in getattr(records, key):
+            at = ("screening", "records", key, name)
+            if name not in levels:
+                yield at, unknown("the covariate", name, levels)
+            elif key == "site_sd" and levels[name]:
+                yield at, f"'{name}' is categorical; sites measure numbers differently"
 
 
 def recruitment_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -245,6 +261,11 @@ def predictor_findings(at: tuple[str | int, ...], part: Any, parts: WorldParts) 
         sentence = covariate_problem(name, levels)
         if sentence:
             yield (*at, "covariates", name), sentence
+    products = [name for each in getattr(part, "interactions", None) or () for name in each.of]
+    for place, name in enumerate(products):
+        sentence = covariate_problem(name, levels)
+        if sentence:
+            yield (*at, "interactions", place // 2, "of", place % 2), sentence
     for name in modifiers:
         sentence = covariate_problem(name, levels) if name not in traits else None
         if sentence and name in TRAITS:
@@ -254,7 +275,9 @@ def predictor_findings(at: tuple[str | int, ...], part: Any, parts: WorldParts) 
     for name in part.latent:
         if name not in traits:
             yield (*at, "latent", name), _undeclared(name)
-    centred = [name for name in dict.fromkeys((*part.covariates, *modifiers)) if name not in TRAITS]
+    centred = [
+        name for name in dict.fromkeys((*part.covariates, *modifiers, *products)) if name not in TRAITS
+    ]
     for name in part.centre:
         if name not in centred:
             hint = did_you_mean(name, centred)

@@ -7,13 +7,30 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from trialsim.scenario.delays import Delay
-from trialsim.scenario.endpoints import Coefficients, LatentCoefficients, Values
+from trialsim.scenario.endpoints import MOST_TERMS, Coefficients, LatentCoefficients, Values
 from trialsim.scenario.units import PositiveDuration
-from trialsim.scenario.values import Label, Model, Name, NumberAtom, Positive, Probability, WordAtom
+from trialsim.scenario.values import (
+    Coefficient,
+    Label,
+    Model,
+    Name,
+    NotNegative,
+    NumberAtom,
+    Positive,
+    Probability,
+    WordAtom,
+)
 from trialsim.scenario.wording import refuse
 
 WINDOW = "window"
 Attempts = Annotated[int, NumberAtom(least=1, most=5, whole=True)]
+
+
+class Interaction(Model):
+    """What two covariates add together: the coefficient times their product, each less its centre."""
+
+    of: Annotated[tuple[Label, ...], Field(min_length=2, max_length=2)]
+    coefficient: Coefficient
 
 
 class Chance(Model):
@@ -23,11 +40,12 @@ class Chance(Model):
     covariates: Coefficients = {}
     centre: Values = {}
     latent: LatentCoefficients = {}
+    interactions: Annotated[tuple[Interaction, ...], Field(min_length=1, max_length=MOST_TERMS)] | None = None
 
     @model_validator(mode="after")
     def _is_inside(self) -> Chance:
         """Refuse traits around a probability that has no log odds."""
-        if (self.covariates or self.latent) and not 0 < self.probability < 1:
+        if (self.covariates or self.latent or self.interactions) and not 0 < self.probability < 1:
             raise refuse("with covariates or latent traits the probability must be above 0 and below 1")
         return self
 
@@ -47,6 +65,13 @@ class Rescreening(Model):
     attempts: Attempts = 1
 
 
+class Records(Model):
+    """What the records of a candidate lack or have wrong at first contact, when candidates are ranked."""
+
+    missing: Annotated[dict[Label, Probability], Field(max_length=MOST_TERMS)] = {}
+    site_sd: Annotated[dict[Label, NotNegative], Field(max_length=MOST_TERMS)] = {}
+
+
 class Screening(Model):
     """What happens between a candidate's first contact and randomisation."""
 
@@ -63,6 +88,7 @@ class Screening(Model):
     stratum_errors: Probability = 0.0
     when_enrolment_closes: Annotated[str, WordAtom(("release", "keep"))] = "release"
     subgroup: Label | None = None
+    records: Records | None = None
 
     @field_validator("reasons")
     @classmethod

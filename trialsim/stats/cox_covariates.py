@@ -17,7 +17,7 @@ _STEPS = 30
 
 
 @kernel
-def _partial_likelihood(design, time, event, stratum, beta, gradient, information):
+def partial_likelihood(design, time, event, stratum, beta, gradient, information):
     """Return the log partial likelihood with Efron's ties, and fill its gradient and information.
 
     Rows are sorted by stratum, then by time, latest first: whoever stands before in the stratum is at risk.
@@ -88,7 +88,7 @@ def _fit(design, time, event, stratum, beta, lower):
     gradient, step, trial = np.empty(p), np.empty(p), np.zeros(p)
     information = np.empty((p, p))
     beta[:] = 0.0
-    best = _partial_likelihood(design, time, event, stratum, beta, gradient, information)
+    best = partial_likelihood(design, time, event, stratum, beta, gradient, information)
     for _ in range(_STEPS):
         if not factorise(information, lower):
             return False
@@ -106,7 +106,7 @@ def _fit(design, time, event, stratum, beta, lower):
         for _half in range(30):
             for c in range(p):
                 trial[c] = beta[c] + scale * step[c]
-            now = _partial_likelihood(design, time, event, stratum, trial, gradient, information)
+            now = partial_likelihood(design, time, event, stratum, trial, gradient, information)
             if now >= best - 1e-12 * abs(best):
                 break
             scale *= 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trialsim.compiled import kernel
 
 
@@ -29,6 +31,105 @@ def mean_and_squares(values, n):  # type: ignore[no-untyped-def]
     for i in range(n):
         squares += (values[i] - mean) * (values[i] - mean)
     return mean, squares
+
+
+@kernel
+def moments_of_four(first, second, third, fourth, side, ends, counts, mean, squares):  # type: ignore[no-untyped-def]
+    """Fill mean and sum of squares of two groups in four rows: those of :func:`mean_and_squares`, to the last bit.
+
+    Each addition waits for the one before in its group; those of the other groups and rows fill the wait.
+
+    Parameters
+    ----------
+    first, second, third, fourth
+        The rows, float64.
+    side
+        Group of each place, the same in all rows: 0, 1, or anything else for neither.
+    ends
+        How many places of each row count.
+    counts
+        How many of them are in each group, ``[row, group]``.
+    mean, squares
+        Filled, ``[row, group]``.
+    """
+    rows = (first, second, third, fourth)
+    common = ends.min()
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(common):
+        if side[i] == 0:
+            a, c, e, g = a + first[i], c + second[i], e + third[i], g + fourth[i]
+        elif side[i] == 1:
+            b, d, f, h = b + first[i], d + second[i], f + third[i], h + fourth[i]
+    mean[0, 0], mean[0, 1], mean[1, 0], mean[1, 1] = a, b, c, d
+    mean[2, 0], mean[2, 1], mean[3, 0], mean[3, 1] = e, f, g, h
+    for k in range(4):
+        row = rows[k]
+        for i in range(common, ends[k]):
+            if side[i] == 0 or side[i] == 1:
+                mean[k, side[i]] += row[i]
+        for s in range(2):
+            mean[k, s] = mean[k, s] / counts[k, s] if counts[k, s] > 0 else 0.0
+    m, n, o, p = mean[0, 0], mean[0, 1], mean[1, 0], mean[1, 1]
+    q, r, t, u = mean[2, 0], mean[2, 1], mean[3, 0], mean[3, 1]
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(common):
+        if side[i] == 0:
+            a, c = a + (first[i] - m) * (first[i] - m), c + (second[i] - o) * (second[i] - o)
+            e, g = e + (third[i] - q) * (third[i] - q), g + (fourth[i] - t) * (fourth[i] - t)
+        elif side[i] == 1:
+            b, d = b + (first[i] - n) * (first[i] - n), d + (second[i] - p) * (second[i] - p)
+            f, h = f + (third[i] - r) * (third[i] - r), h + (fourth[i] - u) * (fourth[i] - u)
+    squares[0, 0], squares[0, 1], squares[1, 0], squares[1, 1] = a, b, c, d
+    squares[2, 0], squares[2, 1], squares[3, 0], squares[3, 1] = e, f, g, h
+    for k in range(4):
+        row = rows[k]
+        for i in range(common, ends[k]):
+            if side[i] == 0 or side[i] == 1:
+                squares[k, side[i]] += (row[i] - mean[k, side[i]]) * (row[i] - mean[k, side[i]])
+
+
+@kernel
+def moments_by_group(values, groups, times, since, until, wanted, spread, n, mean, squares):  # type: ignore[no-untyped-def]
+    """Fill number, mean and sum of squared deviations of the values of each group, in two passes over all of them.
+
+    The same sums in the same order as those of :func:`mean_and_squares` of each group by itself; of zeros and ones those
+    of :func:`binary_moments`.
+
+    Parameters
+    ----------
+    values
+        In the order in which they are added.
+    groups
+        Group of each value.
+    times, since, until
+        Only values with ``since < time <= until`` count.
+    wanted
+        Which groups; the others have nothing.
+    spread
+        Whether ``squares`` are wanted; otherwise they are 0.
+    n, mean, squares
+        Filled, ``[group]``.
+    """
+    n[:] = 0
+    mean[:] = 0.0
+    squares[:] = 0.0
+    for i in range(len(values)):
+        g = np.uint64(groups[i])
+        if wanted[g] and times[i] > since and times[i] <= until:
+            n[g] += 1
+            mean[g] += values[i]
+    for g in range(len(n)):
+        mean[g] = mean[g] / n[g] if n[g] > 0 else 0.0
+    if not spread:
+        return
+    if values.itemsize == 1:
+        for g in range(len(n)):
+            squares[g] = n[g] * mean[g] * (1.0 - mean[g])
+        return
+    for i in range(len(values)):
+        g = np.uint64(groups[i])
+        if wanted[g] and times[i] > since and times[i] <= until:
+            squares[g] += (values[i] - mean[g]) * (values[i] - mean[g])
 
 
 @kernel

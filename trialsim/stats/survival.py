@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 @inline
-def _logrank_term(at_risk: int, treated: int, events: int, events_treated: int) -> tuple[float, float]:
+def logrank_term(at_risk: int, treated: int, events: int, events_treated: int) -> tuple[float, float]:
     """Return observed minus expected events on treatment at one time, and the hypergeometric variance."""
     n = np.float64(at_risk)
     d = np.float64(events)
@@ -52,7 +52,7 @@ def logrank_sums(  # type: ignore[no-untyped-def]
         d = events[first:last]
         d1 = events_treatment[first:last]
         for i in range(count):
-            difference[i], spread[i] = _logrank_term(n[i], n1[i], d[i], d1[i])
+            difference[i], spread[i] = logrank_term(n[i], n1[i], d[i], d1[i])
         whole = count // 4 * 4
         o0 = o1 = o2 = o3 = 0.0
         v0 = v1 = v2 = v3 = 0.0

@@ -27,15 +27,14 @@ def measured_value(normal: float, expected: float, sd: float) -> float:
 
 
 @kernel
-def fill_values(words, expected, rows, arms, sd, first, last, tails, held, out):  # type: ignore[no-untyped-def]
+def fill_values(words, expected, sd, first, last, tails, held, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` with the measurements of patients ``first`` to ``last - 1``.
 
-    The central branch of the normal quantile is taken for all, which vectorises, and the tails are then put right side by
-    side. ``tails`` and ``held`` are scratch.
+    ``expected`` is that of each patient in the own arm, ``[patient]``. The central branch of the normal quantile is taken
+    for all, which vectorises, and the tails are then put right side by side. ``tails`` and ``held`` are scratch.
     """
     words = words[first:last]
-    rows = rows[first:last]
-    arms = arms[first:last]
+    expected = expected[first:last]
     out = out[first:last]
     count = last - first
     beyond = np.uint64(0)
@@ -61,4 +60,4 @@ def fill_values(words, expected, rows, arms, sd, first, last, tails, held, out):
             i = np.uint64(tails[k])
             out[i] = tail_normal(unit(words[i]))
     for i in range(count):
-        out[i] = measured_value(out[i], expected[np.uint64(rows[i]), np.uint64(arms[i])], sd)
+        out[i] = measured_value(out[i], expected[i], sd)

@@ -1,0 +1,113 @@
+"""Sampling: keyed, judged before use, resumable; the basket by NUTS beside its quadrature; a reader's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)
+
+from trialsim.analyses.bayesian.array_cut import cut_of
+from trialsim.analyses.sampled.nuts import CompiledModel, Key, Sampling, libraries, probability_and_error
+from trialsim.analyses.sampled.two_arms import PymcAnalysis
+from trialsim.contracts import Status
+from trialsim.designs.basket import BasketDesign
+from trialsim.engines.basket_trials import by_nuts, by_quadrature
+from trialsim.errors import UsageError
+from trialsim.stats.bayes.basket import BasketPrior
+
+pytestmark = pytest.mark.slow
+
+PRIOR = BasketPrior(mean=-1.0, mean_sd=1.5, between_scale=0.8)
+PARTLY = BasketPrior(mean=-1.0, mean_sd=1.5, between_scale=0.8, exchangeable=0.6, own_mean=-1.0, own_sd=1.2)
+RATES = (0.15, 0.4, 0.2, 0.45)
+
+
+@pytest.mark.parametrize("prior", [PRIOR, PARTLY], ids=["exchangeable", "exnex"])
+def test_a_basket_run_is_keyed_and_resumed(prior: BasketPrior, tmp_path: Path) -> None:
+    design = BasketDesign((0.15, 0.15, 0.2, 0.2), (10, 20), prior)
+    whole = by_nuts(design, RATES, 7, np.arange(6), tmp_path / "whole", workers=2)
+    broken = tmp_path / "broken"
+    by_nuts(design, RATES, 7, np.arange(3), broken, workers=1)
+    with (broken / "trials.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"replicate": 3, "abo')
+    told: list[tuple[int, int]] = []
+    resumed = by_nuts(design, RATES, 7, np.arange(6), broken, workers=2, progress=lambda *d: told.append(d))
+    assert sorted(told) == [(4, 6), (5, 6), (6, 6)]
+    assert (whole.above == resumed.above).all()
+    assert whole.failure == resumed.failure == [""] * 6
+    with pytest.raises(UsageError, match="another design, truth, seed or sampling"):
+        by_nuts(design, RATES, 8, np.arange(6), broken)
+    # Two replicates live, against what was logged.
+    live = by_nuts(design, RATES, 7, np.array([4, 1]), tmp_path / "live", workers=1)
+    assert (live.above == whole.above[[4, 1]]).all()
+    # The quadrature sees the same patients: the first look's probabilities agree within the sampler's error.
+    quadrature = by_quadrature(design, RATES, 7, np.arange(6))
+    spread = np.sqrt(quadrature.above * (1.0 - quadrature.above) / 200.0)
+    apart = np.abs(whole.above - quadrature.above)[:, 0]
+    assert (apart <= 5.0 * spread[:, 0] + 0.005).all()
+
+
+def test_chains_that_fail_stop_the_automation_with_a_sentence(tmp_path: Path) -> None:
+    design = BasketDesign((0.15, 0.15), (10, 20), PRIOR)
+    impossible = Sampling(draws=60, tune=60, least_bulk=1e6)
+    trials = by_nuts(design, (0.2, 0.4), 1, np.arange(2), tmp_path, sampling=impossible)
+    for sentence in trials.failure:
+        assert sentence.startswith("look 1: The chains failed and nothing may be decided on them: ")
+        assert "the bulk's effective sample size is" in sentence
+        assert "at least 1e+06 is needed" in sentence
+    assert np.isnan(trials.above).all()
+    assert not trials.success.any()
+
+
+def own_model(data: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """Return a normal model with a heavy-tailed error, as a reader might write one."""
+    pm, _, _ = libraries()
+    with pm.Model() as model:
+        treated, value = pm.Data("treated", data["treated"]), pm.Data("value", data["value"])
+        control, effect = pm.Normal("control", 0.0, 10.0), pm.Normal("effect", 0.0, options["prior_sd"])
+        scale = pm.HalfNormal("scale", 5.0)
+        pm.StudentT("outcome", nu=5.0, mu=control + effect * treated, sigma=scale, observed=value)
+    return model
+
+
+def test_a_readers_own_model_is_an_analysis() -> None:
+    analysis = PymcAnalysis(
+        "heavy_tails", own_model, prior={"prior_sd": "of the effect"}, defaults={"prior_sd": 5.0}
+    )
+    rng = np.random.default_rng(2)
+    replicate = np.repeat([0, 1, 2], [40, 60, 80])
+    treated = np.arange(180) % 2
+    shift = np.array([0.0, 1.0, 2.0])[replicate]
+    cut = cut_of(treated, rng.standard_t(5, 180) + shift * treated, replicate=replicate)
+    found = analysis.posterior(cut, False, {})
+    assert found.kind == "sampled"
+    assert (found.status == Status.OK).all()
+    assert found.probability[2] > 0.99
+    assert ((found.lower < shift) & (shift < found.upper)).all()
+    assert (found.error > 0).all()
+    # Alone and in a batch: the same address, the same draws.
+    last = cut_of(treated[100:], cut.rows.value[100:])
+    again = analysis.posterior(last, False, {}, keys=[Key(0, 2)])
+    assert again.probability[0] == found.probability[2]
+    other = analysis.posterior(last, False, {}, keys=[Key(1, 2)])
+    assert other.mean[0] != found.mean[2]
+    with pytest.raises(UsageError, match="no variable 'efect'; it has control, effect, scale"):
+        CompiledModel(
+            "x", own_model({"treated": np.zeros(2), "value": np.zeros(2)}, {"prior_sd": 1.0}), ["efect"]
+        )
+
+
+def test_the_error_of_a_probability_is_that_of_correlated_draws() -> None:
+    rng = np.random.default_rng(1)
+    independent = (rng.random((2, 2000)) < 0.3).astype(float)
+    share, error = probability_and_error(independent)
+    assert error == pytest.approx(np.sqrt(share * (1 - share) / 4000), rel=0.2)
+    # Every draw four times over: a quarter of the draws is worth as much.
+    _, repeated = probability_and_error(np.repeat(independent[:, :500], 4, axis=1))
+    assert repeated == pytest.approx(np.sqrt(share * (1 - share) / 1000), rel=0.25)
+    assert probability_and_error(np.ones((2, 500))) == (1.0, 1.0 / 1001.0)

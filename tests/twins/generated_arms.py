@@ -1,0 +1,70 @@
+"""Small multi-arm multi-stage designs, as hypothesis strategies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Tree = dict[str, Any]
+
+_ANALYSES = {
+    "survival": ["logrank"],
+    "binary": ["score_test", "fisher"],
+    "continuous": ["t_test", {"z_test": {"sd": 3}}],
+}
+_RULES: list[Any] = [
+    None,
+    "keep_all",
+    "select_best",
+    {"select_best": {"measure": "z"}},
+    {"drop_the_losers": {"keep": 1}},
+    {"within_epsilon": {"epsilon": 0.4}},
+    {"within_epsilon": {"epsilon": 0.0, "measure": "z"}},
+    {"all_promising": {"threshold": 0.1}},
+    {"all_promising": {"threshold": -0.5, "measure": "z"}},
+]
+
+
+@st.composite
+def compared_arms(draw: st.DrawFn, tree: Tree, arms: tuple[str, ...], strata: tuple[str, ...]) -> Tree:
+    """Draw hypotheses that compare every arm with control alike."""
+    endpoint = draw(st.sampled_from(sorted(tree["endpoints"])))
+    kind = tree["endpoints"][endpoint]["kind"]
+    analysis: Any = draw(st.sampled_from(_ANALYSES[kind]))
+    if kind == "survival" and strata and draw(st.booleans()):
+        analysis = {"logrank": {"strata": [strata[0]]}}
+    direction = draw(st.sampled_from(["lower", "higher"]))
+    order = draw(st.permutations(arms[1:]))
+    return {
+        f"h{number}": {
+            "endpoint": endpoint,
+            "arms": [arm, arms[0]],
+            "analysis": analysis,
+            "direction": direction,
+        }
+        for number, arm in enumerate(order)
+    }
+
+
+@st.composite
+def stages(draw: st.DrawFn, looks: int) -> Tree:
+    """Draw what a multi-arm multi-stage design says beyond its looks."""
+    part: Tree = {"intersection_test": draw(st.sampled_from(["dunnett", "dunnett", "simes", "bonferroni"]))}
+    rule = draw(st.sampled_from(_RULES)) if looks > 1 else None
+    if rule is not None:
+        part["selection"] = rule
+    rule = {
+        "stop_when": draw(st.sampled_from(["all", "any"])),
+        "futility": draw(st.sampled_from(["follow", "ignore"])),
+    }
+    part["policies"] = {"stopping": {"bounds": rule}}
+    if draw(st.integers(0, 2)) == 2:
+        part["combination"] = {"fisher": {"futility_p": draw(st.sampled_from([0.5, 0.8, 1.0]))}}
+        return part
+    part["information"] = [(look + 1) / looks for look in range(looks)]
+    efficacy = [draw(st.sampled_from([None, 1.5, 0.5])) for _ in range(looks - 1)]
+    part["bounds"] = {"efficacy_z": [*efficacy, draw(st.sampled_from([0.3, 1.5]))]}
+    if draw(st.booleans()):
+        part["bounds"]["futility_z"] = [draw(st.sampled_from([None, -1.0, 0.0, 0.3])) for _ in range(looks)]
+    return part

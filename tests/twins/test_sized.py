@@ -1,0 +1,63 @@
+"""Trials whose sizes are re-estimated: the engines agree event by event, and every way a size can change occurs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.twins.sized import SIZED
+from trialsim.conformance import twin_difference
+from trialsim.contracts import Kind
+from trialsim.engines.conduct import conduct
+from trialsim.engines.plan import Plan, build_plan
+from trialsim.engines.records import columns_of
+from trialsim.engines.runner import start_engine
+from trialsim.scenario.load import scenario_from
+
+
+def plans(name: str) -> list[Plan]:
+    tree, grid = SIZED[name]
+    scenario = scenario_from(tree)
+    return [build_plan(scenario, design, "effect", 11, grid) for design in scenario.designs]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_the_engines_agree(name: str) -> None:
+    for plan in plans(name):
+        found = twin_difference(plan, range(40))
+        assert found is None, f"{plan.design}: {found}"
+
+
+def test_every_way_a_size_can_change_occurs() -> None:
+    seen = set()
+    for name in SIZED:
+        for plan in plans(name):
+            chunk = start_engine(plan, "fast").start(np.arange(40))
+            conduct(chunk)
+            for row in range(40):
+                log = chunk.log(row)
+                kinds = [each.kind for each in log]
+                sizes = [int(each.value) for each in log if each.kind == Kind.RESIZED]
+                seen |= {"raised"} if any(size > plan.n for size in sizes) else set()
+                seen |= {"lowered"} if any(size < plan.n for size in sizes) else set()
+                seen |= {"at the most"} if plan.most in sizes else set()
+                seen |= {"twice"} if len(sizes) > 1 else set()
+                seen |= (
+                    {"reopened"} if any(each.kind == Kind.RESIZED and each.part for each in log) else set()
+                )
+                after = kinds.index(Kind.RESIZED) + 1 if sizes else 0
+                closes = kinds[after : after + 1] == [Kind.ENROLMENT_CLOSED]
+                seen |= {"closed by a decision"} if sizes and closes else set()
+    assert seen == {"raised", "lowered", "at the most", "twice", "reopened", "closed by a decision"}
+
+
+@pytest.mark.parametrize("name", ["reopening", "up and down"])
+def test_the_size_of_chunks_changes_nothing(name: str) -> None:
+    for plan in plans(name):
+        whole = columns_of(conduct(start_engine(plan, "fast").start(np.arange(30))))
+        engine = start_engine(plan, "fast")
+        alone = [columns_of(conduct(engine.start(np.array([r])))) for r in range(30)]
+        for table, columns in whole.items():
+            for column, values in columns.items():
+                parts = np.concatenate([part[table][column] for part in alone])
+                assert np.array_equal(values, parts, equal_nan=values.dtype.kind == "f"), (table, column)

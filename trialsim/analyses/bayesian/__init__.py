@@ -1,0 +1,1 @@
+"""Bayesian models of two arms: a data cut in, a posterior out."""

@@ -1,0 +1,226 @@
+"""Sampling by NUTS: a model is compiled once, given each look's data, and every fit is judged before it is used.
+
+Seeds come from keyed draws, so that a fit is a function of the run's seed, the replicate and the look, whichever worker
+does it and in which order.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Floats
+from trialsim.draws import Purpose, name_address, word
+from trialsim.errors import UsageError
+
+_FIRST_DRAW = 16
+_ATTEMPTS = 2
+_PER_LOOK = 8
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How long chains are, and what they have to pass.
+
+    Parameters
+    ----------
+    draws, tune, chains
+        Draws kept and tuned with in each chain, and chains, which run one after the other: replicates run side by side.
+    target_accept
+        Acceptance rate that step sizes are tuned for.
+    most_rhat
+        Largest rank-normalised split R-hat (Vehtari et al., Bayesian Analysis 16, 2021, 667-718) of what is decided on.
+    least_bulk, least_tail
+        Smallest effective sample sizes of the bulk and of the tails.
+    most_divergent
+        Largest share of divergent transitions.
+    """
+
+    draws: int = 500
+    tune: int = 500
+    chains: int = 2
+    target_accept: float = 0.9
+    most_rhat: float = 1.05
+    least_bulk: float = 200.0
+    least_tail: float = 100.0
+    most_divergent: float = 0.01
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Draws of a fit and what ArviZ says of them.
+
+    Parameters
+    ----------
+    draws
+        By quantity, ``[chain, draw, ...]``.
+    rhat, bulk, tail
+        The worst over the quantities.
+    divergent
+        Share of divergent transitions.
+    sentence
+        What they fail; empty where they pass and decisions may be based on them.
+    """
+
+    draws: dict[str, Floats]
+    rhat: float
+    bulk: float
+    tail: float
+    divergent: float
+    sentence: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether decisions may be based on the draws."""
+        return not self.sentence
+
+
+@dataclass(frozen=True)
+class Key:
+    """The address of a fit: the run's seed, the global number of the replicate, the look from 0."""
+
+    seed: int
+    replicate: int
+    look: int = 0
+
+    def sampler_seed(self, name: str, attempt: int) -> int:
+        """Return the seed of an attempt at fitting a named model."""
+        draw = _FIRST_DRAW + _PER_LOOK * self.look + attempt
+        bits = word(self.seed, self.replicate, name_address(name), int(Purpose.SAMPLER), draw)
+        return int(bits) >> 33
+
+
+def libraries() -> tuple[Any, Any, Any]:
+    """Return PyMC, nutpie and ArviZ.
+
+    Raises
+    ------
+    UsageError
+        Where they are not installed; the sentence says how to install them.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ArviZ announces its next version at each import
+            import arviz
+            import nutpie
+            import pymc
+    except ImportError as missing:
+        raise UsageError(
+            f"{missing.name} is not installed, without which nothing can be sampled; "
+            "install the extra: pip install 'trialsim[bayes]'"
+        ) from None
+    return pymc, nutpie, arviz
+
+
+class CompiledModel:
+    """A PyMC model compiled once, to be fitted to data set after data set.
+
+    Parameters
+    ----------
+    name
+        Of the analysis; part of every seed.
+    model
+        The PyMC model, whose data are ``pm.Data`` under the names that :meth:`fit` is given.
+    quantities
+        What is decided on: the variables whose chains have to pass.
+    """
+
+    def __init__(self, name: str, model: Any, quantities: Sequence[str]) -> None:
+        _, nutpie, _ = libraries()
+        self.name, self.quantities = name, tuple(quantities)
+        self.data = frozenset(variable.name for variable in model.data_vars)
+        known = {variable.name for variable in [*model.free_RVs, *model.deterministics]}
+        if missing := [each for each in self.quantities if each not in known]:
+            raise UsageError(
+                f"{name}: the model has no variable {missing[0]!r}; it has {', '.join(sorted(known))}"
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._compiled = nutpie.compile_pymc_model(model)
+
+    def fit(self, data: Mapping[str, NDArray[Any]], key: Key, sampling: Sampling | None = None) -> Fit:
+        """Return a fit to data; one that fails is tried once more, with twice the draws and smaller steps.
+
+        Parameters
+        ----------
+        data
+            By name; those that the model does not have are left out.
+        key
+            Address of the fit.
+        sampling
+            How to sample and what to pass.
+        """
+        chosen = sampling or Sampling()
+        given = self._compiled.with_data(**{name: data[name] for name in self.data})
+        for attempt in range(_ATTEMPTS):
+            found = self._sample(given, key.sampler_seed(self.name, attempt), chosen, attempt)
+            if found.passed:
+                break
+        return found
+
+    def _sample(self, given: Any, seed: int, sampling: Sampling, attempt: int) -> Fit:
+        _, nutpie, arviz = libraries()
+        longer = attempt + 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trace = nutpie.sample(
+                given,
+                draws=longer * sampling.draws,
+                tune=longer * sampling.tune,
+                chains=sampling.chains,
+                cores=1,
+                seed=seed,
+                save_warmup=False,
+                progress_bar=False,
+                target_accept=sampling.target_accept if attempt == 0 else 0.99,
+            )
+            draws = {name: np.asarray(trace.posterior[name].values) for name in self.quantities}
+            divergent = float(trace.sample_stats["diverging"].values.mean())
+            columns = [
+                column
+                for each in draws.values()
+                for column in np.moveaxis(each.reshape(*each.shape[:2], -1), 2, 0)
+            ]
+            rhat = max(float(arviz.rhat(column)) for column in columns)
+            bulk = min(float(arviz.ess(column, method="bulk")) for column in columns)
+            tail = min(float(arviz.ess(column, method="tail")) for column in columns)
+        return Fit(draws, rhat, bulk, tail, divergent, _failing(sampling, rhat, bulk, tail, divergent))
+
+
+def _failing(sampling: Sampling, rhat: float, bulk: float, tail: float, divergent: float) -> str:
+    """Return in a sentence what chains fail; a quantity that never moved has no R-hat and fails."""
+    wrong = []
+    if not rhat <= sampling.most_rhat:
+        wrong.append(f"R-hat is {rhat:.3f}, at most {sampling.most_rhat:g} is allowed")
+    if not bulk >= sampling.least_bulk:
+        wrong.append(
+            f"the bulk's effective sample size is {bulk:.0f}, at least {sampling.least_bulk:g} is needed"
+        )
+    if not tail >= sampling.least_tail:
+        wrong.append(
+            f"the tails' effective sample size is {tail:.0f}, at least {sampling.least_tail:g} is needed"
+        )
+    if not divergent <= sampling.most_divergent:
+        wrong.append(f"{divergent:.1%} of transitions diverged, at most {sampling.most_divergent:.1%} may")
+    return f"The chains failed and nothing may be decided on them: {'; '.join(wrong)}." if wrong else ""
+
+
+def probability_and_error(indicator: Floats) -> tuple[float, float]:
+    """Return the share of draws in which something holds, and its Monte Carlo standard error given their correlation.
+
+    Parameters
+    ----------
+    indicator
+        Between 0 and 1, ``[chain, draw]``. Where all draws agree the error is that of one draw among so many, the rule of
+        one in n + 1.
+    """
+    _, _, arviz = libraries()
+    share = float(indicator.mean())
+    if indicator.min() == indicator.max():
+        return share, 1.0 / (indicator.size + 1.0)
+    return share, float(indicator.std() / np.sqrt(arviz.ess(indicator, method="mean")))

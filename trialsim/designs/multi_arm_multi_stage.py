@@ -1,0 +1,117 @@
+"""The multi-arm multi-stage design: arms against one control, chosen at looks, tested by a closed combination test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from trialsim.contracts import BoundsFollower
+from trialsim.designs.computed_bounds import DIGITS, computed_bounds
+from trialsim.designs.planned_information import planned_information
+from trialsim.errors import Problem, ScenarioError
+from trialsim.policies.select_arms import SelectArms
+from trialsim.scenario.design import Bounds, Computed, Design
+from trialsim.scenario.multi_arm import Selection
+from trialsim.scenario.schema import Scenario
+from trialsim.stats.combination.closed_stages import ClosedPlan
+from trialsim.stats.combination.fisher import fisher_design
+from trialsim.stats.combination.inverse_normal import stage_weights
+
+
+class MultiArmMultiStage:
+    """Several arms against one control, selected at looks, with a closed combination test that holds familywise.
+
+    Stages are combined by the inverse normal or by Fisher's product, arms by Dunnett's, Simes' or Bonferroni's test of
+    intersections; the level of the tests is the familywise one.
+    """
+
+    name = "multi_arm_multi_stage"
+    reference = "Bauer and Kieser 1999; Hommel 2001; Bretz et al. 2006"
+
+    def bounds(self, design: Design, test: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return efficacy and futility bounds on the combined statistic by look; infinite where there is none.
+
+        Parameters
+        ----------
+        design
+            The design of a loaded scenario.
+        test
+            Name of the hypothesis tested.
+        """
+        return design.efficacy_z(test), design.futility_z(test)
+
+    def follower(self, scenario: Scenario, name: str, test: str) -> BoundsFollower | None:
+        """Return None: the weights are fixed in advance, so that the bounds hold whatever is seen."""
+        return None
+
+    def closed_plan(self, scenario: Scenario, name: str) -> ClosedPlan:
+        """Return what the closed combination test fixes in advance.
+
+        Parameters
+        ----------
+        scenario
+            A loaded scenario.
+        name
+            The design.
+        """
+        design = scenario.designs[name]
+        first = next(iter(design.tests))
+        arms = design.arms or scenario.arms
+        shares = design.allocation.ratio or {}
+        tested = [scenario.hypotheses[test].arms[0] for test in design.tests]
+        combination = design.combination
+        fisher = None if combination is None else combination.fisher
+        return ClosedPlan(
+            stage_weights(_rates(scenario, name)),
+            np.array(design.efficacy_z(first)),
+            tuple(float(shares.get(arm, 1)) for arm in (arms[0], *tested)),
+            design.intersection_test or "dunnett",
+            fisher is not None,
+            1.0 if fisher is None else fisher.futility_p,
+        )
+
+    def stopping(self, scenario: Scenario, name: str) -> SelectArms:
+        """Return the policy that selects arms and stops by the design's bounds."""
+        design = scenario.designs[name]
+        _, parameters = design.policies["stopping"]
+        selection = design.selection or Selection.model_validate("keep_all")
+        hypothesis = scenario.hypotheses[next(iter(design.tests))]
+        rule: dict[str, Any] = getattr(selection, selection.kind).model_dump()
+        return SelectArms(
+            selection.kind, lower_is_better=hypothesis.direction == "lower", **rule, **parameters
+        )
+
+    def size(self, scenario: Scenario, name: str) -> int:
+        """Refuse to solve a size: it has no closed form where arms are selected."""
+        sentence = (
+            "no size is solved for a multi-arm design; give n and looks, and see with trialsim sweep which do"
+        )
+        raise ScenarioError([Problem(f"designs.{name}.under", sentence)])
+
+    def computed(self, scenario: Scenario, name: str, solved: int | None) -> Computed:
+        """Return the bounds of a design: of a family, or the critical values of Fisher's product as deviates."""
+        design = scenario.designs[name]
+        fisher = None if design.combination is None else design.combination.fisher
+        if fisher is None:
+            return computed_bounds(scenario, name, solved, _rates(scenario, name))
+        looks = len(design.looks)
+        alpha = next(iter(design.tests.values())).alpha
+        found = fisher_design(alpha, looks, fisher.futility_p, fisher.method)
+        bounds = Bounds(efficacy_z=tuple(round(float(-ndtri(c)), DIGITS) for c in found.critical))
+        rates = _rates(scenario, name)
+        return Computed(
+            information=dict.fromkeys(design.tests, rates), bounds=dict.fromkeys(design.tests, bounds)
+        )
+
+
+def _rates(scenario: Scenario, name: str) -> tuple[float, ...]:
+    """Return the information rates that the weights of the stages are taken from: those stated, or those of the looks."""
+    design = scenario.designs[name]
+    looks = len(design.looks)
+    if design.information is not None:
+        return design.information
+    if looks == 1 or (design.combination is not None and design.combination.fisher is not None):
+        return tuple((look + 1) / looks for look in range(looks))  # a product has no weights
+    return planned_information(scenario, name, next(iter(design.tests)))

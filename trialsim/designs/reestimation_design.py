@@ -1,0 +1,102 @@
+"""The design that re-estimates its size: by conditional power with weights fixed in advance, or blinded by the variance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trialsim.contracts import BoundsFollower, Resizing
+from trialsim.designs.planned_information import counts_of_looks
+from trialsim.designs.reestimation_rules import ByBlindedVariance, ByConditionalPower, Sizes
+from trialsim.scenario.design import Computed, Design
+from trialsim.scenario.reestimation import BlindedVariance, ConditionalPower
+from trialsim.scenario.schema import Scenario
+
+_NO_LIMIT = 1 << 40
+
+
+class SampleSizeReestimation:
+    """A design with two or more looks, at which its size is re-estimated.
+
+    Unblinded, the stages are combined with weights from the planned information (Cui, Hung and Wang 1999), so that the
+    level holds whatever the sizes; blinded, the statistic of all data is tested.
+    """
+
+    name = "sample_size_reestimation"
+    reference = "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded)"
+
+    def bounds(self, design: Design, test: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return efficacy and futility bounds on the z scale by look; without any, the last is that of the level.
+
+        Parameters
+        ----------
+        design
+            The design of a loaded scenario.
+        test
+            Name of the hypothesis tested.
+        """
+        return design.efficacy_z(test), design.futility_z(test)
+
+    def follower(self, scenario: Scenario, name: str, test: str) -> BoundsFollower | None:
+        """Return None: weights and bounds are those of the plan, whatever the sizes become."""
+        return None
+
+    def computed(self, scenario: Scenario, name: str, solved: int | None) -> Computed:
+        """Return the bounds of a design that names their family: see :mod:`trialsim.designs.computed_bounds`."""
+        from trialsim.designs.computed_bounds import computed_bounds
+
+        return computed_bounds(scenario, name, solved)
+
+    def resizing(self, scenario: Scenario, name: str) -> Resizing:
+        """Return how a design re-estimates its size.
+
+        Parameters
+        ----------
+        scenario
+            A loaded scenario.
+        name
+            The design.
+        """
+        design = scenario.designs[name]
+        assert design.reestimation is not None
+        counts = counts_of_looks(design.looks)
+        assert counts is not None
+        rates = tuple(count / counts[-1] for count in counts)
+        rule = design.reestimation.rule
+        looks = tuple(look - 1 for look in rule.looks or range(1, len(counts)))
+        sizes = _sizes(design, next(iter(design.tests)), scenario, counts)
+        if isinstance(rule, BlindedVariance):
+            alpha = next(iter(design.tests.values())).alpha
+            chosen: ByBlindedVariance | ByConditionalPower = ByBlindedVariance(
+                sizes, looks, rule.effect, alpha, rule.power
+            )
+        else:
+            chosen = _by_conditional_power(design, rule, sizes, looks, rates)
+        return Resizing(chosen, np.array(rates), isinstance(rule, ConditionalPower), counts)
+
+
+def _by_conditional_power(
+    design: Design, rule: ConditionalPower, sizes: Sizes, looks: tuple[int, ...], rates: tuple[float, ...]
+) -> ByConditionalPower:
+    """Return the rule of a design that is not blinded."""
+    bounds = design.efficacy_z(next(iter(design.tests)))
+    zone = None if rule.zone is None else (rule.zone[0], rule.zone[1])
+    stage = (rule.stage_minimum or 1, rule.stage_maximum or _NO_LIMIT)
+    return ByConditionalPower(sizes, looks, rates, bounds, rule.target, zone, rule.effect, stage)
+
+
+def _sizes(design: Design, test: str, scenario: Scenario, counts: tuple[int, ...]) -> Sizes:
+    """Return what the rules know of the plan; limits of patients become limits of read-outs in proportion."""
+    assert design.reestimation is not None
+    rule = design.reestimation.rule
+    treatment, control = scenario.hypotheses[test].arms
+    ratio = design.allocation.ratio or {}
+    shares = (ratio.get(treatment, 1), ratio.get(control, 1))
+    block = sum(shares) // math.gcd(*shares)
+    least = design.n if rule.minimum is None else rule.minimum
+    per_information = sum(shares) ** 2 / (shares[0] * shares[1])
+    last = counts[-1]
+    return Sizes(
+        counts, -(-least * last // design.n), rule.maximum * last // design.n, block, per_information
+    )

@@ -1,0 +1,55 @@
+"""A coordinator who is shown a ranking and does not always follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trialsim.contracts import CandidateView, Ints
+from trialsim.policies.scores import LARGEST, drawn, policy_from, prepared, reads_latent, scores_of
+
+_FATE, _JUDGEMENT = 3, 4
+
+
+class HumanInTheLoop:
+    """Accept, delay or override what a ranking recommends, each with a stated probability.
+
+    Accepted, a candidate has the place that the ranking gives. Overridden, the candidate has the place of somebody drawn at
+    random from the population: the coordinator's judgement knows nothing of eligibility. Delayed, the candidate is called
+    only when nobody is waiting who is not delayed; scores are fixed at first contact, so that a delay is a place in the
+    queue, not a number of days. Fates are drawn at the candidate's own address.
+
+    Parameters
+    ----------
+    ranking
+        The ranking, ``{name: parameters}``.
+    delay, override
+        Probabilities; what remains is that of accepting.
+    """
+
+    name = "human_in_the_loop"
+    reference = "compliance with a recommendation as a parameter"
+    as_they_come = False
+
+    def __init__(self, ranking: Mapping[str, Any], delay: float = 0.0, override: float = 0.0) -> None:
+        self._inner, self._delay, self._override = policy_from(ranking), delay, override
+        self.reads_latent = reads_latent(self._inner)
+        self._usual: Ints = np.zeros(1, dtype=np.int64)
+
+    def prepared(self, sample: CandidateView) -> HumanInTheLoop:
+        """Return the policy with the scores that the ranking usually gives."""
+        ready = object.__new__(type(self))
+        ready.__dict__.update(self.__dict__)
+        ready._inner = prepared(self._inner, sample)
+        ready._usual = np.sort(scores_of(ready._inner, sample))
+        return ready
+
+    def score(self, view: CandidateView) -> Ints:
+        """Return the score after the coordinator has seen it."""
+        scores, fate = scores_of(self._inner, view), drawn(view, _FATE)
+        instead = self._usual[np.asarray(drawn(view, _JUDGEMENT) * len(self._usual), dtype=np.int64)]
+        overridden = fate < self._override
+        delayed = ~overridden & (fate < self._override + self._delay)
+        return np.where(overridden, instead, np.where(delayed, scores - 2 * LARGEST - 1, scores))

@@ -1,0 +1,159 @@
+"""What a multi-arm multi-stage design says beyond its looks: which arms go on, how stages and arms are tested together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from trialsim.scenario.values import (
+    ONE_KEY,
+    Finite,
+    Model,
+    NotNegative,
+    NumberAtom,
+    WordAtom,
+    exactly_one,
+    or_short,
+)
+from trialsim.scenario.wording import listed, refuse, shown, unknown
+
+SELECTIONS = ("keep_all", "select_best", "drop_the_losers", "within_epsilon", "all_promising")
+COMBINATIONS = ("inverse_normal", "fisher")
+INTERSECTION_TESTS = ("dunnett", "simes", "bonferroni")
+FISHER_METHODS = ("equal_levels", "full_last_level", "no_interaction")
+_MEASURES = ("effect", "z")
+
+_Measure = Annotated[str, WordAtom(_MEASURES)]
+_Kept = Annotated[int, NumberAtom(least=1, most=19, whole=True)]
+_FutilityP = Annotated[float, NumberAtom(above=0, most=1)]
+
+
+class _OneOf(Model):
+    """A choice among several, each with or without parameters; a name alone takes the defaults."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_KEY)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, data: Any) -> Any:
+        """Read a name alone as the choice with its defaults."""
+        if isinstance(data, str):
+            if data not in cls.written_keys():
+                raise refuse(unknown(f"the {cls.__name__.lower()}", data, cls.written_keys()))
+            return {data: {}}
+        if not isinstance(data, (dict, cls)):
+            names = listed(cls.written_keys())
+            raise refuse(
+                f"the name of a {cls.__name__.lower()} is expected, found {shown(data)}; allowed: {names}"
+            )
+        return data
+
+    @model_validator(mode="after")
+    def _is_one(self) -> _OneOf:
+        """Refuse none and several."""
+        keys = self.written_keys()
+        exactly_one(
+            (key for key in keys if getattr(self, key) is not None), keys, f"a {type(self).__name__.lower()}"
+        )
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema of a name alone or a mapping."""
+        return or_short({"enum": list(cls.written_keys())}, schema, handler)
+
+    @property
+    def kind(self) -> str:
+        """The choice's name."""
+        return next(key for key in self.written_keys() if getattr(self, key) is not None)
+
+
+class KeepAll(Model):
+    """Every arm goes on that is neither shown nor given up."""
+
+
+class SelectBest(Model):
+    """The best arm goes on."""
+
+    measure: _Measure = "effect"
+
+
+class _ListOrNumber:
+    """The JSON Schema of a list for which a number may stand."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema of the number or the list."""
+        return or_short({"type": "integer", "minimum": 1, "maximum": 19}, schema, handler)
+
+
+class DropTheLosers(Model):
+    """So many of the best arms go on after each look, the last number after all looks that follow."""
+
+    keep: Annotated[tuple[_Kept, ...], Field(min_length=1, max_length=50), _ListOrNumber()]
+    measure: _Measure = "effect"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_alone(cls, data: Any) -> Any:
+        """Read a number alone as a list of one."""
+        if isinstance(data, dict) and "keep" in data and not isinstance(data["keep"], (list, tuple)):
+            return {**data, "keep": [data["keep"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _falls(self) -> DropTheLosers:
+        """Refuse a number above that before it."""
+        for before, after in zip(self.keep, self.keep[1:], strict=False):
+            if after > before:
+                raise refuse(
+                    f"keep rises from {before} to {after}; an arm that was dropped does not come back"
+                )
+        return self
+
+
+class WithinEpsilon(Model):
+    """Arms go on that are no further than epsilon from the best."""
+
+    epsilon: NotNegative
+    measure: _Measure = "effect"
+
+
+class AllPromising(Model):
+    """Arms go on that reach a threshold; the trial stops where none does."""
+
+    threshold: Finite
+    measure: _Measure = "effect"
+
+
+class Selection(_OneOf):
+    """Which arms go on after an interim look."""
+
+    keep_all: KeepAll | None = None
+    select_best: SelectBest | None = None
+    drop_the_losers: DropTheLosers | None = None
+    within_epsilon: WithinEpsilon | None = None
+    all_promising: AllPromising | None = None
+
+
+class InverseNormal(Model):
+    """Weighted sums of the stages' statistics, the weights from the planned information."""
+
+
+class Fisher(Model):
+    """Products of the stages' p values; a hypothesis is retained for good where one of them is above ``futility_p``."""
+
+    futility_p: _FutilityP = 1.0
+    method: Annotated[str, WordAtom(FISHER_METHODS)] = "equal_levels"
+
+
+class Combination(_OneOf):
+    """How the stages are tested together."""
+
+    inverse_normal: InverseNormal | None = None
+    fisher: Fisher | None = None

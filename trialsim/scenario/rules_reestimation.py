@@ -1,0 +1,144 @@
+"""Rules for designs that re-estimate their size: what looks wait for, who can be tested how, limits that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trialsim.scenario.design import Design
+from trialsim.scenario.reestimation import BlindedVariance
+from trialsim.scenario.rules_world import Finding
+from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
+from trialsim.scenario.wording import listed
+
+KIND = "sample_size_reestimation"
+WEIGHTED = (
+    "t_test", "welch", "z_test", "ancova", "procova", "score_test", "miettinen_nurminen", "logistic",
+)  # fmt: skip
+BLINDED = ("t_test", "welch", "score_test", "miettinen_nurminen")
+_CONDUCT = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
+
+
+def reestimation_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield what is wrong with a design that re-estimates its size, and a re-estimation where there can be none."""
+    where = (*at, "reestimation")
+    if design.kind != KIND:
+        if design.reestimation is not None:
+            yield where, f"belongs to kind: {KIND}; change the kind, or leave it out"
+        return
+    if design.reestimation is None:
+        example = "{conditional_power: {target: 0.9, zone: [0.4, 0.9], maximum: 800}}"
+        yield where, f"is required: how the size is re-estimated, such as {example}"
+        return
+    inside = (*where, design.reestimation.kind)
+    yield from _looks(at, inside, design)
+    yield from _limits(inside, design)
+    yield from _test(at, inside, design, parts)
+    yield from _world(at, inside, design, parts)
+
+
+def _looks(at: Place, inside: Place, design: Design) -> Iterator[Finding]:
+    """Yield looks that wait for anything but read-outs, and a re-estimation at a look that is no interim."""
+    if len(design.looks) < 2:
+        yield (
+            (*at, "looks"),
+            "one look is not enough: the size is re-estimated at an interim and tested at the last",
+        )
+    for number, look in enumerate(design.looks):
+        if look.when.kind != "readouts" or look.when.arms is not None:
+            sentence = "the size is re-estimated in read-outs, so that looks wait for those of all arms: readouts: 200"
+            yield (*at, "looks", number, "when"), sentence
+    assert design.reestimation is not None
+    for place, look_number in enumerate(design.reestimation.rule.looks or ()):
+        if look_number >= len(design.looks):
+            sentence = f"look {look_number} is no interim of {len(design.looks)} looks"
+            yield (*inside, "looks", place), sentence
+
+
+def _limits(inside: Place, design: Design) -> Iterator[Finding]:
+    """Yield limits that contradict the plan."""
+    assert design.reestimation is not None
+    rule = design.reestimation.rule
+    if rule.maximum < design.n:
+        yield (*inside, "maximum"), f"{rule.maximum} is below the {design.n} patients that are planned"
+    if rule.minimum is not None and rule.minimum > design.n:
+        yield (*inside, "minimum"), f"{rule.minimum} is above the {design.n} patients that are planned"
+    if design.under is not None:
+        yield (
+            (*inside[:-2], "under"),
+            "a size that is re-estimated is planned by n; leave under and power out",
+        )
+    if isinstance(rule, BlindedVariance):
+        early = [
+            name for name in design.tests if any(z != float("inf") for z in design.efficacy_z(name)[:-1])
+        ]
+        if early or design.efficacy is not None:
+            sentence = "a blinded re-estimation has the size of a fixed design; leave the bounds of earlier looks out"
+            yield inside, sentence
+        return
+    at = inside[:-2]
+    for test in design.tests:
+        bounds = design.efficacy_z(test)
+        for look in rule.looks or range(1, len(bounds)):
+            if design.efficacy is None and look < len(bounds) and bounds[look] == float("inf"):
+                sentence = f"look {look + 1} has no efficacy bound, so that there is no power to reach it at look {look}"
+                yield (*at, "bounds"), sentence
+
+
+def _test(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield tests that no re-estimation here is for."""
+    assert design.reestimation is not None
+    if len(design.tests) > 1:
+        yield (*at, "tests"), f"the size is re-estimated for one test, found {len(design.tests)}"
+    if len(set(arms_of(design, parts))) > 2:
+        yield (*at, "arms"), "the size is re-estimated for two arms; name two"
+    allowed = BLINDED if design.reestimation.kind == "blinded_variance" else WEIGHTED
+    for test in design.tests:
+        if test not in parts.hypotheses or parts.hypotheses[test].endpoint not in parts.world.endpoints:
+            continue
+        hypothesis = parts.hypotheses[test]
+        if parts.world.endpoints[hypothesis.endpoint].kind == "survival":
+            sentence = f"'{hypothesis.endpoint}' is survival; the size is re-estimated for continuous and binary endpoints"
+            yield (*at, "tests", test), sentence
+        elif hypothesis.analysis not in allowed:
+            reason = (
+                "knows the variance, or does not rest on it alone"
+                if allowed is BLINDED
+                else "has no stages to be weighted"
+            )
+            yield (*at, "tests", test), f"{hypothesis.analysis} {reason}; allowed here: {listed(allowed)}"
+    if design.reviews is not None:
+        yield (*at, "reviews"), "a design that re-estimates its size has no reviews; leave them out"
+    for slot, usual in (("stopping", "bounds"), ("randomisation", "by_design")):
+        if design.policies[slot][0] != usual:
+            yield (*at, "policies", slot), f"a design that re-estimates its size has the policy {usual} here"
+
+
+def _world(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield worlds in which a size cannot change, and a maximum that is not reached."""
+    accrual, horizon = parts.world.accrual, parts.world.horizon
+    has = [key for key in _CONDUCT if getattr(parts.world, key, None)]
+    if has:
+        yield (
+            (*at, "kind"),
+            f"a size cannot be re-estimated where patients have {listed(has)}; leave them out",
+        )
+    if accrual is None:
+        return
+    if accrual.sites is not None:
+        yield (*at, "kind"), "a size cannot be re-estimated in a world with sites; state rates of accrual"
+    elif accrual.kind == "uniform":
+        sentence = "uniform accrual has no pace beyond its period; write accrual: {poisson: {rate: ...}}, or evenly_spaced"
+        yield (*at, "kind"), sentence
+    pieces = accrual.rates or (((0.0, accrual.rate),) if accrual.rate is not None else ())
+    if accrual.over is not None and accrual.kind == "evenly_spaced":
+        pieces = ((0.0, design.n / accrual.over),)
+    ends = [*(start for start, _ in pieces[1:]), horizon]
+    expected = sum(
+        rate * max(min(end, horizon) - start, 0.0)
+        for (start, rate), end in zip(pieces, ends, strict=bool(pieces))
+    )
+    if pieces and expected < design.most * (1 - 1e-9):
+        sentence = (
+            f"about {expected:.0f} of {design.most} patients come before the horizon of {horizon:g} days"
+        )
+        yield (*inside, "maximum"), sentence
