@@ -180,3 +180,15 @@ def test_one_arm_needs_a_rate_and_two_arms_none() -> None:
     text = str(refused.value)
     assert "one arm alone is compared with a rate" in text
     assert "two arms are compared with each other" in text
+
+
+def test_patients_to_come_go_to_the_open_arms_alone() -> None:
+    from trialsim.policies.probabilities import Probabilities
+
+    plan = build_plan(scenario_from(FOUR_ARMS), "adaptive", "world", 1)
+    asked = Probabilities(plan.tests, [0.9, 0.9], 80, plan.allocation.ratio, balanced=True)
+    every, some = np.ones((1, 4), dtype=bool), np.array([[True, False, False, True]])
+    here = {"arm_enrolled": np.array([[10, 9, 9, 11]])}
+    n = [[8] * 4]
+    assert asked._to_come(seen(n, n, **here, open_arms=every), 0).tolist() == [[10, 9]]
+    assert asked._to_come(seen(n, n, **here, open_arms=some), 0).sum() == 80 - 39

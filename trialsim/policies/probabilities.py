@@ -130,12 +130,16 @@ class Probabilities:
         """Return how many patients more the arms of a test will have if enrolment goes on to the end, control first."""
         plan, enrolled = self.tests[test], view.arm_enrolled
         left = np.maximum(self._n - enrolled.sum(axis=1, keepdims=True), 0)
-        aims = self._n * self._share if self._balanced else enrolled + left * self._share
+        open_share = self._share * view.open_arms
+        open_share = open_share / open_share.sum(axis=1, keepdims=True)
+        # Once an arm is closed, blocks of the others begin anew.
+        balanced = self._balanced & view.open_arms.all(axis=1, keepdims=True)
+        aims = np.where(balanced, self._n * self._share, enrolled + left * open_share)
         wanted = np.maximum(np.rint(aims).astype(np.int64) - enrolled, 0)
-        # What rounding leaves over goes to the first arms, what it gives too much comes off the last.
+        # What rounding leaves over goes to the first open arms, what it gives too much comes off the last.
         over = left[:, 0] - wanted.sum(axis=1)
         for arm in range(wanted.shape[1]):
-            more = np.maximum(over, 0) if arm == wanted.shape[1] - 1 else np.minimum(np.maximum(over, 0), 1)
+            more = np.where(view.open_arms[:, arm], np.clip(over, 0, 1), 0)
             wanted[:, arm] += more
             over = over - more
         for arm in range(wanted.shape[1] - 1, -1, -1):
