@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +49,20 @@ class Work:
         Names in it.
     replicates
         Trials of the longer of the two runs whose difference is timed.
+    file
+        Name of the file in the folder, where it is not the folder's.
     """
 
     scenario: str
     design: str
     truth: str
     replicates: int
+    file: str | None = None
 
     @property
     def path(self) -> Path:
         """The scenario's file."""
-        return ROOT / "scenarios" / self.scenario / f"{self.scenario}.yaml"
+        return ROOT / "scenarios" / self.scenario / f"{self.file or self.scenario}.yaml"
 
     def plan(self) -> Plan:
         """Return the plan of the cell."""
@@ -187,9 +190,7 @@ def report(
     before = calibration()
     speed, run = trials_per_second(work)
     unit = 0.5 * (before + calibration())
-    slow, _ = trials_per_second(
-        Work(work.scenario, work.design, work.truth, reference_replicates), engine="reference"
-    )
+    slow, _ = trials_per_second(replace(work, replicates=reference_replicates), engine="reference")
     events, _ = measure(run.summary, "analysed")
     rate = run.lives["adverse events"] / run.lives["patients"]
     if adverse_events is not None:

@@ -73,7 +73,15 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "recruitment.within_group": "trialsim.policies.within_group:WithinGroup",
         "recruitment.exposure": "trialsim.policies.within_group:Exposure",
         "recruitment.human_in_the_loop": "trialsim.policies.human_in_the_loop:HumanInTheLoop",
+        "recruitment.logistic": "trialsim.policies.learned:Logistic",
+        "recruitment.gradient_boosting": "trialsim.policies.learned:GradientBoosting",
+        "recruitment.mlp": "trialsim.policies.learned:Mlp",
         "sites.all_open": "trialsim.policies.traditional:AllOpen",
         "monitoring.by_protocol": "trialsim.policies.traditional:ByProtocol",
+    },
+    "models": {
+        "logistic": "trialsim.models.logistic:LogisticModel",
+        "gradient_boosting": "trialsim.models.gradient_boosting:GradientBoostingModel",
+        "mlp": "trialsim.models.mlp:MlpModel",
     },
 }

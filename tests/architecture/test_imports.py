@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "nutpie", "sklearn", "ray")
+HEAVY = (
+    "torch", "pymc", "matplotlib", "simpy", "scipy.stats", "arviz", "nutpie", "sklearn", "safetensors", "ray",
+)  # fmt: skip
 
 IMPORT = "import trialsim"
 HELP = "from trialsim.cli.main import main; assert main(['--help']) == 0"
@@ -41,10 +43,12 @@ def _command_names() -> list[str]:
 def test_every_command_is_there() -> None:
     assert _command_names() == [
         "analyse",
+        "benchmark",
         "boundaries",
         "calibrate",
         "check",
         "compare",
+        "evaluate",
         "explain",
         "init",
         "list",
@@ -54,6 +58,7 @@ def test_every_command_is_there() -> None:
         "samplesize",
         "schema",
         "sweep",
+        "train",
     ]
 
 

@@ -77,6 +77,45 @@ def exact_cox(treated, time, event, covariate):
     return above_zero(b, mass)
 
 
+def sampled_logistic(rng, design, value, draws=400_000):
+    """Return P(last coefficient > 0) by importance sampling from a t law at the mode, and its standard error."""
+    p = design.shape[1]
+    beta = np.zeros(p)
+    for _ in range(50):
+        rate = 1.0 / (1.0 + np.exp(-design @ beta))
+        information = (design * (rate * (1.0 - rate))[:, None]).T @ design + np.eye(p) / SD**2
+        step = np.linalg.solve(information, design.T @ (value - rate) - beta / SD**2)
+        beta += step * min(1.0, 3.0 / np.abs(step).max())
+    root = np.linalg.cholesky(1.3 * np.linalg.inv(information))
+    squares = rng.chisquare(7, draws) / 7
+    normal = rng.normal(size=(draws, p))
+    some = beta + (normal / np.sqrt(squares)[:, None]) @ root.T
+    distance = (normal**2).sum(axis=1) / squares
+    logs = 0.5 * (7 + p) * np.log1p(distance / 7) - 0.5 * (some**2).sum(axis=1) / SD**2
+    for row, won in zip(design, value):
+        eta = some @ row
+        logs += log_expit(eta if won else -eta)
+    weight = np.exp(logs - logs.max())
+    weight /= weight.sum()
+    above = some[:, -1] > 0
+    share = (weight * above).sum()
+    return share, np.sqrt((weight**2 * (above - share) ** 2).sum())
+
+
+def many_covariates(rng, n, covariates):
+    """Return events and difference of one trial with several covariates; one that the sample cannot tell is left out."""
+    treated, x = np.arange(n) % 2, rng.normal(size=(n, covariates))
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    eta = rng.normal(-0.5, 1.0) + x @ rng.normal(0.0, 0.7, covariates) + rng.normal() * treated
+    value = (rng.random(n) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
+    design = np.column_stack([np.ones(n), x, treated])
+    prior = (0.0, SD)
+    found = logistic_posterior(patient_rows(treated, value, None, x), 0.0, prior, prior, SD, 0.0)
+    wanted, error = sampled_logistic(rng, design, value)
+    apart = difference(found.above[0], wanted) if 0.002 < wanted < 0.998 and error < 0.001 else None
+    return int(min(value.sum(), n - value.sum())), apart
+
+
 def difference(found, wanted):
     """Return the difference of probits, or None where the probability is too near 0 or 1."""
     return ndtri(found) - ndtri(wanted) if RANGE[0] < wanted < RANGE[1] else None
@@ -121,6 +160,10 @@ def main() -> None:
             rng = np.random.default_rng(n)
             pairs = [logistic_difference(rng, n, rng.uniform(0.02, 0.7, 2), adjusted) for _ in range(draws)]
             print(f"logistic{' + covariate' if adjusted else '':12} n {n:4}", largest(pairs, borders))
+    for n, covariates in ((20, 3), (40, 3), (60, 3), (20, 5), (60, 5), (100, 5)):
+        rng = np.random.default_rng(n)
+        pairs = [many_covariates(rng, n, covariates) for _ in range(15)]
+        print(f"logistic + {covariates} covariates n {n:4}", largest(pairs, borders))
     for n in (10, 20, 40):
         rng = np.random.default_rng(n)
         pairs = [cox_difference(rng, n, np.exp(rng.normal()), rng.uniform(0, 0.9)) for _ in range(40)]

@@ -114,7 +114,7 @@ def data_set(place: int) -> tuple[dict[str, ArrayCut], dict[str, Any]]:
     event = (time < 14.0).astype(int)
     # No two times are equal, not even where follow-up ends: the joint model breaks no ties.
     time = np.minimum(time, 14.0) + 1e-7 * np.arange(n)
-    counts = rng.poisson(0.0 if kind == "no_events" else 0.08 * time)
+    counts = rng.poisson((0.0 if kind == "no_events" else 0.08) * time)
     grades = np.minimum(rng.poisson(0.0 if kind == "no_events" else 0.9, n), 3).astype(float)
     x = rng.normal(size=n)
     x = (x - x.mean()) / x.std()

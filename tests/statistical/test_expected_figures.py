@@ -30,8 +30,12 @@ FEW = {
     "rar_drift": 1200,
 }
 MANY = {
-    "binary_sequential": 400_000, "backlog": 5000, "fairness": 5000, "adaptr_three_arm": 20_000, "rar_drift": 20_000,
-}  # fmt: skip
+    "binary_sequential": 400_000,
+    "backlog": 5000,
+    "fairness": 5000,
+    "adaptr_three_arm": 20_000,
+    "rar_drift": 20_000,
+}
 
 
 def figures() -> list[tuple[Path, dict[str, Any]]]:
@@ -160,8 +164,7 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
-        "multi_arm", "fairness", "late_effect", "lee_liu", "adaptr_three_arm", "adaptr_two_arm",
-        "rar_drift",
+        "multi_arm", "fairness", "late_effect", "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)
 
 from trialsim.analyses.bayesian.array_cut import cut_of
+from trialsim.analyses.sampled.baskets import BasketNuts
 from trialsim.analyses.sampled.nuts import CompiledModel, Key, Sampling, libraries, probability_and_error
 from trialsim.analyses.sampled.two_arms import PymcAnalysis
 from trialsim.contracts import Status
@@ -30,20 +31,23 @@ RATES = (0.15, 0.4, 0.2, 0.45)
 @pytest.mark.parametrize("prior", [PRIOR, PARTLY], ids=["exchangeable", "exnex"])
 def test_a_basket_run_is_keyed_and_resumed(prior: BasketPrior, tmp_path: Path) -> None:
     design = BasketDesign((0.15, 0.15, 0.2, 0.2), (10, 20), prior)
-    whole = by_nuts(design, RATES, 7, np.arange(6), tmp_path / "whole", workers=2)
+    model = BasketNuts(prior, np.array(design.reference_rates))
+    whole = by_nuts(design, RATES, 7, np.arange(6), tmp_path / "whole", workers=2, compiled=model)
     broken = tmp_path / "broken"
-    by_nuts(design, RATES, 7, np.arange(3), broken, workers=1)
+    by_nuts(design, RATES, 7, np.arange(3), broken, workers=1, compiled=model)
     with (broken / "trials.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"replicate": 3, "abo')
     told: list[tuple[int, int]] = []
-    resumed = by_nuts(design, RATES, 7, np.arange(6), broken, workers=2, progress=lambda *d: told.append(d))
+    resumed = by_nuts(
+        design, RATES, 7, np.arange(6), broken, progress=lambda *d: told.append(d), compiled=model
+    )
     assert sorted(told) == [(4, 6), (5, 6), (6, 6)]
     assert (whole.above == resumed.above).all()
     assert whole.failure == resumed.failure == [""] * 6
     with pytest.raises(UsageError, match="another design, truth, seed or sampling"):
         by_nuts(design, RATES, 8, np.arange(6), broken)
     # Two replicates live, against what was logged.
-    live = by_nuts(design, RATES, 7, np.array([4, 1]), tmp_path / "live", workers=1)
+    live = by_nuts(design, RATES, 7, np.array([4, 1]), tmp_path / "live", workers=1, compiled=model)
     assert (live.above == whole.above[[4, 1]]).all()
     # The quadrature sees the same patients: the first look's probabilities agree within the sampler's error.
     quadrature = by_quadrature(design, RATES, 7, np.arange(6))
@@ -82,8 +86,8 @@ def test_a_readers_own_model_is_an_analysis() -> None:
     rng = np.random.default_rng(2)
     replicate = np.repeat([0, 1, 2], [40, 60, 80])
     treated = np.arange(180) % 2
-    shift = np.array([0.0, 1.0, 2.0])[replicate]
-    cut = cut_of(treated, rng.standard_t(5, 180) + shift * treated, replicate=replicate)
+    shift = np.array([0.0, 1.0, 2.0])
+    cut = cut_of(treated, rng.standard_t(5, 180) + shift[replicate] * treated, replicate=replicate)
     found = analysis.posterior(cut, False, {})
     assert found.kind == "sampled"
     assert (found.status == Status.OK).all()

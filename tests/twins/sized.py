@@ -66,6 +66,17 @@ def _reopening() -> dict[str, Any]:
     )
 
 
+def _seesaw() -> dict[str, Any]:
+    """A decision closes enrolment below those enrolled, and the next opens it again."""
+    rule = {"target": 0.8, "maximum": 48, "minimum": 8, "stage_minimum": 3, "stage_maximum": 20}
+    design = {
+        "n": 24, "allocation": "alternating", "bounds": {"efficacy_z": [3.0, 0.8, 1.4]},
+        "looks": [_look(6, 4), _look(20, 2), _look(24)], "reestimation": {"conditional_power": rule},
+    }  # fmt: skip
+    slow = {"evenly_spaced": {"over": "40 days"}}
+    return _tree(_SCORE | {"readout": "9 days"}, {"z_test": {"sd": 1}}, slow, designs={"seesaw": design})
+
+
 def _up_and_down() -> dict[str, Any]:
     """Three looks, each of which resizes the next stage, up or down to less than has been enrolled."""
     rule = {
@@ -114,6 +125,7 @@ SIZED: dict[str, tuple[dict[str, Any], int]] = {
     "reopening": (_reopening(), _DAY),
     "reopening by the week": (_reopening(), _WEEK),
     "reopening on fine time": (_reopening(), 1),
+    "seesaw": (_seesaw(), _DAY),
     "up and down": (_up_and_down(), _DAY),
     "up and down by the week": (_up_and_down(), _WEEK),
     "up and down on fine time": (_up_and_down(), 1),

@@ -40,8 +40,8 @@ MUTATIONS = [
     Mutation(
         "a look waits for one too many",
         "reference",
-        "in arms) >= trigger.count:",
-        "in arms) > trigger.count:",
+        "in arms) >= trigger.count + self._further:",
+        "in arms) > trigger.count + self._further:",
     ),
     Mutation(
         "no_later_than is ignored", "reference", "now >= look.no_later_than or self._met(", "self._met("
@@ -55,7 +55,7 @@ MUTATIONS = [
     Mutation(
         "reviews go on after enrolment",
         "reference",
-        "if len(self.patients) < self.plan.n:\n            self._point",
+        "if len(self.patients) < self.plan.n and not self._ended:\n            self._point",
         "if True:\n            self._point",
     ),
     Mutation(
@@ -306,11 +306,11 @@ MUTATIONS = [
         "pass",
     ),
     Mutation(
-        "a stage holds what the look before saw at its instant",
+        "a stage ends before the instant of its look",
         "fast_count_kernels",
-        "(t[i] > since[k])",
-        "(t[i] >= since[k])",
-        ("continuous_readouts", "binary_readouts"),
+        "            cut[k],\n",
+        "            cut[k] - 1,\n",
+        ("readouts_by_arm",),
     ),
     Mutation(
         "a stage is all data",
@@ -321,8 +321,8 @@ MUTATIONS = [
     Mutation(
         "a look waits for one arm alone",
         "fast_count_kernels",
-        "if counted[r, a] if each else a == 0:",
-        "if a == 0:",
+        "if counted[r, slot] if each else slot == 0:",
+        "if slot == 0:",
         ("dates_in_open_arms",),
     ),
 ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.twins.exhaustive import every
 from tests.twins.sized import SIZED
+from tests.twins.test_mutations import Mutation, load
 from trialsim.conformance import twin_difference
 from trialsim.contracts import Kind
+from trialsim.engines import fast
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.records import columns_of
@@ -45,10 +50,20 @@ def test_every_way_a_size_can_change_occurs() -> None:
                 seen |= (
                     {"reopened"} if any(each.kind == Kind.RESIZED and each.part for each in log) else set()
                 )
+                shut = [each.tick for each in log if each.kind == Kind.ENROLMENT_CLOSED]
+                again = [each.tick for each in log if each.kind == Kind.RESIZED and each.part]
+                by_decision = [each.tick for each in log if each.kind == Kind.RESIZED and each.tick in shut]
+                seen |= (
+                    {"closed and reopened by decisions"}
+                    if again and min(by_decision, default=again[0]) < again[0]
+                    else set()
+                )
                 after = kinds.index(Kind.RESIZED) + 1 if sizes else 0
                 closes = kinds[after : after + 1] == [Kind.ENROLMENT_CLOSED]
                 seen |= {"closed by a decision"} if sizes and closes else set()
-    assert seen == {"raised", "lowered", "at the most", "twice", "reopened", "closed by a decision"}
+    assert seen == {
+        "raised", "lowered", "at the most", "twice", "reopened", "closed by a decision", "closed and reopened by decisions",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["reopening", "up and down"])
@@ -61,3 +76,26 @@ def test_the_size_of_chunks_changes_nothing(name: str) -> None:
             for column, values in columns.items():
                 parts = np.concatenate([part[table][column] for part in alone])
                 assert np.array_equal(values, parts, equal_nan=values.dtype.kind == "f"), (table, column)
+
+
+SLIPS = [
+    ("enrolment opens without a pause", "pause = np.where(reopens, ticks - closed, 0)", "pause = 0 * ticks"),
+    (
+        "those of the closing's instant come at the decision",
+        "ticks[opened] + chunk.plan.grid)",
+        "ticks[opened])",
+    ),
+    ("who was enrolled ahead is forgotten", "np.maximum(target, entered)", "target"),
+    ("a decision closes nothing", "~was_closed & (target <= entered)", "was_closed & (target < 0)"),
+    ("the closing of a decision is forgotten", "np.where(closes, ticks, closed)", "closed"),
+    ("outcomes of those who come now are not drawn", "first[rows] = before", "first[rows] = before + 1"),
+]
+
+
+@pytest.mark.parametrize("slip", every(3, SLIPS), ids=[name for name, _, _ in SLIPS])
+def test_a_slip_is_found(slip: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, old, new = slip
+    found = load(Mutation(name, "fast_sizes", old, new), tmp_path)
+    monkeypatch.setattr(fast, "FastSizes", found.FastSizes)
+    differences = (twin_difference(plan, range(40)) for name in SIZED for plan in plans(name))
+    assert any(difference is not None for difference in differences), "the twins did not notice"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,6 +125,10 @@ def test_what_cannot_be_had_is_a_status() -> None:
     found = registry.get("posteriors", "cox_laplace")().posterior(few, True, {})
     assert found.status.tolist() == [Status.OUTSIDE_RANGE] * 2
     assert "not found small there" in Status.OUTSIDE_RANGE.sentence
+    rng = np.random.default_rng(1)
+    for covariates, status in ((2, Status.OK), (3, Status.OUTSIDE_RANGE)):
+        some = cut_of(np.arange(50) % 2, np.arange(50) % 3 == 0, covariates=rng.normal(size=(50, covariates)))
+        assert registry.get("posteriors", "logistic_laplace")().posterior(some, True, {}).status[0] == status
     nobody = cut_of([0, 1], [1.0, 2.0], [0, 0])
     assert (
         registry.get("posteriors", "cox_laplace")().posterior(nobody, True, {}).status[0] == Status.NO_EVENTS
@@ -145,3 +151,35 @@ def test_arrays_make_a_cut() -> None:
         cut.redrawn(3)
     with pytest.raises(UsageError, match="take patients"):
         cut.risk_tables()
+
+
+def test_a_model_of_ones_own_is_registered_by_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_package.py").write_text(
+        "from trialsim.analyses.sampled.two_arms import PymcAnalysis\n"
+        "def build(data, options): raise NotImplementedError\n"
+        'own = PymcAnalysis("own_model", build, prior={"prior_sd": "of the effect"}, defaults={"prior_sd": 5.0})\n',
+        encoding="utf-8",
+    )
+    described = tmp_path / "own_package-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: own-package\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (described / "entry_points.txt").write_text(
+        "[trialsim.posteriors]\nown_model = own_package:own\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registry.names("posteriors")[-1] == "own_model"
+    assert registry.get("posteriors", "own_model")().name == "own_model"
+    words = registry.describe("posteriors", "own_model")
+    assert "Sampled: NUTS by nutpie" in words
+    assert "prior_sd: of the effect (5)" in words
+
+
+def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("arviz", "nutpie", "pymc"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"is not installed.*pip install 'trialsim\[bayes\]'"):
+        registry.get("posteriors", "logistic_nuts")().posterior(some_cut("binary"), True, {})

@@ -292,7 +292,7 @@ def test_the_engines_themselves_run_through(
     assert documents[0] == documents[1]
 
 
-@pytest.mark.parametrize("kind", ["measures", "designs", "analyses", "policies", "endpoints"])
+@pytest.mark.parametrize("kind", ["measures", "designs", "analyses", "posteriors", "policies", "endpoints"])
 def test_a_list_follows_its_schema(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("list", kind, "--json") == 0
     document = json.loads(capsys.readouterr().out)

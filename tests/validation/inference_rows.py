@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from tests.reference import test_combination as combination
 from tests.reference import test_inference as inference
+from tests.reference import test_multi_arm as multi_arm
 from tests.reference import test_multiplicity as multiplicity
 from tests.validation.row import Row, row_of
 from trialsim.designs import group_sequential
@@ -91,6 +92,10 @@ def _multiplicity() -> Iterator[Row]:
     ours = [dunnett_bound(0.05, control_loadings(1, np.ones(k))) for k in range(1, 10)]
     what = "bounds of 1 to 9 arms against control, one-sided 0.05"
     yield row_of("Dunnett's table", what, "Dunnett (1955), table 1a", multiplicity.DUNNETT_1A, ours, 0.005)
+    for row in multi_arm.ONE_STAGE.itertuples():
+        bound = dunnett_bound(row.alpha_star_final, control_loadings(1.0, np.ones(row.K)))
+        what = f"bound of {row.K} arms against control in one stage, at the level that it reports"
+        yield row_of("Several arms against one control", what, "MAMS", row.upper, bound, 2e-6)
 
 
 def _combinations() -> Iterator[Row]:

@@ -29,6 +29,7 @@ _COMMAND_MODULES = (
     "boundaries_commands",
     "analyse_commands",
     "sample_size_commands",
+    "learning_commands",
 )
 
 _ADVICE = {

@@ -158,7 +158,7 @@ def list_command(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="measures, designs, analyses, policies or endpoints; without it the kinds are listed.",
+            help="measures, designs, analyses, posteriors, policies or endpoints; without it the kinds are listed.",
             metavar="[KIND]",
             show_default=False,
         ),

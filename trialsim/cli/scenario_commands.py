@@ -37,7 +37,7 @@ def check(
     from rich.console import Console
 
     from trialsim.report.computed_design import computed_sentences
-    from trialsim.scenario.advice import advice
+    from trialsim.scenario.advice import notes
     from trialsim.scenario.load import load_scenario
 
     good, bad = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -52,7 +52,7 @@ def check(
             good.print(f"{file}: {_summary(scenario)}", style="green", markup=False, soft_wrap=True)
             for sentence in computed_sentences(scenario):
                 good.print(f"  {sentence}", markup=False, soft_wrap=True)
-            for sentence in advice(scenario.dump()):
+            for sentence in notes(scenario.dump()):
                 good.print(f"  note: {sentence}", style="yellow", markup=False, soft_wrap=True)
             if effects:
                 failed = not _print_effects(good, bad, file, scenario, truths) or failed

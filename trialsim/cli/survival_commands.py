@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from trialsim.cli.sequential_options import (
     bounds_of,
 )
 from trialsim.cli.sizing import Alpha, Force, Json, Picture, Power, Ratio, Sides, Unrounded, one_sided, tell
+
+if TYPE_CHECKING:
+    from trialsim.stats.sample_size.answer import Answer
+    from trialsim.stats.sample_size.answer_survival import Wanted
+    from trialsim.stats.sample_size.survival_question import SurvivalQuestion
 
 Text = str | None
 Control = Annotated[
@@ -111,7 +116,6 @@ def survival_size(
     a pattern); with --patients, or rate and duration of accrual, the follow-up; with --accrual-rate and
     --follow-up how long accrual stays open.
     """
-    from trialsim.stats.sample_size.answer import Answer
     from trialsim.stats.sample_size.answer_survival import survival_size_answer
     from trialsim.stats.sample_size.survival_written import WrittenSurvival, survival_question
 
@@ -164,12 +168,13 @@ def survival_power(
     futility_parameter: FutilityParameter = None,
     futility_binding: FutilityBinding = False,
     planned_power: PlannedPower = 0.9,
+    simulate: Annotated[int | None, typer.Option(help="Simulate so many trials beside the formula.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 1,
     json: Json = False,
     picture: Picture = None,
     force: Force = False,
 ) -> None:
     """Power of a log-rank test, weighted or not, under any piecewise constant hazards."""
-    from trialsim.stats.sample_size.answer import Answer
     from trialsim.stats.sample_size.answer_survival import survival_power_answer
     from trialsim.stats.sample_size.survival_written import WrittenSurvival, survival_question
 
@@ -187,6 +192,25 @@ def survival_power(
         question, wanted = survival_question(
             written, asks_power=True, events=events is not None, bounds=bounds
         )
-        return survival_power_answer(question, wanted, events)
+        found = survival_power_answer(question, wanted, events)
+        return found if simulate is None else _with_simulation(found, question, wanted, simulate, seed)
 
     tell("power survival", answer, json, picture, force)
+
+
+def _with_simulation(
+    answer: Answer, question: SurvivalQuestion, wanted: Wanted, trials: int, seed: int
+) -> Answer:
+    """Return an answer with the simulated power beside that of the formula."""
+    from dataclasses import replace
+
+    from trialsim.errors import UsageError
+    from trialsim.oc.simulated_survival import simulated_power
+
+    if wanted.plan is None:
+        raise UsageError(
+            "--simulate: without --control there are no trials to simulate, only a number of events."
+        )
+    found = simulated_power(question, wanted.plan, float(str(answer.results["study_duration"])), trials, seed)
+    simulated = {"power_simulated": found.value, "power_simulated_mcse": found.mcse}
+    return replace(answer, results=dict(answer.results) | simulated)

@@ -120,6 +120,7 @@ def by_nuts(
     workers: int = 2,
     sampling: Sampling | None = None,
     progress: Callable[[int, int], None] | None = None,
+    compiled: BasketNuts | None = None,
 ) -> BasketTrials:
     """Return trials analysed by NUTS at every look; each finished trial is a line of ``folder``, and is not fitted again.
 
@@ -139,6 +140,8 @@ def by_nuts(
         Length of chains and what they have to pass.
     progress
         Told how many of how many trials are done.
+    compiled
+        The design's model compiled before, as for another truth; without it compiled here.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def by_nuts(
     waiting = [r for r in numbers if r not in kept]
     could = dict(zip(waiting, responses_by_look(design, rates, seed, np.array(waiting, dtype=np.int64))))
     if waiting:
-        model = BasketNuts(design.prior, np.array(design.reference_rates), chosen)
+        model = compiled or BasketNuts(design.prior, np.array(design.reference_rates), chosen)
         guard = threading.Lock()
         with (folder / "trials.jsonl").open("a", encoding="utf-8") as file:
 

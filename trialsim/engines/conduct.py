@@ -21,6 +21,7 @@ from trialsim.contracts import (
     Status,
 )
 from trialsim.engines.bounds_in_force import BoundsInForce
+from trialsim.engines.overrunning import Overrunning, analyse_overrunning
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reestimation import Reestimation
@@ -73,6 +74,8 @@ class ChunkResult:
         What happened before randomisation, in a world with sites.
     amounts
         What has to be paid for, ``[replicate, item]``, where the world has costs.
+    overrunning
+        What is concluded once everything has arrived, where the design asks for it.
     """
 
     chunk: Chunk
@@ -86,6 +89,7 @@ class ChunkResult:
     ends: Ends
     tallies: SiteTallies | None = None
     amounts: Ints | None = None
+    overrunning: Overrunning | None = None
 
 
 class _Minds:
@@ -180,8 +184,9 @@ def conduct(chunk: Chunk) -> ChunkResult:
     ends = chunk.ends()
     tallies = chunk.tallies()
     amounts = None if plan.world.costs is None else chunk.cost_amounts()
+    overrun = analyse_overrunning(chunk, looks, ends) if plan.overrunning else None
     return ChunkResult(
-        chunk, rejected, reject_look, effect.T, se.T, z.T, status.T, looks, ends, tallies, amounts
+        chunk, rejected, reject_look, effect.T, se.T, z.T, status.T, looks, ends, tallies, amounts, overrun
     )
 
 

@@ -69,6 +69,7 @@ class FastChunk:
             self.patients.part_entries(size)
         self.entry = self.patients.entry
         n = self.patients.width
+        self._came: Ints | None = None
         self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
@@ -161,6 +162,8 @@ class FastChunk:
     @property
     def coming(self) -> Ints:
         """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
+        if self._came is not None:
+            return self._came
         return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
 
     def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
@@ -515,7 +518,7 @@ class FastChunk:
         """Return the visible counts of some replicates at some times."""
         outcome = self._outcomes[self.plan.primary]
         alike = len(self.arm) == 1 and len(rows) > 1 and bool((ticks == ticks[0]).all())
-        if self._sizes is not None:
+        if len(self.coming) > 1:
             alike = alike and bool((self.coming[rows] == self.coming[rows[0]]).all())
         shape = (len(rows), len(self.plan.arms))
 
@@ -608,6 +611,10 @@ class FastChunk:
         if self._tallies is None and self.patients.recruitment is not None:
             self._tallies = self.patients.recruitment.tallies(self._end)
         return self._tallies
+
+    def follow_up(self, ticks: Ints) -> None:
+        """Follow those randomised by the end until some times; all that happens to them is laid out already."""
+        self._came = sum_of(self._enrolled(self._all, self._end))
 
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in each trial, ``[replicate, item]``."""

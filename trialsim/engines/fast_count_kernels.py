@@ -253,13 +253,13 @@ def counts_by_arm(chosen, cut, times, arm, coming, out):
 
 
 @kernel
-def _who_is_read_out(since, cut, coming, readout_at, arm, pair, seen, count):
-    """Set the bits of those of two arms who were read out after ``since``, 64 patients a word, and count them, ``[2]``."""
+def _who_is_read_out(cut, coming, readout_at, arm, pair, seen, count):
+    """Set the bits of those of two arms who have been read out, 64 patients a word, and count them, ``[2]``."""
     seen[:] = 0
     count[:] = 0
     for side in range(2):
         for i in range(coming):
-            here = (readout_at[i] > since) & (readout_at[i] <= cut) & (arm[i] == pair[side])
+            here = (readout_at[i] <= cut) & (arm[i] == pair[side])
             seen[side, i // 64] |= np.uint64(here) << np.uint64(i % 64)
             count[side] += np.int64(here)
 
@@ -277,8 +277,8 @@ def _count_responses(chosen, outcome, seen, responses):
 
 
 @kernel
-def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
-    """Fill the moments of binary read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
+def binary_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of binary read-outs of two arms, of the first ``coming`` patients, ``[2, k]``.
 
     Outcomes are bits, 64 patients in a word. Who has been read out in which arm is found once for replicates that follow
     each other and share all of it.
@@ -291,9 +291,9 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, 
         r = chosen[k]
         times, groups = readout_at[row_of(readout_at, r)], arm[row_of(arm, r)]
         n = coming[row_of(coming, r)]
-        _who_is_read_out(since[k], cut[k], n, times, groups, pair, seen, count)
+        _who_is_read_out(cut[k], n, times, groups, pair, seen, count)
         upto = k + 1
-        while alike and upto < len(chosen) and cut[upto] == cut[k] and since[upto] == since[k]:
+        while alike and upto < len(chosen) and cut[upto] == cut[k]:
             if coming[row_of(coming, chosen[upto])] != n:
                 break
             upto += 1
@@ -305,14 +305,14 @@ def binary_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, 
 
 
 @kernel
-def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
-    """Fill the moments of continuous read-outs of two arms, of the first ``coming`` patients after ``since``, ``[2, k]``.
+def continuous_readouts(chosen, cut, readout_at, outcome, arm, coming, pair, n_out, mean, squares):
+    """Fill the moments of continuous read-outs of two arms, of the first ``coming`` patients, ``[2, k]``.
 
     Values are added in the order of entry.
     """
     width = readout_at.shape[1]
     in_order = readout_at.shape[0] == 1 and bool((readout_at[0, 1:] >= readout_at[0, :-1]).all())
-    if in_order and arm.shape[0] == 1 and len(chosen) > 0 and since.max() < 0:
+    if in_order and arm.shape[0] == 1:
         _readouts_in_order(chosen, cut, readout_at[0], outcome, arm[0], coming, pair, n_out, mean, squares)
         return
     kept = np.empty(width + 1)
@@ -320,17 +320,15 @@ def continuous_readouts(chosen, since, cut, readout_at, outcome, arm, coming, pa
         r = chosen[k]
         n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
-        first = np.int64(0)
         if in_order:
             n = min(np.int64(np.searchsorted(t, cut[k], side="right")), n)
-            first = min(np.int64(np.searchsorted(t, since[k], side="right")), n)
         g = arm[row_of(arm, r)]
         for side in range(2):
             a = pair[side]
             count = 0
-            for i in range(first, n):
+            for i in range(n):
                 kept[count] = outcome[r, i]
-                count += np.int64((t[i] > since[k]) & (t[i] <= cut[k]) & (g[i] == a))
+                count += np.int64((t[i] <= cut[k]) & (g[i] == a))
             n_out[side, k] = count
             mean[side, k], squares[side, k] = mean_and_squares(kept, count)
 

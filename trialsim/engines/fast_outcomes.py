@@ -254,9 +254,9 @@ class FastCut:
         outcome, chunk = self._outcome, self._chunk
         known = (outcome.readout_at, outcome.values, chunk.arm, chunk.coming, pair, n, mean, squares)
         if outcome.law.kind == "binary":
-            counting.binary_readouts(rows, self._since, self._point.tick, *known)
+            counting.binary_readouts(rows, self._point.tick, *known)
         else:
-            counting.continuous_readouts(rows, self._since, self._point.tick, *known)
+            counting.continuous_readouts(rows, self._point.tick, *known)
         return Moments(n.T, mean.T, squares.T)
 
     def _here(self) -> tuple[Ints, Ints]:

@@ -28,6 +28,7 @@ from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE
+from trialsim.scenario.policies import located_parameters
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
@@ -167,6 +168,10 @@ class Plan:
         How the size is re-estimated; None where it is not.
     shows_size
         Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
+    overrunning, shows_overrun
+        Whether data that arrive after a stop are analysed, and whether they are in a design of the scenario.
+    futility_binding
+        Whether futility bounds are counted on.
     """
 
     scenario: str
@@ -187,6 +192,9 @@ class Plan:
     closed: ClosedPlan | None = None
     resizing: Resizing | None = None
     shows_size: bool = False
+    overrunning: bool = False
+    shows_overrun: bool = False
+    futility_binding: bool = False
 
     @property
     def n(self) -> int:
@@ -409,7 +417,7 @@ def build_plan(
         every, size = chosen.reviews
         reviews = (every, int(size) if every == "enrolled" else max(to_ticks(size, grid), grid))
     policies = {
-        slot: registry.get("policies", f"{slot}.{name}")(**parameters)
+        slot: registry.get("policies", f"{slot}.{name}")(**located_parameters(parameters, scenario.folder))
         for slot, (name, parameters) in chosen.policies.items()
     }
     stopping = policies["stopping"]
@@ -436,4 +444,7 @@ def build_plan(
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
         None if chosen.reestimation is None else kind.resizing(world_scenario, design),
         any(each.reestimation is not None for each in scenario.designs.values()),
+        chosen.overrunning,
+        any(each.overrunning for each in scenario.designs.values()),
+        chosen.futility_binding,
     )

@@ -188,6 +188,13 @@ class Chunk(Protocol):
         """Return what happened at each site; None in a world without sites. Only once the trials have ended."""
         ...
 
+    def follow_up(self, ticks: Ints) -> None:
+        """Follow those randomised by the end until some times, ``[replicate]``; only once the trials have ended.
+
+        A cut then sees what has become known by its time, and nobody who would have been randomised later.
+        """
+        ...
+
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in each trial, ``[replicate, item]``; only once the trials have ended.
 

@@ -81,8 +81,34 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         columns[f"se:{test.name}"] = result.se[:, t]
         columns[f"z:{test.name}"] = result.z[:, t]
         columns[f"status:{test.name}"] = result.status[:, t]
+    columns |= overrun_columns(result)
     assert all(len(column) == size for column in columns.values())
     return columns
+
+
+def overrun_columns(result: ChunkResult) -> Columns:
+    """Return what trials conclude once everything has arrived, where a design of the scenario asks for it."""
+    if not result.chunk.plan.shows_overrun:
+        return {}
+    found, none = result.overrunning, np.full(len(result.chunk.replicates), np.nan)
+    if found is None:
+        nothing = dict.fromkeys(_OVERRUN, none) | dict.fromkeys(
+            _OVERRUN_REJECTS, np.zeros(len(none), dtype=bool)
+        )
+        return {"overrun_added": np.zeros(len(none), dtype=np.int32), **nothing}
+    alpha = result.chunk.plan.tests[0].alpha
+    return {
+        "overrun_added": found.added.astype(np.int32),
+        "overrun_z": found.z,
+        "overrun_p_deletion": found.deletion,
+        "overrun_p_combination": found.combination,
+        "overrun_reject_deletion": found.deletion <= alpha,
+        "overrun_reject_combination": found.combination <= alpha,
+    }
+
+
+_OVERRUN_REJECTS = ("overrun_reject_deletion", "overrun_reject_combination")
+_OVERRUN = ("overrun_z", "overrun_p_deletion", "overrun_p_combination")
 
 
 class _Looks:

@@ -113,7 +113,7 @@ class ReferenceTrial:
         self._review = 0
         self._point: Point | None = None
         self._ask = self.clock.event()
-        self._ended = False
+        self._ended = self._silent = False
         self._end_reason = Stop.CONTINUE
         self._end_look = -1
         self._end_cut = 0
@@ -135,6 +135,8 @@ class ReferenceTrial:
 
     def write(self, kind: Kind, ident: int, part: int = 0, value: float = 0.0) -> None:
         """Write a row of the event log."""
+        if self._silent:
+            return
         self.rows.append(LogRow(int(self.clock.now), kind, ident, part, float(value)))
 
     def _accrual(self) -> Process:
@@ -151,6 +153,8 @@ class ReferenceTrial:
                     yield self._reopened
                 came = max(int(tick) + self._pause, self._open_since)
                 yield self.clock.at(came, Kind.RANDOMISATION, i)
+            if self._ended:
+                return
             own = [found[i] for found in parameters]
             if self._open_since:
                 days = np.array([came / TICKS_PER_DAY])
@@ -451,7 +455,7 @@ class ReferenceTrial:
 
     def _come_to_review(self, _: simpy.Event) -> None:
         """Stop the clock for the randomisation policy, unless enrolment is complete."""
-        if not self.enrolment_over:
+        if not self.enrolment_over and not self._ended:
             self._point = Point(
                 "review", np.array([0]), np.array([self._review]), np.array([int(self.clock.now)])
             )
@@ -671,6 +675,12 @@ class ReferenceTrial:
     def tallies(self) -> SiteTallies | None:
         """Return what happened at each site by the end of the trial; None in a world without sites."""
         return None if self.recruitment is None else self.recruitment.tallies()
+
+    def follow_up(self, ticks: Ints) -> None:
+        """Follow those randomised by the end until a time, without a word in the log."""
+        self._silent = True
+        if int(ticks[0]) > self.clock.now:
+            self.clock.run(until=self.clock.at(int(ticks[0]), Kind.END, 1))
 
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in the trial, ``[1, item]``."""

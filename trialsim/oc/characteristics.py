@@ -16,6 +16,7 @@ from trialsim.oc.lives import life_measures
 from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import proportion
+from trialsim.oc.overrunning import overrun_measures
 from trialsim.oc.recruitment import recruitment_measures
 from trialsim.oc.reestimation import reestimation_measures
 from trialsim.oc.rejections import (
@@ -148,6 +149,7 @@ def _design_measures(
         yield from finished_measures(records, cell, failed[cell], dates)
         yield from stop_measures(cell, stops[cell], outcomes, last_look)
         yield from reestimation_measures(records, cell, tested, failed[cell])
+        yield from overrun_measures(records, cell, tested, failed[cell])
         for each in tested:
             yield from estimation_measures(records, cell, each)
         yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)

@@ -12,6 +12,9 @@ from trialsim.oc.montecarlo import upper_limit
 
 TAIL = 0.025
 
+FAMILY = "at least one hypothesis"
+"""Stands for the hypothesis in targets and claims about the familywise error, where every null is true."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorClaim:
@@ -55,8 +58,9 @@ class ErrorClaim:
         """Return the claim in words: the estimate, the limit that decides, the verdict."""
         name, limit = ("lower", self.lower) if self.exceeds else ("upper", self.upper)
         over = f" (simultaneous over {self.n_claims})" if self.n_claims > 1 else ""
+        of = "Familywise error" if self.hypothesis == FAMILY else f"Type I error of “{self.hypothesis}”"
         return (
-            f"Type I error of “{self.hypothesis}” in “{self.design}” under “{self.truth}”: {self.value:.4f}, "
+            f"{of} in “{self.design}” under “{self.truth}”: {self.value:.4f}, "
             f"{name} 97.5% limit {limit:.4f}{over}: {self.verdict}."
         )
 
@@ -64,7 +68,7 @@ class ErrorClaim:
 def error_claims(
     characteristics: OperatingCharacteristics, targets: Mapping[tuple[str, str], float]
 ) -> tuple[ErrorClaim, ...]:
-    """Return the claims for every null hypothesis shown that has a target.
+    """Return the claims for every null hypothesis shown that has a target, and for families that have one.
 
     Parameters
     ----------
@@ -73,19 +77,23 @@ def error_claims(
     targets
         One-sided alpha by design and hypothesis.
     """
-    shown = []
+    shown = [
+        (row, FAMILY)
+        for row in characteristics.select("reject_any")
+        if (row.design, FAMILY) in targets and characteristics.global_null(Cell(row.design, row.truth))
+    ]
     for row in characteristics.select("reject"):
         if row.hypothesis is None or (row.design, row.hypothesis) not in targets:
             continue
         if row.hypothesis in characteristics.null_hypotheses(Cell(row.design, row.truth)):
-            shown.append(row)
-    return tuple(_claim(row, targets[row.design, str(row.hypothesis)], len(shown)) for row in shown)
+            shown.append((row, row.hypothesis))
+    return tuple(_claim(row, name, targets[row.design, name], len(shown)) for row, name in shown)
 
 
-def _claim(row: Measure, target: float, n_claims: int) -> ErrorClaim:
+def _claim(row: Measure, hypothesis: str, target: float, n_claims: int) -> ErrorClaim:
     tail = TAIL / n_claims
     rejected = round(row.value * row.n)
     lower = 1 - upper_limit(row.n - rejected, row.n, tail)
     upper = upper_limit(rejected, row.n, tail)
-    keys = (row.design, row.truth, str(row.hypothesis))
+    keys = (row.design, row.truth, hypothesis)
     return ErrorClaim(*keys, target, row.value, lower, upper, n_claims)

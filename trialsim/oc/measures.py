@@ -228,6 +228,19 @@ def _sizes_reestimated() -> Iterator[Definition]:
         "Probability that the hypothesis is rejected among trials whose size was lowered, unchanged or raised. "
         f"{_FAILED_PROBABILITY}",
     )
+    yield Definition(
+        "reject_with_overrun",
+        PROBABILITY,
+        "Probability that the p value of all data, those after the stop included, is at or below alpha, by the method "
+        "that the reason names: `deletion` or `combination`; reported where a design analyses them. A trial that "
+        f"reaches no look does not reject. {_FAILED_PROBABILITY}",
+    )
+    yield Definition(
+        "overrun_added",
+        PATIENTS,
+        "Mean number of read-outs, or of events, that the look which ended the trial did not have and the analysis of all "
+        f"data has. {_FAILED_MEAN}",
+    )
 
 
 def _estimation() -> Iterator[Definition]:

@@ -19,6 +19,7 @@ from trialsim.engines.effects import Effect, effects_in
 from trialsim.errors import UsageError
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import Categories, Cell, HypothesisFacts, Table, categories_of, facts_of, numbers_of
+from trialsim.oc.error_claims import FAMILY
 from trialsim.oc.run_checks import require_columns, require_provenance, require_scenario
 from trialsim.oc.run_writer import CELLS, EFFECTS, PARTIAL, TABLES
 
@@ -181,13 +182,15 @@ def planned_looks(scenario: Mapping[str, Any]) -> dict[str, int]:
 
 
 def alpha_targets(scenario: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """Return the one-sided alpha of each test of each design of a resolved scenario."""
+    """Return the one-sided alpha of each test of each design of a resolved scenario, and of families that have one."""
     found = {}
     for name, design in _designs(scenario):
         tests = design.get("tests")
         for hypothesis, test in tests.items() if isinstance(tests, Mapping) else ():
             if isinstance(test, Mapping) and isinstance(test.get("alpha"), int | float):
                 found[name, str(hypothesis)] = float(test["alpha"])
+                if design.get("kind") == "multi_arm_multi_stage":
+                    found[name, FAMILY] = float(test["alpha"])
     return found
 
 

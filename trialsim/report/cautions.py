@@ -8,7 +8,7 @@ from typing import Any
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
 from trialsim.oc.stopping import HORIZON
-from trialsim.scenario.advice import advice
+from trialsim.scenario.advice import notes
 
 MOST_SAID = 8
 
@@ -34,7 +34,7 @@ def analysis_cautions(scenario: Mapping[str, Any]) -> list[str]:
     scenario
         The resolved scenario as plain data.
     """
-    return _not_too_many(list(advice(scenario)))
+    return _not_too_many(list(notes(scenario)))
 
 
 def _not_too_many(sentences: list[str]) -> list[str]:

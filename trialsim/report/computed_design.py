@@ -23,6 +23,10 @@ def computed_sentences(scenario: Scenario, designs: Iterable[str] | None = None)
         if design.computed is None:
             continue
         yield f"{name}: {_size(design)}{_counts(design)}"
+        if design.kind == "multi_arm_multi_stage":
+            test, bounds = next(iter(design.computed.bounds.items()))
+            yield f"{name}, every arm: {_bounds(design, test, bounds)}; {_stages(design)}"
+            continue
         for test, bounds in design.computed.bounds.items():
             yield f"{name}, bounds of {test}: {_bounds(design, test, bounds)}"
 
@@ -37,6 +41,13 @@ def _integrated(scenario: Scenario, name: str) -> Iterator[str]:
     if found:
         parts = [f"{each.power:.4f} with {each.size:.1f} under {truth}" for truth, each in found.items()]
         yield f"{name}: power and mean patients read out, by integration: {listed(parts)}"
+
+
+def _stages(design: Design) -> str:
+    """Return how the stages and arms of a multi-arm design are tested together, and which arms go on."""
+    how = "inverse_normal" if design.combination is None else design.combination.kind
+    rule = "keep_all" if design.selection is None else design.selection.kind
+    return f"stages by {how}, arms by {design.intersection_test or 'dunnett'}, closed; selection {rule}"
 
 
 def _size(design: Design) -> str:

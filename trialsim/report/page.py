@@ -29,6 +29,7 @@ from trialsim.report.figures import (
 )
 from trialsim.report.legend import legend
 from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
+from trialsim.report.overrun_table import ABOUT_OVERRUN, overrun_table
 from trialsim.report.page_style import STYLE
 from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
@@ -86,6 +87,7 @@ def page(
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
         *_sizes(scenario, characteristics),
+        *_overrun(characteristics),
         *_recruitment(scenario, characteristics, records),
         *_adverse_events(records),
         "<h2>Pictures</h2>",
@@ -161,7 +163,7 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
         "<h2>Type I error</h2>",
         "<p>Exact limits, simultaneous over the rows: the chance that any upper one is exceeded is at most "
         "2.5%, and so is the chance that any lower one is too high. Controlled: the upper limit is at or below "
-        "the target. They are about each hypothesis, not about the family of them.</p>",
+        "the target. They are about each hypothesis, not about the family of them, where they do not say so.</p>",
         _text_table(table),
     ]
 
@@ -212,6 +214,16 @@ def _sizes(scenario: Mapping[str, Any], characteristics: OperatingCharacteristic
         return []
     texts = (f"<p>{escape(text)}</p>" for text in ABOUT_SIZES)
     return ["<h2>Sample size re-estimation</h2>", *texts, _text_table(table)]
+
+
+def _overrun(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on data that arrive after the stop; nothing where they are not analysed."""
+    table = overrun_table(characteristics)
+    return (
+        []
+        if table is None
+        else ["<h2>After the stop</h2>", f"<p>{escape(ABOUT_OVERRUN)}</p>", _text_table(table)]
+    )
 
 
 def _recruitment(

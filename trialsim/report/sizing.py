@@ -29,6 +29,8 @@ _WORDS = {
     "dropouts": "expected dropouts",
     "power": "power",
     "power_enumerated": "power, enumerated",
+    "power_simulated": "power, simulated",
+    "power_simulated_mcse": "its Monte Carlo standard error",
     "critical_effect": "smallest effect that rejects",
     "critical_count": "count at which it rejects",
     "accrual_duration": "accrual (months)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.plan_advice import plan_notes
 from trialsim.scenario.size_advice import uncompared_sizes
 
 _BALANCED_BY = {
@@ -14,11 +15,18 @@ _BALANCED_BY = {
 }
 
 
-def advice(scenario: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every sentence of advice on a resolved scenario as plain data."""
+def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every note on a scenario.
+
+    Parameters
+    ----------
+    scenario
+        A resolved scenario as plain data; what cannot be read in it is passed over.
+    """
     yield from unstratified_analyses(scenario)
     yield from unadjusted_selections(scenario)
     yield from uncompared_sizes(scenario)
+    yield from plan_notes(scenario)
 
 
 def unadjusted_selections(scenario: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.checkpoints import checkpoint_problems
 from trialsim.scenario.computing import solved_sizes, take_computed, with_computed_bounds
 from trialsim.scenario.grids import expand_grids
 from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
@@ -132,7 +133,7 @@ def _checked(
         parts = readable_parts(tree, table)
     problems += rule_problems(parts, tree)
     if scenario is not None and not problems:
-        problems += truth_problems(scenario)
+        problems += [*truth_problems(scenario), *checkpoint_problems(scenario)]
     if problems or scenario is None:
         raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors)))
     return scenario

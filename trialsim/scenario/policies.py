@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
+from trialsim.errors import ScenarioError
 from trialsim.scenario.population import TraitName
+from trialsim.scenario.resolve import inside
+from trialsim.scenario.sentences import problems_from
 from trialsim.scenario.values import (
     Finite,
     Flag,
@@ -17,6 +28,7 @@ from trialsim.scenario.values import (
     NumberAtom,
     OpenProbability,
     Probability,
+    Text,
     WordAtom,
     exactly_one,
     or_short,
@@ -26,6 +38,15 @@ from trialsim.scenario.wording import listed, refuse, shown, unknown
 Area = Annotated[float, NumberAtom(least=0.001, most=0.999)]
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
 Policies = dict[str, tuple[str, dict[str, Any]]]
+
+
+def _is_digest(value: str) -> str:
+    """Refuse what is no SHA-256."""
+    if len(value) != 64 or set(value) - set("0123456789abcdef"):
+        raise refuse(
+            f"{shown(value)} is no SHA-256; `trialsim train` prints the 64 characters of a checkpoint's"
+        )
+    return value
 
 
 class Parameterless(Model):
@@ -116,6 +137,13 @@ class Exposure(Model):
     covariate: Label
     shares: Annotated[dict[Label, OpenProbability], Field(min_length=1, max_length=50)]
     ranking: Recruitment
+
+
+class Learned(Model):
+    """A model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
+
+    checkpoint: Text
+    digest: Annotated[str, AfterValidator(_is_digest)]
 
 
 class HumanInTheLoop(Model):
@@ -257,6 +285,9 @@ class Recruitment(Slot):
     within_group: WithinGroup | None = None
     exposure: Exposure | None = None
     human_in_the_loop: HumanInTheLoop | None = None
+    logistic: Learned | None = None
+    gradient_boosting: Learned | None = None
+    mlp: Learned | None = None
 
 
 class Sites(Slot):
@@ -298,9 +329,54 @@ class Slots(Model):
     stopping: Stopping = Field(default=Stopping(bounds=Bounds()))
 
 
+def read_ranking(written: Any, source: str) -> dict[str, dict[str, Any]]:
+    """Return a recruitment policy, ``{name: parameters}``, from a name alone or a mapping.
+
+    Parameters
+    ----------
+    written
+        As in the slot of a scenario.
+    source
+        Where it stands, for the message.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem of its parameters.
+    """
+    try:
+        name, parameters = Recruitment.model_validate(written, context={}).chosen()
+    except ValidationError as error:
+        raise ScenarioError(problems_from(error, written, {}), source) from None
+    return {name: parameters}
+
+
 def read_policies(slots: Slots) -> Policies:
     """Return the policy and its parameters by slot."""
     return {slot: getattr(slots, slot).chosen() for slot in SLOTS}
+
+
+def located_parameters(parameters: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Return parameters of a policy whose checkpoints, those of rankings inside it included, are paths.
+
+    Parameters
+    ----------
+    parameters
+        As the scenario states them.
+    folder
+        Of the scenario, in which checkpoints lie.
+
+    Raises
+    ------
+    ScenarioError
+        If the name of a checkpoint leads elsewhere.
+    """
+    found = dict(parameters)
+    if isinstance(name := found.get("checkpoint"), str):
+        found["checkpoint"] = str(inside(folder or Path(), name, "checkpoint"))
+    if isinstance(inner := found.get("ranking"), dict):
+        found["ranking"] = {key: located_parameters(each or {}, folder) for key, each in inner.items()}
+    return found
 
 
 def write_policies(policies: Policies) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from trialsim.scenario.rules_decisions import decision_findings, single_arm_find
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_overrun import overrun_findings
 from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
@@ -22,6 +23,13 @@ from trialsim.scenario.wording import listed, unknown
 
 LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive")
 """Randomisation policies that learn from response rates."""
+_IN_WORDS = {
+    "fixed": "fixed",
+    "group_sequential": "group sequential",
+    "multi_arm_multi_stage": "multi-arm multi-stage",
+    "sample_size_reestimation": "sample size re-estimation",
+    "bayesian": "Bayesian",
+}
 
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
@@ -39,6 +47,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from multi_arm_findings(at, design, parts)
         yield from _policies(at, design, parts)
         yield from reestimation_findings(at, design, parts)
+        yield from overrun_findings(at, design, parts)
         yield from _accrual(at, design, parts)
 
 
@@ -138,9 +147,10 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
         return
     if design.bounds is None:
         if not design.names_family and design.kind != "sample_size_reestimation":
+            what = _IN_WORDS.get(design.kind, design.kind.replace("_", " "))
             yield (
                 where,
-                f"is required for a {design.kind.replace('_', ' ')} design: {{efficacy_z: [...]}} with one bound for each "
+                f"is required for a {what} design: {{efficacy_z: [...]}} with one bound for each "
                 "look; or efficacy, a family from which they are computed, such as efficacy: lan_demets_obrien_fleming",
             )
         return

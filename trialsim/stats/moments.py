@@ -118,13 +118,12 @@ def moments_by_group(values, groups, times, since, until, wanted, spread, n, mea
         if wanted[g] and times[i] > since and times[i] <= until:
             n[g] += 1
             mean[g] += values[i]
+    counts = values.itemsize == 1
     for g in range(len(n)):
-        mean[g] = mean[g] / n[g] if n[g] > 0 else 0.0
-    if not spread:
-        return
-    if values.itemsize == 1:
-        for g in range(len(n)):
-            squares[g] = n[g] * mean[g] * (1.0 - mean[g])
+        total = mean[g]
+        mean[g] = total / n[g] if n[g] > 0 else 0.0
+        squares[g] = total * (1.0 - mean[g]) if counts and spread else 0.0
+    if counts or not spread:
         return
     for i in range(len(values)):
         g = np.uint64(groups[i])

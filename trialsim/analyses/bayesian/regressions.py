@@ -13,9 +13,9 @@ from trialsim.contracts import DataCut, Posterior, Status
 from trialsim.stats.bayes.regression import CoefficientPosterior, cox_posterior, logistic_posterior
 
 LEAST_PATIENTS = 20
-"""Patients from which on Laplace's method is taken; its error was measured before any fit (docs/bayes.md)."""
+"""Patients for each covariate, and at all, from which on Laplace's method is taken: measured, see docs/bayes.md."""
 LEAST_EVENTS = 3
-"""Events, and in logistic regression non-events, from which on it is taken."""
+"""Events, and in logistic regression non-events, for each covariate, and at all, from which on it is taken."""
 LARGEST_ERROR = 0.02
 """Largest error of the probit of a probability that was found inside that range."""
 
@@ -29,16 +29,20 @@ _EFFECT_DEFAULTS = {"prior_mean": 0.0, "prior_sd": 2.5, "covariate_sd": 2.5, "ma
 
 
 def _posterior(
-    found: CoefficientPosterior, upper: bool, fewest: Any, failures: list[tuple[Status, object]]
+    found: CoefficientPosterior,
+    upper: bool,
+    covariates: int,
+    fewest: Any,
+    failures: list[tuple[Status, object]],
 ) -> Posterior:
     from scipy.special import ndtr, ndtri
 
     probability = found.above if upper else 1.0 - found.above
-    outside = (found.patients < LEAST_PATIENTS) | (fewest < LEAST_EVENTS)
+    coefficients = max(covariates, 1)
+    outside = (found.patients < LEAST_PATIENTS * coefficients) | (fewest < LEAST_EVENTS * coefficients)
     # The probit's error as one of the probability.
-    error = ndtr(np.abs(ndtri(np.clip(probability, 1e-15, 1 - 1e-15))) * -1.0 + LARGEST_ERROR) - ndtr(
-        -np.abs(ndtri(np.clip(probability, 1e-15, 1 - 1e-15)))
-    )
+    depth = -np.abs(ndtri(np.clip(probability, 1e-15, 1.0 - 1e-15)))
+    error = ndtr(depth + LARGEST_ERROR) - ndtr(depth)
     failures = [*failures, (Status.OUTSIDE_RANGE, outside), (Status.NO_FINITE_ESTIMATE, np.isnan(found.mean))]
     return posterior_of(
         "approximate", probability, found.mean, found.sd, (found.lower, found.upper), error, failures
@@ -55,7 +59,7 @@ class LogisticLaplace:
     kind = "approximate"
     accuracy = (
         f"within {LARGEST_ERROR} on the probit scale from {LEAST_PATIENTS} patients, {LEAST_EVENTS} responses and "
-        f"{LEAST_EVENTS} non-responses on; refused below"
+        f"{LEAST_EVENTS} non-responses on for each covariate, and at all; refused below"
     )
     prior: Mapping[str, str] = {
         **_EFFECT_PRIOR,
@@ -70,15 +74,17 @@ class LogisticLaplace:
         """Return the posterior of every replicate."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
         margin = -chosen["margin"] if lower_is_better else chosen["margin"]
+        rows = cut.patients()
         found = logistic_posterior(
-            cut.patients(),
+            rows,
             margin,
             (chosen["prior_mean"], chosen["prior_sd"]),
             (chosen["intercept_mean"], chosen["intercept_sd"]),
             chosen["covariate_sd"],
             0.0 if level is None else 0.5 * (1.0 - level),
         )
-        return _posterior(found, not lower_is_better, np.minimum(found.events, found.other), [])
+        fewest = np.minimum(found.events, found.other)
+        return _posterior(found, not lower_is_better, rows.covariates.shape[1], fewest, [])
 
 
 class CoxLaplace:
@@ -90,8 +96,8 @@ class CoxLaplace:
     reference = "Tierney and Kadane 1986; partial likelihood: Kalbfleisch 1978"
     kind = "approximate"
     accuracy = (
-        f"within {LARGEST_ERROR} on the probit scale from {LEAST_PATIENTS} patients and {LEAST_EVENTS} events on; "
-        "refused below; exact without covariates"
+        f"within {LARGEST_ERROR} on the probit scale from {LEAST_PATIENTS} patients and {LEAST_EVENTS} events on for "
+        "each covariate, and at all; refused below; exact without covariates"
     )
     prior: Mapping[str, str] = _EFFECT_PRIOR
     defaults: Mapping[str, Any] = _EFFECT_DEFAULTS
@@ -102,12 +108,13 @@ class CoxLaplace:
         """Return the posterior of every replicate."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
         margin = -chosen["margin"] if lower_is_better else chosen["margin"]
+        rows = cut.patients()
         found = cox_posterior(
-            cut.patients(),
+            rows,
             margin,
             (chosen["prior_mean"], chosen["prior_sd"]),
             chosen["covariate_sd"],
             0.0 if level is None else 0.5 * (1.0 - level),
         )
         nothing: list[tuple[Status, object]] = [(Status.NO_EVENTS, found.events == 0)]
-        return _posterior(found, not lower_is_better, found.events, nothing)
+        return _posterior(found, not lower_is_better, rows.covariates.shape[1], found.events, nothing)

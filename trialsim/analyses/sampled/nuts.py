@@ -168,7 +168,7 @@ class CompiledModel:
         longer = attempt + 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trace = nutpie.sample(
+            trace: Any = nutpie.sample(
                 given,
                 draws=longer * sampling.draws,
                 tune=longer * sampling.tune,
@@ -178,9 +178,9 @@ class CompiledModel:
                 save_warmup=False,
                 progress_bar=False,
                 target_accept=sampling.target_accept if attempt == 0 else 0.99,
+                return_raw_trace=True,
             )
-            draws = {name: np.asarray(trace.posterior[name].values) for name in self.quantities}
-            divergent = float(trace.sample_stats["diverging"].values.mean())
+            draws, divergent = _after_tuning(trace, self.quantities)
             columns = [
                 column
                 for each in draws.values()
@@ -190,6 +190,30 @@ class CompiledModel:
             bulk = min(float(arviz.ess(column, method="bulk")) for column in columns)
             tail = min(float(arviz.ess(column, method="tail")) for column in columns)
         return Fit(draws, rhat, bulk, tail, divergent, _failing(sampling, rhat, bulk, tail, divergent))
+
+
+def _after_tuning(trace: Any, quantities: Sequence[str]) -> tuple[dict[str, Floats], float]:
+    """Return the draws kept of some quantities, and the share of divergent transitions, from nutpie's own columns.
+
+    Making ArviZ's object of all columns takes longer than to sample a small model, and holds up other threads.
+    """
+    import pyarrow
+
+    found: dict[str, list[Floats]] = {name: [] for name in quantities}
+    divergent = []
+    for draw, statistics in zip(*trace.get_arrow_trace(), strict=True):
+        tuning = int(pyarrow.array(statistics.column("tuning")).to_numpy(zero_copy_only=False).sum())
+        diverging = pyarrow.array(statistics.column("diverging")).to_numpy(zero_copy_only=False)
+        divergent.append(float(np.mean(diverging[tuning:])))
+        for name in quantities:
+            column = draw.column(name)
+            written = (column.field.metadata or {}).get(b"shape", b"").decode()
+            shape = [int(each) for each in written.split(",") if each]
+            values = pyarrow.array(column)
+            flat = values.flatten() if hasattr(values, "flatten") else values
+            numbers = flat.to_numpy(zero_copy_only=False).astype(np.float64)
+            found[name].append(numbers.reshape(draw.num_rows, *shape)[tuning:])
+    return {name: np.stack(chains) for name, chains in found.items()}, float(np.mean(divergent))
 
 
 def _failing(sampling: Sampling, rhat: float, bulk: float, tail: float, divergent: float) -> str:

@@ -1,0 +1,201 @@
+"""``trialsim train``, ``evaluate`` and ``benchmark``: learned rankings against traditional ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trialsim.errors import UsageError
+
+if TYPE_CHECKING:
+    from trialsim.oc.rankings import Compared
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+_CHECKPOINT = ".safetensors"
+_USUAL = "first_come_first_served,random"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("train")(train_command)
+    app.command("evaluate")(evaluate_command)
+    app.command("benchmark")(benchmark_command)
+
+
+def train_command(
+    request: Annotated[Path, typer.Argument(help="Training file (YAML).", metavar="POLICY.yaml")],
+    out: Annotated[
+        Path | None, typer.Option(help="Checkpoint; default: the training file's name, .safetensors.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train a ranking on simulated screening logs and write its checkpoint."""
+    from trialsim.learning.request import read_request
+    from trialsim.learning.training import train
+    from trialsim.oc.run_writer import json_text
+
+    path = out or request.with_suffix(_CHECKPOINT)
+    if path.suffix != _CHECKPOINT:
+        raise UsageError(f"--out: {path}: a checkpoint is a file that ends in {_CHECKPOINT}")
+    if path.exists():
+        raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
+    asked = read_request(request)
+    trained = train(asked)
+    digest = trained.write(path)
+    if json:
+        document = {"checkpoint": str(path), "digest": digest, "about": trained.about, "curve": trained.curve}
+        typer.echo(json_text(document), nl=False)
+        return
+    for part, found in trained.quality.items():
+        typer.echo(
+            f"{part:<10}  {found['candidates']:,.0f} candidates at {found['sites']:,.0f} sites, "
+            f"{found['positive']:.1%} {asked.label}: AUC {found['auc']:.3f}, log loss {found['log_loss']:.4f}, "
+            f"Brier score {found['brier']:.4f}"
+        )
+    typer.echo(f"Checkpoint: {path}")
+    typer.echo(
+        f"In a scenario beside it: recruitment: {{{asked.policy}: {{checkpoint: {path.name}, digest: {digest}}}}}"
+    )
+
+
+def evaluate_command(
+    policy: Annotated[
+        str,
+        typer.Argument(
+            help="A checkpoint, a YAML file {name: parameters}, or a policy's name.", metavar="POLICY"
+        ),
+    ],
+    scenario: Annotated[Path, typer.Option(help="Scenario file (YAML), with sites.")],
+    against: Annotated[
+        str,
+        typer.Option(
+            help="Policies to compare with, as POLICY, separated by commas; the first is the reference."
+        ),
+    ] = _USUAL,
+    design: Annotated[str | None, typer.Option(help="Design; default the first.")] = None,
+    truth: Annotated[str | None, typer.Option(help="Truth; default the first.")] = None,
+    replicates: Annotated[int, typer.Option(help="Trials of each ranking.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 1,
+    workers: Annotated[int, typer.Option(help="Workers; they change no number.")] = 2,
+    json: Json = False,
+) -> None:
+    """Run a ranking of candidates and others in the same trials, and print what each brings."""
+    from trialsim.cli.running import check_numbers
+    from trialsim.learning.evaluation import compare_rankings, labels_of
+    from trialsim.oc.run_writer import json_text
+    from trialsim.scenario.load import load_scenario
+
+    check_numbers(replicates, seed, workers, "fast")
+    loaded = load_scenario(scenario)
+    (chosen,) = loaded.select_designs([design or next(iter(loaded.designs))])
+    (under,) = loaded.select_truths([truth or next(iter(loaded.truths))])
+    named = [*(each.strip() for each in against.split(",") if each.strip()), policy]
+    found = [_ranking(each) for each in named]
+    folders = {folder for _, folder in found if folder is not None}
+    if len(folders) > 1:
+        raise UsageError("the checkpoints lie in different folders; put them into one")
+    rankings = [ranking for ranking, _ in found]
+    labelled = dict(zip(labels_of(rankings), rankings, strict=True))
+    compared = compare_rankings(
+        loaded, chosen, under, labelled, next(iter(folders), None), replicates, seed, workers
+    )
+    if json:
+        document = {"scenario": loaded.name, "design": chosen, "truth": under, "replicates": replicates, "seed": seed,
+                    "rankings": [each.to_dict() for each in compared]}  # fmt: skip
+        typer.echo(json_text(document), nl=False)
+        return
+    _print(f"{loaded.name}, {chosen}, {under}: {replicates} trials each", compared)
+
+
+def benchmark_command(
+    family: Annotated[str, typer.Argument(help="What to compare: recruitment.", metavar="FAMILY")],
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A tenth of the trials and a short training.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; default benchmark-recruitment.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 1,
+    workers: Annotated[int, typer.Option(help="Workers; they change no number.")] = 2,
+) -> None:
+    """Train every learned ranking, and compare all with the traditional ones in two worlds."""
+    from trialsim.cli.running import check_numbers
+    from trialsim.learning.benchmark import ATTAINABLE, FULL, QUICK, benchmark_recruitment
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.rankings import draw_rankings, winners
+
+    if family != "recruitment":
+        raise UsageError(f"there is no benchmark of {family!r}; allowed: recruitment")
+    effort = QUICK if quick else FULL
+    check_numbers(effort.replicates, seed, workers, "fast")
+    folder = out or Path("benchmark-recruitment")
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(
+            f"{folder} is there already and is not overwritten; name another with --out"
+        ) from None
+    results = []
+    for result in benchmark_recruitment(
+        effort, folder, seed, workers, lambda text: typer.echo(text, err=True)
+    ):
+        results.append(result)
+        for kind, trained in result.trained.items():
+            test = trained.quality["test"]
+            typer.echo(f"{result.name}: {kind} at {test['sites']:.0f} unseen sites: AUC {test['auc']:.3f}")
+        _print(f"{result.name} world: {effort.replicates} trials each", result.compared)
+        typer.echo(winners(result.compared, ATTAINABLE))
+    table = [
+        {
+            "world": result.name,
+            "digests": dict(result.digests),
+            "rankings": [each.to_dict() for each in result.compared],
+        }
+        for result in results
+    ]
+    (folder / "table.json").write_text(json_text({"seed": seed, "worlds": table}), encoding="utf-8")
+    (folder / "rankings.svg").write_bytes(
+        draw_rankings({each.name: each.compared for each in results}, "svg")
+    )
+    typer.echo(f"Table:  {folder / 'table.json'}")
+    typer.echo(f"Figure: {folder / 'rankings.svg'}")
+
+
+def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:
+    """Return the ranking that a word of the command line stands for, and the folder of its checkpoint."""
+    path = Path(text)
+    if path.suffix == _CHECKPOINT:
+        from trialsim.models.checkpoint import read_checkpoint
+
+        _, about, digest = read_checkpoint(path, None)
+        return {about["kind"]: {"checkpoint": path.name, "digest": digest}}, path.resolve().parent
+    from trialsim.scenario.policies import read_ranking
+
+    if path.suffix in (".yaml", ".yml"):
+        from trialsim.scenario.reading import parse_yaml, read_text
+
+        return read_ranking(parse_yaml(read_text(path), str(path)), text), path.resolve().parent
+    return read_ranking(text, text), None
+
+
+def _print(title: str, compared: list[Compared]) -> None:
+    from rich.console import Console
+
+    from trialsim.report.rankings import eligible_shares, rankings_table
+    from trialsim.report.tables import rich_table
+
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(console.width, 200), highlight=False)
+    console.print(rich_table(rankings_table(title, compared)))
+    typer.echo(
+        "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
+    )
+    if sentence := eligible_shares(compared):
+        typer.echo(sentence)
+    short = [each.label for each in compared if each.estimate("reached_target").value < 1.0]
+    if short:
+        typer.echo(
+            f"Not every trial reached its target with {', '.join(short)}: their weeks are to the last patient."
+        )

@@ -1,0 +1,101 @@
+"""Views to ask policies about, made up: candidates, looks and reviews of every sort."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.contracts import AllocationView, CandidateView, LookView, Status
+
+_SEED = 7
+
+
+def candidate_view(n: int = 300) -> CandidateView:
+    """Return candidates of several trials with a group, an age and a marker, some missing, and all that is hidden.
+
+    Parameters
+    ----------
+    n
+        How many.
+    """
+    rng = np.random.default_rng(_SEED)
+    covariates = np.column_stack(
+        [rng.integers(0, 2, n), rng.normal(60.0, 10.0, n), rng.lognormal(0.5, 0.7, n)]
+    ).astype(np.float64)
+    covariates[rng.random(covariates.shape) < 0.1] = np.nan
+    site = rng.integers(0, 5, n)
+    return CandidateView(
+        replicate=np.sort(rng.integers(0, 4, n)),
+        candidate=(site << 32) + np.arange(n),
+        site=site,
+        contact_days=rng.uniform(0.0, 300.0, n),
+        covariates=covariates,
+        names=("group", "age", "marker"),
+        levels={"group": ("A", "B")},
+        seed=12345,
+        latent=rng.standard_normal((n, 1)),
+        traits=("eligibility",),
+        chances=rng.random((n, 3)),
+    )
+
+
+def look_view(n: int = 40) -> LookView:
+    """Return the looks of trials with three arms and two tests: clear and unclear results, failed ones, closed arms.
+
+    Parameters
+    ----------
+    n
+        How many trials.
+    """
+    rng = np.random.default_rng(_SEED)
+    pairs, arms = (n, 2), (n, 3)
+    z = rng.normal(1.0, 2.0, pairs)
+    decided = rng.random(pairs) < 0.15
+    rejected = decided & (rng.random(pairs) < 0.5)
+    status = np.where(rng.random(pairs) < 0.1, int(Status.NO_EVENTS), int(Status.OK)).astype(np.int8)
+    open_arms = rng.random(arms) < 0.85
+    open_arms[:, 0] = True
+    return LookView(
+        replicate=np.arange(n),
+        look=rng.integers(0, 3, n),
+        is_last=rng.random(n) < 0.3,
+        cut_days=rng.uniform(100.0, 900.0, n),
+        z=z,
+        effect=0.1 * z,
+        se=np.full(pairs, 0.1),
+        information=np.full(pairs, 100.0),
+        status=status,
+        efficacy_z=np.full(pairs, 2.3),
+        futility_z=np.full(pairs, 0.0),
+        test_arms=np.array([[1, 0], [2, 0]]),
+        rejected=rejected,
+        futile=decided & ~rejected,
+        open_arms=open_arms,
+        arm_enrolled=rng.integers(20, 80, arms),
+        arm_events=rng.integers(0, 40, arms),
+        arm_readouts=rng.integers(10, 60, arms),
+    )
+
+
+def allocation_view(n: int = 40) -> AllocationView:
+    """Return reviews of trials with three arms, some closed and some without read-outs.
+
+    Parameters
+    ----------
+    n
+        How many trials.
+    """
+    rng = np.random.default_rng(_SEED)
+    arms = (n, 3)
+    readouts = np.where(rng.random(arms) < 0.1, 0, rng.integers(1, 60, arms))
+    open_arms = rng.random(arms) < 0.8
+    open_arms[:, 0] = True
+    return AllocationView(
+        replicate=np.arange(n),
+        cut_days=rng.uniform(50.0, 400.0, n),
+        arm_enrolled=readouts + rng.integers(0, 20, arms),
+        arm_events=readouts // 2,
+        arm_readouts=readouts,
+        arm_total=rng.binomial(readouts, 0.4).astype(np.float64),
+        open_arms=open_arms,
+        ratio=np.array([1, 1, 1]),
+    )

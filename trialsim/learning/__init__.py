@@ -1,0 +1,1 @@
+"""Learning from simulated trials: logs, training, evaluation against traditional rules."""

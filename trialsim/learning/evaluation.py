@@ -1,0 +1,178 @@
+"""Rankings against each other in the same simulated trials, on the same candidates, with Monte Carlo errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trialsim.engines.plan import build_plan
+from trialsim.errors import Problem, ScenarioError, UsageError
+from trialsim.learning.screening_log import FIRST_REPLICATE, screening_view
+from trialsim.models.quality import area_under_curve
+from trialsim.oc.in_memory import Collected, collect
+from trialsim.oc.rankings import Compared, Curve, Difference, Estimate, standard_error
+from trialsim.policies.scores import scores_of
+from trialsim.scenario.load import patient_table
+from trialsim.scenario.rules_rankings import ranking_findings
+from trialsim.scenario.schema import Scenario
+from trialsim.scenario.validate import parts_of
+
+Floats = NDArray[np.float64]
+Ranking = Mapping[str, Mapping[str, Any]]
+Progress = Callable[[int, int], None]
+
+_TRIALS_FOR_THE_AREA = 8
+
+
+def compare_rankings(
+    scenario: Scenario,
+    design: str,
+    truth: str,
+    rankings: Mapping[str, Ranking],
+    folder: Path | None,
+    replicates: int,
+    seed: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Compared]:
+    """Return what each ranking brings, and by how much it differs from the first, replicate by replicate.
+
+    Parameters
+    ----------
+    scenario
+        The world.
+    design, truth
+        Which of its designs, whose recruitment policy is replaced, and truths.
+    rankings
+        ``{name: parameters}`` of each recruitment policy, by label; differences are from the first.
+    folder
+        Where checkpoints lie; by default the scenario's.
+    replicates, seed, workers
+        Trials of each ranking, the seed of all, and processes.
+    progress
+        Called with trials done and trials in all.
+
+    Raises
+    ------
+    ScenarioError, UsageError
+        If a ranking does not fit the scenario.
+    """
+    if scenario.accrual.sites is None:
+        raise UsageError(f"{scenario.name} has no sites: there are no candidates to rank")
+    derived = _with_rankings(scenario, design, rankings, folder)
+    labels = list(rankings)
+    found = collect(derived, labels, [truth], replicates, seed, "fast", workers, progress)
+    values = {label: _values(found, label, scenario.designs[design].n) for label in labels}
+    areas = {label: _area(derived, label, truth, seed) for label in labels}
+    first = values[labels[0]]
+    return [
+        Compared(
+            label,
+            areas[label],
+            tuple(_estimate(name, each) for name, each in values[label].items()),
+            tuple(
+                _difference(name, each, first[name]) for name, each in values[label].items() if name in first
+            ),
+            _curve(found, label),
+            values[label]["weeks_to_target"],
+        )
+        for label in labels
+    ]
+
+
+def _with_rankings(
+    scenario: Scenario, design: str, rankings: Mapping[str, Ranking], folder: Path | None
+) -> Scenario:
+    """Return the scenario with one design for each ranking."""
+    base, parts = scenario.designs[design], parts_of(scenario)
+    problems: list[Problem] = []
+    designs = {}
+    for label, ranking in rankings.items():
+        ((name, parameters),) = ranking.items()
+        for place, sentence in ranking_findings((label,), {name: dict(parameters)}, parts.world):
+            problems.append(Problem(".".join(map(str, place)), sentence))
+        designs[label] = base.model_copy(
+            update={"policies": dict(base.policies) | {"recruitment": (name, dict(parameters))}}
+        )
+    if problems:
+        raise ScenarioError(problems)
+    derived = scenario.model_copy(update={"designs": designs})
+    return derived.located(folder or scenario.folder, scenario.table)
+
+
+def _values(found: Collected, label: str, n: int) -> dict[str, Floats]:
+    """Return each measure of one ranking by replicate, in order."""
+    trials = _rows(found.trials, label).set_index("replicate").sort_index()
+    enrolled = np.maximum(trials["enrolled"].to_numpy(dtype=float), 1.0)
+    reached = trials["enrolled"].to_numpy() >= n
+    # The count of the screened is of those who consented; a refusal took a call as well.
+    screened = trials["screened"].to_numpy(dtype=float)
+    failures = trials["screen_failures"].to_numpy(dtype=float)
+    look = next(name for name in trials.columns if name.startswith("reject_look:"))
+    values = {
+        "weeks_to_target": trials["enrolment_end_time"].to_numpy(dtype=float) / 7.0,
+        "reached_target": reached.astype(float),
+        "screened_per_enrolled": screened / enrolled,
+        "screen_failure_rate": failures / np.maximum(failures + enrolled, 1.0),
+        "power": (trials[look].to_numpy() > 0).astype(float),
+    }
+    if "cost" in trials.columns:
+        values["cost"] = trials["cost"].to_numpy(dtype=float)
+    if found.subgroups is not None and len(found.subgroups):
+        groups = _rows(found.subgroups, label)
+        for column, name in (("randomised", "enrolled"), ("eligible", "eligible")):
+            wide = groups.pivot_table(column, "replicate", "subgroup", observed=True).sort_index()
+            share = wide.div(wide.sum(axis=1), axis=0)
+            values |= {f"{level} of {name}": share[level].to_numpy(dtype=float) for level in share.columns}
+    return values
+
+
+def _rows(table: Any, label: str) -> pd.DataFrame:
+    """Return the rows of one design."""
+    frame: pd.DataFrame = table.to_pandas()
+    return frame[frame["design"] == label]
+
+
+def _estimate(name: str, values: Floats) -> Estimate:
+    """Return the mean and its standard error."""
+    return Estimate(name, float(values.mean()), standard_error(values))
+
+
+def _difference(name: str, values: Floats, reference: Floats) -> Difference:
+    """Return the mean of the differences in the same replicate, and its standard error."""
+    apart = values - reference
+    return Difference(name, float(apart.mean()), standard_error(apart))
+
+
+def _curve(found: Collected, label: str) -> Curve:
+    """Return patients over time, all sites together."""
+    if found.enrolment is None or not len(found.enrolment):
+        return Curve((), (), (), ())
+    rows = _rows(found.enrolment, label)
+    rows = rows[rows["group"] == ""].sort_values("time")
+    weeks = rows["time"].to_numpy() / 7.0
+    return Curve(*(tuple(map(float, x)) for x in (weeks, rows["mean"], rows["p10"], rows["p90"])))
+
+
+def _area(scenario: Scenario, label: str, truth: str, seed: int) -> float:
+    """Return how well a ranking tells those who would be randomised, if called, from others, among all candidates.
+
+    The candidates are of trials that nobody runs and that come after those of training.
+    """
+    plan = build_plan(scenario, label, truth, seed, 1, patient_table(scenario))
+    view, would_pass = screening_view(plan, FIRST_REPLICATE + (1 << 30), _TRIALS_FOR_THE_AREA)
+    return area_under_curve(scores_of(plan.recruitment, view).astype(np.float64), would_pass)
+
+
+def labels_of(rankings: Sequence[Ranking]) -> list[str]:
+    """Return a name for each ranking: that of the policy, numbered where several are of one kind."""
+    names = [next(iter(each)) for each in rankings]
+    return [
+        name if names.count(name) == 1 else f"{name}_{names[: place + 1].count(name)}"
+        for place, name in enumerate(names)
+    ]

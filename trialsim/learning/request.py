@@ -1,0 +1,149 @@
+"""What ``trialsim train`` is asked for: a model, the world it learns in, and how it is fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trialsim.errors import Problem, ScenarioError
+from trialsim.learning.screening_log import LABELS
+from trialsim.scenario.reading import parse_yaml, read_text
+from trialsim.scenario.resolve import inside
+from trialsim.scenario.wording import listed, shown, unknown
+
+_Limits = tuple[float, float, float, bool]
+_COMMON: dict[str, _Limits] = {"replicates": (100, 1, 100_000, True), "seed": (1, 0, (1 << 63) - 1, True)}
+OPTIONS: dict[str, dict[str, _Limits]] = {
+    "logistic": {"l2": (1e-3, 1e-9, 1e9, False)},
+    "gradient_boosting": {
+        "trees": (200, 1, 5000, True), "leaves": (15, 2, 1024, True), "learning_rate": (0.1, 1e-4, 1.0, False),
+        "l2": (1.0, 0.0, 1e9, False),
+    },
+    "mlp": {
+        "epochs": (40, 1, 10_000, True), "batch": (512, 1, 1 << 20, True), "patience": (6, 1, 10_000, True),
+        "learning_rate": (3e-3, 1e-7, 1.0, False), "l2": (1e-3, 0.0, 1e3, False),
+    },
+}  # fmt: skip
+"""Default, least and most of each option, and whether it is a whole number."""
+
+_HIDDEN = (32, 16)
+_WIDEST = 1024
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One model to train.
+
+    Parameters
+    ----------
+    policy
+        Kind of model.
+    scenario
+        The file of the world.
+    design, truth
+        Which of its designs (whose recruitment policy makes the log) and truths; None for the first.
+    label
+        What is learned.
+    replicates
+        Trials in the log.
+    seed
+        Of the trials, the split and the fit.
+    options
+        Of the fit.
+    """
+
+    policy: str
+    scenario: Path
+    design: str | None
+    truth: str | None
+    label: str
+    replicates: int
+    seed: int
+    options: Mapping[str, Any]
+
+
+def read_request(path: Path) -> TrainingRequest:
+    """Return what a training file asks for.
+
+    Parameters
+    ----------
+    path
+        YAML; ``policy`` and ``scenario`` are required, the scenario lies beside the file.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem of the file.
+    """
+    tree = parse_yaml(read_text(path), str(path))
+    if not isinstance(tree, dict):
+        raise ScenarioError([Problem("", "a mapping with policy and scenario is expected")], str(path))
+    problems: list[Problem] = []
+    policy = tree.get("policy")
+    if policy not in OPTIONS:
+        problems.append(Problem("policy", f"{shown(policy)} is not one of {listed(OPTIONS)}"))
+        policy = "mlp"
+    options = _COMMON | OPTIONS[policy]
+    allowed = [
+        "policy",
+        "scenario",
+        "design",
+        "truth",
+        "label",
+        *options,
+        *(["hidden"] if policy == "mlp" else []),
+    ]
+    problems += [Problem(str(key), unknown("the key", key, allowed)) for key in tree if key not in allowed]
+    numbers = {key: _number(key, tree, limits, problems) for key, limits in options.items()}
+    for key in ("design", "truth"):
+        if tree.get(key) is not None and not isinstance(tree[key], str):
+            problems.append(Problem(key, f"a name is expected, found {shown(tree[key])}"))
+    label = tree.get("label", LABELS[0])
+    if label not in LABELS:
+        problems.append(Problem("label", f"{shown(label)} is not one of {listed(LABELS)}"))
+    hidden = _hidden(tree, problems) if policy == "mlp" else None
+    scenario = Path()
+    if "scenario" not in tree:
+        problems.append(Problem("scenario", "is required: the file of the world to learn in"))
+    else:
+        try:
+            scenario = inside(path.parent, tree["scenario"], "scenario")
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems, str(path))
+    replicates, seed = int(numbers.pop("replicates")), int(numbers.pop("seed"))
+    fit: dict[str, Any] = dict(numbers) | ({} if hidden is None else {"hidden": hidden})
+    return TrainingRequest(
+        policy, scenario, tree.get("design"), tree.get("truth"), label, replicates, seed, fit
+    )
+
+
+def _number(key: str, tree: Mapping[str, Any], limits: _Limits, problems: list[Problem]) -> float:
+    """Return an option's number, or its default and a problem."""
+    default, least, most, whole = limits
+    value = tree.get(key, default)
+    right = isinstance(value, int) or (isinstance(value, float) and not whole and math.isfinite(value))
+    if isinstance(value, bool) or not right or not least <= value <= most:
+        kind = "a whole number" if whole else "a number"
+        problems.append(Problem(key, f"{shown(value)} is not {kind} from {least:g} to {most:g}"))
+        return default
+    return int(value) if whole else float(value)
+
+
+def _hidden(tree: Mapping[str, Any], problems: list[Problem]) -> tuple[int, ...]:
+    """Return the sizes of the hidden layers."""
+    value = tree.get("hidden", list(_HIDDEN))
+    if (
+        not isinstance(value, list)
+        or not 1 <= len(value) <= 5
+        or not all(
+            isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= _WIDEST for size in value
+        )
+    ):
+        problems.append(Problem("hidden", f"a list of 1 to 5 whole numbers from 1 to {_WIDEST} is expected"))
+        return _HIDDEN
+    return tuple(value)

@@ -1,0 +1,123 @@
+"""Training a ranking on a simulated screening log, and what it is worth at sites that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trialsim import registry
+from trialsim.draws import Purpose, word
+from trialsim.engines.plan import build_plan
+from trialsim.errors import UsageError
+from trialsim.learning.request import TrainingRequest
+from trialsim.learning.screening_log import (
+    FIRST_REPLICATE,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    ScreeningLog,
+    screening_log,
+    split_by_site,
+)
+from trialsim.models.checkpoint import write_checkpoint
+from trialsim.models.quality import area_under_curve, brier_score, log_loss
+from trialsim.scenario.load import load_scenario, patient_table
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model.
+
+    Parameters
+    ----------
+    model
+        The model.
+    quality
+        By part of the log (``train``, ``validation``, ``test``): candidates, sites, share of positives, area under
+        the curve, log loss and Brier score.
+    curve
+        Losses as training went on; empty where nothing goes on.
+    about
+        What the checkpoint says of it.
+    """
+
+    model: Any
+    quality: Mapping[str, Mapping[str, float]]
+    curve: list[dict[str, float]]
+    about: Mapping[str, Any]
+
+    def write(self, path: Path) -> str:
+        """Write the checkpoint and return its digest; see :func:`trialsim.models.checkpoint.write_checkpoint`."""
+        return write_checkpoint(path, self.model.arrays(), self.about)
+
+
+def train(request: TrainingRequest) -> Trained:
+    """Return the model that a request asks for.
+
+    The log comes from replicates that no run simulates. The model is fitted to the training part; the number of trees or of
+    epochs is chosen on the validation part; the test part only judges.
+
+    Parameters
+    ----------
+    request
+        What to train, in which world.
+
+    Raises
+    ------
+    ScenarioError, UsageError
+        If the scenario cannot be used, or its log teaches nothing.
+    """
+    scenario = load_scenario(request.scenario)
+    (design,) = scenario.select_designs([request.design or next(iter(scenario.designs))])
+    (truth,) = scenario.select_truths([request.truth or next(iter(scenario.truths))])
+    plan = build_plan(scenario, design, truth, request.seed, 1, patient_table(scenario))
+    log = screening_log(plan, request.replicates, request.label)
+    source = plan.world.source
+    names = source.columns[: source.covariate_count]
+    if not names:
+        raise UsageError(f"{scenario.name} has no covariates: there is nothing to rank candidates by")
+    part = split_by_site(log, request.seed)
+    halves = [(log.values[part == each], log.label[part == each]) for each in (TRAIN, VALIDATION)]
+    if any(label.all() or not label.any() for _, label in halves):
+        raise UsageError("all candidates of the log had the same end: there is nothing to tell apart")
+    seed = int(word(request.seed, FIRST_REPLICATE, 0, int(Purpose.SAMPLER), 10)) >> 1
+    model, curve = registry.get("models", request.policy).fit(
+        halves[0], halves[1], names, source.categories, request.options, seed
+    )
+    quality = {
+        name: _quality(model, log, part == each)
+        for name, each in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
+    }
+    about = {
+        "kind": request.policy,
+        "encoding": model.encoding.to_plain(),
+        "scenario": scenario.name,
+        "scenario_digest": scenario.digest(),
+        "design": design,
+        "truth": truth,
+        "label": request.label,
+        "seed": request.seed,
+        "replicates": [FIRST_REPLICATE, FIRST_REPLICATE + request.replicates],
+        "options": {
+            key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
+        },
+        "quality": quality,
+    }
+    return Trained(model, quality, curve, about)
+
+
+def _quality(model: Any, log: ScreeningLog, here: np.ndarray) -> dict[str, float]:
+    """Return how a model does on a part of a log."""
+    odds, label = model.log_odds(log.values[here]), log.label[here]
+    return {
+        "candidates": float(here.sum()),
+        "sites": float(len(np.unique(log.site[here]))),
+        "positive": float(label.mean()),
+        "auc": area_under_curve(odds, label),
+        "log_loss": log_loss(odds, label),
+        "brier": brier_score(odds, label),
+    }
