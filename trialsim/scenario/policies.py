@@ -290,6 +290,11 @@ class Recruitment(Slot):
     mlp: Learned | None = None
 
 
+for _ranks_by_another in (WithinGroup, Exposure, HumanInTheLoop):
+    # Each names the slot that it stands in, which is known only now.
+    _ranks_by_another.model_rebuild(force=True)
+
+
 class Sites(Slot):
     """Policies for which sites to open."""
 
