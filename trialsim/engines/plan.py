@@ -444,7 +444,7 @@ def build_plan(
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
         None if chosen.reestimation is None else kind.resizing(world_scenario, design),
         any(each.reestimation is not None for each in scenario.designs.values()),
-        chosen.overrunning,
-        any(each.overrunning for each in scenario.designs.values()),
+        bool(chosen.overrunning),
+        any(bool(each.overrunning) for each in scenario.designs.values()),
         chosen.futility_binding,
     )

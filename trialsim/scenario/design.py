@@ -293,7 +293,7 @@ class Design(Model):
     selection: Selection | None = None
     combination: Combination | None = None
     intersection_test: Annotated[str, WordAtom(INTERSECTION_TESTS)] | None = None
-    overrunning: Flag = False
+    overrunning: Flag | None = None
     reestimation: Reestimation | None = None
     reviews: Annotated[tuple[str, float], WrittenAs(Reviews, read_reviews, write_reviews)] | None = None
     policies: Annotated[Policies, WrittenAs(Slots, read_policies, write_policies)] = Field(
