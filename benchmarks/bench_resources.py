@@ -21,7 +21,7 @@ def memory_of_a_trial(work: Work) -> float:
     """Return the megabytes that one more trial in a chunk takes at most: arrays, from two chunks of unlike size."""
     engine = FastEngine(work.plan())
     for first in range(3):  # compiles, and shows the engine how much room trials take
-        conduct(engine.start(np.arange(first * MORE, (first + 1) * MORE)))
+        columns_of(conduct(engine.start(np.arange(first * MORE, (first + 1) * MORE))))
     peaks = {}
     for size in (FEW, MORE):
         tracemalloc.start()
