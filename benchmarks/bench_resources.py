@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 from measure import Work, calibration, run_command, trials_per_second
+
+from trialsim.engines.conduct import conduct
+from trialsim.engines.fast import FastEngine
+from trialsim.engines.records import columns_of
+
+FEW, MORE = 8, 24
+
+
+def memory_of_a_trial(work: Work) -> float:
+    """Return the megabytes that one more trial in a chunk takes at most: arrays, from two chunks of unlike size."""
+    engine = FastEngine(work.plan())
+    for first in range(3):  # compiles, and shows the engine how much room trials take
+        columns_of(conduct(engine.start(np.arange(first * MORE, (first + 1) * MORE))))
+    peaks = {}
+    for size in (FEW, MORE):
+        tracemalloc.start()
+        columns_of(conduct(engine.start(np.arange(size))))
+        peaks[size] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return (peaks[MORE] - peaks[FEW]) / (MORE - FEW) / 1e6
 
 
 def main() -> None:
@@ -25,6 +47,8 @@ def main() -> None:
     for replicates in (100_000, 1_000_000):
         run = run_command(binary, replicates)
         print(f"{replicates:,} binary trials: {run.memory_mb:,.0f} MB at most")
+    for work in (Work("actg175", "sequential", "fitted", 1), Work("actg175_sites", "two_looks", "fitted", 1)):
+        print(f"{work.scenario}: {memory_of_a_trial(work):.2f} MB a trial in flight")
     cache = Path(tempfile.mkdtemp(prefix="trialsim-kernels-"))
     for name in ("actg175", "nph_oncology", "binary_sequential"):
         truth, design = {

@@ -234,40 +234,6 @@ def fill_words(
 
 
 @kernel
-def words_at(
-    out: np.ndarray, keys: np.ndarray, first: int, replicate: int, purpose: int, draw: int, seed: int
-) -> None:
-    """Fill the words of patients ``first`` onwards of one replicate, each at the address of the patient's key.
-
-    Neighbouring keys share a block of the generator, which is computed once for as many of them as follow each other.
-
-    Parameters
-    ----------
-    out
-        uint64, at least ``[len(keys)]``.
-    keys
-        Number of each patient as a candidate, int64 ``[patient]``.
-    first
-        Patient with whom to begin.
-    replicate, purpose, draw, seed
-        The rest of the address.
-    """
-    known = np.int64(-1)
-    block = np.zeros(4, np.uint64)
-    for i in range(first, len(keys)):
-        if keys[i] >> 2 != known:
-            known = keys[i] >> 2
-            a, b, c, d = philox(
-                np.uint64(known), np.uint64(replicate), np.uint64(purpose), np.uint64(draw), np.uint64(seed)
-            )
-            block[0] = a
-            block[1] = b
-            block[2] = c
-            block[3] = d
-        out[i] = block[keys[i] & 3]
-
-
-@kernel
 def uniforms_at(
     seed: int, replicates: np.ndarray, keys: np.ndarray, purpose: int, draw: int, out: np.ndarray
 ) -> None:

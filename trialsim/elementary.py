@@ -221,3 +221,42 @@ def standard_normals(u: np.ndarray, out: np.ndarray) -> None:
     """
     for i in range(len(u)):
         out[i] = standard_normal(u[i])
+
+
+@kernel
+def fill_standard_normal(u, tails, held, out):  # type: ignore[no-untyped-def]
+    """Fill :func:`standard_normal` of many uniforms.
+
+    The central branch is taken for all, which vectorises, and the tails are then put right side by side.
+
+    Parameters
+    ----------
+    u
+        In (0, 1).
+    tails, held
+        Scratch, int64 one longer than ``u``, and float64 ``[2, at least as long as u]``.
+    out
+        Results.
+    """
+    beyond = np.uint64(0)
+    for i in range(len(u)):
+        out[i] = central_normal(u[i] - 0.5)
+    for i in range(len(u)):
+        tails[beyond] = i
+        beyond += np.uint64(abs(u[i] - 0.5) > CENTRAL)
+    # Loops of their own, as only so each of them vectorises.
+    at, deep = held[0], held[1]
+    deeper = 0
+    for k in range(beyond):
+        at[k] = u[np.uint64(tails[k])]
+    for k in range(beyond):
+        deep[k] = depth(at[k])
+    for k in range(beyond):
+        at[k] = near_tail_normal(at[k], deep[k])
+        deeper += np.int64(deep[k] > NEAR_TAIL)
+    for k in range(beyond):
+        out[np.uint64(tails[k])] = at[k]
+    if deeper > 0:
+        for k in range(beyond):
+            i = np.uint64(tails[k])
+            out[i] = tail_normal(u[i])

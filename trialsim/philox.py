@@ -19,8 +19,6 @@ M0 = np.uint64(0xD2E7470EE14C6C93)
 M1 = np.uint64(0xCA5A826395121157)
 W0 = np.uint64(0x9E3779B97F4A7C15)
 W1 = np.uint64(0xBB67AE8584CAA73B)
-_M0_LOW, _M0_HIGH = np.uint64(0xE14C6C93), np.uint64(0xD2E7470E)
-_M1_LOW, _M1_HIGH = np.uint64(0x95121157), np.uint64(0xCA5A8263)
 _LOW32, _SHIFT32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 LANES, MORE_LANES = 8, 16
@@ -58,74 +56,100 @@ def philox(c0: int, c1: int, c2: int, c3: int, key: int) -> tuple[int, int, int,
     return c0, c1, c2, c3
 
 
-def _fill(context, builder, signature, arguments, lanes):
-    """Write the instructions that fill the words of some blocks side by side.
+class _Lanes:
+    """Writes instructions on some blocks side by side.
 
     A compiler turns the loop of :func:`~trialsim.draws.fill_words` into vectors of four, one after the other, and each
     round waits for the one before it. Of longer vectors it makes several of those that the processor has and works on
     them side by side. Products are made of four of 32 bits, as processors have none of 64 on vectors.
     """
-    word = ir.IntType(64)
-    vector = ir.VectorType(word, lanes)
-    out_array, table_array = (
-        context.make_array(kind)(context, builder, value)
-        for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
-    )
-    at = arguments[2]
 
-    def every(value):
+    def __init__(self, context, builder, lanes):
+        self._context, self._builder, self._lanes = context, builder, lanes
+        self._word = ir.IntType(64)
+        self._vector = ir.VectorType(self._word, lanes)
+
+    def array(self, kind, value):
+        """Return an array that was handed over."""
+        return self._context.make_array(kind)(self._context, self._builder, value)
+
+    def every(self, value):
+        """Return one number on all lanes."""
         if not isinstance(value, ir.Value):
-            return ir.Constant(vector, [int(value)] * lanes)
-        one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), first)
+            return ir.Constant(self._vector, [int(value)] * self._lanes)
+        undefined = ir.Constant(self._vector, ir.Undefined)
+        one = self._builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+        first = ir.Constant(ir.VectorType(ir.IntType(32), self._lanes), [0] * self._lanes)
+        return self._builder.shuffle_vector(one, undefined, first)
 
-    def place(array, index, kind):
-        return builder.bitcast(builder.gep(array.data, [index]), kind.as_pointer())
+    def xor(self, *values):
+        """Return the bitwise sum of several numbers."""
+        return functools.reduce(self._builder.xor, values)
 
-    def row(number):
-        blocks = builder.extract_value(table_array.shape, 1)
-        index = builder.add(builder.mul(blocks, ir.Constant(blocks.type, number)), at)
-        return builder.load(place(table_array, index, vector), align=8)
+    def product(self, a, factor):
+        """Return upper and lower half of the product with one number."""
+        b = self._builder
+        half, lower = self.every(_SHIFT32), self.every(_LOW32)
+        low_by, high_by = self.every(factor & _LOW32), self.every(factor >> _SHIFT32)
+        a_low, a_high = b.and_(a, lower), b.lshr(a, half)
+        p0 = b.mul(a_low, low_by)
+        t = b.add(b.mul(a_low, high_by), b.lshr(p0, half))
+        t2 = b.add(b.mul(a_high, low_by), b.and_(t, lower))
+        upper = b.add(b.mul(a_high, high_by), b.lshr(t, half))
+        return b.add(upper, b.lshr(t2, half)), b.or_(b.shl(t2, half), b.and_(p0, lower))
 
-    def xor(*values):
-        return functools.reduce(builder.xor, values)
+    def _place(self, array, index, kind):
+        return self._builder.bitcast(self._builder.gep(array.data, [index]), kind.as_pointer())
 
-    def product(a, factor_low, factor_high):
-        half, lower = every(_SHIFT32), every(_LOW32)
-        a_low, a_high = builder.and_(a, lower), builder.lshr(a, half)
-        low_by, high_by = every(factor_low), every(factor_high)
-        p0 = builder.mul(a_low, low_by)
-        t = builder.add(builder.mul(a_low, high_by), builder.lshr(p0, half))
-        t2 = builder.add(builder.mul(a_high, low_by), builder.and_(t, lower))
-        upper = builder.add(builder.mul(a_high, high_by), builder.lshr(t, half))
-        return builder.add(upper, builder.lshr(t2, half)), builder.or_(
-            builder.shl(t2, half), builder.and_(p0, lower)
-        )
+    def load(self, array, index):
+        """Return neighbours in an array from an index on."""
+        return self._builder.load(self._place(array, index, self._vector), align=8)
 
-    def round_keys(number):
-        added = ir.Constant(word, number * int(W0) % 2**64)
-        return every(builder.add(arguments[5], added)), every(number * int(W1) % 2**64)
-
-    k0, k1 = round_keys(2)
-    h1, l1 = product(builder.xor(every(arguments[3]), row(3)), _M1_LOW, _M1_HIGH)
-    c0, c1, c2, c3 = xor(h1, row(2), k0), l1, xor(row(0), every(arguments[4]), k1), row(1)
-    for number in range(3, 10):
-        k0, k1 = round_keys(number)
-        h0, l0 = product(c0, _M0_LOW, _M0_HIGH)
-        h1, l1 = product(c2, _M1_LOW, _M1_HIGH)
-        c0, c1, c2, c3 = xor(h1, c1, k0), l1, xor(h0, c3, k1), l0
-
-    def side_by_side(a, b, order):
-        return builder.shuffle_vector(
+    def _side_by_side(self, a, b, order):
+        return self._builder.shuffle_vector(
             a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
         )
 
-    firsts = side_by_side(c0, c1, range(2 * lanes))
-    others = side_by_side(c2, c3, range(2 * lanes))
-    ordered = side_by_side(firsts, others, [lane * lanes + i for i in range(lanes) for lane in range(4)])
-    start = builder.mul(at, ir.Constant(at.type, 4))
-    builder.store(ordered, place(out_array, start, ordered.type), align=8)
+    def _round_keys(self, key, number):
+        added = ir.Constant(self._word, number * int(W0) % 2**64)
+        return self.every(self._builder.add(key, added)), self.every(number * int(W1) % 2**64)
+
+    def finish(self, rows, high, low, key):
+        """Return the four words of each block after the rounds from the third on, of what the first two made of it."""
+        b = self._builder
+        k0, k1 = self._round_keys(key, 2)
+        h1, l1 = self.product(b.xor(self.every(high), rows[3]), M1)
+        c0, c1 = self.xor(h1, rows[2], k0), l1
+        c2, c3 = self.xor(rows[0], self.every(low), k1), rows[1]
+        for number in range(3, 10):
+            k0, k1 = self._round_keys(key, number)
+            h0, l0 = self.product(c0, M0)
+            h1, l1 = self.product(c2, M1)
+            c0, c1, c2, c3 = self.xor(h1, c1, k0), l1, self.xor(h0, c3, k1), l0
+        return c0, c1, c2, c3
+
+    def store(self, array, index, words):
+        """Write the words of each block one after the other, from an index on."""
+        lanes = self._lanes
+        firsts = self._side_by_side(words[0], words[1], range(2 * lanes))
+        others = self._side_by_side(words[2], words[3], range(2 * lanes))
+        ordered = self._side_by_side(firsts, others, [k * lanes + i for i in range(lanes) for k in range(4)])
+        self._builder.store(ordered, self._place(array, index, ordered.type), align=8)
+
+
+def _fill(context, builder, signature, arguments, lanes):
+    """Write the instructions that fill the words of neighbouring blocks, the first two rounds of which are in a table."""
+    on = _Lanes(context, builder, lanes)
+    out, table = (
+        on.array(kind, value) for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
+    )
+    at, high, low, key = arguments[2:]
+    blocks = builder.extract_value(table.shape, 1)
+    rows = [
+        on.load(table, builder.add(builder.mul(blocks, ir.Constant(blocks.type, number)), at))
+        for number in range(4)
+    ]
+    on.store(out, builder.mul(at, ir.Constant(at.type, 4)), on.finish(rows, high, low, key))
     return context.get_dummy_value()
 
 
@@ -168,3 +192,41 @@ def fill_sixteen_blocks(typingctx, out, table, block, high, low, key):
         return _fill(context, builder, signature, arguments, MORE_LANES)
 
     return _signature(out, table), codegen
+
+
+@intrinsic
+def fill_blocks_at(typingctx, out, blocks, first, low_purpose, draw, high, low, key):
+    """Fill the words of sixteen blocks that need not be neighbours.
+
+    Parameters
+    ----------
+    out
+        uint64 ``[64]``, contiguous.
+    blocks
+        Numbers of blocks, 64 bits each, contiguous.
+    first
+        Place of the first of them.
+    low_purpose
+        ``M1`` times the purpose.
+    draw, high, low, key
+        The rest of the address; see :func:`fill_eight_blocks`.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        on = _Lanes(context, builder, MORE_LANES)
+        out_array, numbers = (
+            on.array(kind, value) for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
+        )
+        at_purpose, at_draw, at_high, at_low, at_key = arguments[3:]
+        # The same as patient_table.
+        h0, l0 = on.product(on.load(numbers, arguments[2]), M0)
+        h1, l1 = on.product(builder.xor(h0, on.every(at_draw)), M1)
+        key_of_second = builder.add(at_key, ir.Constant(ir.IntType(64), int(W0)))
+        c0 = on.xor(h1, on.every(at_purpose), on.every(key_of_second))
+        rows = (*on.product(c0, M0), l1, l0)
+        on.store(out_array, ir.Constant(ir.IntType(64), 0), on.finish(rows, at_high, at_low, at_key))
+        return context.get_dummy_value()
+
+    if out.layout != "C" or blocks.layout != "C":
+        raise TypingError("words and blocks must be contiguous")
+    return types.void(out, blocks, types.intp, *(types.uint64,) * 5), codegen

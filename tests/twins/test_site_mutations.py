@@ -12,7 +12,7 @@ from tests.twins.test_mutations import Mutation, load
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 from trialsim.conformance import check_twins
-from trialsim.engines import fast, fast_log, fast_patients, fast_site_kernels, reference
+from trialsim.engines import fast, fast_closing_kernels, fast_log, fast_patients, fast_site_kernels, reference
 from trialsim.scenario.load import scenario_from
 
 _RUN, _FIND, _TALLY = ("run_sites",), ("find_closing",), ("site_tallies",)
@@ -223,7 +223,7 @@ SLIPS = [
     ),
     Mutation(
         "who is called as enrolment closes is kept",
-        "fast_site_kernels",
+        "fast_closing_kernels",
         "if contact[c, DISPATCH] < closing[r] and contact[c, FINAL] >= closing[r]:",
         "if contact[c, DISPATCH] <= closing[r] and contact[c, FINAL] >= closing[r]:",
         _FIND,
@@ -272,8 +272,9 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
     elif mutation.file == "fast_site_log":
         monkeypatch.setattr(fast_log, "add_candidates", module.add_candidates)
     else:
+        own = fast_closing_kernels if mutation.file == "fast_closing_kernels" else fast_site_kernels
         for name in mutation.kernels:
-            monkeypatch.setattr(fast_site_kernels, name, getattr(module, name))
+            monkeypatch.setattr(own, name, getattr(module, name))
 
 
 def test_without_a_slip_the_engines_agree() -> None:
@@ -281,12 +282,26 @@ def test_without_a_slip_the_engines_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["reference_sites", "fast_patients", "fast_sites", "fast_site_log", "fast_site_kernels"]
+    "file",
+    [
+        "reference_sites",
+        "fast_patients",
+        "fast_sites",
+        "fast_site_log",
+        "fast_site_kernels",
+        "fast_closing_kernels",
+    ],
 )
 def test_loading_a_module_without_a_slip_changes_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = Mutation("none", file, "from __future__", "from __future__", (*_RUN, *_FIND, *_TALLY))
+    nothing = Mutation(
+        "none",
+        file,
+        "from __future__",
+        "from __future__",
+        _FIND if file == "fast_closing_kernels" else (*_RUN, *_TALLY),
+    )
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
     assert disagreement() is None

@@ -13,7 +13,23 @@ import numpy as np
 
 from trialsim.compiled import inline, kernel
 from trialsim.contracts import Kind
-from trialsim.draws import Purpose, fill_words, uniform, unit_exponential, words_at
+from trialsim.draws import Purpose, fill_words, uniform
+from trialsim.engines.fast_ahead_kernels import (
+    ACTION_BIT,
+    COLUMNS,
+    FOLLOWING,
+    IS_FATAL,
+    IS_SERIOUS,
+    LASTS,
+    LEVEL,
+    LIKE,
+    NEXT,
+    WHEN,
+    draw_ahead,
+    draw_event,
+    reach_of_terms,
+    scratch_for,
+)  # fmt: skip
 from trialsim.engines.fast_rows import row_of
 from trialsim.engines.life import (
     CROSSOVER_PART,
@@ -26,19 +42,13 @@ from trialsim.engines.life import (
     VERDICT_PART,
     WAS_MISSED,
 )
+from trialsim.keyed_words import group_keys, words_of
 from trialsim.operations.adverse_events import (
-    ACTION,
     DISCONTINUE,
-    FATAL,
-    GAP,
     INTERRUPT,
     INTERRUPTION,
-    LENGTH,
+    NOTHING,
     REDUCE,
-    SERIOUS,
-    SEVERITY,
-    action_of,
-    level_of,
     occurrence_draw,
 )
 from trialsim.operations.delays import drawn_delay
@@ -61,7 +71,7 @@ _SERIOUS, _RESOLVES, _DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _E
         Kind.TREATMENT_ENDED, Kind.RESCUE, Kind.CROSSOVER,
     )
 )  # fmt: skip
-_OF_EVENT, _OF_DOSE, _OF_RESCUE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE), int(Purpose.RESCUE)
+_OF_DOSE, _OF_RESCUE = int(Purpose.DOSE), int(Purpose.RESCUE)
 _OF_VISIT, _OF_REPORT, _OF_VERDICT = int(Purpose.VISIT), int(Purpose.REPORT), int(Purpose.ADJUDICATION)
 
 FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
@@ -70,9 +80,14 @@ FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
 _WORST, _DOSE, _EFFECT, _HEARD = 1, 2, 4, 8
 """What hazards depend on, as bits: the worst adverse event, the dose, what is left of the effect, outcomes."""
 
+_FIRST = np.inf
+"""Stands for the amount of hazard that a clock bears from entry on, until it is needed."""
+
 MOST_ROWS_AT_ONCE = 12
 """Rows that one event writes to the journal at most, apart from those of endpoints."""
 ROWS_OF_AN_ENDPOINT = 4
+PLACES_AHEAD = 8
+"""Adverse events drawn ahead at most, a patient in the mean."""
 
 
 @inline
@@ -83,8 +98,8 @@ def pack(place, place_part, kind, part):
 
 @kernel
 def first_times(
-    seed, replicate, first, tables, keys, numbers, shapes, starts, factors, row, arm_of, order, until, words, held, days,
-    amount, first_at,
+    seed, replicate, first, tables, keys, numbers, shapes, starts, factors, row, arm_of, order, until, grouped, words, held,
+    days, amount, first_at,
 ):  # fmt: skip
     """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
 
@@ -92,12 +107,13 @@ def first_times(
     """
     n = first_at.shape[1]
     order_by_arm(arm_of, first, n, order, until)
+    blocks = group_keys(keys[first:], grouped) if len(keys) else 0
     for c in range(len(numbers.purpose)):
         if not numbers.present[c]:
             first_at[c, first:] = NEVER
             continue
         if len(keys):
-            words_at(words, keys, first, replicate, numbers.purpose[c], numbers.draw[c], seed)
+            words_of(words[first:], grouped, blocks, replicate, numbers.purpose[c], numbers.draw[c], seed)
         else:
             fill_words(
                 words, tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
@@ -122,6 +138,27 @@ def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter,
         u = uniform(seed, replicate, key, _OF_VISIT, occurrence_draw(0, visit, LATENESS))
         return at + drawn_delay(u, late[1], late[2], late[3], grid), HELD_LATE
     return at, HELD
+
+
+@kernel
+def slots_in_use(numbers, slots):
+    """Return the slots, of all but the first, at which anything can ever happen."""
+    ends, reads, terms, reasons = (
+        len(numbers.endpoints), len(numbers.readouts), len(numbers.address), len(numbers.reason),
+    )  # fmt: skip
+    used = np.ones(slots, np.bool_)
+    used[0] = False
+    for c in range(ends, ends + 2):
+        used[c + reads] = numbers.present[c]
+    at = ends + reads + 2 + terms
+    used[at] = numbers.interrupt.sum() > 0.0
+    used[at + 1] = numbers.duration < NEVER
+    at += 2 + reasons
+    used[at] = numbers.weights > 1
+    used[at + 1] = numbers.rescue[0] > 0.0
+    used[at + 2] = numbers.crossover_on > -2
+    used[at + 3] = len(numbers.visits) > 0
+    return np.flatnonzero(used)
 
 
 @kernel
@@ -194,6 +231,8 @@ def live(
             slot[c] = slot_term + c - term0
         else:
             slot[c] = slot_reason + c - reason0
+    present = np.flatnonzero(numbers.present)
+    due = slots_in_use(numbers, slots)
     cares = np.empty(clock_count, np.int64)
     for c in range(clock_count):
         cares[c] = _EFFECT if c < ends else (_DOSE if term0 <= c < reason0 else 0)
@@ -220,6 +259,12 @@ def live(
     words = np.empty(max(4 * tables.shape[2], n), np.uint64)
     days, held = np.empty(n), np.empty(n)
     order, until = np.empty(n + 1, np.int64), np.empty(starts.shape[2], np.int64)
+    latest_of, followed, stops_at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    scratch = scratch_for(n)
+    places = terms + PLACES_AHEAD * n
+    ahead, amounts = np.empty((COLUMNS, places), np.int64), np.empty(places)
+    who_of, coming = np.empty(places, np.int64), np.empty((terms, n), np.int64)
+    comes = np.empty(terms, np.int64)
     first_amount = np.empty((clock_count, n))
     first_at = np.empty((clock_count, n), np.int64)
     room = ticks.shape[1]
@@ -238,16 +283,12 @@ def live(
     of_crossover = numbers.crossover
     of_crossover_on = numbers.crossover_on
     of_crossover_to = numbers.crossover_to
-    of_cumulative = numbers.cumulative
     of_detected = numbers.detected
-    of_discontinue = numbers.discontinue
     of_dose_factor = numbers.dose_factor
     of_doses = numbers.doses
     of_duration = numbers.duration
     of_endpoints = numbers.endpoints
-    of_fatal = numbers.fatal
     of_hear = numbers.hear
-    of_interrupt = numbers.interrupt
     of_interruption = numbers.interruption
     of_jitter = numbers.jitter
     of_late = numbers.late
@@ -259,12 +300,10 @@ def live(
     of_readouts = numbers.readouts
     of_reason = numbers.reason
     of_reason_of_action = numbers.reason_of_action
-    of_reduce = numbers.reduce
     of_report = numbers.report
     of_report_law = numbers.report_law
     of_rescue = numbers.rescue
     of_rescue_ratio = numbers.rescue_ratio
-    of_serious = numbers.serious
     of_step = numbers.step
     of_terminal = numbers.terminal
     of_verdict_law = numbers.verdict_law
@@ -283,10 +322,17 @@ def live(
         row = rows[row_of(rows, r)]
         arm_of = arms[row_of(arms, r)]
         first_times(
-            seed, replicate, first[r], tables, mine, numbers, shapes, starts, factors, row, arm_of, order, until, words,
-            held, days, first_amount, first_at,
+            seed, replicate, first[r], tables, mine, numbers, shapes, starts, factors, row, arm_of, order, until,
+            scratch[0], words, held, days, first_amount, first_at,
         )  # fmt: skip
         begun = entry[row_of(entry, r)]
+        for i in range(n):
+            latest_of[i] = reach[r] - begun[i]
+        reach_of_terms(numbers, first_at, first[r], latest_of, followed, stops_at)
+        draw_ahead(
+            seed, replicate, first[r], mine, numbers, hazards, shapes, factors, row, arm_of, first_at, followed, stops_at,
+            scratch, ahead, amounts, who_of, coming,
+        )  # fmt: skip
         at = offsets[r, first[r]]
         full[r] = False
         since_first = first[r]
@@ -304,7 +350,7 @@ def live(
         for i in range(since_first, n):
             key = mine[i] if len(keys) else np.int64(i)
             start = begun[i]
-            latest = reach[r] - start
+            latest = latest_of[i]
             arm = np.int64(arm_of[i])
             who = row[i]
             for e in range(ends):
@@ -316,24 +362,26 @@ def live(
             offsets[r, i + 1] = at
             if latest < 0:
                 continue
+            # Loops of their own, as only so each of them vectorises.
             for c in range(clock_count):
                 group[c] = arm * weights
+            for c in range(clock_count):
                 pace[c] = 1.0
+            for c in range(clock_count):
                 since[c] = 0
+            for c in range(clock_count):
                 heard[c] = 0.0
-                # Scratch of the vectorised loop begins at the first patient that it lays out.
-                amount[c] = first_amount[c, i - first[r]]
-                next_at[slot[c]] = first_at[c, i]
+            for c in range(clock_count):
+                amount[c] = _FIRST
             for a in range(terms):
                 occurrence[a] = 0
+            for s in range(slots):
+                next_at[s] = NEVER
+            for q in range(len(present)):
+                next_at[np.uint64(slot[present[q]])] = first_at[np.uint64(present[q]), np.uint64(i)]
             for k in range(reads):
                 next_at[slot_read + k] = np.int64(NEVER) if of_at_visit[k] else of_readout[k]
-            next_at[slot_resume] = NEVER
             next_at[slot_end] = of_duration
-            next_at[slot_fade] = NEVER
-            next_at[slot_rescue] = NEVER
-            next_at[slot_cross] = NEVER
-            next_at[slot_visit] = NEVER
             visit = 0
             how = 0
             if visits > 0:
@@ -364,12 +412,13 @@ def live(
                 if at + most_rows > room:
                     full[r] = True
                     break
-                chosen_slot = 0
+                chosen_slot = np.int64(0)
                 now = next_at[0]
-                for s in range(1, slots):
+                for q in range(len(due)):
+                    s = np.uint64(due[q])
                     if next_at[s] < now:
                         now = next_at[s]
-                        chosen_slot = s
+                        chosen_slot = due[q]
                 if now > latest:
                     break
                 tick = start + now
@@ -413,54 +462,49 @@ def live(
                     o = occurrence[a]
                     occurrence[a] += 1
                     place_part = a
-                    draw = of_address[a]
-                    level = level_of(
-                        uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SEVERITY)),
-                        of_cumulative,
-                        a,
-                    )
+                    drawn = comes[a] if o > 0 else coming[a, i]
+                    if drawn < 0:
+                        drawn = a
+                        draw_event(
+                            seed, replicate, key, numbers, a, o, factors[c, who, arm], a, ahead, amounts
+                        )
+                    comes[a] = ahead[FOLLOWING, drawn]
+                    like = ahead[LIKE, drawn]
+                    level = like & LEVEL
                     ticks[r, at] = tick
                     codes[r, at] = pack(_ADVERSE, a, _ADVERSE, a)
                     values[r, at] = level + 1
                     at += 1
-                    if of_serious[a, level] > 0.0:
-                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, SERIOUS))
-                        if u < of_serious[a, level]:
-                            ticks[r, at] = tick
-                            codes[r, at] = pack(_ADVERSE, a, _SERIOUS, a)
-                            values[r, at] = level + 1
-                            at += 1
-                    if of_fatal[a, level] > 0.0:
-                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, FATAL))
-                        if u < of_fatal[a, level]:
-                            died_of = 1 + a
+                    if like & IS_SERIOUS:
+                        ticks[r, at] = tick
+                        codes[r, at] = pack(_ADVERSE, a, _SERIOUS, a)
+                        values[r, at] = level + 1
+                        at += 1
+                    if like & IS_FATAL:
+                        died_of = 1 + a
                     if died_of >= 0:
                         see_from, see_to = of_terminal, of_terminal + 1
                     else:
                         if of_length[a, 0] >= 0:
-                            u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o, LENGTH))
-                            lasts = drawn_delay(u, of_length[a, 0], of_length[a, 1], of_length[a, 2], grid)
                             ticks[r, at] = tick
                             codes[r, at] = pack(_ADVERSE, a, _RESOLVES, a)
-                            values[r, at] = lasts / TICKS_PER_DAY
+                            values[r, at] = ahead[LASTS, drawn] / TICKS_PER_DAY
                             at += 1
                         if level + 1 > worst:
                             worst = level + 1
                             changed |= _WORST
-                        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, o + 1, GAP))
-                        amount[c] = unit_exponential(u) * factors[c, who, arm]
+                        amount[c] = amounts[drawn]
                         since[c] = now
-                        next_at[chosen_slot] = spent_at(
-                            amount[c], pace[c], now, c, group[c], hazards, shapes, grid
-                        )
+                        if now == ahead[WHEN, drawn] and pace[c] == 1.0:
+                            next_at[chosen_slot] = ahead[NEXT, drawn]
+                        else:
+                            next_at[chosen_slot] = spent_at(
+                                amount[c], pace[c], now, c, group[c], hazards, shapes, grid
+                            )
                         if off and next_at[chosen_slot] > last_dose + of_window[a]:
                             next_at[chosen_slot] = NEVER
-                        discontinue = of_discontinue[a, level]
-                        reduce = of_reduce[a, level]
-                        interrupt = of_interrupt[a, level]
-                        if not off and discontinue + reduce + interrupt > 0.0:
-                            u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, ACTION))
-                            done = action_of(u, discontinue, reduce, interrupt)
+                        done = like >> ACTION_BIT
+                        if not off and done != NOTHING:
                             if done == DISCONTINUE or (done == REDUCE and dose + 1 == of_doses):
                                 # A potential outcome without discontinuation has no reason for it.
                                 reason = of_reason_of_action
@@ -474,7 +518,11 @@ def live(
                                 at += 1
                             elif done == INTERRUPT:
                                 u = uniform(
-                                    seed, replicate, key, _OF_DOSE, occurrence_draw(draw, o, INTERRUPTION)
+                                    seed,
+                                    replicate,
+                                    key,
+                                    _OF_DOSE,
+                                    occurrence_draw(of_address[a], o, INTERRUPTION),
                                 )
                                 lasts = drawn_delay(
                                     u, of_interruption[a, 0], of_interruption[a, 1],
@@ -719,6 +767,9 @@ def live(
                     else:
                         new_pace = departure_pace(of_after[c, worst], heard[c])
                     if new_pace != pace[c] or new_group != group[c]:
+                        if amount[c] == _FIRST:
+                            # Scratch of the vectorised loop begins at the first patient that it lays out.
+                            amount[c] = first_amount[c, i - since_first]
                         amount[c] = still_to_spend(
                             amount[c], pace[c], since[c], now, c, group[c], hazards, shapes
                         )

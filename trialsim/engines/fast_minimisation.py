@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.draws import Purpose, fill_words, unit, words_at
+from trialsim.draws import Purpose, fill_words, unit
 from trialsim.engines.fast_rows import row_of
+from trialsim.keyed_words import words_at
 from trialsim.operations.allocation import draw_by_weight
 from trialsim.operations.minimisation import fill_chances
 

@@ -13,23 +13,19 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.draws import Purpose, unit, words_at
 from trialsim.operations.allocation import recorded_stratum
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
     PASSES,
     REFUSES,
-    U_PRESCREEN,
     WAY_DRAWS,
     comes_again,
     is_eligible,
-    way_address,
     way_draws,
-    way_needs,
     way_of,
 )
-from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
-from trialsim.timegrid import LAST_TICK, NEVER
+from trialsim.operations.sites import NO_LIMIT, SITE_BITS
+from trialsim.timegrid import NEVER
 
 # Columns of ``contact``, all int64: first ticks, then the outcome of the attempt.
 CONTACT, PATIENCE, DISPATCH, ANSWER, SCREENED, FINAL, OUTCOME = range(7)
@@ -45,69 +41,6 @@ OPEN, CLOSED_BY_CAP, CLOSED_BY_TIME = range(3)
 CAME, PRESCREEN_FAILURES, CONSENTED, REFUSED, FAILED, WITHDREW, RELEASED, RANDOMISED, TO_CONSENT = range(9)
 TO_RANDOMISATION = 9
 TALLIES = 10
-
-_ARRIVAL = int(Purpose.ARRIVAL)
-# Ticks up to the longest horizon leave so many bits of an int64 for a place in ``contact``.
-_PLACE_BITS = 23
-_PLACE_MASK = (1 << _PLACE_BITS) - 1
-MOST_PLACES = 1 << _PLACE_BITS
-"""Attempts of candidates that one trial can hold."""
-
-
-@kernel
-def list_candidates(
-    seed, replicates, rates, openings, closes, backlog, days, factor, integral, from_tick, share, until, grid, most,
-    offsets, keys, ticks,
-):  # fmt: skip
-    """List the candidates who come to each site by ``until[replicate]`` and whom no other trial takes.
-
-    Fills ``offsets[replicate, site]`` (candidates of a site end where those of the next begin), ``keys`` and ``ticks`` as
-    far as they reach, and returns how many candidates there are; or -1 - r where more than ``most`` come to trial r.
-    """
-    found = 0
-    sites = rates.shape[1]
-    four, words = np.empty(4, np.int64), np.empty(4, np.uint64)
-    for r in range(len(replicates)):
-        begin = found
-        for s in range(sites):
-            offsets[r * sites + s] = found
-            opening = openings[r, s]
-            if opening > until[r] or opening >= closes[s]:
-                continue
-            last = min(until[r], closes[s] - 1)
-            first = s << SITE_BITS
-            for k in range(backlog[s]):
-                if found < len(keys):
-                    keys[found] = first + k
-                    ticks[found] = opening
-                found += 1
-            k = backlog[s]
-            amount = 0.0
-            known = np.int64(-1)
-            while True:
-                key = first + k
-                if key >> 2 != known:
-                    # One block of the generator holds the words of four candidates.
-                    known = key >> 2
-                    for lane in range(4):
-                        four[lane] = (known << 2) + lane
-                    words_at(words, four, 0, replicates[r], _ARRIVAL, 0, seed)
-                amount = next_amount(words[key & 3], amount)
-                tick = arrival_tick(amount, rates[r, s], opening, days[s], factor[s], integral[s], grid)
-                if tick > last:
-                    break
-                if not taken_by_competition(seed, replicates[r], key, tick, from_tick[s], share[s]):
-                    if found < len(keys):
-                        keys[found] = key
-                        ticks[found] = tick
-                    found += 1
-                    if found - begin > most:
-                        return -1 - r
-                k += 1
-            if found - begin > most:
-                return -1 - r
-    offsets[len(replicates) * sites] = found
-    return found
 
 
 @kernel
@@ -188,51 +121,6 @@ def _drop_best(score, who, size):
     score[i] = value
     who[i] = item
     return size
-
-
-@kernel
-def draw_ways(
-    seed,
-    replicates,
-    offsets,
-    keys,
-    sites,
-    chances,
-    chance_rows,
-    numbers,
-    reason_bounds,
-    grid,
-    attempts,
-    contact,
-):
-    """Draw what the first attempt of every candidate brings: outcome, patience and durations, into ``contact``."""
-    largest = 0
-    for r in range(len(replicates)):
-        largest = max(largest, offsets[(r + 1) * sites] - offsets[r * sites])
-    words = np.empty((WAY_DRAWS, largest), np.uint64)
-    needs = np.empty(WAY_DRAWS, np.bool_)
-    way_needs(numbers, len(reason_bounds), needs)
-    needs[U_PRESCREEN] = len(chances) > 0 and chances[:, 0].min() < 1.0
-    u = np.zeros(WAY_DRAWS)
-    for r in range(len(replicates)):
-        first, last = offsets[r * sites], offsets[(r + 1) * sites]
-        for d in range(WAY_DRAWS):
-            if needs[d]:
-                purpose, draw = way_address(d, 0)
-                words_at(words[d], keys[first:last], 0, replicates[r], purpose, draw, seed)
-        for j in range(first, last):
-            for d in range(WAY_DRAWS):
-                if needs[d]:
-                    u[d] = unit(words[d, j - first])
-            outcome, patience, answer, screened, final = way_of(
-                u, 0, chances[chance_rows[j]], numbers, reason_bounds, grid
-            )
-            place = j * attempts
-            contact[place, PATIENCE] = patience
-            contact[place, ANSWER] = answer
-            contact[place, SCREENED] = screened
-            contact[place, FINAL] = final
-            contact[place, OUTCOME] = outcome
 
 
 @kernel
@@ -351,81 +239,6 @@ def run_sites(
                             )
             closed_at[r, s] = close
             closed_why[r, s] = why
-
-
-@kernel
-def find_closing(
-    offsets, contact, sites, attempts, target, keep, until, closing, closing_place, enrolled, pipeline_end
-):
-    """Find when enrolment closes in each replicate, and how many are randomised in all.
-
-    ``closing`` is NEVER where fewer than ``target`` are randomised by ``until[replicate]``; ``closing_place`` the row of
-    ``contact`` of the target-th. With ``keep`` those are counted too who were in screening at the closing and pass later;
-    ``pipeline_end`` is when the last of these, whatever comes of them, has reached an end.
-    """
-    largest = 0
-    for r in range(len(closing)):
-        largest = max(largest, offsets[(r + 1) * sites] - offsets[r * sites])
-    found = np.empty(largest * attempts + 1, np.int64)
-    for r in range(len(closing)):
-        first = offsets[r * sites] * attempts
-        last = offsets[(r + 1) * sites] * attempts
-        count = 0
-        for c in range(first, last):
-            if (
-                contact[c, DISPATCH] < NEVER
-                and -1 <= contact[c, OUTCOME] <= 0
-                and contact[c, FINAL] <= until[r]
-            ):
-                found[count] = contact[c, FINAL] << _PLACE_BITS | (c - first)
-                count += 1
-        closing[r] = NEVER
-        closing_place[r] = -1
-        enrolled[r] = count
-        pipeline_end[r] = 0
-        if count < target:
-            continue
-        found[:count].sort()
-        closing[r] = found[target - 1] >> _PLACE_BITS
-        closing_place[r] = (found[target - 1] & _PLACE_MASK) + first
-        enrolled[r] = target
-        if keep:
-            for c in range(first, last):
-                if contact[c, DISPATCH] < closing[r] and contact[c, FINAL] >= closing[r]:
-                    pipeline_end[r] = max(pipeline_end[r], contact[c, FINAL])
-                    passes = -1 <= contact[c, OUTCOME] <= 0
-                    later = contact[c, FINAL] > closing[r] or c > closing_place[r]
-                    enrolled[r] += np.int64(passes and later)
-
-
-@kernel
-def list_enrolled(
-    offsets, contact, keys, sites, attempts, keep, until, closing, closing_place, entry, key, place
-):
-    """List the patients of each replicate in the order of their randomisation; the rest of each row is left as it is."""
-    largest = 0
-    for r in range(len(closing)):
-        largest = max(largest, offsets[(r + 1) * sites] - offsets[r * sites])
-    found = np.empty(largest * attempts + 1, np.int64)
-    for r in range(len(closing)):
-        first = offsets[r * sites] * attempts
-        last = offsets[(r + 1) * sites] * attempts
-        count = 0
-        for c in range(first, last):
-            if not (contact[c, DISPATCH] < NEVER and -1 <= contact[c, OUTCOME] <= 0):
-                continue
-            at = contact[c, FINAL]
-            before = at <= until[r] and (at < closing[r] or (at == closing[r] and c <= closing_place[r]))
-            # Who would be randomised after the longest horizon never is, and would not fit beside a place.
-            if before or (keep and contact[c, DISPATCH] < closing[r] < NEVER and at < LAST_TICK):
-                found[count] = at << _PLACE_BITS | (c - first)
-                count += 1
-        found[:count].sort()
-        for i in range(count):
-            c = (found[i] & _PLACE_MASK) + first
-            entry[r, i] = found[i] >> _PLACE_BITS
-            key[r, i] = keys[c // attempts]
-            place[r, i] = c
 
 
 @kernel

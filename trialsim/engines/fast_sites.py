@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trialsim.contracts import Ints
+from trialsim.engines import fast_candidate_kernels as candidates
+from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_site_kernels as kernels
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
@@ -118,7 +120,7 @@ class Recruitment:
         self.entry = np.full((size, width), NEVER, dtype=np.int64)
         self.keys = np.zeros((size, width), dtype=np.int64)
         self.places = np.full((size, width), -1, dtype=np.int64)
-        kernels.list_enrolled(
+        closing.list_enrolled(
             self.offsets, self.contact, self.candidates, self.sites.count, self.law.attempts, self.law.keep, until,
             self.closing, self.closing_place, self.entry, self.keys, self.places,
         )  # fmt: skip
@@ -135,10 +137,10 @@ class Recruitment:
         )
         while True:
             self.candidates, ticks = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-            found = kernels.list_candidates(
+            found = candidates.list_candidates(
                 plan.seed, replicates, rates, self.openings[rows], sites.closes, sites.backlog, sites.knot_days,
                 sites.knot_factor, sites.knot_amount, sites.competing_tick, sites.competing_share, until, plan.grid,
-                kernels.MOST_PLACES // law.attempts, self.offsets, self.candidates, ticks,
+                closing.MOST_PLACES // law.attempts, self.offsets, self.candidates, ticks,
             )  # fmt: skip
             if found < 0:
                 raise UsageError(_too_many(int(replicates[-1 - found]), law.attempts))
@@ -148,8 +150,8 @@ class Recruitment:
         self.candidates, self.ticks = self.candidates[:found], ticks[:found]
         self._describe()
         self.scores = self._scores(self.ticks)
-        self.contact = np.full((found * law.attempts, kernels.COLUMNS), NEVER, dtype=np.int64)
-        kernels.draw_ways(
+        self.contact = np.empty((found * law.attempts, kernels.COLUMNS), dtype=np.int64)
+        candidates.draw_ways(
             plan.seed, replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
             law.numbers, law.reason_bounds, plan.grid, law.attempts, self.contact,
         )  # fmt: skip
@@ -162,7 +164,7 @@ class Recruitment:
         )  # fmt: skip
         self.closing, self.closing_place = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
         self.enrolled, self.pipeline_end = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-        kernels.find_closing(
+        closing.find_closing(
             self.offsets, self.contact, sites.count, law.attempts, plan.n, law.keep, until, self.closing,
             self.closing_place, self.enrolled, self.pipeline_end,
         )  # fmt: skip
@@ -236,7 +238,7 @@ class Recruitment:
 
 def _too_many(replicate: int, attempts: int) -> str:
     """Return what is wrong where more candidates come than a trial can hold."""
-    most = kernels.MOST_PLACES // attempts
+    most = closing.MOST_PLACES // attempts
     return (
         f"in replicate {replicate} more than {most:,} candidates come before enrolment closes or the horizon is reached; "
         f"lower the rates of sites, state when they close, or shorten the horizon."

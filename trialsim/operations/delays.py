@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.draws import unit_exponential
-from trialsim.elementary import natural_exp, power, standard_normal
+from trialsim.elementary import fill_standard_normal, natural_exp, power, standard_normal
 from trialsim.scenario.delays import Delay
 from trialsim.timegrid import delay_ticks, to_ticks
 
@@ -75,3 +75,39 @@ def drawn_delay(u, kind, first, second, grid):  # type: ignore[no-untyped-def]
     else:
         days = first * power(unit_exponential(1.0 - u), 1.0 / second)
     return delay_ticks(days, grid)
+
+
+@kernel
+def fill_delays(u, kind, first, second, grid, tails, held, days, out):  # type: ignore[no-untyped-def]
+    """Fill :func:`drawn_delay` of many uniforms.
+
+    Parameters
+    ----------
+    u
+        In (0, 1).
+    kind, first, second, grid
+        As there.
+    tails, held, days
+        Scratch, int64 one longer than ``u``, float64 ``[2, at least as long as u]`` and one as long.
+    out
+        Results in ticks.
+    """
+    count = len(u)
+    if kind == FIXED:
+        out[:count] = max(np.int64(first), np.int64(grid))
+        return
+    if kind == UNIFORM:
+        for i in range(count):
+            days[i] = first + (second - first) * u[i]
+    elif kind == EXPONENTIAL:
+        for i in range(count):
+            days[i] = first * unit_exponential(1.0 - u[i])
+    elif kind == LOG_NORMAL:
+        fill_standard_normal(u, tails, held, days)
+        for i in range(count):
+            days[i] = first * natural_exp(second * days[i])
+    else:
+        for i in range(count):
+            days[i] = first * power(unit_exponential(1.0 - u[i]), 1.0 / second)
+    for i in range(count):
+        out[i] = delay_ticks(days[i], grid)

@@ -9,6 +9,7 @@ another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -319,6 +320,55 @@ def arrival_tick(amount, rate, opening, days, factor, integral, grid):  # type: 
     if not since < 1e7:
         return np.int64(NEVER)
     return opening + delay_ticks(since, grid)
+
+
+@kernel
+def fill_arrivals(words, amount, rate, opening, days, factor, integral, grid, need, since, out):  # type: ignore[no-untyped-def]
+    """Fill :func:`arrival_tick` of candidates who come one after the other; return the last one's amount.
+
+    Parameters
+    ----------
+    words
+        Random word of each, ``[candidate]``.
+    amount
+        Of the candidate before the first of them.
+    rate, opening, days, factor, integral, grid
+        As there.
+    need, since
+        Scratch, ``[candidate]``.
+    out
+        Results in ticks.
+    """
+    count = len(words)
+    if rate <= 0.0:
+        out[:count] = NEVER
+        return amount
+    for i in range(count):
+        need[i] = unit_exponential(unit(words[i]))
+    for i in range(count):
+        amount = amount + need[i]
+        need[i] = amount
+    last = len(days) - 1
+    for i in range(count):
+        need[i] = need[i] / rate
+    full, begins, reached = factor[last], days[last], integral[last]
+    for i in range(count):
+        since[i] = begins + (need[i] - reached) / full if full > 0.0 else np.inf
+    # The earliest piece that reaches as far holds, so it comes last.
+    for j in range(last - 1, -1, -1):
+        width = days[j + 1] - days[j]
+        if width <= 0.0:
+            continue
+        begins, start, until, height = days[j], integral[j], integral[j + 1], factor[j]
+        bend = (factor[j + 1] - factor[j]) / width
+        for i in range(count):
+            rest = need[i] - start
+            root = math.sqrt(max(height * height + 2.0 * bend * rest, 0.0))
+            inside = begins + min(2.0 * rest / (height + root), width) if rest > 0.0 else begins
+            since[i] = inside if need[i] <= until else since[i]
+    for i in range(count):
+        out[i] = opening + delay_ticks(since[i], grid) if since[i] < 1e7 else np.int64(NEVER)
+    return amount
 
 
 @kernel

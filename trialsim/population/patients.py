@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.compiled import inline, kernel
-from trialsim.draws import Purpose, name_address, uniform, unit, words_at
+from trialsim.draws import Purpose, name_address, uniform, unit
 from trialsim.elementary import natural_exp, standard_normal
+from trialsim.keyed_words import words_at
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

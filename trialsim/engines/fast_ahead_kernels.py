@@ -1,0 +1,253 @@
+"""Adverse events drawn ahead: what each will be like and when the next of its term comes, as if no hazard ever changed.
+
+Nothing of this depends on what else happens to the patient, so the events of a term are drawn side by side, all first ones,
+then all second ones, and so on. Whoever lives event by event takes what was drawn as far as it reaches, and asks anew when
+the next one comes where a hazard has changed.
+"""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import kernel
+from trialsim.draws import Purpose, uniform, unit, unit_exponential
+from trialsim.keyed_words import GROUPED, group_keys, words_of
+from trialsim.operations.adverse_events import (
+    ACTION,
+    FATAL,
+    GAP,
+    LENGTH,
+    SERIOUS,
+    SEVERITY,
+    action_of,
+    level_of,
+    occurrence_draw,
+)
+from trialsim.operations.delays import drawn_delay, fill_delays
+from trialsim.philox import MORE_LANES
+from trialsim.population.clocks import fill_spent_at
+from trialsim.timegrid import NEVER
+
+# Columns of what is drawn ahead: when it happens in ticks since entry; what it is like; its length in ticks, and when the
+# next of its term comes if no hazard changes; and the place of that one, -1 where it is not drawn.
+WHEN, LIKE, LASTS, NEXT, FOLLOWING = range(5)
+COLUMNS = 5
+
+# What an event is like, as bits: level, whether it is serious and fatal, what is done about it.
+LEVEL, IS_SERIOUS, IS_FATAL = 255, 256, 512
+_SERIOUS_BIT, _FATAL_BIT, ACTION_BIT = 8, 9, 10
+
+_OF_EVENT, _OF_DOSE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE)
+
+
+@kernel
+def draw_event(seed, replicate, key, numbers, a, occurrence, factor, place, ahead, amounts):
+    """Draw one occurrence of a term for one patient: what :func:`draw_ahead` draws for many, but for its times."""
+    draw = numbers.address[a]
+    u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, SEVERITY))
+    level = level_of(u, numbers.cumulative, a)
+    like = np.int64(level)
+    if numbers.serious[a, level] > 0.0:
+        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, SERIOUS))
+        like |= np.int64(u < numbers.serious[a, level]) << _SERIOUS_BIT
+    if numbers.fatal[a, level] > 0.0:
+        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, FATAL))
+        like |= np.int64(u < numbers.fatal[a, level]) << _FATAL_BIT
+    discontinue, reduce, interrupt = (
+        numbers.discontinue[a, level], numbers.reduce[a, level], numbers.interrupt[a, level],
+    )  # fmt: skip
+    if discontinue + reduce + interrupt > 0.0:
+        u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, occurrence, ACTION))
+        like |= action_of(u, discontinue, reduce, interrupt) << ACTION_BIT
+    ahead[LIKE, place] = like
+    ahead[LASTS, place] = 0
+    if numbers.length[a, 0] >= 0:
+        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, LENGTH))
+        law = numbers.length[a]
+        ahead[LASTS, place] = drawn_delay(u, law[0], law[1], law[2], numbers.grid)
+    u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence + 1, GAP))
+    amounts[place] = unit_exponential(u) * factor
+    ahead[WHEN, place] = NEVER
+    ahead[FOLLOWING, place] = -1
+
+
+@kernel
+def reach_of_terms(numbers, first_at, first, latest, until, stops):
+    """Fill until when each patient is followed, and when treatment stops, if nothing changes, in ticks since entry."""
+    ends, reads, terms = len(numbers.endpoints), len(numbers.readouts), len(numbers.address)
+    reason0 = ends + 2 + terms
+    done = np.zeros(first_at.shape[1], np.int64)
+    for e in range(ends):
+        known = first_at[e]
+        for i in range(first, len(known)):
+            done[i] = max(done[i], np.int64(NEVER) if numbers.detected[e] else known[i])
+    wait = np.int64(0)
+    for k in range(reads):
+        wait = max(wait, np.int64(NEVER) if numbers.at_visit[k] else numbers.readout[k])
+    for i in range(first, len(done)):
+        until[i] = min(latest[i], max(done[i], wait))
+        stops[i] = numbers.duration
+    for c in range(ends, ends + 2):
+        for i in range(first, len(done)):
+            until[i] = min(until[i], first_at[c, i])
+    for c in range(reason0, reason0 + len(numbers.reason)):
+        for i in range(first, len(done)):
+            stops[i] = min(stops[i], first_at[c, i])
+
+
+@kernel
+def scratch_for(n):
+    """Return scratch for :func:`draw_ahead` of so many patients."""
+    return (
+        np.empty((GROUPED, n + MORE_LANES), np.int64),
+        np.empty((3, n + 1), np.int64),
+        np.empty(n, np.uint64),
+        np.empty((8, n)),
+    )
+
+
+@kernel
+def draw_ahead(
+    seed, replicate, first, keys, numbers, hazards, shapes, factors, row, arm_of, first_at, until, stops, scratch, ahead,
+    amounts, who, coming,
+):  # fmt: skip
+    """Draw the adverse events that patients ``first`` onwards will have if nothing changes, as far as there is room.
+
+    Parameters
+    ----------
+    keys
+        Number of each patient as a candidate; empty where it is the number in the order of entry.
+    hazards, shapes
+        Of :class:`~trialsim.population.clocks.ClockTables`.
+    factors, row, arm_of
+        exp(-linear predictor) ``[clock, row, arm]``; the row and the arm of each patient.
+    first_at
+        When each clock goes off first, ``[clock, patient]``.
+    until, stops
+        Of :func:`reach_of_terms`.
+    ahead, amounts, who
+        To fill: columns of what is drawn, and the hazard that the next one bears; the patient, for use within.
+    coming
+        To fill: place of each patient's first event of each term, -1 where it is not drawn, ``[term, patient]``.
+    """
+    grouped, whole, words, held = scratch
+    room = ahead.shape[1]
+    terms = len(numbers.address)
+    term0 = len(numbers.endpoints) + 2
+    top = np.int64(terms)  # the first places are for events drawn one by one
+    n = first_at.shape[1]
+    for a in range(terms):
+        begin = top
+        known, window = first_at[term0 + a], numbers.window[a]
+        if top + n - first > room:
+            coming[a, first:] = -1
+            continue
+        for i in range(first, n):
+            comes = known[i] <= min(until[i], stops[i] + window)
+            coming[a, i] = top if comes else -1
+            who[top] = i
+            ahead[WHEN, top] = known[i]
+            top += np.int64(comes)
+        occurrence = np.int64(0)
+        while top > begin:
+            count = top - begin
+            mine, when = who[begin:top], ahead[WHEN, begin:top]
+            of_key, groups = whole[0], whole[1]
+            for k in range(count):
+                i = np.uint64(mine[k])
+                of_key[k] = keys[i] if len(keys) else mine[k]
+                groups[k] = arm_of[i] * numbers.weights
+            blocks = group_keys(of_key[:count], grouped)
+            _fill_likeness(
+                seed, replicate, numbers, a, occurrence, grouped, blocks, words, ahead[LIKE, begin:top]
+            )
+            _fill_lengths(
+                seed, replicate, numbers, a, occurrence, grouped, blocks, words, whole[2], held, ahead[LASTS, begin:top]
+            )  # fmt: skip
+            draw = occurrence_draw(numbers.address[a], occurrence + 1, GAP)
+            words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
+            amount = amounts[begin:top]
+            for k in range(count):
+                i = np.uint64(mine[k])
+                amount[k] = (
+                    unit_exponential(unit(words[k]))
+                    * factors[term0 + a, np.uint64(row[i]), np.uint64(arm_of[i])]
+                )
+            next_at = ahead[NEXT, begin:top]
+            fill_spent_at(
+                amount,
+                when,
+                groups[:count],
+                term0 + a,
+                hazards,
+                shapes,
+                numbers.grid,
+                held[0],
+                held[1],
+                next_at,
+            )
+            ahead[FOLLOWING, begin:top] = -1
+            begin = top
+            if top + count > room:
+                break
+            like, following = ahead[LIKE, top - count : top], ahead[FOLLOWING, top - count : top]
+            for k in range(count):
+                i = np.uint64(mine[k])
+                comes = next_at[k] <= min(until[i], stops[i] + window) and like[k] & IS_FATAL == 0
+                following[k] = top if comes else -1
+                who[top] = mine[k]
+                ahead[WHEN, top] = next_at[k]
+                top += np.int64(comes)
+            occurrence += 1
+
+
+@kernel
+def _fill_likeness(seed, replicate, numbers, a, occurrence, grouped, blocks, words, like):
+    """Fill what one occurrence of a term is like in each of some patients."""
+    draw = numbers.address[a]
+    count = len(like)
+    cumulative, serious, fatal = numbers.cumulative[a], numbers.serious[a], numbers.fatal[a]
+    words_of(words, grouped, blocks, replicate, _OF_EVENT, occurrence_draw(draw, occurrence, SEVERITY), seed)
+    for k in range(count):
+        like[k] = 0
+    for level in range(len(cumulative) - 1):
+        share = cumulative[level]
+        for k in range(count):
+            like[k] += np.int64(unit(words[k]) >= share)
+    if serious.max() > 0.0:
+        words_of(
+            words, grouped, blocks, replicate, _OF_EVENT, occurrence_draw(draw, occurrence, SERIOUS), seed
+        )
+        for k in range(count):
+            is_serious = unit(words[k]) < serious[np.uint64(like[k] & LEVEL)]
+            like[k] |= np.int64(is_serious) << _SERIOUS_BIT
+    if fatal.max() > 0.0:
+        words_of(words, grouped, blocks, replicate, _OF_EVENT, occurrence_draw(draw, occurrence, FATAL), seed)
+        for k in range(count):
+            is_fatal = unit(words[k]) < fatal[np.uint64(like[k] & LEVEL)]
+            like[k] |= np.int64(is_fatal) << _FATAL_BIT
+    discontinue, reduce, interrupt = numbers.discontinue[a], numbers.reduce[a], numbers.interrupt[a]
+    if (discontinue + reduce + interrupt).max() > 0.0:
+        words_of(words, grouped, blocks, replicate, _OF_DOSE, occurrence_draw(draw, occurrence, ACTION), seed)
+        for k in range(count):
+            level = np.uint64(like[k] & LEVEL)
+            done = action_of(unit(words[k]), discontinue[level], reduce[level], interrupt[level])
+            like[k] |= done << ACTION_BIT
+
+
+@kernel
+def _fill_lengths(seed, replicate, numbers, a, occurrence, grouped, blocks, words, tails, held, lasts):
+    """Fill how long one occurrence of a term lasts in each of some patients, in ticks."""
+    law = numbers.length[a]
+    count = len(lasts)
+    if law[0] < 0:
+        return
+    draw = occurrence_draw(numbers.address[a], occurrence, LENGTH)
+    words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
+    u = held[0]
+    for k in range(count):
+        u[k] = unit(words[k])
+    fill_delays(u[:count], law[0], law[1], law[2], numbers.grid, tails, held[1:3], held[3], lasts)

@@ -1,0 +1,98 @@
+"""Random words of patients whose numbers are scattered, each at the address of its key, sixteen blocks at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import kernel
+from trialsim.philox import M0, M1, MORE_LANES, W1, fill_blocks_at, high_product
+
+GROUPED = 3
+"""Rows of the scratch that :func:`group_keys` fills: blocks, where in them each patient's word is, ends of batches."""
+
+
+@kernel
+def group_keys(keys: np.ndarray, grouped: np.ndarray) -> int:
+    """Find the blocks of the generator that hold the words of some patients, for :func:`words_of`.
+
+    Parameters
+    ----------
+    keys
+        Number of each patient as a candidate, int64 ``[patient]``. Neighbouring keys share a block.
+    grouped
+        To fill, int64 ``[GROUPED, at least patients + MORE_LANES]``, contiguous.
+
+    Returns
+    -------
+    int
+        How many blocks there are, a multiple of sixteen.
+    """
+    blocks, places, ends = grouped[0], grouped[1], grouped[2]
+    count, known = 0, np.int64(-1)
+    for i in range(len(keys)):
+        block = keys[i] >> 2
+        count += np.int64(block != known)
+        known = block
+        at = np.uint64(count - 1)
+        blocks[at] = block
+        places[i] = np.int64((at & np.uint64(MORE_LANES - 1)) << np.uint64(2)) | (keys[i] & 3)
+        ends[at // np.uint64(MORE_LANES)] = i + 1
+    padded = -(-count // MORE_LANES) * MORE_LANES
+    blocks[count:padded] = 0
+    return padded
+
+
+@kernel
+def words_of(
+    out: np.ndarray, grouped: np.ndarray, blocks: int, replicate: int, purpose: int, draw: int, seed: int
+) -> None:
+    """Fill the words of patients of one replicate, each at the address of the patient's key.
+
+    Parameters
+    ----------
+    out
+        uint64, at least one a patient.
+    grouped, blocks
+        From :func:`group_keys`.
+    replicate, purpose, draw, seed
+        The rest of the address.
+    """
+    s0 = np.uint64(seed)
+    c0r = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
+    high = high_product(M0, c0r) ^ W1
+    low = M0 * c0r
+    low_purpose = M1 * np.uint64(purpose)
+    numbers, places, ends = grouped[0], grouped[1], grouped[2]
+    words = np.empty(4 * MORE_LANES, np.uint64)
+    done = np.int64(0)
+    for k in range(0, blocks, MORE_LANES):
+        fill_blocks_at(words, numbers, k, low_purpose, np.uint64(draw), high, low, s0)
+        until = ends[k // MORE_LANES]
+        here, mine = places[done:until], out[done:until]
+        for i in range(len(here)):
+            mine[i] = words[np.uint64(here[i])]
+        done = until
+
+
+@kernel
+def words_at(
+    out: np.ndarray, keys: np.ndarray, first: int, replicate: int, purpose: int, draw: int, seed: int
+) -> None:
+    """Fill the words of patients ``first`` onwards of one replicate, each at the address of the patient's key.
+
+    Who wants several words of the same patients calls :func:`group_keys` once and :func:`words_of` for each.
+
+    Parameters
+    ----------
+    out
+        uint64, at least ``[len(keys)]``.
+    keys
+        Number of each patient as a candidate, int64 ``[patient]``.
+    first
+        Patient with whom to begin.
+    replicate, purpose, draw, seed
+        The rest of the address.
+    """
+    grouped = np.empty((GROUPED, len(keys) + MORE_LANES), np.int64)
+    blocks = group_keys(keys[first:], grouped)
+    words_of(out[first:], grouped, blocks, replicate, purpose, draw, seed)
