@@ -115,7 +115,7 @@ def reenact(
                 here = arm[row] == a
                 found = survival_at(followed[here], had[here], times)
                 survival[number, a], at_risk[number, a] = found
-                cd4[number, a] = cell.value[row][here & read].mean()
+                cd4[number, a] = cell.value([row])[0][here & read].mean()
     return Reenactment(plan.arms, tuple(months), survival, cd4, at_risk)
 
 

@@ -159,7 +159,7 @@ def _adas(chunk: FastChunk) -> dict[str, Floats]:
             for row in range(len(means)):
                 ends = chunk.ends().tick[row]
                 read = (chunk.arm[row] == a) & (outcome.readout_at[row] <= ends)
-                means[row, a] = outcome.value[row][read][:wanted].mean()
+                means[row, a] = outcome.value([row])[0][read][:wanted].mean()
         found[name] = means
     return found
 

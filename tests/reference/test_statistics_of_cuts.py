@@ -156,7 +156,9 @@ def test_the_real_trial_re_enacted(design: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["fast", "reference"])
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [name for name in SCENARIOS if name != "stages_of_arms"]
+)  # closed tests by stage
 def test_trials_full_of_ties(name: str, engine: str) -> None:
     tree, grid = SCENARIOS[name]
     scenario = scenario_from(tree, FOLDER)

@@ -55,7 +55,7 @@ MUTATIONS = [
     Mutation(
         "reviews go on after enrolment",
         "reference",
-        "if len(self.patients) < self.plan.n and not self._ended:\n            self._point",
+        "if not self.enrolment_over and not self._ended:\n            self._point",
         "if True:\n            self._point",
     ),
     Mutation(

@@ -207,10 +207,10 @@ def test_continuous_outcomes_are_added_in_the_order_of_entry(shared: bool, rows:
     outcome, coming = g.normal(size=(rows, 40)), g.integers(20, n + 1, rows)
     cut = g.integers(-1, 60, rows)
     chosen, pair = g.permutation(rows), np.array([2, 0])
-    shape, since = (2, rows), np.full(rows, -1)
+    shape = (2, rows)
     count, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
     known = (readout_at, outcome, arm, coming, pair, count, mean, squares)
-    counting.continuous_readouts(chosen, since, cut, *known)
+    counting.continuous_readouts(chosen, cut, *known)
     for k, r in enumerate(chosen):
         t, a = readout_at[0 if shared else r], arm[0 if shared else r]
         for side in range(2):

@@ -322,7 +322,7 @@ class Design(Model):
         bounds = self.bounds_of(test)
         if bounds is None:
             # With one look and no bounds written, the bound is the normal quantile of the one-sided level.
-            return (*(NO_BOUND,) * (len(self.looks) - 1), NormalDist().inv_cdf(1.0 - self.tests[test].alpha))
+            return (*(NO_BOUND,) * (len(self.looks) - 1), -NormalDist().inv_cdf(self.tests[test].alpha))
         return tuple(NO_BOUND if bound is None else bound for bound in bounds.efficacy_z)
 
     def futility_z(self, test: str) -> tuple[float, ...]:
