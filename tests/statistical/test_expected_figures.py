@@ -33,8 +33,8 @@ MANY = {
     "binary_sequential": 400_000,
     "backlog": 5000,
     "fairness": 5000,
-    "adaptr_three_arm": 20_000,
-    "rar_drift": 20_000,
+    "adaptr_three_arm": 10_000,
+    "rar_drift": 5000,
 }
 
 

@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
-_TASK = 32768
+_TASK, _LIGHT_TASK = 16384, 65536
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 _TASKS_A_WORKER = 32
@@ -93,9 +93,17 @@ def chunk_size(plan: Plan, engine: str) -> int:
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
-    if all(law.kind == "binary" for law in world.outcomes):
-        return max(4, min(_TASK, (1 << 24) // plan.n))  # bits
-    return max(4, min(_TASK // 2, (1 << (18 if survival else 23)) // plan.n))
+    if _little_but_bits(plan):
+        return max(4, min(_LIGHT_TASK, (1 << 25) // plan.n))
+    return max(4, min(_TASK, (1 << (18 if survival else 23)) // plan.n))
+
+
+def _little_but_bits(plan: Plan) -> bool:
+    """Return whether all that replicates have of their own are binary outcomes, so that many of them need little room."""
+    world = plan.world
+    of_their_own = world.accrual.random or world.dropout is not None or plan.adaptive
+    of_their_own = of_their_own or plan.may_close_early or plan.resizing is not None
+    return not of_their_own and all(law.kind == "binary" for law in world.outcomes)
 
 
 def _keep_freed_memory() -> None:
@@ -158,9 +166,15 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     return _workshop.run(design, truth, first, last)
 
 
-def _task_size(total: int, engine: str, workers: int) -> int:
+def _most_at_once(plan: Plan, engine: str) -> int:
+    """Return how many trials of a plan to run and hand over in one go at most."""
+    if engine == "reference":
+        return 16
+    return _LIGHT_TASK if _little_but_bits(plan) else _TASK
+
+
+def _task_size(total: int, most: int, workers: int) -> int:
     """Return how many trials to run in one go: few enough that no worker waits long for the last ones of another."""
-    most = _TASK if engine == "fast" else 16
     if workers == 1:
         return most
     enough = -(-total // (_TASKS_A_WORKER * workers))
@@ -239,7 +253,8 @@ def run(
         if scenario.designs[design].decisions:
             quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
-    size = _task_size(total, engine, workers)
+    most = _most_at_once(home.engine(*cells[0]).plan, engine)
+    size = _task_size(total, most, workers)
     if progress is not None:
         progress(0, total)
     for (design, truth, begin, end), columns in _results(
