@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,19 @@ def memory_of_a_trial(work: Work) -> float:
     return (peaks[MORE] - peaks[FEW]) / (MORE - FEW) / 1e6
 
 
+def side_by_side(work: Work) -> float:
+    """Return trials per second of two runs that know nothing of each other: what the second core is good for."""
+    few, many = work.replicates // 20, work.replicates // 2
+
+    def seconds(replicates: int) -> float:
+        start = time.perf_counter()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda core: run_command(work, replicates, core=core), (-1, -2)))
+        return time.perf_counter() - start
+
+    return 2 * (many - few) / (seconds(many) - seconds(few))
+
+
 def main() -> None:
     """Print the gain of a second worker, memory by replicates, and the time of the first and the second run."""
     print(f"calibration {calibration():.2f} ns a Philox double")
@@ -42,6 +57,9 @@ def main() -> None:
         two, _ = trials_per_second(work, workers=2)
         print(
             f"{work.scenario}: {one:,.0f} trials per second with one worker, {two:,.0f} with two: {two / one:.2f} times"
+        )
+        print(
+            f"{work.scenario}: {side_by_side(work):,.0f} by two runs with one worker each, at the same time"
         )
     binary = Work("binary_sequential", "group_sequential", "alternative", 1_000_000)
     for replicates in (100_000, 1_000_000):

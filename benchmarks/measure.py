@@ -106,9 +106,17 @@ def lives_of(out: Path, replicates: int) -> dict[str, float]:
 
 
 def run_command(
-    work: Work, replicates: int, workers: int = 1, engine: str = "fast", cache: Path | None = None
+    work: Work,
+    replicates: int,
+    workers: int = 1,
+    engine: str = "fast",
+    cache: Path | None = None,
+    core: int = -1,
 ) -> Run:
-    """Run ``trialsim run`` in a process of its own, on as many cores as it has workers, and check the work it did."""
+    """Run ``trialsim run`` in a process of its own, on as many cores as it has workers, and check the work it did.
+
+    ``core`` is the place, among those there are, of the core on which a run with one worker goes.
+    """
     folder = Path(tempfile.mkdtemp(prefix="trialsim-bench-"))
     out = folder / "run"
     command = [
@@ -118,7 +126,8 @@ def run_command(
     environment = dict(os.environ)
     if cache is not None:
         environment["TRIALSIM_CACHE_DIR"] = str(cache)
-    cores = sorted(os.sched_getaffinity(0))[-workers:] if hasattr(os, "sched_getaffinity") else []
+    there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    cores = there[core:][:1] if workers == 1 else there[-workers:]
     pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     start = time.perf_counter()
     process = subprocess.Popen(
