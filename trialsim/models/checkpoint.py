@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +119,27 @@ def read_model(path: Path, digest: str | None, kind: str) -> tuple[Encoding, dic
             f"the checkpoint {path} holds a model of kind {about.get('kind')}; {kind} is expected"
         )
     return Encoding.from_plain(about["encoding"]), arrays
+
+
+class Checkpointed:
+    """A model that is kept in a checkpoint under its ``name``."""
+
+    name: str
+
+    @classmethod
+    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model that a file holds.
+
+        Parameters
+        ----------
+        encoding
+            How covariates become features.
+        arrays
+            What the model's ``arrays`` gave when it was written.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, path: Path, digest: str | None) -> Self:
+        """Return the model in a checkpoint; see :func:`read_model` for arguments and errors."""
+        return cls.from_arrays(*read_model(path, digest, cls.name))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.compiled import kernel
-from trialsim.models.checkpoint import read_model, require_extra
+from trialsim.models.checkpoint import Checkpointed, require_extra
 from trialsim.models.features import Encoding, Floats, learn_encoding
 from trialsim.models.quality import log_loss
 
 
-class GradientBoostingModel:
+class GradientBoostingModel(Checkpointed):
     """A sum of regression trees on the log odds (Friedman, Ann Stat 29, 2001, 1189-1232), missing values included.
 
     Parameters
@@ -49,14 +48,9 @@ class GradientBoostingModel:
         return dict(self._arrays)
 
     @classmethod
-    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> GradientBoostingModel:
+    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model that a file holds."""
         return cls(encoding, arrays)
-
-    @classmethod
-    def load(cls, path: Path, digest: str | None) -> GradientBoostingModel:
-        """Return the model in a checkpoint; see :func:`~trialsim.models.checkpoint.read_model`."""
-        return cls.from_arrays(*read_model(path, digest, cls.name))
 
     @classmethod
     def fit(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.compiled import kernel
-from trialsim.models.checkpoint import read_model, require_extra
+from trialsim.models.checkpoint import Checkpointed, require_extra
 from trialsim.models.features import Encoding, Floats, learn_encoding
 
 
-class LogisticModel:
+class LogisticModel(Checkpointed):
     """Log odds that are linear in standardised covariates, with indicators of what is missing.
 
     Parameters
@@ -43,14 +42,9 @@ class LogisticModel:
         return {"weights": self._weights}
 
     @classmethod
-    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> LogisticModel:
+    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model that a file holds."""
         return cls(encoding, arrays["weights"])
-
-    @classmethod
-    def load(cls, path: Path, digest: str | None) -> LogisticModel:
-        """Return the model in a checkpoint; see :func:`~trialsim.models.checkpoint.read_model`."""
-        return cls.from_arrays(*read_model(path, digest, cls.name))
 
     @classmethod
     def fit(

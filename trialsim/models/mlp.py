@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.models.checkpoint import read_model, require_extra
+from trialsim.models.checkpoint import Checkpointed, require_extra
 from trialsim.models.features import Encoding, Floats, learn_encoding
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class MlpModel:
+class MlpModel(Checkpointed):
     """Layers of rectified linear units, one output: the log odds; in float64.
 
     Rows are computed in blocks of fixed shape, the last filled up with zeros, always in the same memory: matrix products of
@@ -115,14 +114,9 @@ class MlpModel:
         return dict(self._arrays)
 
     @classmethod
-    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> MlpModel:
+    def from_arrays(cls, encoding: Encoding, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the model that a file holds."""
         return cls(encoding, arrays)
-
-    @classmethod
-    def load(cls, path: Path, digest: str | None) -> MlpModel:
-        """Return the model in a checkpoint; see :func:`~trialsim.models.checkpoint.read_model`."""
-        return cls.from_arrays(*read_model(path, digest, cls.name))
 
     @classmethod
     def fit(

@@ -142,7 +142,17 @@ def binary_moments(n, successes):  # type: ignore[no-untyped-def]
 
 @kernel
 def fill_binary_moments(n, squares, mean):  # type: ignore[no-untyped-def]
-    """Fill :func:`binary_moments` of many groups, in vectors; ``squares`` holds their successes at first."""
+    """Fill :func:`binary_moments` of many groups, in vectors.
+
+    Parameters
+    ----------
+    n
+        Patients of each group, int64 ``[group]``.
+    squares
+        Successes at first, float64 ``[group]``; sums of squared deviations afterwards, 0 where a group is empty.
+    mean
+        Filled, float64 ``[group]``.
+    """
     for k in range(len(n)):
         successes = squares[k]
         mean[k] = successes / float(max(n[k], 1))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 from trialsim.compiled import kernel
+from trialsim.stats.bayes.special import log_beta
 
 ERROR = 1e-7
 """Largest error of a probability found here, measured against SciPy and mpmath (tests/reference/test_beta_binomial.py)."""
@@ -19,12 +20,6 @@ ERROR = 1e-7
 _TINY = 1e-300
 _CLOSE = 1e-15
 _STEPS = 2000
-
-
-@kernel
-def log_beta(a, b):
-    """Return the logarithm of the beta function."""
-    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 @kernel

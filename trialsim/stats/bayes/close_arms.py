@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.stats.bayes.beta_binomial import beta_above, log_beta, logit_reach
+from trialsim.stats.bayes.beta_binomial import beta_above, logit_reach
+from trialsim.stats.bayes.special import log_beta
 
 ERROR = 2e-5
 """Largest error of a probability found here, measured (tests/reference/test_beta_binomial.py)."""

@@ -13,7 +13,8 @@ import math
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.stats.bayes.beta_binomial import beta_above, difference_above, log_beta
+from trialsim.stats.bayes.beta_binomial import beta_above, difference_above
+from trialsim.stats.bayes.special import log_beta
 
 ERROR = 1e-9
 """Largest error of a predictive probability, given its success criterion: sums in double precision."""
