@@ -19,22 +19,21 @@ from trialsim.operations.adverse_events import (
     ACTION,
     FATAL,
     GAP,
-    LENGTH,
     SERIOUS,
     SEVERITY,
     action_of,
     level_of,
     occurrence_draw,
 )
-from trialsim.operations.delays import drawn_delay, fill_delays
 from trialsim.philox import MORE_LANES
 from trialsim.population.clocks import fill_spent_at
 from trialsim.timegrid import NEVER
 
-# Columns of what is drawn ahead: when it happens in ticks since entry; what it is like; its length in ticks, and when the
-# next of its term comes if no hazard changes; and the place of that one, -1 where it is not drawn.
-WHEN, LIKE, LASTS, NEXT, FOLLOWING = range(5)
-COLUMNS = 5
+# Columns of what is drawn ahead: when it happens in ticks since entry; what it is like; when the next of its term comes if
+# no hazard changes; and the place of that one, -1 where it is not drawn. How long it lasts changes nothing, and whoever
+# tells of it draws it.
+WHEN, LIKE, NEXT, FOLLOWING = range(4)
+COLUMNS = 4
 
 # What an event is like, as bits: level, whether it is serious and fatal, what is done about it.
 LEVEL, IS_SERIOUS, IS_FATAL = 255, 256, 512
@@ -63,11 +62,6 @@ def draw_event(seed, replicate, key, numbers, a, occurrence, factor, place, ahea
         u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, occurrence, ACTION))
         like |= action_of(u, discontinue, reduce, interrupt) << ACTION_BIT
     ahead[LIKE, place] = like
-    ahead[LASTS, place] = 0
-    if numbers.length[a, 0] >= 0:
-        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, LENGTH))
-        law = numbers.length[a]
-        ahead[LASTS, place] = drawn_delay(u, law[0], law[1], law[2], numbers.grid)
     u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence + 1, GAP))
     amounts[place] = unit_exponential(u) * factor
     ahead[WHEN, place] = NEVER
@@ -103,16 +97,16 @@ def scratch_for(n):
     """Return scratch for :func:`draw_ahead` of so many patients."""
     return (
         np.empty((GROUPED, n + MORE_LANES), np.int64),
-        np.empty((3, n + 1), np.int64),
+        np.empty((2, n), np.int64),
         np.empty(n, np.uint64),
-        np.empty((8, n)),
+        np.empty((2, n)),
     )
 
 
 @kernel
 def draw_ahead(
-    seed, replicate, first, keys, numbers, hazards, shapes, factors, row, arm_of, first_at, until, stops, scratch, ahead,
-    amounts, who, coming,
+    seed, replicate, first, keys, numbers, hazards, shapes, factors, row, arm_of, first_at, until, stops, stirs, scratch,
+    ahead, amounts, who, coming, rough,
 ):  # fmt: skip
     """Draw the adverse events that patients ``first`` onwards will have if nothing changes, as far as there is room.
 
@@ -128,10 +122,15 @@ def draw_ahead(
         When each clock goes off first, ``[clock, patient]``.
     until, stops
         Of :func:`reach_of_terms`.
+    stirs
+        Whether an event of a level changes a hazard, ``[level]``.
     ahead, amounts, who
         To fill: columns of what is drawn, and the hazard that the next one bears; the patient, for use within.
     coming
         To fill: place of each patient's first event of each term, -1 where it is not drawn, ``[term, patient]``.
+    rough
+        Set for patients of whom not all that will happen can be told from what was drawn: an event may change a hazard or
+        the treatment, or there was no room, ``[patient]``.
     """
     grouped, whole, words, held = scratch
     room = ahead.shape[1]
@@ -144,6 +143,7 @@ def draw_ahead(
         known, window = first_at[term0 + a], numbers.window[a]
         if top + n - first > room:
             coming[a, first:] = -1
+            rough[first:] = True
             continue
         for i in range(first, n):
             comes = known[i] <= min(until[i], stops[i] + window)
@@ -164,9 +164,10 @@ def draw_ahead(
             _fill_likeness(
                 seed, replicate, numbers, a, occurrence, grouped, blocks, words, ahead[LIKE, begin:top]
             )
-            _fill_lengths(
-                seed, replicate, numbers, a, occurrence, grouped, blocks, words, whole[2], held, ahead[LASTS, begin:top]
-            )  # fmt: skip
+            done = ahead[LIKE, begin:top]
+            for k in range(count):
+                if done[k] >= IS_FATAL or stirs[np.uint64(done[k] & LEVEL)]:
+                    rough[np.uint64(mine[k])] = True
             draw = occurrence_draw(numbers.address[a], occurrence + 1, GAP)
             words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
             amount = amounts[begin:top]
@@ -192,6 +193,8 @@ def draw_ahead(
             ahead[FOLLOWING, begin:top] = -1
             begin = top
             if top + count > room:
+                for k in range(count):
+                    rough[np.uint64(mine[k])] = True
                 break
             like, following = ahead[LIKE, top - count : top], ahead[FOLLOWING, top - count : top]
             for k in range(count):
@@ -237,17 +240,3 @@ def _fill_likeness(seed, replicate, numbers, a, occurrence, grouped, blocks, wor
             done = action_of(unit(words[k]), discontinue[level], reduce[level], interrupt[level])
             like[k] |= done << ACTION_BIT
 
-
-@kernel
-def _fill_lengths(seed, replicate, numbers, a, occurrence, grouped, blocks, words, tails, held, lasts):
-    """Fill how long one occurrence of a term lasts in each of some patients, in ticks."""
-    law = numbers.length[a]
-    count = len(lasts)
-    if law[0] < 0:
-        return
-    draw = occurrence_draw(numbers.address[a], occurrence, LENGTH)
-    words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
-    u = held[0]
-    for k in range(count):
-        u[k] = unit(words[k])
-    fill_delays(u[:count], law[0], law[1], law[2], numbers.grid, tails, held[1:3], held[3], lasts)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Floats, Ints, Kind, LogRow, TestPlan
+from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines import fast_journal_kernels as journal
+from trialsim.engines.fast_life_log import rows_of_log
 from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.fast_period_kernels import count_by_period
+from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.engines.strategies import (
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
     from trialsim.engines.fast_log import Keyed
 
-_ROWS_A_PATIENT = 6
+_ROWS_A_PATIENT = 3
 
 
 class Reach:
@@ -108,7 +111,6 @@ class FastLives:
     def _make_room(self, size: int, room: int) -> None:
         """Make room for so many rows a replicate."""
         self._ticks, self._codes = (np.empty((size, room), dtype=np.int64) for _ in range(2))
-        self._values = np.empty((size, room))
 
     def _all_factors(self, chunk: FastChunk) -> tuple[Floats, Ints]:
         """Return exp(-linear predictor) of every clock, ``[clock, row, arm]``, and which row each patient is."""
@@ -147,16 +149,16 @@ class FastLives:
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
                 chunk.entry, chunk.arm, self._outcomes, self._parts, self._event_at, self._exit_at, self._told_at,
                 self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left,
-                self._ticks, self._codes, self._values, self._offsets, self._full,
+                self._ticks, self._codes, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
                 break
-            kept = self._ticks, self._codes, self._values
+            kept = self._ticks, self._codes
             size, room = self._ticks.shape
             self._make_room(size, room + room // 2)
             self._learned.rows_a_patient += -(-self._learned.rows_a_patient // 2)
-            for new, old in zip((self._ticks, self._codes, self._values), kept, strict=True):
+            for new, old in zip((self._ticks, self._codes), kept, strict=True):
                 new[:, :room] = old
         if len(self._parts):
             for k, outcome in enumerate(self.law.numbers.readouts):
@@ -185,7 +187,7 @@ class FastLives:
             return outcome
         key = (test.endpoint, test.strategy, test.lower_is_better, test.window)
         if key not in self._derived:
-            died = np.where(self._left == kernels.DEAD, chunk.entry + self.complete, NEVER)
+            died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
             if outcome.law.kind == "survival":
                 ends = (outcome.event_at, outcome.exit_at, outcome.known_at)
                 events = (self.off_at, self._quit_at, self._crossed_at, died)
@@ -218,10 +220,10 @@ class FastLives:
             np.empty((size, arms, 2), dtype=np.int64),
             np.empty((size, arms, 2 + terms), dtype=np.int64),
         )
-        kernels.tally_journal(
+        journal.tally_journal(
             np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.window, self._columns.base,
-            self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._values,
-            self._offsets, found.counts, found.persons, found.exposure,
+            self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._offsets,
+            found.counts, found.persons, found.exposure,
         )  # fmt: skip
         return found
 
@@ -241,16 +243,7 @@ class FastLives:
         return self._ticks, self._codes, self._offsets
 
     def log_rows(self, chunk: FastChunk, row: int) -> list[Keyed]:
-        """Return the journal of a replicate as rows of its event log with the keys of their places in it."""
-        found: list[Keyed] = []
-        offsets = self._offsets[row]
-        for i in range(chunk.patients.width):
-            for j in range(int(offsets[i]), int(offsets[i + 1])):
-                tick, code, value = int(self._ticks[row, j]), int(self._codes[row, j]), self._values[row, j]
-                place, place_part = code >> 32, (code >> 24) & 255
-                kind, part = Kind((code >> 16) & 255), code & 65535
-                if kind == Kind.READOUT and chunk.outcome(part).law.kind != "survival":
-                    value = chunk.outcome(part).value([row])[0, i]
-                key = (tick, place, i, place_part, j)
-                found.append((key, LogRow(tick, kind, i, part, float(value))))
-        return found
+        """Return the lives of a replicate's patients as rows of its event log with the keys of their places in it."""
+        return rows_of_log(
+            self.law, chunk, row, self._ticks[row], self._codes[row], self._offsets[row], self._readout_at[:, row]
+        )
