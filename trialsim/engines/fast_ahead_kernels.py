@@ -19,6 +19,7 @@ from trialsim.operations.adverse_events import (
     ACTION,
     FATAL,
     GAP,
+    NOTHING,
     SERIOUS,
     SEVERITY,
     action_of,
@@ -38,6 +39,9 @@ COLUMNS = 4
 # What an event is like, as bits: level, whether it is serious and fatal, what is done about it.
 LEVEL, IS_SERIOUS, IS_FATAL = 255, 256, 512
 _SERIOUS_BIT, _FATAL_BIT, ACTION_BIT = 8, 9, 10
+
+PARTLY, FULLY = 1, 2
+"""How rough a life is, as bits: in part, where treatment and leaving change; in full, where it has to be led event by event."""
 
 _OF_EVENT, _OF_DOSE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE)
 
@@ -129,8 +133,8 @@ def draw_ahead(
     coming
         To fill: place of each patient's first event of each term, -1 where it is not drawn, ``[term, patient]``.
     rough
-        Set for patients of whom not all that will happen can be told from what was drawn: an event may change a hazard or
-        the treatment, or there was no room, ``[patient]``.
+        Set for patients of whom not all that will happen can be told from what was drawn: in part where an event may change
+        the treatment or a hazard, in full where one is fatal or there was no room, ``[patient]``.
     """
     grouped, whole, words, held = scratch
     room = ahead.shape[1]
@@ -143,7 +147,7 @@ def draw_ahead(
         known, window = first_at[term0 + a], numbers.window[a]
         if top + n - first > room:
             coming[a, first:] = -1
-            rough[first:] = True
+            rough[first:] = FULLY
             continue
         for i in range(first, n):
             comes = known[i] <= min(until[i], stops[i] + window)
@@ -166,8 +170,8 @@ def draw_ahead(
             )
             done = ahead[LIKE, begin:top]
             for k in range(count):
-                if done[k] >= IS_FATAL or stirs[np.uint64(done[k] & LEVEL)]:
-                    rough[np.uint64(mine[k])] = True
+                stirring = (done[k] >> ACTION_BIT != NOTHING) | stirs[np.uint64(done[k] & LEVEL)]
+                rough[np.uint64(mine[k])] |= PARTLY * np.int64(stirring) | FULLY * np.int64(done[k] & IS_FATAL != 0)
             draw = occurrence_draw(numbers.address[a], occurrence + 1, GAP)
             words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
             amount = amounts[begin:top]
@@ -194,7 +198,7 @@ def draw_ahead(
             begin = top
             if top + count > room:
                 for k in range(count):
-                    rough[np.uint64(mine[k])] = True
+                    rough[np.uint64(mine[k])] = FULLY
                 break
             like, following = ahead[LIKE, top - count : top], ahead[FOLLOWING, top - count : top]
             for k in range(count):

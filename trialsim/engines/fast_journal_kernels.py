@@ -26,7 +26,8 @@ LEVEL_OF_ROW, SERIOUS_ROW, LASTING_ROW = 255, 256, 512
 def pack(place, place_part, kind, part, value):
     """Return a row's code: kind and part of the keyed event at whose place it stands, its own kind and part, its value.
 
-    A value is a whole number from 0: the arm, the dose, the number of a visit, or what an adverse event is like.
+    A value is a whole number from 0: the arm, the dose, the number of a visit, what an adverse event is like, or of an
+    interruption the occurrence of the term that led to it.
     """
     code = (np.int64(value) << 40) | (np.int64(place) << 32) | (np.int64(place_part) << 24)
     return code | (np.int64(kind) << 16) | np.int64(part)

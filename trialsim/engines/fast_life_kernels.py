@@ -18,6 +18,7 @@ from trialsim.engines.fast_ahead_kernels import (
     ACTION_BIT,
     COLUMNS,
     FOLLOWING,
+    FULLY,
     IS_FATAL,
     IS_SERIOUS,
     LEVEL,
@@ -29,6 +30,7 @@ from trialsim.engines.fast_ahead_kernels import (
     reach_of_terms,
     scratch_for,
 )  # fmt: skip
+from trialsim.engines.fast_course_kernels import MOST_NOTES, only_leaving_changes, settle
 from trialsim.engines.fast_journal_kernels import LASTING_ROW, SERIOUS_ROW, pack
 from trialsim.engines.fast_rows import row_of
 from trialsim.engines.fast_straight_kernels import (
@@ -168,6 +170,30 @@ def slots_in_use(numbers, slots):
 
 
 @kernel
+def worsening_bits(numbers, bit):
+    """Return the bit where a worst adverse event of another level changes a hazard, 0 elsewhere, ``[before, after]``."""
+    ends, levels = len(numbers.endpoints), numbers.after.shape[1]
+    found = np.zeros((levels, levels), np.int64)
+    for c in range(ends, len(numbers.purpose)):
+        if numbers.present[c] and not ends + 2 <= c < ends + 2 + len(numbers.address):
+            for before in range(levels):
+                for after in range(levels):
+                    if numbers.after[c, before] != numbers.after[c, after]:
+                        found[before, after] = bit
+    return found
+
+
+@kernel
+def dosing_bit(numbers, bit):
+    """Return the bit where the dose changes the intensity of an adverse event, otherwise 0."""
+    for a in range(numbers.dose_factor.shape[0]):
+        for level in range(numbers.dose_factor.shape[1]):
+            if numbers.dose_factor[a, level] != numbers.dose_factor[a, 0]:
+                return bit
+    return 0
+
+
+@kernel
 def live(
     seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
     outcomes, parts, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
@@ -268,7 +294,12 @@ def live(
     latest_of, followed, stops_at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     scratch = scratch_for(n)
     stirs, straight = stirring_levels(numbers), may_be_straight(numbers, told)
-    rough, how_of, plan_of = np.empty(n, np.bool_), np.empty(n, np.int8), np.empty((3, n), np.int64)
+    # Bits that stand for what no hazard depends on are never set.
+    worsens = worsening_bits(numbers, _WORST)
+    of_dosing = dosing_bit(numbers, _DOSE)
+    settles = only_leaving_changes(numbers)
+    notes, noted_at, noted = np.zeros(n + 1, np.int64), np.empty(n + MOST_NOTES, np.int64), np.empty(n + MOST_NOTES, np.int64)
+    rough, how_of, plan_of = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((3, n), np.int64)
     places = terms + PLACES_AHEAD * n
     ahead, amounts = np.empty((COLUMNS, places), np.int64), np.empty(places)
     who_of, coming = np.empty(places, np.int64), np.empty((terms, n), np.int64)
@@ -336,34 +367,46 @@ def live(
         begun = entry[row_of(entry, r)]
         for i in range(n):
             latest_of[i] = reach[r] - begun[i]
-        rough[:] = not straight
+        rough[:] = 0 if straight else FULLY
         reach_of_terms(numbers, first_at, first[r], latest_of, followed, stops_at)
         draw_ahead(
             seed, replicate, first[r], mine, numbers, hazards, shapes, factors, row, arm_of, first_at, followed, stops_at,
             stirs, scratch, ahead, amounts, who_of, coming, rough,
         )  # fmt: skip
         foresee(numbers, first_at, first[r], latest_of, rough, how_of, plan_of)
+        if settles:
+            settle(
+                seed, replicate, mine, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first[r], latest_of,
+                followed, stops_at, ahead, coming, rough, how_of, plan_of, noted_at, noted, notes,
+            )  # fmt: skip
+        else:
+            for i in range(n):
+                rough[i] = FULLY if rough[i] else 0
         fill_straight(
-            numbers, first_at, first[r], latest_of, begun, rough, how_of, plan_of, event_at[:, r], exit_at[:, r],
-            readout_at[:, r], dropout[r], complete[r], off_at[r], quit_at[r], crossed_at[r], left[r],
+            numbers, r, first_at, first[r], latest_of, begun, rough, how_of, plan_of, event_at, exit_at, readout_at,
+            dropout, complete, off_at, quit_at, crossed_at, left,
         )  # fmt: skip
         at = offsets[r, first[r]]
-        when, what, events_of = ticks[r], codes[r], event_at[:, r]
+        when, what = ticks[r], codes[r]
         full[r] = False
         since_first = first[r]
         if told:
             told_at[:, :, r, since_first:] = NEVER
         for i in range(since_first, n):
-            if not rough[i]:
+            if rough[i] < FULLY:
                 offsets[r, i + 1] = at
-                if at + most_rows > room:
+                if at + most_rows + notes[i + 1] - notes[i] > room:
                     full[r] = True
                     break
+                for k in range(notes[i], notes[i + 1]):
+                    when[at] = noted_at[k]
+                    what[at] = noted[k]
+                    at += 1
                 j = np.uint64(i)
                 at = tell_straight(
-                    j, np.int64(arm_of[j]), begun[j], latest_of[j], how_of[j], plan_of[LEAVES, j], plan_of[STOPS, j],
+                    r, j, rough[j] > 0, np.int64(arm_of[j]), begun[j], latest_of[j], how_of[j], plan_of[LEAVES, j], plan_of[STOPS, j],
                     plan_of[WHY, j], of_endpoints, of_terminal, of_report, of_reason, of_window, of_length, ahead, coming,
-                    events_of, when, what, at, room,
+                    event_at, when, what, at, room,
                 )  # fmt: skip
                 if at >= room:
                     full[r] = True
@@ -503,8 +546,8 @@ def live(
                         see_from, see_to = of_terminal, of_terminal + 1
                     else:
                         if level + 1 > worst:
+                            changed |= worsens[np.uint64(worst), np.uint64(level + 1)]
                             worst = level + 1
-                            changed |= _WORST
                         amount[c] = amounts[drawn]
                         since[c] = now
                         if now == ahead[WHEN, drawn] and pace[c] == 1.0:
@@ -523,7 +566,7 @@ def live(
                                 stops = reason >= 0
                             elif done == REDUCE:
                                 dose += 1
-                                changed |= _DOSE
+                                changed |= of_dosing
                                 when[at] = tick
                                 what[at] = pack(_ADVERSE, a, _REDUCED, a, dose)
                                 at += 1
@@ -544,14 +587,14 @@ def live(
                                     resumes = max(resumes, next_at[slot_resume])
                                 next_at[slot_resume] = resumes
                                 paused = True
-                                changed |= _DOSE
+                                changed |= of_dosing
                                 when[at] = tick
-                                what[at] = pack(_ADVERSE, a, _INTERRUPTED, a, 0)
+                                what[at] = pack(_ADVERSE, a, _INTERRUPTED, a, o)
                                 at += 1
                 elif chosen_slot == slot_resume:
                     next_at[slot_resume] = NEVER
                     paused = False
-                    changed |= _DOSE
+                    changed |= of_dosing
                     when[at] = tick
                     what[at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0, dose)
                     at += 1

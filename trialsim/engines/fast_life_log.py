@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Ints, Kind, LogRow
+from trialsim.contracts import Floats, Ints, Kind, LogRow
 from trialsim.draws import Purpose, uniform
 from trialsim.engines.fast_journal_kernels import LASTING_ROW, LEVEL_OF_ROW, SERIOUS_ROW
 from trialsim.engines.life import LifeLaw
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
     from trialsim.engines.fast_log import Keyed
 
-_PLACES = 4
-"""Places in the order of a key for each row of the journal: itself and what it stands for."""
+_STANDS_FOR = 3
+"""Rows of the log that an adverse event's row of the journal stands for at most; what it leads to comes after them."""
 
 
 def rows_of_log(
@@ -52,32 +52,44 @@ def rows_of_log(
     for i in range(chunk.patients.width):
         person = int(keys[row, i]) if len(keys) else i
         had = [0] * len(law.terms)
-
-        def lasts(purpose: Purpose, term: int, which: int, delay: Ints, person: int = person, had: list[int] = had) -> float:
-            """Return how many days the latest event of a term, or its interruption of treatment, lasts."""
-            draw = int(occurrence_draw(int(numbers.address[term]), had[term] - 1, which))
-            u = uniform(seed, replicate, person, int(purpose), draw)
-            return float(drawn_delay(u, *delay, numbers.grid)) / TICKS_PER_DAY
-
         for j in range(int(offsets[i]), int(offsets[i + 1])):
             tick, code = int(ticks[j]), int(codes[j])
             kind, part, value = Kind((code >> 16) & 255), code & 65535, code >> 40
             place = (tick, (code >> 32) & 255, i, (code >> 24) & 255)
-
-            def add(kind: Kind, value: float, after: int = 0, place=place, part: int = part, j: int = j) -> None:
-                found.append(((*place, 1 + _PLACES * j + after), LogRow(place[0], kind, place[2], part, value)))
-
             if kind == Kind.ADVERSE_EVENT:
-                had[part] += 1
-                add(kind, float(value & LEVEL_OF_ROW))
+                level = float(value & LEVEL_OF_ROW)
+                rows = [(kind, level)]
                 if value & SERIOUS_ROW:
-                    add(Kind.SERIOUS, float(value & LEVEL_OF_ROW), 1)
+                    rows.append((Kind.SERIOUS, level))
                 if value & LASTING_ROW:
-                    add(Kind.RESOLVES, lasts(Purpose.ADVERSE_EVENT, part, LENGTH, numbers.length[part]), 2)
-            elif kind == Kind.INTERRUPTED:
-                add(kind, lasts(Purpose.DOSE, part, INTERRUPTION, numbers.interruption[part]))
+                    draw = (Purpose.ADVERSE_EVENT, part, had[part], LENGTH, numbers.length[part])
+                    rows.append((Kind.RESOLVES, _days(law, seed, replicate, person, *draw)))
+                had[part] += 1
+                for after, (own, number) in enumerate(rows):
+                    found.append(((*place, after), LogRow(tick, own, i, part, number)))
+                continue
+            number = float(value)
+            if kind == Kind.INTERRUPTED:
+                draw = (Purpose.DOSE, part, value, INTERRUPTION, numbers.interruption[part])
+                number = _days(law, seed, replicate, person, *draw)
             elif kind == Kind.READOUT and part in values:
-                add(kind, float(values[part][i]))
-            else:
-                add(kind, float(value))
+                number = float(values[part][i])
+            found.append(((*place, _STANDS_FOR + j), LogRow(tick, kind, i, part, number)))
     return found
+
+
+def _days(
+    law: LifeLaw,
+    seed: int,
+    replicate: int,
+    person: int,
+    purpose: Purpose,
+    term: int,
+    occurrence: int,
+    which: int,
+    delay: Floats,
+) -> float:
+    """Return how many days one occurrence of a term, or the interruption of treatment that it led to, lasts."""
+    draw = int(occurrence_draw(int(law.numbers.address[term]), occurrence, which))
+    u = uniform(seed, replicate, person, int(purpose), draw)
+    return float(drawn_delay(u, *delay, law.numbers.grid)) / TICKS_PER_DAY

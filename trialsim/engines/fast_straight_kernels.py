@@ -13,7 +13,7 @@ import numpy as np
 
 from trialsim.compiled import inline, kernel
 from trialsim.contracts import Kind
-from trialsim.engines.fast_ahead_kernels import FOLLOWING, IS_SERIOUS, LEVEL, LIKE, WHEN
+from trialsim.engines.fast_ahead_kernels import FOLLOWING, FULLY, IS_SERIOUS, LEVEL, LIKE, WHEN
 from trialsim.engines.fast_journal_kernels import LASTING_ROW, SERIOUS_ROW, pack
 from trialsim.engines.life import END_PART, REASON_PART
 from trialsim.timegrid import NEVER
@@ -66,102 +66,108 @@ def foresee(numbers, first_at, first, latest, rough, how, ahead):
         To fill: how each patient leaves; :data:`LEAVES`, :data:`STOPS` and :data:`WHY`, ``[patient]``.
     """
     ends, terms = len(numbers.endpoints), len(numbers.address)
-    leaves, stops, why = ahead[LEAVES], ahead[STOPS], ahead[WHY]
+    never = np.int64(NEVER)
+    # Slices from zero and whole numbers of one size throughout, as only so the loops vectorise.
+    leaves, stops, why = ahead[LEAVES, first:], ahead[STOPS, first:], ahead[WHY, first:]
+    latest, rough, how = latest[first:], rough[first:], how[first:]
     n = len(latest)
     wait = np.int64(0)
     for k in range(len(numbers.readout)):
         wait = max(wait, numbers.readout[k])
-    for i in range(first, n):
+    for i in range(n):
         leaves[i] = wait
-    for e in range(ends):
-        known = first_at[e]
-        for i in range(first, n):
-            leaves[i] = max(leaves[i], known[i])
-    for i in range(first, n):
         how[i] = COMPLETED
         stops[i] = numbers.duration
         why[i] = -1
+    for e in range(ends):
+        known = first_at[e, first:]
+        for i in range(n):
+            leaves[i] = max(leaves[i], known[i])
     # At the same tick an endpoint comes before loss, and loss before withdrawal.
     for part in range(2):
-        lost = first_at[ends + part]
-        for i in range(first, n):
+        lost = first_at[ends + part, first:]
+        for i in range(n):
             sooner = lost[i] < leaves[i]
             how[i] = LOST + part if sooner else how[i]
-            leaves[i] = lost[i] if sooner else leaves[i]
+            leaves[i] = min(lost[i], leaves[i])
     if numbers.terminal >= 0:
-        died = first_at[numbers.terminal]
-        for i in range(first, n):
+        died = first_at[numbers.terminal, first:]
+        for i in range(n):
             dead = died[i] <= leaves[i]
             how[i] = DEAD if dead else how[i]
-            leaves[i] = died[i] if dead else leaves[i]
+            leaves[i] = min(died[i], leaves[i])
     for d in range(len(numbers.reason)):
-        quits = first_at[ends + 2 + terms + d]
-        for i in range(first, n):
+        quits = first_at[ends + 2 + terms + d, first:]
+        for i in range(n):
             sooner = quits[i] < stops[i]
             why[i] = d if sooner else why[i]
-            stops[i] = quits[i] if sooner else stops[i]
-    for i in range(first, n):
-        over = leaves[i] > latest[i]
-        how[i] = FOLLOWED if over else how[i]
+            stops[i] = min(quits[i], stops[i])
+    for i in range(n):
+        how[i] = FOLLOWED if leaves[i] > latest[i] else how[i]
         # Treatment does not end with follow-up, and an end at the tick of leaving comes after it.
-        stops[i] = np.int64(NEVER) if stops[i] >= leaves[i] or stops[i] > latest[i] else stops[i]
+        stops[i] = stops[i] if stops[i] < min(leaves[i], latest[i] + 1) else never
     if numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on == -1:
-        for i in range(first, n):
-            rough[i] |= stops[i] < NEVER
+        for i in range(n):
+            rough[i] |= FULLY * np.int64(stops[i] < never)
     if numbers.crossover_on >= 0:
-        crossing = first_at[numbers.crossover_on]
-        for i in range(first, n):
-            rough[i] |= crossing[i] <= latest[i]
+        crossing = first_at[numbers.crossover_on, first:]
+        for i in range(n):
+            rough[i] |= FULLY * np.int64(crossing[i] <= latest[i])
 
 
 @kernel
 def fill_straight(
-    numbers, first_at, first, latest, begun, rough, how, ahead, event_at, exit_at, readout_at, dropout, complete, off_at,
-    quit_at, crossed_at, left,
+    numbers, r, first_at, first, latest, begun, rough, how, ahead, event_at, exit_at, readout_at, dropout, complete,
+    off_at, quit_at, crossed_at, left,
 ):  # fmt: skip
-    """Fill the times of patients ``first`` onwards whose lives are straight; those of the others are left NEVER.
+    """Fill the times of patients ``first`` onwards of replicate ``r`` that are not fully rough; those of others are NEVER.
 
-    Arrays are those of :func:`~trialsim.engines.fast_life_kernels.live`, of one replicate.
+    Arrays from ``event_at`` on are those of :func:`~trialsim.engines.fast_life_kernels.live`.
     """
     never = np.int64(NEVER)
-    leaves, stops, why = ahead[LEAVES], ahead[STOPS], ahead[WHY]
+    leaves, stops, why = ahead[LEAVES, first:], ahead[STOPS, first:], ahead[WHY, first:]
+    latest, begun, rough, how = latest[first:], begun[first:], rough[first:], how[first:]
     n = len(latest)
     for e in range(len(numbers.endpoints)):
-        known, event, out = first_at[e], event_at[e], exit_at[e]
+        known, event, out = first_at[e, first:], event_at[e, r, first:], exit_at[e, r, first:]
         # Who dies leaves in that very event: those of endpoints that come later in an instant are not seen.
-        after_death = numbers.terminal >= 0 and e > numbers.terminal
-        for i in range(first, n):
-            gone = how[i] == DEAD if after_death else False
-            seen = (known[i] < leaves[i]) | ((known[i] == leaves[i]) & (not gone))
-            seen = seen & (known[i] <= latest[i]) & (not rough[i])
+        unseen = np.int64(DEAD if 0 <= numbers.terminal < e else -1)
+        for i in range(n):
+            until = leaves[i] - np.int64(how[i] == unseen)
+            seen = (known[i] <= min(until, latest[i])) & (rough[i] < FULLY)
+            gone = (how[i] != FOLLOWED) & (rough[i] < FULLY)
             event[i] = begun[i] + known[i] if seen else never
-            out[i] = begun[i] + leaves[i] if (how[i] != FOLLOWED) & (not rough[i]) else never
-            out[i] = event[i] if seen else out[i]
+            end = begun[i] + leaves[i] if gone else never
+            out[i] = begun[i] + known[i] if seen else end
     for k in range(len(numbers.readouts)):
-        at, wait = readout_at[k], numbers.readout[k]
-        for i in range(first, n):
-            seen = (wait < leaves[i]) | ((wait == leaves[i]) & (how[i] != DEAD))
-            seen = seen & (wait <= latest[i]) & (not rough[i])
+        at, wait = readout_at[k, r, first:], numbers.readout[k]
+        for i in range(n):
+            until = leaves[i] - np.int64(how[i] == DEAD)
+            seen = (wait <= min(until, latest[i])) & (rough[i] < FULLY)
             at[i] = begun[i] + wait if seen else never
-    for i in range(first, n):
+    lost, done = dropout[r, first:], complete[r, first:]
+    for i in range(n):
         is_lost = (how[i] == LOST) | (how[i] == WITHDRAWN)
-        gone = (how[i] != FOLLOWED) & (not rough[i])
-        dropout[i] = leaves[i] if gone & is_lost else never
-        complete[i] = leaves[i] if gone & (not is_lost) else never
-        left[i] = how[i] if gone else FOLLOWED
-    for i in range(first, n):
-        ended = (stops[i] < never) & (not rough[i])
-        off_at[i] = begun[i] + stops[i] if ended else never
-        quit_at[i] = begun[i] + stops[i] if ended & (why[i] >= 0) else never
-        crossed_at[i] = never
+        gone = (how[i] != FOLLOWED) & (rough[i] < FULLY)
+        lost[i] = leaves[i] if gone & is_lost else never
+        done[i] = leaves[i] if gone & (not is_lost) else never
+    off, quit_, crossed = off_at[r, first:], quit_at[r, first:], crossed_at[r, first:]
+    gone_how = left[r, first:]
+    for i in range(n):
+        ended = (stops[i] < never) & (rough[i] < FULLY)
+        off[i] = begun[i] + stops[i] if ended else never
+        quit_[i] = begun[i] + stops[i] if ended & (why[i] >= 0) else never
+        crossed[i] = never
+    for i in range(n):
+        gone_how[i] = how[i] if rough[i] < FULLY else FOLLOWED
 
 
 @inline
 def tell_straight(
-    i, arm, start, latest, how, leaves, stops, why, endpoints, terminal, report, reasons, windows, lengths, drawn, coming,
+    r, i, told, arm, start, latest, how, leaves, stops, why, endpoints, terminal, report, reasons, windows, lengths, drawn, coming,
     event_at, ticks, codes, begin, room,
 ):  # fmt: skip
-    """Write the rows of a straight life to the journal from row ``begin`` on.
+    """Write the rows of a straight life to the journal from row ``begin`` on; but for the last dose where that is told.
 
     Returns
     -------
@@ -170,7 +176,7 @@ def tell_straight(
     """
     at = begin
     for e in range(len(endpoints)):
-        tick = event_at[np.uint64(e), i]
+        tick = event_at[np.uint64(e), r, i]
         if tick < NEVER:
             outcome = endpoints[e]
             ticks[at] = tick
@@ -188,7 +194,7 @@ def tell_straight(
         ticks[at] = start + leaves
         codes[at] = pack(_DROPOUT, how - LOST, _DROPOUT, how - LOST, arm)
         at += 1
-    if stops < NEVER:
+    if stops < NEVER and not told:
         ticks[at] = start + stops
         if why >= 0:
             codes[at] = pack(_ADVERSE, REASON_PART + why, _DISCONTINUED, reasons[why], 0)
