@@ -41,7 +41,7 @@ LEVEL, IS_SERIOUS, IS_FATAL = 255, 256, 512
 _SERIOUS_BIT, _FATAL_BIT, ACTION_BIT = 8, 9, 10
 
 PARTLY, FULLY = 1, 2
-"""How rough a life is, as bits: in part, where treatment and leaving change; in full, where it has to be led event by event."""
+"""How rough a life is, as bits: in part, where treatment and leaving change; in full, where it goes event by event."""
 
 _OF_EVENT, _OF_DOSE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE)
 
@@ -149,11 +149,12 @@ def draw_ahead(
             coming[a, first:] = -1
             rough[first:] = FULLY
             continue
-        for i in range(first, n):
+        when_of, first_of = ahead[WHEN], coming[a]
+        for i in range(np.uint64(first), np.uint64(n)):
             comes = known[i] <= min(until[i], stops[i] + window)
-            coming[a, i] = top if comes else -1
-            who[top] = i
-            ahead[WHEN, top] = known[i]
+            first_of[i] = top if comes else -1
+            who[np.uint64(top)] = i
+            when_of[np.uint64(top)] = known[i]
             top += np.int64(comes)
         occurrence = np.int64(0)
         while top > begin:
@@ -171,7 +172,9 @@ def draw_ahead(
             done = ahead[LIKE, begin:top]
             for k in range(count):
                 stirring = (done[k] >> ACTION_BIT != NOTHING) | stirs[np.uint64(done[k] & LEVEL)]
-                rough[np.uint64(mine[k])] |= PARTLY * np.int64(stirring) | FULLY * np.int64(done[k] & IS_FATAL != 0)
+                rough[np.uint64(mine[k])] |= PARTLY * np.int64(stirring) | FULLY * np.int64(
+                    done[k] & IS_FATAL != 0
+                )
             draw = occurrence_draw(numbers.address[a], occurrence + 1, GAP)
             words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
             amount = amounts[begin:top]
@@ -243,4 +246,3 @@ def _fill_likeness(seed, replicate, numbers, a, occurrence, grouped, blocks, wor
             level = np.uint64(like[k] & LEVEL)
             done = action_of(unit(words[k]), discontinue[level], reduce[level], interrupt[level])
             like[k] |= done << ACTION_BIT
-

@@ -1,8 +1,8 @@
 """Lives in which adverse events change treatment and how readily somebody leaves, but no other hazard.
 
-Where the dose changes no intensity and the end of treatment no hazard of an endpoint, adverse events come as they were drawn
-ahead. What has to be found event by event is when such a patient stops treatment and leaves; the rest is told as of a life in
-which nothing changes.
+Where the dose changes no intensity and the end of treatment no hazard of an endpoint, adverse events come as they were
+drawn ahead. What has to be found event by event is when such a patient stops treatment and leaves; the rest is told as of a
+life in which nothing changes.
 """
 
 # Compiled functions take arrays that the type checker cannot see into.
@@ -83,7 +83,16 @@ def settle(
     ends, terms, reasons = len(numbers.endpoints), len(numbers.address), len(numbers.reason)
     reason0 = ends + 2 + terms
     clock_count = len(numbers.purpose)
-    windows, after = numbers.window, numbers.after
+    # Taken out of their tuple once: reading an array from one costs a reference count each time.
+    windows, after, stands_for, address = numbers.window, numbers.after, numbers.reason, numbers.address
+    law, duration = numbers.interruption, np.int64(numbers.duration)
+    dosed_down, for_action = numbers.doses, numbers.reason_of_action
+    leaving = np.empty(clock_count, np.int64)
+    leavers = np.int64(0)
+    for c in range(ends, clock_count):
+        if numbers.present[c] and not ends + 2 <= c < reason0:
+            leaving[leavers] = c
+            leavers += 1
     place = np.empty(terms, np.int64)
     occurrence = np.empty(terms, np.int64)
     due, pace = np.empty(clock_count, np.int64), np.empty(clock_count)
@@ -129,7 +138,7 @@ def settle(
             while True:
                 quits, clock = np.int64(NEVER), -1
                 if not off:
-                    quits = np.int64(numbers.duration)
+                    quits = duration
                     for d in range(reasons):
                         if due[reason0 + d] < quits:
                             quits, clock = due[reason0 + d], d
@@ -143,7 +152,9 @@ def settle(
                     off, stop, why, resume = True, quits, np.int64(clock), np.int64(NEVER)
                     when[top] = start + quits
                     if clock >= 0:
-                        what[top] = pack(_ADVERSE, REASON_PART + clock, _DISCONTINUED, numbers.reason[clock], dose)
+                        what[top] = pack(
+                            _ADVERSE, REASON_PART + clock, _DISCONTINUED, stands_for[clock], dose
+                        )
                     else:
                         what[top] = pack(_ADVERSE, END_PART, _ENDED, 0, dose)
                 top += 1
@@ -161,12 +172,12 @@ def settle(
             worst = max(worst, level)
             done = like >> ACTION_BIT
             if not off and done != NOTHING:
-                if done == DISCONTINUE or (done == REDUCE and dose + 1 == numbers.doses):
+                if done == DISCONTINUE or (done == REDUCE and dose + 1 == dosed_down):
                     # A potential outcome without discontinuation has no reason for it.
-                    if numbers.reason_of_action >= 0:
+                    if for_action >= 0:
                         off, stop, why, resume = True, now, np.int64(reasons), np.int64(NEVER)
                         when[top] = start + now
-                        what[top] = pack(_ADVERSE, a, _DISCONTINUED, numbers.reason_of_action, dose)
+                        what[top] = pack(_ADVERSE, a, _DISCONTINUED, for_action, dose)
                         top += 1
                 elif done == REDUCE:
                     dose += 1
@@ -174,8 +185,7 @@ def settle(
                     what[top] = pack(_ADVERSE, a, _REDUCED, a, dose)
                     top += 1
                 elif done == INTERRUPT:
-                    u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(numbers.address[a], o, INTERRUPTION))
-                    law = numbers.interruption
+                    u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(address[a], o, INTERRUPTION))
                     resumes = now + drawn_delay(u, law[a, 0], law[a, 1], law[a, 2], numbers.grid)
                     resume = max(resumes, resume) if paused else resumes
                     paused = True
@@ -184,8 +194,9 @@ def settle(
                     top += 1
             if not worse:
                 continue
-            for c in range(ends, reason0 + (0 if off else reasons)):
-                if ends + 2 <= c < reason0 or not numbers.present[c] or after[c, worst] == pace[c]:
+            for k in range(leavers):
+                c = leaving[np.uint64(k)]
+                if after[np.uint64(c), np.uint64(worst)] == pace[np.uint64(c)] or (off and c >= reason0):
                     continue
                 if pace[c] == 1.0 and since[c] == 0:
                     amount[c] = first_amount[c, i - first]
@@ -198,7 +209,7 @@ def settle(
         leaves = min(known, lost)
         quits = stop
         if not off:
-            quits = np.int64(numbers.duration)
+            quits = duration
             for d in range(reasons):
                 quits = min(quits, due[reason0 + d])
         # Whoever stays longer than was reckoned with may have adverse events that were not drawn.

@@ -1,8 +1,8 @@
 """The journal of patients' lives: what its rows hold, and the compiled loop that counts them.
 
-A row is a tick and a packed code. Rows lie patient after patient, those of one patient in no order of time. What can be told
-from elsewhere has no row: that an adverse event is serious stands in its own code, how long it lasts is a function of its
-address, and read-outs that wait for no visit have their times.
+A row is a tick and a packed code. Rows lie patient after patient, those of one patient in no order of time. What can be
+told from elsewhere has no row: that an adverse event is serious stands in its own code, how long it lasts is a function of
+its address, and read-outs that wait for no visit have their times.
 """
 
 # Compiled functions take arrays that the type checker cannot see into.

@@ -298,7 +298,11 @@ def live(
     worsens = worsening_bits(numbers, _WORST)
     of_dosing = dosing_bit(numbers, _DOSE)
     settles = only_leaving_changes(numbers)
-    notes, noted_at, noted = np.zeros(n + 1, np.int64), np.empty(n + MOST_NOTES, np.int64), np.empty(n + MOST_NOTES, np.int64)
+    notes, noted_at, noted = (
+        np.zeros(n + 1, np.int64),
+        np.empty(n + MOST_NOTES, np.int64),
+        np.empty(n + MOST_NOTES, np.int64),
+    )
     rough, how_of, plan_of = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((3, n), np.int64)
     places = terms + PLACES_AHEAD * n
     ahead, amounts = np.empty((COLUMNS, places), np.int64), np.empty(places)
@@ -404,9 +408,9 @@ def live(
                     at += 1
                 j = np.uint64(i)
                 at = tell_straight(
-                    r, j, rough[j] > 0, np.int64(arm_of[j]), begun[j], latest_of[j], how_of[j], plan_of[LEAVES, j], plan_of[STOPS, j],
-                    plan_of[WHY, j], of_endpoints, of_terminal, of_report, of_reason, of_window, of_length, ahead, coming,
-                    event_at, when, what, at, room,
+                    r, j, rough[j] > 0, np.int64(arm_of[j]), begun[j], latest_of[j], how_of[j], plan_of[LEAVES, j],
+                    plan_of[STOPS, j], plan_of[WHY, j], of_endpoints, of_terminal, of_report, of_reason, of_window,
+                    of_length, ahead, coming, event_at, when, what, at, room,
                 )  # fmt: skip
                 if at >= room:
                     full[r] = True
@@ -688,7 +692,9 @@ def live(
                         u = uniform(seed, replicate, key, _OF_VERDICT, of_name[e] + 1)
                         confirmed = u < of_confirmed[e]
                         when[at] = verdict
-                        what[at] = pack(_READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome, 1 if confirmed else 0)
+                        what[at] = pack(
+                            _READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome, 1 if confirmed else 0
+                        )
                         at += 1
                     if told:
                         told_at[2, e, r, i] = reported
@@ -826,4 +832,3 @@ def live(
             offsets[r, i + 1] = at
             if full[r]:
                 break
-

@@ -43,10 +43,10 @@ def rows_of_log(
     values = {int(outcome): chunk.outcome(int(outcome)).value([row])[0] for outcome in numbers.readouts}
     for k, outcome in enumerate(int(outcome) for outcome in numbers.readouts):
         if not numbers.at_visit[k]:
-            for i in np.flatnonzero(readout_at[k] < NEVER):
+            for i in np.flatnonzero(readout_at[k] < NEVER).tolist():
                 at = int(readout_at[k, i])
-                key = (at, int(Kind.READOUT), int(i), outcome, 0)
-                found.append((key, LogRow(at, Kind.READOUT, int(i), outcome, float(values[outcome][i]))))
+                key = (at, int(Kind.READOUT), i, outcome, 0)
+                found.append((key, LogRow(at, Kind.READOUT, i, outcome, float(values[outcome][i]))))
     keys = chunk.patients.keys
     seed, replicate = chunk.plan.seed, int(chunk.replicates[row])
     for i in range(chunk.patients.width):
@@ -58,7 +58,7 @@ def rows_of_log(
             place = (tick, (code >> 32) & 255, i, (code >> 24) & 255)
             if kind == Kind.ADVERSE_EVENT:
                 level = float(value & LEVEL_OF_ROW)
-                rows = [(kind, level)]
+                rows: list[tuple[Kind, float]] = [(kind, level)]
                 if value & SERIOUS_ROW:
                     rows.append((Kind.SERIOUS, level))
                 if value & LASTING_ROW:
@@ -92,4 +92,5 @@ def _days(
     """Return how many days one occurrence of a term, or the interruption of treatment that it led to, lasts."""
     draw = int(occurrence_draw(int(law.numbers.address[term]), occurrence, which))
     u = uniform(seed, replicate, person, int(purpose), draw)
-    return float(drawn_delay(u, *delay, law.numbers.grid)) / TICKS_PER_DAY
+    kind, first, second = delay
+    return float(drawn_delay(u, kind, first, second, law.numbers.grid)) / TICKS_PER_DAY

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trialsim.contracts import Floats, Ints, TestPlan
-from trialsim.engines import fast_life_kernels as kernels
 from trialsim.engines import fast_journal_kernels as journal
+from trialsim.engines import fast_life_kernels as kernels
 from trialsim.engines.fast_life_log import rows_of_log
 from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.fast_period_kernels import count_by_period
@@ -245,5 +245,11 @@ class FastLives:
     def log_rows(self, chunk: FastChunk, row: int) -> list[Keyed]:
         """Return the lives of a replicate's patients as rows of its event log with the keys of their places in it."""
         return rows_of_log(
-            self.law, chunk, row, self._ticks[row], self._codes[row], self._offsets[row], self._readout_at[:, row]
+            self.law,
+            chunk,
+            row,
+            self._ticks[row],
+            self._codes[row],
+            self._offsets[row],
+            self._readout_at[:, row],
         )

@@ -27,7 +27,7 @@ FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
 """How a patient left: not before the horizon, with all endpoints known, lost, withdrawn, dead."""
 
 LEAVES, STOPS, WHY = range(3)
-"""Rows of what :func:`foresee` fills: ticks since entry to leaving and to the last dose; place of the reason, -1 for none."""
+"""Rows of what :func:`foresee` fills: ticks since entry to leaving and to the last dose; place of the reason, or -1."""
 
 
 @kernel
@@ -164,8 +164,8 @@ def fill_straight(
 
 @inline
 def tell_straight(
-    r, i, told, arm, start, latest, how, leaves, stops, why, endpoints, terminal, report, reasons, windows, lengths, drawn, coming,
-    event_at, ticks, codes, begin, room,
+    r, i, told, arm, start, latest, how, leaves, stops, why, endpoints, terminal, report, reasons, windows, lengths, drawn,
+    coming, event_at, ticks, codes, begin, room,
 ):  # fmt: skip
     """Write the rows of a straight life to the journal from row ``begin`` on; but for the last dose where that is told.
 
@@ -190,7 +190,7 @@ def tell_straight(
                 ticks[at] = tick + report[e]
                 codes[at] = pack(_READOUT, outcome, _READOUT, outcome, 1)
                 at += 1
-    if how == LOST or how == WITHDRAWN:
+    if how in (LOST, WITHDRAWN):
         ticks[at] = start + leaves
         codes[at] = pack(_DROPOUT, how - LOST, _DROPOUT, how - LOST, arm)
         at += 1

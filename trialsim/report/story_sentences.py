@@ -16,6 +16,7 @@ from trialsim.report.numbers import plain
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
+from trialsim.report.story_trial_lives import lives_sentences
 from trialsim.report.story_words import (
     against_bounds,
     because,
@@ -54,6 +55,7 @@ def story_sentences(replay: Replay) -> tuple[str, ...]:
     ]
     for look in replay.looks:
         sentences.extend(_look(replay, look))
+    sentences += lives_sentences(replay)
     sentences += [*_reviews(replay), *_ending(replay)]
     return tuple(sentences)
 
