@@ -103,6 +103,15 @@ MUTATIONS = [
         "changes = (quit_,) if strategy",
     ),
     Mutation(
+        "a death counts before it is told", "reference_cut", "died = None if self._law.name == self._death else died",
+        "died = p.died",
+    ),
+    Mutation(
+        "a strategy takes no event that waits for its report as followed", "reference_cut",
+        "own = p.event[e] if happened else p.stays_until(e, until)",
+        "own = p.event[e] if happened else p.stays_until(e, NEVER) if p.ended is not None else until",
+    ),
+    Mutation(
         "planned ends are censored as if they were intercurrent", "reference_cut",
         'last = p.off if strategy == "while_on_treatment" else p.quit', "last = p.off",
     ),

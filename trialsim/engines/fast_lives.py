@@ -29,6 +29,7 @@ from trialsim.timegrid import NEVER
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
     from trialsim.engines.fast_log import Keyed
+    from trialsim.engines.points import Point
 
 _ROWS_A_PATIENT = 3
 
@@ -181,10 +182,12 @@ class FastLives:
         gone = np.minimum(self.dropout, self.complete)
         return np.where(entry + gone <= ticks[:, None], gone, NEVER)
 
-    def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome) -> Outcome:
-        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+    def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, point: Point) -> Outcome:
+        """Return the outcomes that a test analyses at a point, as its strategy for intercurrent events has them."""
         if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):
             return outcome
+        if outcome.told_at is not None:
+            return self._as_known(chunk, test, outcome, point)
         key = (test.endpoint, test.strategy, test.lower_is_better, test.window)
         if key not in self._derived:
             died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
@@ -199,6 +202,26 @@ class FastLives:
                 first = np.minimum(later(self._quit_at, test.window), other)
                 self._derived[key] = self._read_by_strategy(chunk, test, outcome, first)
         return self._derived[key]
+
+    def _as_known(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, point: Point) -> Outcome:
+        """Return an endpoint whose events take time to be told as a strategy has what is known of it at a point."""
+        cut = np.full((len(self._left), 1), -1)
+        cut[point.rows, 0] = point.tick
+        event = np.where(outcome.analysed_at <= cut, outcome.event_at, NEVER)
+        exit_ = np.where(outcome.known_at <= cut, outcome.exit_at, NEVER)
+        died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
+        if (
+            self.law.numbers.terminal >= 0
+            and test.endpoint == self.law.numbers.endpoints[self.law.numbers.terminal]
+        ):
+            died = np.full_like(died, NEVER)  # of death itself, what is told counts
+        events = (self.off_at, self._quit_at, self._crossed_at, died)
+        known = tuple(np.where(at <= cut, at, NEVER) for at in events)
+        last, quit_, crossed, died = known
+        return derived(
+            outcome,
+            *ends_by_strategy(test.strategy, event, exit_, exit_, last, quit_, crossed, died, test.window),
+        )
 
     def _read_by_strategy(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, first: Ints) -> Outcome:
         """Return read-outs without those after an intercurrent event, or with failures in their place."""

@@ -223,7 +223,7 @@ class FastCut:
         self._of_stage = since
         self._since = np.full(len(point.rows), -1) if since is None else since
         self._test = chunk.plan.tests[test]
-        self._outcome = chunk.analysed(self._test)
+        self._outcome = chunk.analysed(self._test, point)
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""

@@ -82,6 +82,12 @@ class ReferenceCut:
         self._trial, self._tick, self._since = trial, tick, since
         self._test = trial.plan.tests[test]
         self._law = trial.plan.world.outcomes[self._test.endpoint]
+        life = trial.plan.world.life
+        survival = [] if life is None else [int(e) for e in life.numbers.endpoints]
+        here = life is not None and self._test.endpoint in survival
+        self._told_late = life is not None and here and life.reported(survival.index(self._test.endpoint))
+        terminal = -1 if life is None else life.numbers.terminal
+        self._death = "" if terminal < 0 else trial.plan.world.outcomes[survival[terminal]].name
 
     def _pair(self) -> list[tuple[int, Patient]]:
         """Return the patients of the compared arms, with their numbers, in order of entry."""
@@ -93,10 +99,14 @@ class ReferenceCut:
         e, strategy = self._test.endpoint, self._test.strategy
         if strategy in ("treatment_policy", "principal_stratum"):
             return (p.event[e], True) if p.had(e, until) else (p.stays_until(e, until), False)
-        own = p.event.get(e, p.stays_until(e, NEVER))
-        happened = e in p.event
+        own, happened, died = p.event.get(e, p.stays_until(e, NEVER)), e in p.event, p.died
+        if self._told_late:
+            # The strategy is applied to what an analysis knows; of death itself, what is told counts.
+            happened = p.had(e, until)
+            own = p.event[e] if happened else p.stays_until(e, until)
+            died = None if self._law.name == self._death else died
         if strategy == "composite":
-            first = min((t for t in (p.quit, p.died) if t is not None), default=NEVER)
+            first = min((t for t in (p.quit, died) if t is not None), default=NEVER)
             if first < own or (first == own and not happened and first < NEVER):
                 own, happened = first, True
         else:
