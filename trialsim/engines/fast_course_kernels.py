@@ -93,7 +93,7 @@ def settle(
         if numbers.present[c] and not ends + 2 <= c < reason0:
             leaving[leavers] = c
             leavers += 1
-    place = np.empty(terms, np.int64)
+    place, comes_at = np.empty(terms, np.int64), np.empty(terms, np.int64)
     occurrence = np.empty(terms, np.int64)
     due, pace = np.empty(clock_count, np.int64), np.empty(clock_count)
     amount, since = np.empty(clock_count), np.empty(clock_count, np.int64)
@@ -118,7 +118,8 @@ def settle(
             pace[c] = 1.0
             since[c] = 0
         for a in range(terms):
-            place[a] = coming[a, i]
+            place[a] = coming[np.uint64(a), np.uint64(i)]
+            comes_at[a] = drawn[WHEN, np.uint64(place[a])] if place[a] >= 0 else np.int64(NEVER)
             occurrence[a] = 0
         begin = top
         off, paused, worst, dose = False, False, 0, 0
@@ -129,8 +130,8 @@ def settle(
                 break
             now, a = np.int64(NEVER), 0
             for b in range(terms):
-                if place[b] >= 0 and drawn[WHEN, np.uint64(place[b])] < now:
-                    now, a = drawn[WHEN, np.uint64(place[b])], b
+                a = b if comes_at[b] < now else a
+                now = min(now, comes_at[b])
             leaves = min(known, min(due[ends], due[ends + 1]))
             # At one tick leaving comes before adverse events, and these before the rest of what changes treatment.
             bound = min(min(leaves, limit + 1), now)
@@ -161,10 +162,11 @@ def settle(
             if not going:
                 break
             if off and now > stop + windows[a]:
-                place[a] = -1
+                comes_at[a] = NEVER
                 continue
             like = drawn[LIKE, np.uint64(place[a])]
             place[a] = drawn[FOLLOWING, np.uint64(place[a])]
+            comes_at[a] = drawn[WHEN, np.uint64(place[a])] if place[a] >= 0 else np.int64(NEVER)
             o = occurrence[a]
             occurrence[a] += 1
             level = (like & LEVEL) + 1
