@@ -63,6 +63,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "randomisation.thompson": "trialsim.policies.thompson:Thompson",
         "randomisation.protected_control": "trialsim.policies.protected_control:ProtectedControl",
         "randomisation.doubly_adaptive": "trialsim.policies.doubly_adaptive:DoublyAdaptive",
+        "randomisation.learned": "trialsim.policies.learned_allocation:LearnedAllocation",
         "recruitment.first_come_first_served": "trialsim.policies.traditional:FirstComeFirstServed",
         "recruitment.random": "trialsim.policies.ranking:Random",
         "recruitment.by_covariate": "trialsim.policies.ranking:ByCovariate",
@@ -83,5 +84,6 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "logistic": "trialsim.models.logistic:LogisticModel",
         "gradient_boosting": "trialsim.models.gradient_boosting:GradientBoostingModel",
         "mlp": "trialsim.models.mlp:MlpModel",
+        "allocation": "trialsim.models.allocation_network:AllocationNetwork",
     },
 }

@@ -309,6 +309,7 @@ class Randomisation(Slot):
     thompson: Thompson | None = None
     protected_control: ProtectedControl | None = None
     doubly_adaptive: DoublyAdaptive | None = None
+    learned: Learned | None = None
 
 
 class Monitoring(Slot):
