@@ -140,7 +140,8 @@ def evaluate_command(
 
 def benchmark_command(
     family: Annotated[
-        str, typer.Argument(help="What to compare: recruitment, randomisation or all.", metavar="FAMILY")
+        str,
+        typer.Argument(help="What to compare: recruitment, randomisation, stopping, all.", metavar="FAMILY"),
     ],
     quick: Annotated[
         bool, typer.Option("--quick", help="A tenth of the trials or fewer, and a short training.")
@@ -213,7 +214,23 @@ def _benchmark_randomisation(quick: bool, folder: Path, seed: int, workers: int)
     _write(folder, json_text(document), "frontier.svg", draw_frontier(result, "svg"))
 
 
-_FAMILIES = {"recruitment": _benchmark_recruitment, "randomisation": _benchmark_randomisation}
+def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> None:
+    from trialsim.learning.stopping_benchmark import FULL, QUICK, benchmark_stopping
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.stopping import draw_stopping, stopping_table, stopping_verdict
+
+    rules = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
+    _print_table(stopping_table(rules))
+    typer.echo(stopping_verdict(rules))
+    document = {"seed": seed, "rules": [rule.to_dict() for rule in rules]}
+    _write(folder, json_text(document), "stopping.svg", draw_stopping(rules, "svg"))
+
+
+_FAMILIES = {
+    "recruitment": _benchmark_recruitment,
+    "randomisation": _benchmark_randomisation,
+    "stopping": _benchmark_stopping,
+}
 
 
 def _write(folder: Path, table: str, name: str, picture: bytes) -> None:

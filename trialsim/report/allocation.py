@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trialsim.oc.allocation_rules import AllocationResult
-from trialsim.report.boundaries_picture import PICTURE_STYLE
 from trialsim.report.figures import MARKERS, PALETTE
 from trialsim.report.numbers import plain
+from trialsim.report.picture import picture
 from trialsim.report.tables import TextTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def allocation_table(result: AllocationResult) -> TextTable:
@@ -87,37 +87,21 @@ def draw_frontier(result: AllocationResult, kind: str) -> bytes:
     kind
         ``svg`` or ``png``.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(PICTURE_STYLE):
-        figure = Figure(figsize=(11.0, 4.6), layout="constrained", dpi=150)
+    def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         _draw(left, result, [(rule.responders, rule.rejects) for rule in result.rules], True)
         left.set(xlabel="expected responders", ylabel="P(reject)", title="under the prior, at a fixed bound")
-        _draw(
-            right,
-            result,
-            [(rule.responders_at_point, rule.calibrated_power or rule.power) for rule in result.rules],
-            False,
-        )
+        there = [(rule.responders_at_point, rule.calibrated_power or rule.power) for rule in result.rules]
+        _draw(right, result, there, False)
         right.set(
             xlabel="expected responders",
             ylabel="power",
-            title="0.3 against 0.5, error 0.025 or less at every rate",
+            title="0.3 against 0.5, error at most 0.025 at every rate",
         )
         right.legend(loc="lower left", fontsize="small")
-        target = io.BytesIO()
-        (FigureCanvasSVG if kind == "svg" else FigureCanvasAgg)(figure)
-        metadata: dict[str, str | None] = (
-            {"Date": None, "Creator": None, "Format": None, "Type": None}
-            if kind == "svg"
-            else {"Software": None}
-        )
-        figure.savefig(target, format=kind, metadata=metadata)
-    return target.getvalue()
+
+    return picture(kind, (11.0, 4.6), draw)
 
 
 def _draw(axes: Axes, result: AllocationResult, points: Sequence[tuple[float, float]], joined: bool) -> None:
