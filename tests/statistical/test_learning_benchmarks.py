@@ -33,7 +33,7 @@ def test_randomisation(tmp_path: Path) -> None:
 
 
 def test_stopping(tmp_path: Path) -> None:
-    """Expected sizes in simulated trials within 5 standard errors of recursive integration, rounding of looks allowed for."""
+    """Expected sizes in trials within 5 standard errors of recursive integration, rounding of looks allowed for."""
     rules = benchmark_stopping(2000, tmp_path, 3, 1, lambda text: None)
     for rule in rules:
         for exact, (value, error) in zip(rule.expected, rule.simulated, strict=True):

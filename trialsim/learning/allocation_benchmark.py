@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,29 @@ def benchmark_randomisation(
             exact.result(f"optimum_{weight:g}", "optimum", weight, chosen(course, numbers), fixed, True)
         )
     return AllocationResult(course, rules, digests, curves, effort.power_weights)
+
+
+def exact_rules(labels: Sequence[str], n: int = FULL.n) -> list[RuleResult]:
+    """Return what some traditional rules do, exactly.
+
+    Parameters
+    ----------
+    labels
+        ``equal``, or policies of the benchmark by their labels.
+    n
+        Patients, in blocks of 20.
+    """
+    course = Course(n, BLOCK)
+    exact, fixed = _Exact(course), course.score_z() >= BOUND
+    found = []
+    for label in labels:
+        if label == "equal":
+            rule = halves(course)
+        else:
+            name, parameters = _POLICIES[label]
+            rule = rule_of(registry.get("policies", f"randomisation.{name}")(**parameters), course)
+        found.append(exact.result(label, "traditional", None, rule, fixed, True))
+    return found
 
 
 def _that_stop(course: Course) -> list[tuple[str, Rule, np.ndarray, bool]]:
