@@ -1,4 +1,4 @@
-"""Runs the claims of claims.yaml as simulated trials and writes docs/claims.md: python scenarios/claims/run.py [--quick].
+"""Runs the claims of claims.toml as simulated trials and writes docs/claims.md: python scenarios/claims/run.py [--quick].
 
 Every experiment compares a baseline with what the claim is about in the same trials; gains are ratios of means with the
 delta method's standard error, paired by replicate.
@@ -7,13 +7,13 @@ delta method's standard error, paired by replicate.
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 import trialsim
@@ -189,7 +189,7 @@ def page(claims: Mapping[str, Any], n: int) -> str:
         "# Claims about AI in trials, put to the test",
         "",
         "Headline claims as experiments: what is claimed, in which world it is tried, against which baseline, and what",
-        "would falsify it, written down in `scenarios/claims/claims.yaml` before these runs. Worlds and prices are made up",
+        "would falsify it, written down in `scenarios/claims/claims.toml` before these runs. Worlds and prices are made up",
         "and lie beside that file: a verdict is about these worlds. An experiment *holds* where the lower 95% limit of its",
         "gain is at or above the claim, *fails* where the upper limit is below it, and is *open* otherwise.",
         "",
@@ -229,7 +229,7 @@ def page(claims: Mapping[str, Any], n: int) -> str:
 
 def main() -> None:
     """Run and write the page; with ``--quick`` print only."""
-    claims = yaml.safe_load((HERE / "claims.yaml").read_text(encoding="utf-8"))
+    claims = tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
     quick = "--quick" in sys.argv[1:]
     text = page(claims, QUICK if quick else REPLICATES)
     if quick:
