@@ -128,7 +128,7 @@ def test_simulated_thompson_is_the_exact_one(rates: tuple[float, float]) -> None
 
 def test_policy_conforms(checkpoint: tuple[Path, str]) -> None:
     """Deterministic, valid, and the same whoever else is asked about."""
-    check_policy(LearnedAllocation(*map(str, checkpoint)))
+    assert check_policy(LearnedAllocation(*map(str, checkpoint))) == []
 
 
 def test_features_of_a_row_are_its_own(checkpoint: tuple[Path, str]) -> None:
