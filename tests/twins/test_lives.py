@@ -147,6 +147,14 @@ MUTATIONS = [
         ("live",),
     ),
     Mutation(
+        "the last dose of a patient whose treatment changed is told twice", "fast_life_kernels", "r, j, rough[j] > 0, np",
+        "r, j, False, np", ("live",),
+    ),
+    Mutation(
+        "what was done about adverse events is not told", "fast_life_kernels", "for k in range(notes[i], notes[i + 1]):",
+        "for k in range(notes[i], notes[i]):", ("live",),
+    ),
+    Mutation(
         "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    changed", "changed", ("live",)
     ),
     Mutation(
