@@ -46,7 +46,7 @@ class Network:
         self.scored = 0
 
     def score(self, view: CandidateView) -> Ints:
-        """Return the score of each candidate on a grid, some at a time, so that what is between stays near the processor."""
+        """Return the score of each candidate on a grid, a block at a time, so that it stays near the processor."""
         count = len(view.candidate)
         self.scored += count
         scores = np.empty(count, dtype=np.int64)
