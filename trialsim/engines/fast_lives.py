@@ -92,6 +92,7 @@ class FastLives:
         for e, outcome in enumerate(law.numbers.endpoints):
             found = chunk.outcome(outcome)
             found.event_at, found.exit_at = self._event_at[e], self._exit_at[e]
+            found.begin_anew()
             if law.reported(e):
                 found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
         for k, outcome in enumerate(law.numbers.readouts):

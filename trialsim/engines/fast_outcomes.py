@@ -33,7 +33,9 @@ class Outcome:
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
-            self.delay, self.event_at, self.exit_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
+            # Lives keep these times themselves.
+            here = size if chunk.plan.world.life is None else 0
+            self.delay, self.event_at, self.exit_at = (np.empty((here, n), dtype=np.int64) for _ in range(3))
             self.begin_anew()
             return
         world = chunk.plan.world

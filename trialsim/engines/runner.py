@@ -89,7 +89,7 @@ def chunk_size(plan: Plan, engine: str) -> int:
     world = plan.world
     if world.sites is not None:
         # Candidates take more room than patients.
-        return max(4, min(8192, (1 << 16) // plan.n))
+        return max(4, min(8192, (3 << 15) // plan.n))
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
