@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import trialsim
+from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.conformance import check_policy
 from trialsim.contracts import AllocationView
@@ -183,6 +184,20 @@ def test_bad_requests_get_a_sentence(folder: Path, line: str, sentence: str) -> 
     assert sentence in str(caught.value)
 
 
+def test_train_on_the_command_line(
+    folder: Path, checkpoint: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same request gives the same bytes; what is printed is as its schema says, and nothing is overwritten."""
+    asked = ["train", str(folder / "request.yaml"), "--out", str(folder / "printed.safetensors")]
+    assert main([*asked, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    check_document("train", printed)
+    assert printed["digest"] == checkpoint[1]
+    assert len(printed["curve"]) == 22
+    assert main(asked) == 2
+    assert "is not overwritten" in capsys.readouterr().err
+
+
 def test_a_design_that_never_adapts_is_refused(folder: Path) -> None:
     """There is nothing to learn where weights never change."""
     text = WORLD.read_text().replace(
@@ -257,6 +272,7 @@ def test_a_learned_rule_needs_a_certificate(
     assert "upper 97.5% limit" in capsys.readouterr().out
     kept = folder / "gated.short.certificate.json"
     document = json.loads(kept.read_text())
+    check_document("certify", document)
     # The share that rejects, on trials of its own, is the exact one within 5 standard errors.
     course = Course(100, 20)
     law = final_law(course, 0.3, 0.3, rule_of(LearnedAllocation(*map(str, checkpoint)), course))
