@@ -153,7 +153,7 @@ def test_outcomes_are_weighted_by_the_inverse_of_their_probability() -> None:
 def test_a_note_where_late_patients_differ_and_are_shared_otherwise(
     changes: dict[str, Any], noted: bool
 ) -> None:
-    scenario = {
+    scenario: dict[str, Any] = {
         "endpoints": {
             "response": {"kind": "binary", **({"drift": changes["drift"]} if "drift" in changes else {})}
         },
