@@ -31,12 +31,14 @@ def lives_table(records: Records) -> TextTable | None:
     Parameters
     ----------
     records
-        Of a run; None comes back where the scenario has neither adverse events nor visits.
+        Of a run; None comes back where the scenario has neither adverse events nor visits, or nobody was randomised.
     """
     columns = records.columns("arms")
     counted = {what: [name for name in columns if belongs(name)] for what, belongs in _COUNTED.items()}
     counted = {what: names for what, names in counted.items() if names}
     if not any(what in counted for what in _OF_LIVES):
+        return None
+    if not any(records.numbers("arms", "enrolled", cell).any() for cell in records.cells()):
         return None
     rows = tuple(
         (
