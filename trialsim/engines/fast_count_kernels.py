@@ -115,12 +115,46 @@ def dates_of_counts(chosen, times, arm, counted, counts, out):
 
 
 @kernel
+def _patients_in(arm, a):
+    """Return how many of some patients are in an arm."""
+    count = np.int64(0)
+    for i in range(len(arm)):
+        count += np.int64(arm[i] == a)
+    return count
+
+
+@kernel
 def _in_order(times):
     """Return whether times never fall."""
     falls = np.int64(0)
     for i in range(1, len(times)):
         falls += np.int64(times[i] < times[i - 1])
     return falls == 0
+
+
+@kernel
+def _first_with_count(arm, counted, count, each, have):
+    """Return how many patients, taken in their order, it needs until counted arms have ``count``; -1: all are too few.
+
+    As many as are lacking are needed at least, so that steps of this size never go too far; most need one or two.
+    """
+    have[:] = 0
+    place = np.int64(0)
+    while True:
+        lacking, together = np.int64(0), np.int64(0)
+        for a in range(len(have)):
+            lacking += max(count - have[a], 0) if counted[a] else np.int64(0)
+            together += have[a]
+        lacking = lacking if each else max(count - together, 0)
+        if lacking == 0:
+            return place
+        if place + lacking > len(arm):
+            return np.int64(-1)
+        step = arm[place : place + lacking]
+        for a in range(len(have)):
+            if counted[a]:
+                have[a] += _patients_in(step, a)
+        place += lacking
 
 
 @kernel
@@ -138,32 +172,17 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
         g = arm[row_of(arm, r)]
         if k == 0 or times.shape[0] > 1:
             in_order = _in_order(t)
-        sizes[:] = 0
-        lacking = np.int64(0)
-        for a in range(arms):
-            lacking += np.int64(counted[r, a])
-        lacking = lacking if each else min(lacking, np.int64(1))
-        latest = np.int64(0)
         if in_order:
-            for i in range(n):
-                a = g[i]
-                if counted[r, a]:
-                    slot = np.int64(a) if each else np.int64(0)
-                    sizes[slot] += 1
-                    if sizes[slot] == count:
-                        latest = t[i]
-                        lacking -= 1
-                        if lacking == 0:
-                            break
-            out[k] = latest if lacking == 0 else np.int64(NEVER)
-            if not each and not counted[r].any():
-                out[k] = np.int64(NEVER)
+            place = _first_with_count(g, counted[r], count, each, sizes)
+            out[k] = np.int64(NEVER) if place < 0 else t[place - 1] if place > 0 else np.int64(0)
             continue
+        sizes[:] = 0
         for i in range(n):
             slot = np.int64(g[i]) if each else np.int64(0)
             if counted[r, g[i]]:
                 held[slot, sizes[slot]] = t[i]
                 sizes[slot] += 1
+        latest = np.int64(0)
         for slot in range(arms):
             if counted[r, slot] if each else slot == 0:
                 latest = max(latest, _date_of_count(held[slot, : sizes[slot]], count, guess))
