@@ -13,6 +13,7 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
+from trialsim.engines.fast_first_kernels import patients_in
 from trialsim.engines.fast_rows import entered_by, row_of
 from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group, moments_of_four
 from trialsim.timegrid import NEVER
@@ -115,15 +116,6 @@ def dates_of_counts(chosen, times, arm, counted, counts, out):
 
 
 @kernel
-def _patients_in(arm, a):
-    """Return how many of some patients are in an arm."""
-    count = np.int64(0)
-    for i in range(len(arm)):
-        count += np.int64(arm[i] == a)
-    return count
-
-
-@kernel
 def _in_order(times):
     """Return whether times never fall."""
     falls = np.int64(0)
@@ -153,8 +145,18 @@ def _first_with_count(arm, counted, count, each, have):
         step = arm[place : place + lacking]
         for a in range(len(have)):
             if counted[a]:
-                have[a] += _patients_in(step, a)
+                have[a] += patients_in(step, a)
         place += lacking
+
+
+@kernel
+def _same(one, other, count):
+    """Return whether the first so many places of two arrays hold the same."""
+    one, other = one[:count], other[:count]
+    differ = np.int64(0)
+    for i in range(count):
+        differ += np.int64(one[i] != other[i])
+    return differ == 0
 
 
 @kernel
@@ -166,6 +168,7 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
     sizes = np.empty(arms, np.int64)
     guess = np.int64(1 << 28)
     in_order = False
+    before, place, looked_at = np.int64(0), np.int64(0), np.int64(0)
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
@@ -173,7 +176,12 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
         if k == 0 or times.shape[0] > 1:
             in_order = _in_order(t)
         if in_order:
-            place = _first_with_count(g, counted[r], count, each, sizes)
+            # Replicates that follow each other often have the same patients in the same arms.
+            if not (k > 0 and times.shape[0] == 1 and _same(g, arm[row_of(arm, before)], looked_at)
+                    and _same(counted[r], counted[before], arms)):  # fmt: skip
+                place = _first_with_count(g, counted[r], count, each, sizes)
+                looked_at = place if place >= 0 else n
+                before = r
             out[k] = np.int64(NEVER) if place < 0 else t[place - 1] if place > 0 else np.int64(0)
             continue
         sizes[:] = 0

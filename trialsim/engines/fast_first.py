@@ -46,7 +46,7 @@ class FirstPatients:
 
     def count(self, rows: Ints, upto: Ints, arm: NDArray[np.int8]) -> None:
         """Count the first ``upto[k]`` patients of some trials by arm, without what was read out of them."""
-        kernels.add_patients(rows, upto, arm, self._counted, self.n)
+        kernels.add_patients(rows, upto, arm, self._counted, self.n, self.total)
 
     def read(
         self, rows: Ints, upto: Ints, arm: NDArray[np.int8], outcome: NDArray[np.uint64] | Floats

@@ -32,6 +32,7 @@ from trialsim.population.patients import row_number
 from trialsim.timegrid import NEVER
 
 _ALLOCATION = int(Purpose.ALLOCATION)
+_TOGETHER = 512
 
 
 @kernel
@@ -67,18 +68,18 @@ def allocate(
     left = np.empty((stratum_count, arms), np.int64)
     places_left = np.empty(stratum_count, np.int64)
     packed = np.empty(stratum_count, np.uint64)
-    in_turn_for = np.full(arms, -1, np.int64)
-    turns = np.empty(n, np.int8)
+    slots = min(1 << arms, 64) if rule == ALTERNATING else 0
+    turns, in_turn_for = np.empty((slots, n), np.int8), np.full(slots, -1, np.int64)
     passed = np.empty(n)
     for r in chosen:
         block_size = 0
-        anew = False
+        which = np.int64(0)
         for a in range(arms):
             shares[a] = ratio[a] if open_arms[r, a] else 0
             block[a] = places[a] if open_arms[r, a] else 0
             plain[a] = shares[a]
             block_size += block[a]
-            anew |= shares[a] != in_turn_for[a]
+            which |= np.int64(open_arms[r, a]) << a
         places_left[:] = 0
         packs = block_size <= MOST_PACKED and arms <= 8
         whole = packed_block(block) if packs else np.uint64(0)
@@ -86,10 +87,13 @@ def allocate(
         s = strata[row_of(strata, r)]
         in_turn = rule == ALTERNATING and not by_weight
         if in_turn:
-            if anew:
-                in_turn_for[:] = shares
-                fill_in_turn(shares, turns)
-            arm[r, first[r] : last[r]] = turns[: last[r] - first[r]]
+            slot = which % slots
+            if in_turn_for[slot] != which:
+                in_turn_for[slot] = which
+                fill_in_turn(shares, turns[slot])
+            mine, theirs = arm[r, first[r] : last[r]], turns[slot]
+            for i in range(len(mine)):
+                mine[i] = theirs[i]
             continue
         if len(keys):
             words_at(words, keys[r, : last[r]], first[r], replicates[r], _ALLOCATION, 0, seed)
@@ -259,9 +263,14 @@ def completions(chosen, first, delay, complete):
 @kernel
 def _of_own_arm(every, rows, arm, first, last, own):
     """Fill what the arms of patients ``first`` to ``last - 1`` make of their rows of ``every``, ``[row, arm]``."""
-    if every.shape[0] == 1:
-        for i in range(first, last):
-            own[i] = every[0, np.uint64(arm[i])]
+    arms = every.shape[1]
+    if every.shape[0] == 1 and arms <= 4:
+        # Comparing goes in vectors where looking up does not.
+        a, b, c, d = every[0, 0], every[0, min(1, arms - 1)], every[0, min(2, arms - 1)], every[0, arms - 1]
+        mine, found = arm[first:last], own[first:last]
+        for i in range(len(mine)):
+            g = mine[i]
+            found[i] = a if g == 0 else b if g == 1 else c if g == 2 else d
         return
     for i in range(first, last):
         own[i] = every[np.uint64(rows[i]), np.uint64(arm[i])]
@@ -316,3 +325,43 @@ def values(seed, replicates, chosen, first, last, table, keys, purpose, draw, ex
                 words, table, begin // 32 * 8, min((end + 31) // 32 * 8, blocks), replicates[r], purpose, seed
             )
         fill_values(words, own, sd, begin, end, tails, held, out[r])
+
+
+@kernel
+def values_of_few(
+    seed, replicates, chosen, first, last, table, keys, purpose, draw, expected, rows, arm, sd, out
+):
+    """Fill what :func:`values` fills, the patients of several replicates together, as short loops do not pay."""
+    n = arm.shape[1]
+    blocks = table.shape[1]
+    words = np.empty(max(4 * blocks, n), np.uint64)
+    room = max(n, _TOGETHER)
+    tails, held = np.empty(room + 1, np.int64), np.empty((2, room))
+    own, theirs, made = np.empty(room), np.empty(room, np.uint64), np.empty(room)
+    since, waiting = 0, 0
+    for k in range(len(chosen) + 1):
+        r = chosen[min(k, len(chosen) - 1)]
+        begin, end = first[r], last[row_of(last, r)]
+        if k == len(chosen) or waiting + end - begin > room:
+            fill_values(theirs, own, sd, 0, waiting, tails, held, made)
+            place = 0
+            for done in chosen[since:k]:
+                mine = out[done, first[done] : last[row_of(last, done)]]
+                for i in range(len(mine)):
+                    mine[i] = made[place + i]
+                place += len(mine)
+            since, waiting = k, 0
+        if k == len(chosen):
+            break
+        mine = arm[row_of(arm, r), begin:end]
+        _of_own_arm(expected, rows[row_of(rows, r), begin:end], mine, 0, len(mine), own[waiting:])
+        if len(keys):
+            words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
+        else:
+            fill_words(
+                words, table, begin // 32 * 8, min((end + 31) // 32 * 8, blocks), replicates[r], purpose, seed
+            )
+        ready, here = words[begin:end], theirs[waiting:]
+        for i in range(len(ready)):
+            here[i] = ready[i]
+        waiting += len(ready)

@@ -47,6 +47,7 @@ class Outcome:
             return
         if chunk.in_order and len(chunk.arm) > 1:
             self.first = FirstPatients(size, len(chunk.plan.arms))
+        self._as_of: tuple[Ints, Ints] | None = None  # of the last cut, which is asked about again and again
         self._laid_out = np.zeros(size, dtype=np.int64)
         self._upto = np.zeros(size, dtype=np.int64)
         shared = len(chunk.entry) == 1 and chunk.in_order
@@ -68,8 +69,9 @@ class Outcome:
     def read_out(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> FirstPatients:
         """Return who has been read out by some times and what, of some replicates, where it goes by the order of entry."""
         assert self.first is not None
-        upto = self.known_at_cut(chunk, rows, ticks)
-        self.first.read(rows, upto, chunk.arm, self.values)
+        if self._as_of is None or self._as_of[0] is not rows or self._as_of[1] is not ticks:
+            self.first.read(rows, self.known_at_cut(chunk, rows, ticks), chunk.arm, self.values)
+            self._as_of = rows, ticks
         return self.first
 
     def known_at_cut(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
@@ -156,6 +158,7 @@ class Outcome:
             self.lay_out_values(chunk, self.index, rows, first)
             return
         self.first.forget(rows, first)
+        self._as_of = None
         self._laid_out[rows] = np.minimum(self._laid_out[rows], first[rows])
 
     def lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
@@ -182,8 +185,10 @@ class Outcome:
         )
         if law.kind == "binary":
             layout.responses(*shared, self.values)
-        else:
+        elif self.first is None:
             layout.values(*shared, law.sd, self.values)
+        else:
+            layout.values_of_few(*shared, law.sd, self.values)
 
     def risk_tables(
         self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
