@@ -61,7 +61,7 @@ def probabilities_best(successes, n, counted, prior_a, prior_b, out):
     which = np.empty(arms, np.int64)
     grid = np.empty((4, MOST_POINTS))
     rows = max(arms, _UNROLLED)
-    density, beside = np.zeros((rows, MOST_POINTS)), np.zeros((rows, MOST_POINTS))
+    density, beside = np.empty((rows, MOST_POINTS)), np.empty((rows, MOST_POINTS))
     found = np.empty(rows)
     for r in range(len(n)):
         count = 0
