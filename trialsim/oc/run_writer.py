@@ -187,11 +187,13 @@ class TableWriter:
         self._writer: pq.ParquetWriter | None = None
         self._closed = False
 
-    def _open(self) -> pq.ParquetWriter:
-        """Begin the file, once the first rows are there."""
+    def _open(self, first: pa.Table | None) -> pq.ParquetWriter:
+        """Begin the file, once the first rows are there; None where there are none."""
         types = {field.name: field.type for field in self._schema}
         coded = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
-        coded += [name for name, kind in types.items() if pa.types.is_floating(kind) and self._repeats(name)]
+        coded += [
+            name for name, kind in types.items() if pa.types.is_floating(kind) and _repeats(first, name)
+        ]
         return pq.ParquetWriter(
             self.path,
             self._schema,
@@ -204,13 +206,6 @@ class TableWriter:
             write_statistics=False,
             write_batch_size=ROWS_PER_BATCH,
         )
-
-    def _repeats(self, name: str) -> bool:
-        """Return whether few numbers come again and again in a column, by its first rows."""
-        if not self._waiting:
-            return False
-        first = self._waiting[0][name].slice(0, _LOOKED_AT).to_numpy()
-        return len(np.unique(first)) <= len(first) // _TIMES
 
     @property
     def columns(self) -> list[str]:
@@ -234,7 +229,7 @@ class TableWriter:
         if self._closed:
             return
         self._flush()
-        writer = self._writer or self._open()
+        writer = self._writer or self._open(None)
         writer.add_key_value_metadata({CELLS: json.dumps(self._groups).encode()})
         writer.close()
         self._closed = True
@@ -257,14 +252,23 @@ class TableWriter:
 
     def _flush(self) -> None:
         if self._n_waiting and not self._closed:
-            self._writer = self._writer or self._open()
+            self._writer = self._writer or self._open(None)
             # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
             whole = pa.concat_tables(self._waiting).unify_dictionaries()
+            self._writer = self._writer or self._open(whole)
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
             assert self._cell is not None
             self._groups.append((*self._cell, -(-self._n_waiting // ROWS_PER_GROUP)))
             self.rows += self._n_waiting
         self._waiting, self._n_waiting = [], 0
+
+
+def _repeats(first: pa.Table | None, name: str) -> bool:
+    """Return whether few numbers come again and again in a column, by its first rows."""
+    if first is None:
+        return False
+    numbers = first[name].slice(0, _LOOKED_AT).to_numpy()
+    return len(np.unique(numbers)) <= len(numbers) // _TIMES
 
 
 def require_free(folder: Path, own: Path | None = None) -> None:
