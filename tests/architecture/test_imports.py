@@ -46,6 +46,7 @@ def test_every_command_is_there() -> None:
         "benchmark",
         "boundaries",
         "calibrate",
+        "certify",
         "check",
         "compare",
         "evaluate",
