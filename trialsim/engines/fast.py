@@ -76,6 +76,7 @@ class FastChunk:
         self._came: Ints | None = None
         self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
+        self.own_arms = not shared_arms
         self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
         self.in_order = plan.world.dropout is None and plan.world.life is None
         self._allocates_ahead = not (plan.adaptive and self.in_order and _times_ignore_arms(plan))

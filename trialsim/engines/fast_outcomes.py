@@ -45,7 +45,7 @@ class Outcome:
             self.delay, self.event_at, self.exit_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
             self.begin_anew()
             return
-        if chunk.in_order and len(chunk.arm) > 1:
+        if chunk.in_order and chunk.own_arms:
             self.first = FirstPatients(size, len(chunk.plan.arms))
         self._as_of: tuple[Ints, Ints] | None = None  # of the last cut, which is asked about again and again
         self._laid_out = np.zeros(size, dtype=np.int64)
