@@ -381,6 +381,8 @@ class LookView:
         statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
     seen
         Outcomes of each test's endpoint, for policies that ask for them.
+    best_arms
+        Works out, and remembers, which of some response rates is the best.
     """
 
     replicate: Ints
@@ -404,6 +406,7 @@ class LookView:
     own_z: Floats | None = None
     lost: Bools | None = None
     seen: OutcomesSeen | None = None
+    best_arms: BestArms | None = None
 
 
 @dataclass(frozen=True)
@@ -423,6 +426,16 @@ class OutcomesSeen:
     readouts: Ints
     total: Floats
     pending: Ints
+
+
+class BestArms(Protocol):
+    """Which of some response rates is the best, worked out once where a decision and an allocation both ask for it."""
+
+    def __call__(
+        self, replicate: Ints, good: Ints, n: Ints, among: Bools, prior: tuple[float, float]
+    ) -> Floats:
+        """Return the probability that each of some arms has the highest rate, ``[replicate, arm]``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -447,6 +460,8 @@ class AllocationView:
         Whether low rates of that endpoint are a benefit.
     n_max
         Patients to be enrolled at most.
+    best_arms
+        Works out, and remembers, which of some response rates is the best.
     """
 
     replicate: Ints
@@ -459,6 +474,7 @@ class AllocationView:
     ratio: Ints
     lower_is_better: bool = False
     n_max: int = 0
+    best_arms: BestArms | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
+from trialsim.stats.bayes.who_is_best import BestArms
 
 _OK = int(Status.OK)
 
@@ -160,7 +161,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     reject_look = np.zeros((size, tests), dtype=np.int64)
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
-    bounds = BoundsInForce(plan, size)
+    bounds, best_arms = BoundsInForce(plan, size), BestArms()
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
     sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
@@ -168,17 +169,19 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     while (point := chunk.advance()) is not None:
         rows = point.rows
         if point.kind == "review":
-            view = _allocation_view(chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows))
+            view = _allocation_view(
+                chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows), best_arms
+            )
             chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
             continue
         record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
             record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
-        look_view = _look_view(chunk, record, rejected[rows], futile[rows])
+        look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms)
         decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
-            decision = yield from _with_weights(chunk, record, decision)
+            decision = yield from _with_weights(chunk, record, decision, best_arms)
         if sizes is not None:
             usable = record.status[:, 0] == _OK
             decision, record.conditional_power = sizes.decided(
@@ -189,12 +192,17 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         assert decision.reject is not None and decision.futile is not None
         # All replicates are in order, so that they need no list of indices.
         at = slice(None) if len(rows) == size else rows
-        decided = rejected[at] | futile[at]
-        some_decided = bool(decided.any())
-        for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
-            for t in range(tests):  # a test at a time: NumPy places single columns much faster
-                here = now[:, t]
-                kept[t][at] = np.where(decided[:, t], kept[t][at], here) if some_decided else here
+        undecided = ~(rejected[at] | futile[at])
+        found = (effect, record.effect), (se, record.se), (z, record.z), (status, record.status)
+        for t in range(tests):  # a test at a time: NumPy places single columns much faster
+            if undecided[:, t].all():
+                for kept, now in found:
+                    kept[t][at] = now[:, t]
+                continue
+            some = np.flatnonzero(undecided[:, t])
+            there = rows.take(some)
+            for kept, now in found:
+                kept[t][there] = now[:, t].take(some)
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
         hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
@@ -269,7 +277,9 @@ def _wanted_looks(plan: Plan, test: int) -> Bools | None:
     return None if bounded.all() else bounded
 
 
-def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools) -> LookView:
+def _look_view(
+    chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools, best_arms: BestArms
+) -> LookView:
     """Return what a stopping policy sees."""
     plan, point = chunk.plan, record.point
     return LookView(
@@ -294,6 +304,7 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         own_z=record.own_z,
         lost=record.lost,
         seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
+        best_arms=best_arms,
     )
 
 
@@ -308,7 +319,9 @@ def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
     )
 
 
-def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools) -> AllocationView:
+def _allocation_view(
+    chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools, best_arms: BestArms
+) -> AllocationView:
     """Return what a randomisation policy sees."""
     readouts, total = chunk.totals(point)
     return AllocationView(
@@ -322,11 +335,12 @@ def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: B
         ratio=chunk.plan.allocation.ratio,
         lower_is_better=chunk.plan.response_lower_is_better,
         n_max=chunk.plan.n,
+        best_arms=best_arms,
     )
 
 
 def _with_weights(
-    chunk: Chunk, record: LookRecord, decision: Decision
+    chunk: Chunk, record: LookRecord, decision: Decision, best_arms: BestArms
 ) -> Generator[Asked, Decision, Decision]:
     """Return a stopping decision with the weights that the randomisation policy gives the trials that go on."""
     plan: Plan = chunk.plan
@@ -337,7 +351,7 @@ def _with_weights(
         point = record.point
         part = Point("look", point.rows[going], point.number[going], point.tick[going])
         counts = CutCounts(*(array[going] for array in vars(record.counts).values()))
-        view = _allocation_view(chunk, part, counts, decision.open_arms[going])
+        view = _allocation_view(chunk, part, counts, decision.open_arms[going], best_arms)
         given = yield Asked("randomisation", view, part.rows)
         if given.weights is not None:
             weights[going] = given.weights

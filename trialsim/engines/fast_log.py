@@ -48,6 +48,8 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
     recruitment = chunk.patients.recruitment
     entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
     dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
+    for e in range(len(chunk.plan.world.outcomes)):
+        chunk.outcome(e).make_known(chunk, np.array([row]), ends.tick[[row]])
     if chunk.lives is not None:
         keyed += [item for item in chunk.lives.log_rows(chunk, row) if item[1].tick <= end]
     for i in range(int(ends.enrolled[row])):

@@ -230,6 +230,11 @@ class Plan:
         both_ways = any(test.treatment == 0 for test in self.tests)
         return self.randomisation.adaptive or len(self.arms) > 2 or both_ways
 
+    @cached_property
+    def uses_spread(self) -> bool:
+        """Whether any test needs to know how much outcomes spread."""
+        return any(getattr(test.analysis, "uses_spread", True) for test in self.tests)
+
     @property
     def may_close_early(self) -> bool:
         """Whether a decision may end enrolment before all patients have come."""

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import Bools, Floats, Ints, LookView, TestPlan
-from trialsim.stats.bayes.best_arm import probabilities_best
 from trialsim.stats.bayes.beta_binomial import posterior_above, posterior_differences
 from trialsim.stats.bayes.close_arms import probabilities_within
 from trialsim.stats.bayes.good_outcomes import as_benefit, benefit_margin, beta_priors, reference_rate
 from trialsim.stats.bayes.predictive import least_on_treatment, predictive_of_one, predictive_of_two
+from trialsim.stats.bayes.who_is_best import BestArms
 
 _MOST_TABLES = 4096
 
@@ -89,9 +89,8 @@ class Probabilities:
     def best(self, view: LookView, open_arms: Bools) -> Floats:
         """Return the probability that each open arm has the best rate of the first endpoint, ``[replicate, arm]``."""
         good, n, prior = self._every_arm(view)
-        found = np.zeros(open_arms.shape)
-        probabilities_best(good, n, open_arms, prior[0], prior[1], found)
-        return found
+        asked = view.best_arms or BestArms()
+        return asked(view.replicate, good, n, open_arms, (float(prior[0]), float(prior[1])))
 
     def equivalent(self, view: LookView, open_arms: Bools, within: float) -> Floats:
         """Return the probability that the rates of all open arms lie within a width of each other, ``[replicate]``."""
