@@ -8,8 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from scipy import stats
 
 from trialsim.cli import main as entry
 from trialsim.designs import group_sequential
@@ -19,7 +21,7 @@ THIRDS = ("--information", "1/3,2/3,1")
 HSD = ("--futility", "hwang_shih_decani", "--futility-parameter", "-2")
 
 
-def run(*arguments: str | Path) -> int:
+def run(*arguments: str | float | Path) -> int:
     return entry.main(["boundaries", *(str(argument) for argument in arguments)])
 
 
@@ -36,13 +38,35 @@ def test_json_holds_what_python_returns_to_the_last_digit(capsys: pytest.Capture
     document = printed(capsys)
     found = group_sequential([0.33, 0.67, 1.0], futility="hwang_shih_decani", futility_parameter=-2)
     assert document == found.document()
-    assert list(document) == [
+    fields = list(document)[:12]
+    assert fields == [
         "information_rates", "efficacy_z", "futility_z", "alpha_spent", "beta_spent", "inflation_factor", "power",
         "stage_reject_h1", "stage_futility_h1", "expected_information_h0", "expected_information_h1", "warnings",
     ]  # fmt: skip
-    for name in document:
+    for name in (*fields, "maximum_information"):
         value = getattr(found, name)
         assert document[name] == (list(value) if hasattr(value, "__len__") else value), name
+    assert len(document) == 21
+
+
+def test_json_holds_the_bounds_on_every_scale(capsys: pytest.CaptureFixture[str]) -> None:
+    """A normal statistic with the drift of the effect, worked out here from z, the rates and the maximum information."""
+    effect, rates = 0.31, np.array([0.4, 0.7, 1.0])
+    assert run("--information", "0.4,0.7,1", "--effect", effect, *HSD, "--json") == 0
+    document = printed(capsys)
+    information = rates * document["maximum_information"]
+    for side in ("efficacy", "futility"):
+        z = np.array(document[f"{side}_z"])
+        assert document[f"{side}_p"] == pytest.approx(stats.norm.sf(z), rel=1e-12)
+        assert document[f"{side}_effect"] == pytest.approx(z / np.sqrt(information), rel=1e-12)
+        left = information[-1] - information[:2]
+        short = document["efficacy_z"][-1] * np.sqrt(information[-1]) - z[:2] * np.sqrt(information[:2])
+        for name, ahead in (("", effect), ("_trend", (z / np.sqrt(information))[:2])):
+            shown = document[f"{side}_conditional_power{name}"]
+            assert shown[:2] == pytest.approx(stats.norm.sf((short - ahead * left) / np.sqrt(left)), rel=1e-9)
+            assert shown[2] is None
+    assert run("--information", "0.01,1", "--json", "--alpha", "0.0001") == 0
+    assert printed(capsys)["efficacy_p"][0] is None  # no bound that a double could hold
 
 
 @pytest.mark.parametrize(

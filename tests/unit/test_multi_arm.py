@@ -196,6 +196,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
      "out of range"),
     ({"combination": "stouffer"}, "designs.only.combination", "the combination 'stouffer' is unknown"),
     ({"selection": "the_best"}, "designs.only.selection", "select_best"),
+    ({"selection": "drop_the_losers"}, "designs.only.selection", "drop_the_losers needs keep"),
     ({"selection": {"drop_the_losers": {"keep": [1, 2]}}}, "designs.only.selection.drop_the_losers", "rises from 1 to 2"),
     ({"selection": {"drop_the_losers": {"keep": 2}}}, "designs.only.selection.drop_the_losers.keep", "drops none"),
     ({"looks": [{"when": {"readouts": 100}}]}, "designs.only.selection", "one look, the last"),

@@ -238,6 +238,13 @@ class FastCut:
             count,
         )
 
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum, all replicates in each."""
+        strata, count = self._chunk.patients.analysis_strata(self._test)
+        compared = (self._chunk, self._point.rows, self._point.tick, self._test.treatment, self._test.control)
+        for stratum in range(count):
+            yield self._outcome.risk_tables(*compared, np.where(strata == stratum, 0, 1), 1)
+
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         rows = self._point.rows

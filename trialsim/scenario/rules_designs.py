@@ -13,6 +13,7 @@ from trialsim.scenario.rules_decisions import decision_findings, single_arm_find
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_multiplicity import multiplicity_findings
 from trialsim.scenario.rules_overrun import overrun_findings
 from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
@@ -45,6 +46,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from decision_findings(at, design, parts)
         yield from _bounds(at, design)
         yield from multi_arm_findings(at, design, parts)
+        yield from multiplicity_findings(at, design)
         yield from _policies(at, design, parts)
         yield from reestimation_findings(at, design, parts)
         yield from overrun_findings(at, design, parts)
