@@ -42,11 +42,13 @@ def _command_names() -> list[str]:
 
 def test_every_command_is_there() -> None:
     assert _command_names() == [
+        "adjust",
         "analyse",
         "benchmark",
         "boundaries",
         "calibrate",
         "check",
+        "combination",
         "compare",
         "evaluate",
         "explain",

@@ -1,4 +1,4 @@
-"""Stages of a trial that may be changed in between, combined by a rule fixed in advance: bounds, and what p values conclude."""
+"""Stages that may be changed in between, combined by a rule fixed in advance: bounds, and what p values conclude."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from trialsim.designs.boundaries import group_sequential
 from trialsim.designs.boundary_request import Parameter
@@ -60,7 +59,8 @@ class Combined:
     overall_p
         By the stage-wise ordering where the trial ends; None where it goes on.
     conditional_error
-        Chance under no effect to reject later, where it goes on: the level of what is planned anew (Müller and Schäfer 2001).
+        Chance under no effect to reject later, where it goes on: the level of what is planned anew (Müller and Schäfer
+        2001).
     """
 
     combination: str
