@@ -186,7 +186,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"efficacy": None}, "designs.only.bounds", "is required for a multi-arm multi-stage design"),
     ({"efficacy": None, "bounds": {"low": {"efficacy_z": [2, 2]}, "high": {"efficacy_z": [2, 2]}}}, "designs.only.bounds",
      "one bound at each look, for all tests"),
-    ({"power": 0.9, "under": "effect", "n": None, "looks": 2}, "designs.only.under", "no size is solved"),
+    ({"power": 0.9, "n": 120}, "designs.only.power", "moves nothing without futility"),
     ({"futility": "pocock", "power": 0.9}, "designs.only.futility", "is for one comparison; allowed: z"),
     ({"futility": {"z": [0]}, "futility_binding": True}, "designs.only.futility_binding", "futility does not bind"),
     (FISHER | {"efficacy": "pocock"}, "designs.only.efficacy", "critical values of its own"),
