@@ -140,3 +140,12 @@ def test_what_cannot_be_is_a_sentence(
     said = capsys.readouterr()
     assert sentence in said.err
     assert said.out == ""
+
+
+def test_rounding_leaves_no_chance_above_one(capsys: pytest.CaptureFixture[str]) -> None:
+    found = printed(capsys, "combination", "--information", "0.5,1", "--alpha", "1e-6", "--p", "1,1")
+    assert found["overall_p"] == 1.0
+    rows = ";".join(",".join("0" if i == j else "0.2" for j in range(6)) for i in range(6))
+    options = ("--method", "graph", "--weights", ",".join(["0.16666666666666666"] * 6), "--transitions", rows)
+    found = printed(capsys, "adjust", "0,1e-300,0,0.44,0.00029,1e-300", *options)
+    assert max(found["weights"]) <= 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,16 @@ def test_the_page_shows_what_the_command_prints_and_its_python_runs(
     assert found["seen"].drift == found["design"].drift
     for family in FUTILITY:
         assert f"`{family}`" in page
+
+
+def test_no_conditional_power_is_defined_towards_no_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """The third look passes the planned maximum, so that nothing is left for the last."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        options = ("--futility", "z", "--futility-parameter", "0", "--observed", "0.4,0.7,1.1,1.2")
+        assert run("--information", "0.25,0.5,0.75,1", *options, "--json") == 0
+        document = printed(capsys)
+        assert run("--information", "0.25,0.5,0.75,1", *options) == 0
+    assert document["efficacy_z"][3] is None
+    assert document["alpha_spent"][2] == 0.025
+    assert document["futility_conditional_power"] == [None] * 4

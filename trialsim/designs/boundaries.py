@@ -185,13 +185,18 @@ class Boundaries:
         for side in ("efficacy", "futility"):
             z = getattr(self, f"{side}_z")
             there = np.isfinite(z)
+            z = np.where(there, z, 0.0)
             scales = {
                 "p": getattr(self, f"{side}_p"),
                 "effect": getattr(self, f"{side}_effect"),
                 "conditional_power": self.conditional_power(z, self.request.effect),
                 "conditional_power_trend": self.conditional_power(z),
             }
-            found |= {f"{side}_{scale}": np.where(there, value, np.nan) for scale, value in scales.items()}
+            # Towards a last bound that is infinite no conditional power is defined.
+            there_too = there & np.isfinite(self.efficacy_z[-1])
+            for scale, value in scales.items():
+                shown_at = there_too if scale.startswith("conditional") else there
+                found[f"{side}_{scale}"] = np.where(shown_at, value, np.nan)
         return found
 
 

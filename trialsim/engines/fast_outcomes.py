@@ -331,8 +331,16 @@ class FastCut:
                     responses.value(one)[0, :known].astype(np.float64), chunk.asked(int(r)),
                 )  # fmt: skip
                 continue
+            arms = _of(chunk.arm, np.array([r]))[0, :known].astype(np.int64)
             yield redrawn_arms(
-                chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
+                chunk.plan,
+                self._test,
+                replicate,
+                keys[:known],
+                levels[:known],
+                rows.astype(np.int64),
+                draws,
+                arms,
             )
 
 

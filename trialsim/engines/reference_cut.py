@@ -234,4 +234,5 @@ class ReferenceCut:
                 trial.asked,
             )  # fmt: skip
             return
-        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)
+        arms = np.array([p.arm for p in everybody], dtype=np.int64)
+        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws, arms)

@@ -113,7 +113,7 @@ def adjust(
         if len(weights) != m or any(len(row) != m for row in transitions) or len(transitions) != m:
             raise UsageError(f"The graph needs {m} weights, and {m} rows of {m} transitions each.")
         result = graph_test(Graph(np.array(weights), np.array(transitions)), given, alpha)
-        found, shares = result.adjusted_p, tuple(result.weights.tolist())
+        found, shares = result.adjusted_p, tuple(np.clip(result.weights, 0.0, 1.0).tolist())
     elif method == "dunnett":
         sizes = [1.0] * (m + 1) if patients is None else list(patients)
         found = dunnett(-ndtri(np.clip(given, 1e-300, 1.0 - 1e-16)), control_loadings(sizes[0], sizes[1:]))

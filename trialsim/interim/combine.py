@@ -134,7 +134,7 @@ def by_inverse_normal(
         told = adjusted_inference(
             rates, nowhere, bounds, last, float(statistics[last]), 1.0 - 2.0 * alpha, False
         )
-        overall = float(told.p_value[0])
+        overall = min(float(told.p_value[0]), 1.0)
     elif decision == "go_on":
         error = float(conditional_power(rates, bounds, last, float(statistics[last]), 0.0, None, False).sum())
     return Combined(

@@ -7,7 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
-from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
+from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
@@ -17,6 +17,7 @@ from trialsim.scenario.rules_multiplicity import multiplicity_findings
 from trialsim.scenario.rules_overrun import overrun_findings
 from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
+from trialsim.scenario.rules_rerandomised import rerandomised_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
@@ -122,7 +123,8 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
             yield (*at, "tests", name), unknown("the hypothesis", name, parts.hypothesis_names)
             continue
         if name in parts.hypotheses:
-            yield from rerandomised_findings(at, name, parts.hypotheses[name], design, len(arms))
+            hypothesis = parts.hypotheses[name]
+            yield from rerandomised_findings(at, name, hypothesis, design, len(arms), parts.world)
         if name in parts.hypotheses and parts.world.arms is not None:
             absent = [
                 arm for arm in parts.hypotheses[name].arms if arm in parts.world.arms and arm not in arms
