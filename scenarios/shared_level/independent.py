@@ -13,7 +13,7 @@ MARGINAL = (0.9, 0.8, 0.7, 0.6)
 
 
 def rejections() -> np.ndarray:
-    """Return which hypotheses are rejected, ``[trial, hypothesis]``: the least p value at a quarter of the level, and so on."""
+    """Return what is rejected, ``[trial, hypothesis]``: the least p value at a quarter of the level, and so on."""
     generator = np.random.default_rng(20261126)
     own, control = generator.standard_normal((TRIALS, 4)), generator.standard_normal((TRIALS, 1))
     p = norm.sf((own - control) / np.sqrt(2) + norm.isf(LEVEL) + norm.ppf(MARGINAL))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from trialsim import registry
 from trialsim.cli.main import main
@@ -337,6 +339,9 @@ def test_train_and_evaluate_on_the_command_line(
     assert [each["ranking"] for each in found["rankings"]] == [
         "first_come_first_served", "oracle", "prescreen_rules", "logistic",
     ]  # fmt: skip
+    schema = json.loads(files("trialsim").joinpath("schemas", "evaluate.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    assert list(Draft202012Validator(schema).iter_errors(found)) == []
     measures = found["rankings"][1]["measures"]
     assert measures["screen_failure_rate"]["difference"] < 0
     assert measures["screen_failure_rate"]["difference_mcse"] > 0

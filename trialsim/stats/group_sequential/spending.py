@@ -88,6 +88,6 @@ def cumulative_spending(name: str, parameter: object, level: float, times: Float
     else:
         spent = WITH_PARAMETER[name](fraction, level, parameter)  # type: ignore[arg-type]
     if name != "user_defined":
-        spent[fraction >= 1.0] = level  # exactly: what rounding leaves over is no error to spend at a later look
+        spent[fraction >= 1.0] = level  # exactly: what rounding leaves over is no error to spend later
     spent[-1] = level
     return spent
