@@ -47,6 +47,7 @@ def test_every_command_is_there() -> None:
         "benchmark",
         "boundaries",
         "calibrate",
+        "certify",
         "check",
         "combination",
         "compare",

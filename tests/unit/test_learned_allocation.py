@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import trialsim
+from tests.unit.shipped_schema import check_document
+from trialsim.cli.main import main
 from trialsim.conformance import check_policy
 from trialsim.contracts import AllocationView
 from trialsim.engines.plan import build_plan
@@ -181,6 +184,20 @@ def test_bad_requests_get_a_sentence(folder: Path, line: str, sentence: str) -> 
     assert sentence in str(caught.value)
 
 
+def test_train_on_the_command_line(
+    folder: Path, checkpoint: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same request gives the same bytes; what is printed is as its schema says, and nothing is overwritten."""
+    asked = ["train", str(folder / "request.yaml"), "--out", str(folder / "printed.safetensors")]
+    assert main([*asked, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    check_document("train", printed)
+    assert printed["digest"] == checkpoint[1]
+    assert len(printed["curve"]) == 22
+    assert main(asked) == 2
+    assert "is not overwritten" in capsys.readouterr().err
+
+
 def test_a_design_that_never_adapts_is_refused(folder: Path) -> None:
     """There is nothing to learn where weights never change."""
     text = WORLD.read_text().replace(
@@ -219,3 +236,83 @@ def test_gymnasium_sees_the_same_trials() -> None:
     assert np.array_equal(reward, outcome.responders + 40.0 * outcome.rejected)
     with pytest.raises(UsageError, match="reset"):
         there.step(np.ones((50, 2)))
+
+
+def learned_world(folder: Path, checkpoint: tuple[Path, str]) -> Path:
+    """Return a scenario file whose designs allocate by the trained rule."""
+    path, digest = checkpoint
+    there = folder / "gated.yaml"
+    there.write_text(
+        WORLD.read_text().replace(
+            "thompson: {minimum: 0.1, maximum: 0.9}",
+            f"learned: {{checkpoint: {path.name}, digest: {digest}}}",
+        )
+    )
+    return there
+
+
+def test_a_learned_rule_needs_a_certificate(
+    folder: Path, checkpoint: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without one it is refused; too few trials, another policy or a failure do not count; a good one does."""
+    world = learned_world(folder, checkpoint)
+    truths = [name for name in trialsim.load_scenario(world).truths if "rate=0.3" in name]
+    null, other = (next(n for n in truths if f"treatment={rate}" in n) for rate in ("0.3", "0.5"))
+    run = ["run", str(world), "--designs", "short", "--truths", null, "--replicates", "20", "--workers", "1"]
+    assert main([*run, "--out", str(folder / "none")]) == 2
+    assert "has no certificate" in capsys.readouterr().err
+    assert not (folder / "none").exists()
+    assert main([*run, "--out", str(folder / "all_the_same"), "--uncertified"]) == 0
+    assert "Uncertified" in capsys.readouterr().err
+
+    certify = ["certify", str(world), "--design", "short", "--replicates", "2000", "--workers", "1"]
+    assert main([*certify, "--truths", other]) == 2
+    assert "no tested hypothesis is null" in capsys.readouterr().err
+    assert main([*certify, "--truths", null]) == 0
+    assert "upper 97.5% limit" in capsys.readouterr().out
+    kept = folder / "gated.short.certificate.json"
+    document = json.loads(kept.read_text())
+    check_document("certify", document)
+    # The share that rejects, on trials of its own, is the exact one within 5 standard errors.
+    course = Course(100, 20)
+    law = final_law(course, 0.3, 0.3, rule_of(LearnedAllocation(*map(str, checkpoint)), course))
+    exact = law[course.score_z() >= 1.959964].sum()
+    assert abs(document["points"][0]["value"] - exact) < 5 * np.sqrt(exact * (1 - exact) / 2000)
+    assert document["first_replicate"] == 1 << 41
+    assert main([*run, "--out", str(folder / "few")]) == 2
+    assert "fewer than 50,000 trials" in capsys.readouterr().err
+    assert main([*certify, "--truths", null]) == 2
+    assert "its trials are spent" in capsys.readouterr().err
+
+    def with_changes(**changes: object) -> int:
+        kept.write_text(json.dumps(document | changes))
+        return main([*run, "--out", str(folder / f"run_{len(list(folder.iterdir()))}")])
+
+    good = [document["points"][0] | {"n": 50_000, "upper": 0.0249}]
+    assert with_changes(points=good) == 0
+    capsys.readouterr()
+    assert with_changes(points=[good[0] | {"upper": 0.0251}]) == 2
+    assert "failed its certification" in capsys.readouterr().err
+    assert with_changes(points=good, policies={"randomisation": "0" * 64}) == 2
+    assert "of another policy" in capsys.readouterr().err
+    assert with_changes(points=good, scenario_digest="0" * 64) == 2
+    assert "of another scenario or design" in capsys.readouterr().err
+    kept.write_text("{")
+    assert main([*run, "--out", str(folder / "broken")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_certificate_of_all_nulls() -> None:
+    """All fifteen truths in which treatment is no better, a fifteenth of the level each; another attempt, other trials."""
+    from trialsim.oc.certificate import certify
+    from trialsim.oc.montecarlo import upper_limit
+
+    scenario = trialsim.load_scenario(WORLD)
+    first = certify(scenario, "short", None, 0.025, 200)
+    second = certify(scenario, "short", None, 0.025, 200, attempt=2, attempts=2)
+    assert len(first.points) == 15
+    assert second.first_replicate == first.first_replicate + 200
+    for found, tail in ((first.points[0], 0.025 / 15), (second.points[0], 0.025 / 30)):
+        assert found.upper == pytest.approx(upper_limit(round(found.value * 200), 200, tail))
+    assert not first.controlled
+    assert "not controlled" in first.verdict

@@ -10,6 +10,7 @@ import typer
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
+    from trialsim.cli.running import Request
     from trialsim.oc.characteristics import OperatingCharacteristics
     from trialsim.oc.run_folder import StoredRun
 
@@ -45,6 +46,10 @@ def run_command(
             help='A time such as "18 months": how likely is the trial finished by then? May be repeated.'
         ),
     ] = None,
+    uncertified: Annotated[
+        bool,
+        typer.Option("--uncertified", help="Run learned allocation without a certificate of its error."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Simulate the designs under the truths; print and save the operating characteristics."""
@@ -66,6 +71,7 @@ def run_command(
         finished_by=dates,
         out=out,
     )
+    _require_certificates(request, uncertified)
     done = run_into_folder(request)
     if json:
         typer.echo(done.summary, nl=False)
@@ -74,6 +80,21 @@ def run_command(
     _print_tables(done.characteristics, done.targets)
     typer.echo(f"Results: {done.folder}")
     typer.echo(f"Report:  {done.folder / 'report.html'}")
+
+
+def _require_certificates(request: Request, uncertified: bool) -> None:
+    """Refuse designs whose learned policies may change an error and have no certificate; with the option say so only."""
+    from trialsim.oc.certificate import missing_certificates
+
+    sentences = missing_certificates(request.scenario, request.source, request.designs)
+    if sentences and not uncertified:
+        raise UsageError(
+            "\n".join(
+                [*sentences, "certify with `trialsim certify`, or give --uncertified to run it all the same"]
+            )
+        )
+    for sentence in sentences:
+        typer.echo(f"Uncertified: {sentence}", err=True)
 
 
 def report_command(
