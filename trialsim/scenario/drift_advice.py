@@ -43,7 +43,9 @@ def drifting_allocations(scenario: Mapping[str, Any]) -> Iterator[str]:
             if not str(kind).startswith(_KNOW_OF_TIME):
                 plain.append(test)
             drift = _mapping(
-                _mapping(_mapping(scenario.get("endpoints")).get(hypothesis.get("endpoint"))).get("drift")
+                _mapping(_mapping(scenario.get("endpoints")).get(str(hypothesis.get("endpoint")))).get(
+                    "drift"
+                )
             )
             drifting = drifting or bool(drift.get("per_year")) or bool(drift.get("steps"))
         ranked = ranking not in _RANK_NOBODY
