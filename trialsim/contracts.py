@@ -285,6 +285,10 @@ class DataCut(Protocol):
         """Return the numbers at risk (survival endpoints)."""
         ...
 
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum, all replicates in each; a stratum without patients may be left out."""
+        ...
+
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         ...

@@ -42,12 +42,14 @@ def _command_names() -> list[str]:
 
 def test_every_command_is_there() -> None:
     assert _command_names() == [
+        "adjust",
         "analyse",
         "benchmark",
         "boundaries",
         "calibrate",
         "certify",
         "check",
+        "combination",
         "compare",
         "evaluate",
         "explain",

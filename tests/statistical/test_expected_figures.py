@@ -165,6 +165,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
         "multi_arm", "fairness", "late_effect", "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift",
+        "shared_level",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

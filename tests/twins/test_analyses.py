@@ -23,7 +23,7 @@ from trialsim.timegrid import TICKS_PER_DAY
 GRIDS = [1, TICKS_PER_DAY, 7 * TICKS_PER_DAY]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "logrank": [{}, {"strata": ["sex"]}],
-    "fleming_harrington": [{"rho": 0, "gamma": 1}, {"rho": 0.5, "gamma": 0.5}],
+    "fleming_harrington": [{"rho": 0, "gamma": 1}, {"rho": 0.5, "gamma": 0.5}, {"rho": 0, "gamma": 1, "strata": ["sex"]}],
     "cox": [{}, {"strata": ["sex", "region"]}, {"covariates": ["age", "region"]},
             {"strata": ["sex"], "covariates": ["age"]}],
     "restricted_mean": [{"up_to": "8 days"}],

@@ -29,6 +29,8 @@ _COMMAND_MODULES = (
     "sweep_commands",
     "boundaries_commands",
     "analyse_commands",
+    "adjust_commands",
+    "combination_commands",
     "sample_size_commands",
     "learning_commands",
 )

@@ -296,6 +296,13 @@ class FastCut:
             count,
         )
 
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum, all replicates in each."""
+        strata, count = self._chunk.patients.analysis_strata(self._test)
+        compared = (self._chunk, self._point.rows, self._point.tick, self._test.treatment, self._test.control)
+        for stratum in range(count):
+            yield self._outcome.risk_tables(*compared, np.where(strata == stratum, 0, 1), 1)
+
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
         rows, ticks, outcome, chunk = self._point.rows, self._point.tick, self._outcome, self._chunk
@@ -394,8 +401,16 @@ class FastCut:
                     responses.value(one)[0, :known].astype(np.float64), chunk.asked(int(r)),
                 )  # fmt: skip
                 continue
+            arms = _of(chunk.arm, np.array([r]))[0, :known].astype(np.int64)
             yield redrawn_arms(
-                chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
+                chunk.plan,
+                self._test,
+                replicate,
+                keys[:known],
+                levels[:known],
+                rows.astype(np.int64),
+                draws,
+                arms,
             )
 
 

@@ -132,12 +132,25 @@ class ReferenceCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
+        return self._counted(list(self._groups()))
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum that somebody is in."""
+        yield from (self._counted([group]) for group in self._groups())
+
+    def _groups(self) -> Iterator[list[Patient]]:
+        """Yield the patients who are known of, stratum by stratum."""
+        until = self._tick - self._law.readout_ticks
+        known = [(self._trial.stratum(i, self._test), p) for i, p in self._pair() if p.entry <= until]
+        for stratum in sorted({stratum for stratum, _ in known}):
+            yield [p for s, p in known if s == stratum]
+
+    def _counted(self, groups: list[list[Patient]]) -> RiskTables:
+        """Return the numbers at risk in groups of patients, one group after the other."""
         test = self._test
         until = self._tick - self._law.readout_ticks
         rows: list[tuple[int, int, int, int]] = []
-        known = [(self._trial.stratum(i, test), p) for i, p in self._pair() if p.entry <= until]
-        for stratum in sorted({stratum for stratum, _ in known}):
-            group = [p for s, p in known if s == stratum]
+        for group in groups:
             ends = [self._end(p, until) for p in group]
             had = np.array([event for _, event in ends], dtype=bool)
             stops = [stop for stop, _ in ends]
@@ -231,4 +244,5 @@ class ReferenceCut:
                 trial.asked,
             )  # fmt: skip
             return
-        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)
+        arms = np.array([p.arm for p in everybody], dtype=np.int64)
+        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws, arms)

@@ -154,7 +154,7 @@ class Hypothesis(Model):
     @property
     def strata(self) -> tuple[str, ...]:
         """The covariates by which the analysis is stratified."""
-        return getattr(self._options, "strata", ())
+        return getattr(self._options, "strata", None) or ()
 
     @property
     def covariates(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
 from trialsim.scenario.population import TRAITS
 from trialsim.scenario.rules_strata import site_findings
@@ -46,36 +45,6 @@ def analysis_findings(at: Place, hypothesis: Hypothesis, parts: WorldParts) -> I
         if option in ("up_to", "at") and days > parts.horizon:
             beyond = f"{days:g} days is beyond the horizon of {parts.horizon:g} days"
             yield (*at, option), f"{beyond}, at which the trial ends"
-
-
-def rerandomised_findings(
-    at: Place, test: str, hypothesis: Hypothesis, design: Design, arms: int
-) -> Iterator[Finding]:
-    """Yield why a design's allocation cannot be drawn again for a re-randomisation test.
-
-    Parameters
-    ----------
-    at
-        The place of the design.
-    test
-        Name of the test.
-    hypothesis
-        That it is of.
-    design
-        The design.
-    arms
-        How many arms it has.
-    """
-    if not hypothesis.analysis.startswith("rerandomised_"):
-        return
-    where = (*at, "tests", test)
-    if arms > 2:
-        yield where, f"a re-randomisation test is for designs of 2 arms, and this one has {arms}"
-    if design.allocation.kind == "alternating":
-        yield (
-            where,
-            "alternating allocation has no chance in it that could be drawn again; take simple or permuted_blocks",
-        )
 
 
 def _covariate_problem(name: str, parts: WorldParts) -> str | None:
