@@ -133,6 +133,7 @@ class Stop(enum.IntEnum):
     POLICY = 5
     SUPERIORITY = 6
     EQUIVALENCE = 7
+    NO_ANALYSIS = 8
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ class Estimates:
         Statistical information about the effect.
     status
         :class:`Status` codes; where it is not OK the numbers are 0 or NaN and must not be used.
+    error
+        Of the posterior probability that z stands for, where the analysis is a Bayesian model; None for others.
     """
 
     effect: Floats
@@ -158,6 +161,7 @@ class Estimates:
     z: Floats
     information: Floats
     status: NDArray[np.int8]
+    error: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -381,6 +385,10 @@ class LookView:
         statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
     seen
         Outcomes of each test's endpoint, for policies that ask for them.
+    seed
+        Of the run, at which policies that impute what is to come find their draws.
+    error
+        Of the posterior probabilities that z stands for, where a test's analysis is a Bayesian model, otherwise NaN.
     """
 
     replicate: Ints
@@ -404,6 +412,8 @@ class LookView:
     own_z: Floats | None = None
     lost: Bools | None = None
     seen: OutcomesSeen | None = None
+    seed: int = 0
+    error: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -418,11 +428,14 @@ class OutcomesSeen:
         Sum of their read-outs: the successes when binary.
     pending
         Patients enrolled, not lost, and not read out yet.
+    followed
+        Patients one by one, by number of the test, where the policy imputes from their follow-up.
     """
 
     readouts: Ints
     total: Floats
     pending: Ints
+    followed: Mapping[int, PatientRows] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

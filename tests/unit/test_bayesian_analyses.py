@@ -23,6 +23,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "gamma_poisson": {"prior_rate": 10.0},
     "gamma_exponential": {"prior_rate": 10.0},
     "piecewise_exponential": {"prior_rate": 10.0, "at": 12.0, "starts": [0, 6, 12]},
+    "event_rate": {"at": 12.0, "starts": [0, 6], "hazard_exposure": [10.0], "draws": 100},
 }  # fmt: skip
 MARGIN = {"gamma_poisson": "margin_ratio", "gamma_exponential": "margin_ratio"}
 NAMES = registry.names("posteriors")
@@ -72,7 +73,11 @@ def test_a_posterior_is_a_law_of_the_effect(name: str) -> None:
             assert np.isnan(shifted.lower).all()
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("robust") and not n.endswith("_nuts")])
+# Imputations of one arm are other draws than those of the other.
+ALIKE = [n for n in NAMES if not n.startswith("robust") and not n.endswith("_nuts") and n != "event_rate"]
+
+
+@pytest.mark.parametrize("name", ALIKE)
 def test_exchanging_the_arms_exchanges_the_probabilities(name: str) -> None:
     analysis = registry.get("posteriors", name)()
     kind, options = analysis.endpoint_kinds[0], OPTIONS.get(name, {})

@@ -45,6 +45,10 @@ def run_command(
             help='A time such as "18 months": how likely is the trial finished by then? May be repeated.'
         ),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which finished trials are kept; a run broken off goes on from there."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Simulate the designs under the truths; print and save the operating characteristics."""
@@ -65,6 +69,7 @@ def run_command(
         workers=workers,
         finished_by=dates,
         out=out,
+        checkpoint=checkpoint,
     )
     done = run_into_folder(request)
     if json:

@@ -30,6 +30,7 @@ STOP_REASONS = (
     "policy",
     "superiority",
     "equivalence",
+    "no_analysis",
 )
 _NOT_ANALYSED = int(Status.NOT_ANALYSED)
 STATUSES = tuple(status.name.lower() for status in Status)

@@ -34,6 +34,7 @@ _DIFFERENCES = {
     "difference_in_means": ("difference of means", 2),
     "difference_in_restricted_means": ("difference of mean days", 2),
     "difference_in_survival": ("difference of survival", 3),
+    "difference_in_event_rates": ("difference of event rates", 3),
 }
 
 

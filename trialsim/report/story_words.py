@@ -177,6 +177,7 @@ def because(reason: str) -> str:
         "policy": "by its stopping policy",
         "superiority": "for the superiority of one arm",
         "equivalence": "for the equivalence of its arms",
+        "no_analysis": "because an analysis could not be had on which to decide",
     }.get(reason, f"({reason})")
 
 
