@@ -282,6 +282,28 @@ class AllocationRows:
     chance: Floats
 
 
+@dataclass(frozen=True)
+class ArmTotals:
+    """Read-outs of every arm of a design, of which one is tested.
+
+    Parameters
+    ----------
+    n
+        Patients read out, ``[replicate, arm]``.
+    total
+        Sum of their read-outs: the responses when binary, ``[replicate, arm]``.
+    arm
+        Index of the arm that the hypothesis tests.
+    most
+        Patients that the design enrols at most.
+    """
+
+    n: Ints
+    total: Floats
+    arm: int
+    most: int
+
+
 class DataCut(Protocol):
     """What is known of one hypothesis' endpoint and arms at a cut, for a batch of replicates."""
 
@@ -295,6 +317,10 @@ class DataCut(Protocol):
 
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
+        ...
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
         ...
 
     def allocations(self) -> AllocationRows:

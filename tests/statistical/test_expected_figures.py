@@ -29,6 +29,8 @@ FEW = {
     "adaptr_three_arm": 2000,
     "rar_drift": 1200,
     "advent": 200,
+    "basket_borrowing": 500,
+    "robust_borrowing": 500,
 }
 MANY = {
     "binary_sequential": 400_000,
@@ -37,6 +39,8 @@ MANY = {
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
     "advent": 800,
+    "basket_borrowing": 2500,
+    "robust_borrowing": 2500,
 }
 
 
@@ -168,8 +172,9 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
-        "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
-        "multi_arm", "fairness", "advent", "late_effect", "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift",
+        "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation",
+        "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
+        "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -37,7 +37,8 @@ LARGE = {
 }  # fmt: skip
 IN_PART = {
     "actg175": 10, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
-    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1, "advent": 4, "basket_borrowing": 10,
+    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1, "advent": 4,
+    "basket_borrowing": 8, "robust_borrowing": 8,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 

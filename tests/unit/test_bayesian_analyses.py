@@ -46,7 +46,11 @@ def some_cut(kind: str, replicates: int = 4, n: int = 60, flipped: bool = False)
     return cut_of(arm, value, event, covariates=rng.normal(size=(size, 1)), replicate=replicate)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("_nuts")])
+# Baskets are no two arms, and have tests of their own.
+TWO_ARMS = [name for name in NAMES if not name.endswith("_nuts") and name != "basket"]
+
+
+@pytest.mark.parametrize("name", TWO_ARMS)
 def test_a_posterior_is_a_law_of_the_effect(name: str) -> None:
     analysis = registry.get("posteriors", name)()
     assert analysis.name == name
@@ -74,7 +78,11 @@ def test_a_posterior_is_a_law_of_the_effect(name: str) -> None:
 
 
 # Imputations of one arm are other draws than those of the other.
-ALIKE = [n for n in NAMES if not n.startswith("robust") and not n.endswith("_nuts") and n != "event_rate"]
+ALIKE = [
+    n
+    for n in NAMES
+    if not n.startswith("robust") and not n.endswith("_nuts") and n not in ("event_rate", "basket")
+]
 
 
 @pytest.mark.parametrize("name", ALIKE)

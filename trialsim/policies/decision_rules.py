@@ -172,7 +172,7 @@ class DecisionRules:
     def of_arm(self, arm: int) -> int | None:
         """Return the first test whose treatment an arm is."""
         for number, test in enumerate(self._probabilities.tests):
-            if test.treatment == arm and test.treatment != test.control:
+            if test.treatment == arm:
                 return number
         return None
 

@@ -24,6 +24,7 @@ from trialsim.scenario.analysis_options import (
     ZTest,
 )
 from trialsim.scenario.posterior_options import (
+    Basket,
     EventRate,
     GammaExponential,
     LaplaceRegression,
@@ -72,7 +73,7 @@ POSTERIORS_OF_KIND = {
         "model",
     ),
     "continuous": ("normal_known_variance", "normal_unknown_variance", "robust_normal", "model"),
-    "binary": ("robust_beta_binomial", "logistic_laplace", "logistic_nuts", "model"),
+    "binary": ("robust_beta_binomial", "logistic_laplace", "logistic_nuts", "basket", "model"),
 }
 """Bayesian models by kind of endpoint, ``model`` being one of another package."""
 
@@ -98,6 +99,7 @@ _WANTED = {
     ),
     "event_rate": "the time by which events count, and days that the hazards' prior is worth: "
     "{event_rate: {at: 360 days, hazard_exposure: [1000 days]}}",
+    "basket": "the rate that a basket's is compared with: {basket: {rate: 0.15}}",
     "model": "the name under which the model is registered: {model: {name: heavy_tails}}",
 }
 
@@ -134,6 +136,7 @@ class Analysis(Model):
     robust_beta_binomial: RobustBetaBinomial | None = None
     logistic_laplace: LogisticRegression | None = None
     logistic_nuts: LogisticRegression | None = None
+    basket: Basket | None = None
     normal_known_variance: NormalKnownVariance | None = None
     normal_unknown_variance: NormalUnknownVariance | None = None
     robust_normal: RobustNormal | None = None

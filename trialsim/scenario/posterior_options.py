@@ -141,6 +141,18 @@ class EventRate(Model):
         return self
 
 
+class Basket(Model):
+    """A basket's response rate against a rate; every arm of the design is a basket, which may borrow from the others."""
+
+    rate: Share
+    mean: Finite = 0.0
+    mean_sd: Positive = 2.0
+    between_scale: Positive = 1.0
+    exchangeable: Annotated[float, NumberAtom(above=0, most=1)] = 1.0
+    own_mean: Finite = 0.0
+    own_sd: Positive = 2.0
+
+
 class OwnModel(Model):
     """A Bayesian model of another package, by the name under which it is registered, with its options."""
 

@@ -26,8 +26,11 @@ def single_arm_findings(at: Place, hypothesis: Hypothesis) -> Iterator[Finding]:
         )
         yield (*at, "arms"), sentence
     if len(hypothesis.arms) == 2 and rate is not None:
+        if hypothesis.analysis == "basket":
+            yield (*at, "arms"), "a basket is compared with a rate, and every basket is an arm; name one arm"
+            return
         sentence = "two arms are compared with each other; leave out rate, or name one arm"
-        yield (*at, "analysis", "beta_binomial", "rate"), sentence
+        yield (*at, "analysis", hypothesis.analysis, "rate"), sentence
 
 
 def decision_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
