@@ -74,6 +74,7 @@ class Kind(enum.IntEnum):
     RELEASED = 26
     CANDIDATE = 27
     RESIZED = 28
+    CHANCE = 29
     # What becomes of a patient from randomisation on. Some follow at once from an event, some come at times of their
     # own, in the order of adverse events of the instant (after them, see docs/semantics.md).
     ONSET = 30
@@ -134,6 +135,7 @@ class Stop(enum.IntEnum):
     SUPERIORITY = 6
     EQUIVALENCE = 7
     NO_ANALYSIS = 8
+    SAFETY = 9
 
 
 @dataclass(frozen=True)

@@ -192,3 +192,45 @@ def test_patients_to_come_go_to_the_open_arms_alone() -> None:
     n = [[8] * 4]
     assert asked._to_come(seen(n, n, **here, open_arms=every), 0).tolist() == [[10, 9]]
     assert asked._to_come(seen(n, n, **here, open_arms=some), 0).sum() == 80 - 39
+
+
+def test_equivalence_utility_and_safety_are_weighed_as_defined() -> None:
+    policy = rules([
+        {"do": "stop_for_safety", "when": {"posterior": {"test": "safety", "below": 0.5}}},
+        {"do": "stop_for_equivalence", "when": {"posterior": {"within": 0.2, "above": 0.9}}},
+        {"do": "stop_for_success", "when": {"utility": {"weights": {"gain": 2, "safety": 1}, "above": 0.3}}},
+    ])  # fmt: skip
+    effect = np.array([[0.1, 0.2], [0.2, 0.02], [0.2, -0.1]])
+    # Harm is equally frequent in both arms, and 0.1 more of it is allowed.
+    here = seen([[60] * 4] * 3, [[20, 0, 0, 50], [20, 0, 0, 21], [20, 0, 0, 40]], effect=effect)
+    decision, _ = policy.decide(here, {})
+    assert decision.trace is not None and decision.rule is not None
+    within = decision.trace[1, policy.quantities.index("posterior gain within 0.2")]
+    shapes = (0.5 + 21, 0.5 + 39, 0.5 + 20, 0.5 + 40)
+    assert within == pytest.approx(
+        difference_above(-0.2, *shapes) - difference_above(0.2, *shapes), abs=1e-12
+    )
+    utility = decision.trace[:, policy.quantities.index("utility 2 gain + 1 safety")]
+    # Less harm is the benefit: its effect counts with the other sign.
+    assert utility == pytest.approx([2 * 0.1 - 0.2, np.nan, 2 * 0.2 + 0.1], nan_ok=True)
+    assert decision.rule.tolist() == [0, 2, 3]
+    worse = rules([{"do": "stop_for_safety", "when": {"posterior": {"test": "safety", "below": 0.9999}}}])
+    stop, reason, reject, futile, _ = facts(worse.decide(here, {})[0])
+    assert stop == [True] * 3
+    assert reason == [Stop.SAFETY] * 3
+    assert not np.any(reject)
+    assert np.all(futile)
+
+
+def test_what_is_not_two_arms_has_no_equivalence() -> None:
+    with pytest.raises(ScenarioError, match="beyond asks for a benefit, within for equivalence"):
+        rules(
+            [
+                {
+                    "do": "stop_for_equivalence",
+                    "when": {"posterior": {"within": 0.1, "beyond": 0.1, "above": 0.9}},
+                }
+            ]
+        )
+    with pytest.raises(ScenarioError, match="the test 'gian' is unknown"):
+        rules([{"do": "stop_for_success", "when": {"utility": {"weights": {"gian": 1}, "above": 0.9}}}])

@@ -27,6 +27,7 @@ _COMMAND_MODULES = (
     "calibrate_commands",
     "sweep_commands",
     "boundaries_commands",
+    "safety_commands",
     "analyse_commands",
     "sample_size_commands",
     "learning_commands",

@@ -31,6 +31,7 @@ STOP_REASONS = (
     "superiority",
     "equivalence",
     "no_analysis",
+    "safety",
 )
 _NOT_ANALYSED = int(Status.NOT_ANALYSED)
 STATUSES = tuple(status.name.lower() for status in Status)

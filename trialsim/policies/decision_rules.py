@@ -17,12 +17,14 @@ from trialsim.scenario.decisions import (
     Limited,
     Posterior,
     Predictive,
+    Utility,
     leaves,
 )
 
 _REASONS = {
     "stop_for_success": Stop.EFFICACY,
     "stop_for_futility": Stop.FUTILITY,
+    "stop_for_safety": Stop.SAFETY,
     "stop_for_superiority": Stop.SUPERIORITY,
     "stop_for_equivalence": Stop.EQUIVALENCE,
 }
@@ -89,6 +91,8 @@ class DecisionRules:
         for rule in self.rules:
             at = [look - 1 for look in rule.looks or range(1, looks + 1) if look <= looks]
             for leaf in leaves(rule.when):
+                if isinstance(leaf, Utility):
+                    found[np.ix_(at, self._numbers(tuple(leaf.weights)))] = True
                 if isinstance(leaf, Posterior):
                     of_arms = rule.do in OF_ARMS and leaf.test is None
                     found[np.ix_(at, self._numbers(None if of_arms else (leaf.test or self._tests[0],)))] = (
@@ -153,7 +157,7 @@ class DecisionRules:
         left = np.zeros_like(undecided)
         for test, (treatment, _) in enumerate(view.test_arms):
             left[:, test] = gone[:, treatment] & view.open_arms[:, treatment]
-        ends = (found.reason == int(Stop.FUTILITY))[:, None]
+        ends = np.isin(found.reason, (int(Stop.FUTILITY), int(Stop.SAFETY)))[:, None]
         return Decision(
             stop=stop,
             reason=reason.astype(np.int8),
@@ -175,6 +179,13 @@ class DecisionRules:
             if test.treatment == arm:
                 return number
         return None
+
+    def _posterior(self, view: LookView, test: int, leaf: Posterior) -> Floats:
+        """Return the probability of a benefit, or that two arms differ by less than a width."""
+        if leaf.within is None:
+            return self._probabilities.posterior(view, test, leaf.beyond)
+        above = [self._probabilities.posterior(view, test, edge) for edge in (-leaf.within, leaf.within)]
+        return np.abs(above[0] - above[1])
 
     def _is(self, test: int, analysis: str) -> bool:
         """Return whether a test is analysed by a named analysis."""
@@ -238,6 +249,7 @@ class DecisionRules:
         """Return the names of the probabilities of a condition: one, or one for each arm."""
         if isinstance(leaf, Posterior):
             beyond = "" if leaf.beyond is None else f" beyond {leaf.beyond:g}"
+            beyond += "" if leaf.within is None else f" within {leaf.within:g}"
             if by_arm and leaf.test is None:
                 return [f"posterior {arm}{beyond}" for arm in self._arms]
             return [f"posterior {leaf.test or self._tests[0]}{beyond}"]
@@ -245,6 +257,9 @@ class DecisionRules:
             return [f"predictive {'+'.join(leaf.tests or self._tests)} at {leaf.at}"]
         if isinstance(leaf, Equivalent):
             return [f"equivalent within {leaf.within:g}"]
+        if isinstance(leaf, Utility):
+            parts = (f"{weight:g} {test}" for test, weight in leaf.weights.items())
+            return [f"utility {' + '.join(parts)}"]
         assert isinstance(leaf, Best)
         return [f"best {arm}" for arm in ([leaf.arm] if leaf.arm else self._arms)]
 
@@ -257,9 +272,9 @@ class DecisionRules:
                 for arm in range(open_arms.shape[1]):
                     test = self.of_arm(arm)
                     if test is not None:
-                        found[:, arm] = asked.posterior(view, test, leaf.beyond)
+                        found[:, arm] = self._posterior(view, test, leaf)
                 return found
-            return asked.posterior(view, self._numbers((leaf.test or self._tests[0],))[0], leaf.beyond)
+            return self._posterior(view, self._numbers((leaf.test or self._tests[0],))[0], leaf)
         if isinstance(leaf, Predictive):
             product = np.ones(len(open_arms))
             for test in self._numbers(leaf.tests):
@@ -267,6 +282,10 @@ class DecisionRules:
             return np.where(view.is_last, np.nan, product)
         if isinstance(leaf, Equivalent):
             return asked.equivalent(view, open_arms, leaf.within)
+        if isinstance(leaf, Utility):
+            return asked.utility(
+                view, dict(zip(self._numbers(tuple(leaf.weights)), leaf.weights.values(), strict=True))
+            )
         assert isinstance(leaf, Best)
         best = asked.best(view, open_arms)
         return best[:, self._arms.index(leaf.arm)] if leaf.arm else best

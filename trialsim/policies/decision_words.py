@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.contracts import Floats
 from trialsim.policies.decision_rules import DecisionRules, error_of
-from trialsim.scenario.decisions import OF_ARMS, Condition, Limited
+from trialsim.scenario.decisions import OF_ARMS, Condition, Limited, Utility
 from trialsim.stats.bayes import best_arm, beta_binomial, close_arms, predictive
 
 ERRORS: Mapping[str, float] = {
@@ -58,7 +58,9 @@ def _condition(
     parts = []
     for name in policy.names_of(leaf, by_arm):
         value = float(trace[policy.quantities.index(name)])
-        if np.isfinite(value):
+        if np.isfinite(value) and isinstance(leaf, Utility):
+            parts.append(f"{name} {value:.5f}")
+        elif np.isfinite(value):
             parts.append(f"{name} {value:.5f} ({_error(policy, leaf, name, trace)})")
     if not parts:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +135,16 @@ class Probabilities:
         found = np.empty(len(n))
         probabilities_within(good, n, open_arms, prior[0], prior[1], within, found)
         return found
+
+    def utility(self, view: LookView, weights: Mapping[int, float]) -> Floats:
+        """Return the expected utility: posterior mean benefits of tests times their weights, ``[replicate]``."""
+        total = np.zeros(len(view.replicate))
+        for test, weight in weights.items():
+            plan = self.tests[test]
+            falls = plan.lower_is_better != (plan.analysis.estimand == "difference_in_survival")
+            benefit = -view.effect[:, test] if falls else view.effect[:, test]
+            total += weight * np.where(view.status[:, test] == int(Status.OK), benefit, np.nan)
+        return total
 
     def _least(self, plan: TestPlan, margin: float) -> float:
         """Return the rate of good outcomes that a single arm must be better than."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialsim.scenario.decisions import Best, Condition, Equivalent, Limited, Posterior, Predictive
+from trialsim.scenario.decisions import Best, Condition, Equivalent, Limited, Posterior, Predictive, Utility
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import POSTERIORS, Hypothesis
 from trialsim.scenario.rules_world import Finding
@@ -120,12 +120,19 @@ def _condition(at: Place, condition: Condition, design: Design, parts: TrialPart
 def _asked_of(at: Place, leaf: Limited, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield probabilities that the analyses of a design's tests do not give."""
     analyses = {test: parts.hypotheses[test].analysis for test in design.tests if test in parts.hypotheses}
-    if isinstance(leaf, Posterior) and leaf.beyond is not None:
+    if isinstance(leaf, Utility):
+        for test in leaf.weights:
+            if test not in design.tests:
+                yield (*at, "weights", test), unknown("the test", test, design.tests)
+    if isinstance(leaf, Posterior) and (leaf.beyond is not None or leaf.within is not None):
+        key = "within" if leaf.beyond is None else "beyond"
         tests = [leaf.test] if leaf.test else list(analyses)[:1]
         for test in tests:
             if analyses.get(test, "beta_binomial") != "beta_binomial":
                 sentence = f"is for beta_binomial, and {test} is analysed by {analyses[test]}"
-                yield (*at, "beyond"), f"{sentence}; name another hypothesis whose margin is that effect"
+                yield (*at, key), f"{sentence}; name other hypotheses whose margins are those effects"
+            elif test in parts.hypotheses and len(parts.hypotheses[test].arms) == 1 and key == "within":
+                yield (*at, key), f"compares two arms, and {test} has one"
     if isinstance(leaf, Predictive):
         for test in leaf.tests or analyses:
             if analyses.get(test, "beta_binomial") not in _PREDICTED:
