@@ -28,6 +28,7 @@ _COMMAND_MODULES = (
     "sweep_commands",
     "boundaries_commands",
     "safety_commands",
+    "assurance_commands",
     "analyse_commands",
     "sample_size_commands",
     "learning_commands",
