@@ -91,6 +91,6 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 # be running at this moment (make -j2).
 $(VENV)/.dev: $(VENV)/.core pyproject.toml constraints.txt
 	@echo "Installing the development tools into $(VENV) (once, some minutes) ..."
-	@$(VENV)/bin/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print("\n".join(extras["dev"] + extras["ai"] + extras["bayes"]))' > $(VENV)/dev-requirements.txt
+	@$(VENV)/bin/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print("\n".join(extras["dev"] + extras["ai"] + extras["gym"] + extras["bayes"]))' > $(VENV)/dev-requirements.txt
 	@$(PIP_INSTALL) --requirement $(VENV)/dev-requirements.txt
 	@touch $@

@@ -50,8 +50,8 @@ def main() -> None:
     """Print the gain of a second worker, memory by replicates, and the time of the first and the second run."""
     print(f"calibration {calibration():.2f} ns a Philox double")
     for work in (
-        Work("nph_oncology", "group_sequential", "proportional", 400_000),
-        Work("actg175", "sequential", "fitted", 40_000),
+        Work("nph_oncology", "group_sequential", "proportional", 1_600_000),
+        Work("actg175", "sequential", "fitted", 120_000),
     ):
         one, _ = trials_per_second(work, workers=1)
         two, _ = trials_per_second(work, workers=2)

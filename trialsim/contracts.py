@@ -599,6 +599,54 @@ class CandidateView:
     chances: Floats = field(default_factory=lambda: np.zeros((0, 3)))
 
 
+@dataclass(frozen=True)
+class SiteView:
+    """What is known of sites before a trial, for a batch of replicates.
+
+    Parameters
+    ----------
+    replicate
+        Global numbers of the replicates, ``[replicate]``.
+    names, groups
+        Of the sites, ``[site]``.
+    history_days
+        Days for which an earlier trial enrolled at each site, 0 where there was none, ``[site]``.
+    history_patients
+        Candidates found then, ``[replicate, site]``.
+    promised
+        Candidates a day that the site promises, NaN where nobody asked, ``[replicate, site]``.
+    seed
+        For policies that draw at the site's address; it follows from the seed of the run, not the other way round.
+    rates
+        True rates of candidates a day, ``[replicate, site]``; empty but for policies that declare ``reads_latent``.
+    """
+
+    replicate: Ints
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    history_days: Floats
+    history_patients: Ints
+    promised: Floats
+    seed: int
+    rates: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+class SitePolicy(Protocol):
+    """Chooses which sites open: those that score highest, the first among equals.
+
+    A policy may have ``reads_latent = True``, which opens the true rates to it.
+    """
+
+    name: str
+    reference: str
+    open_sites: int | None
+    """How many; None for all, whatever they score."""
+
+    def score(self, view: SiteView) -> Floats:
+        """Return a number for each site, ``[replicate, site]``; NaN comes last."""
+        ...
+
+
 class RecruitmentPolicy(Protocol):
     """Ranks candidates for screening; whoever scores highest is called when a coordinator becomes free.
 

@@ -65,6 +65,8 @@ class Purpose(enum.IntEnum):
     # What the records of a candidate hold at first contact, and how a site's records differ.
     RECORD = 30
     RECORDS_OF_SITE = 31
+    # What is on record of a site before the trial, and what it promises.
+    SITE_HISTORY = 32
 
 
 def name_address(name: str) -> int:

@@ -43,9 +43,11 @@ def _command_names() -> list[str]:
 def test_every_command_is_there() -> None:
     assert _command_names() == [
         "analyse",
+        "assurance",
         "benchmark",
         "boundaries",
         "calibrate",
+        "certify",
         "check",
         "compare",
         "evaluate",
@@ -55,6 +57,7 @@ def test_every_command_is_there() -> None:
         "power",
         "report",
         "run",
+        "safety",
         "samplesize",
         "schema",
         "sweep",

@@ -13,6 +13,7 @@ from trialsim.contracts import AllocationRows, AllocationView, PatientRows
 from trialsim.policies.doubly_adaptive import DoublyAdaptive, target_shares
 from trialsim.policies.protected_control import ProtectedControl
 from trialsim.policies.thompson import Thompson, within_limits
+from trialsim.scenario.advice import notes
 from trialsim.stats.bayes.beta_binomial import difference_above
 
 
@@ -135,3 +136,39 @@ def test_outcomes_are_weighted_by_the_inverse_of_their_probability() -> None:
     spread_off = sum(((y - off) / p) ** 2 for y, p in ((0, 0.5), (1, 0.5), (0, 0.25)))
     assert found.se[0] == pytest.approx(np.sqrt(spread_on / 8**2 + spread_off / 8**2))
     assert InverseProbabilityWeighted().estimate(Cut(), True, {}).z[0] == -found.z[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "noted"),
+    [
+        ({}, False),
+        ({"recruitment": "oracle"}, True),
+        ({"recruitment": "random"}, False),
+        ({"recruitment": "oracle", "randomisation": "by_design"}, False),
+        ({"recruitment": "oracle", "analysis": "cmh_by_period"}, False),
+        ({"recruitment": "oracle", "analysis": {"rerandomised_proportions": {"draws": 99}}}, False),
+        ({"drift": {"per_year": 0.2, "scale": "probability"}}, True),
+    ],
+)
+def test_a_note_where_late_patients_differ_and_are_shared_otherwise(
+    changes: dict[str, Any], noted: bool
+) -> None:
+    scenario: dict[str, Any] = {
+        "endpoints": {
+            "response": {"kind": "binary", **({"drift": changes["drift"]} if "drift" in changes else {})}
+        },
+        "hypotheses": {
+            "primary": {"endpoint": "response", "analysis": changes.get("analysis", "score_test")}
+        },
+        "designs": {
+            "adaptive": {
+                "tests": {"primary": {"alpha": 0.025}},
+                "policies": {
+                    "randomisation": {changes.get("randomisation", "thompson"): {}},
+                    "recruitment": {changes.get("recruitment", "first_come_first_served"): {}},
+                },
+            }
+        },
+    }
+    found = [note for note in notes(scenario) if "those who come late" in note]
+    assert bool(found) == noted

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from scipy.stats import binom
 
+from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.errors import UsageError
 from trialsim.oc.calibration import Calibrated, Request, calibrate, with_threshold
@@ -142,6 +143,7 @@ def test_the_command_says_what_was_found_and_refuses_with_a_sentence(
     assert "nothing is claimed of other truths" in said
     assert main([*asked, "--target", "reject_any=0.1", *few, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    check_document("calibrate", found)
     assert found["controlled"] == (found["points"][0]["upper"] <= 0.1)
     for wrong, words in (
         ("reject_any", "a measure and a probability"),

@@ -27,7 +27,8 @@ LEARNED = (
     "recruitment.logistic",
     "recruitment.gradient_boosting",
     "recruitment.mlp",
-)  # test_learned_rankings.py
+    "randomisation.learned",
+)  # test_learned_rankings.py, test_learned_allocation.py
 SHIPPED = [
     name
     for name in registry.names("policies")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.shipped_schema import check_document
 from trialsim import registry
 from trialsim.cli.main import main
 from trialsim.conformance import check_policy, check_twins
@@ -334,12 +335,16 @@ def test_train_and_evaluate_on_the_command_line(
         main(["evaluate", str(tmp_path / "ranker.safetensors"), *common, "--against", against, "--json"]) == 0
     )
     found = json.loads(capsys.readouterr().out)
+    check_document("evaluate", found)
     assert [each["ranking"] for each in found["rankings"]] == [
         "first_come_first_served", "oracle", "prescreen_rules", "logistic",
     ]  # fmt: skip
     measures = found["rankings"][1]["measures"]
     assert measures["screen_failure_rate"]["difference"] < 0
     assert measures["screen_failure_rate"]["difference_mcse"] > 0
+    again = str(tmp_path / "again.safetensors")
+    assert main(["train", str(tmp_path / "ranker.yaml"), "--out", again, "--json"]) == 0
+    check_document("train", json.loads(capsys.readouterr().out))
     assert main(["evaluate", "oracle", *common, "--against", "first_come_first_served"]) == 0
     printed = capsys.readouterr().out
     assert "screened per enrolled" in printed

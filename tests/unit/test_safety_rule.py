@@ -8,6 +8,7 @@ import json
 import pytest
 from scipy.stats import beta
 
+from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.stats.bayes.safety_rule import safety_rule
 
@@ -40,6 +41,7 @@ def test_what_it_does_is_the_sum_over_all_paths(rate: float) -> None:
 def test_the_command_prints_the_table_and_refuses_all_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["safety", "--limit", "0.2", "--patients", "20", "--threshold", "0.9", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    check_document("safety", found)
     assert found["rule"][0]["treated_from"] >= 1
     assert found["rates"][0]["stops"] < found["rates"][-1]["stops"]
     assert main(["safety", "--limit", "0.2", "--patients", "20"]) == 0

@@ -1,4 +1,4 @@
-"""``trialsim train``, ``evaluate`` and ``benchmark``: learned rankings against traditional ones."""
+"""``trialsim train``, ``evaluate`` and ``benchmark``: learned policies against traditional ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
+    from trialsim.learning.request import TrainingRequest
     from trialsim.oc.rankings import Compared
+    from trialsim.report.tables import TextTable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 _CHECKPOINT = ".safetensors"
@@ -31,8 +33,8 @@ def train_command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a ranking on simulated screening logs and write its checkpoint."""
-    from trialsim.learning.request import read_request
+    """Train a ranking on simulated screening logs, or an allocation rule in simulated trials; write its checkpoint."""
+    from trialsim.learning.request import ALLOCATION, read_request
     from trialsim.learning.training import train
     from trialsim.oc.run_writer import json_text
 
@@ -42,6 +44,9 @@ def train_command(
     if path.exists():
         raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
     asked = read_request(request)
+    if asked.policy == ALLOCATION:
+        _train_allocation(asked, path, json)
+        return
     trained = train(asked)
     digest = trained.write(path)
     if json:
@@ -57,6 +62,30 @@ def train_command(
     typer.echo(f"Checkpoint: {path}")
     typer.echo(
         f"In a scenario beside it: recruitment: {{{asked.policy}: {{checkpoint: {path.name}, digest: {digest}}}}}"
+    )
+
+
+def _train_allocation(asked: TrainingRequest, path: Path, json: bool) -> None:
+    """Train an allocation rule and say how it went; interrupted, it goes on where it was."""
+    from trialsim.learning.allocation_training import train_allocation
+    from trialsim.oc.run_writer import json_text
+
+    unfinished = path.with_suffix(".unfinished")
+    trained = train_allocation(asked, unfinished, lambda text: typer.echo(text, err=True))
+    digest = trained.write(path)
+    if json:
+        document = {"checkpoint": str(path), "digest": digest, "about": trained.about, "curve": trained.curve}
+        typer.echo(json_text(document), nl=False)
+        return
+    first, last = trained.curve[0], trained.curve[-1]
+    for at, found in (("first", first), ("last", last)):
+        typer.echo(
+            f"{at:<5} iteration: {found['responders']:.2f} responders, {found['rejected']:.1%} reject, "
+            f"value {found['value']:.2f}"
+        )
+    typer.echo(f"Checkpoint: {path}")
+    typer.echo(
+        f"In a scenario beside it: randomisation: {{learned: {{checkpoint: {path.name}, digest: {digest}}}}}"
     )
 
 
@@ -110,37 +139,49 @@ def evaluate_command(
 
 
 def benchmark_command(
-    family: Annotated[str, typer.Argument(help="What to compare: recruitment.", metavar="FAMILY")],
+    family: Annotated[
+        str,
+        typer.Argument(help="What to compare: recruitment, randomisation, stopping, all.", metavar="FAMILY"),
+    ],
     quick: Annotated[
-        bool, typer.Option("--quick", help="A tenth of the trials and a short training.")
+        bool, typer.Option("--quick", help="A tenth of the trials or fewer, and a short training.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the results; default benchmark-recruitment.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; default benchmark-FAMILY.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 1,
     workers: Annotated[int, typer.Option(help="Workers; they change no number.")] = 2,
 ) -> None:
-    """Train every learned ranking, and compare all with the traditional ones in two worlds."""
+    """Train every learned policy of a family, and compare all with the traditional ones."""
     from trialsim.cli.running import check_numbers
-    from trialsim.learning.benchmark import ATTAINABLE, FULL, QUICK, benchmark_recruitment
-    from trialsim.oc.run_writer import json_text
-    from trialsim.report.rankings import draw_rankings, winners
 
-    if family != "recruitment":
-        raise UsageError(f"there is no benchmark of {family!r}; allowed: recruitment")
-    effort = QUICK if quick else FULL
-    check_numbers(effort.replicates, seed, workers, "fast")
-    folder = out or Path("benchmark-recruitment")
+    if family not in (*_FAMILIES, "all"):
+        raise UsageError(f"there is no benchmark of {family!r}; allowed: {', '.join(_FAMILIES)}, all")
+    check_numbers(1, seed, workers, "fast")
+    folder = out or Path(f"benchmark-{family}")
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         raise UsageError(
             f"{folder} is there already and is not overwritten; name another with --out"
         ) from None
+    for name in _FAMILIES if family == "all" else (family,):
+        inside = folder / name if family == "all" else folder
+        inside.mkdir(exist_ok=True)
+        _FAMILIES[name](quick, inside, seed, workers)
+
+
+def _say(text: str) -> None:
+    """Say on stderr what is being done."""
+    typer.echo(text, err=True)
+
+
+def _benchmark_recruitment(quick: bool, folder: Path, seed: int, workers: int) -> None:
+    from trialsim.learning.benchmark import ATTAINABLE, FULL, QUICK, benchmark_recruitment
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.rankings import draw_rankings, winners
+
+    effort = QUICK if quick else FULL
     results = []
-    for result in benchmark_recruitment(
-        effort, folder, seed, workers, lambda text: typer.echo(text, err=True)
-    ):
+    for result in benchmark_recruitment(effort, folder, seed, workers, _say):
         results.append(result)
         for kind, trained in result.trained.items():
             test = trained.quality["test"]
@@ -155,12 +196,49 @@ def benchmark_command(
         }
         for result in results
     ]
-    (folder / "table.json").write_text(json_text({"seed": seed, "worlds": table}), encoding="utf-8")
-    (folder / "rankings.svg").write_bytes(
-        draw_rankings({each.name: each.compared for each in results}, "svg")
-    )
+    picture = draw_rankings({each.name: each.compared for each in results}, "svg")
+    _write(folder, json_text({"seed": seed, "worlds": table}), "rankings.svg", picture)
+
+
+def _benchmark_randomisation(quick: bool, folder: Path, seed: int, workers: int) -> None:
+    from trialsim.learning.allocation_benchmark import FULL, QUICK, benchmark_randomisation
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.allocation import allocation_table, draw_frontier, verdicts
+
+    result = benchmark_randomisation(QUICK if quick else FULL, folder, seed, workers, _say)
+    _print_table(allocation_table(result))
+    for sentence in verdicts(result):
+        typer.echo(sentence)
+    document = {"seed": seed, "n": result.course.n, "block": result.course.block, "digests": dict(result.digests),
+                "rules": [each.to_dict() for each in result.rules], "curves": dict(result.curves)}  # fmt: skip
+    _write(folder, json_text(document), "frontier.svg", draw_frontier(result, "svg"))
+
+
+def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> None:
+    from trialsim.learning.stopping_benchmark import FULL, QUICK, benchmark_stopping
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.stopping import draw_stopping, stopping_table, stopping_verdict
+
+    rules = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
+    _print_table(stopping_table(rules))
+    typer.echo(stopping_verdict(rules))
+    document = {"seed": seed, "rules": [rule.to_dict() for rule in rules]}
+    _write(folder, json_text(document), "stopping.svg", draw_stopping(rules, "svg"))
+
+
+_FAMILIES = {
+    "recruitment": _benchmark_recruitment,
+    "randomisation": _benchmark_randomisation,
+    "stopping": _benchmark_stopping,
+}
+
+
+def _write(folder: Path, table: str, name: str, picture: bytes) -> None:
+    """Write the table and the figure of a benchmark, and say where they lie."""
+    (folder / "table.json").write_text(table, encoding="utf-8")
+    (folder / name).write_bytes(picture)
     typer.echo(f"Table:  {folder / 'table.json'}")
-    typer.echo(f"Figure: {folder / 'rankings.svg'}")
+    typer.echo(f"Figure: {folder / name}")
 
 
 def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:
@@ -181,14 +259,9 @@ def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:
 
 
 def _print(title: str, compared: list[Compared]) -> None:
-    from rich.console import Console
-
     from trialsim.report.rankings import eligible_shares, rankings_table
-    from trialsim.report.tables import rich_table
 
-    console = Console()
-    console = console if console.is_terminal else Console(width=max(console.width, 200), highlight=False)
-    console.print(rich_table(rankings_table(title, compared)))
+    _print_table(rankings_table(title, compared))
     typer.echo(
         "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
     )
@@ -199,3 +272,14 @@ def _print(title: str, compared: list[Compared]) -> None:
         typer.echo(
             f"Not every trial reached its target with {', '.join(short)}: their weeks are to the last patient."
         )
+
+
+def _print_table(table: TextTable) -> None:
+    """Print a table, wide where it goes to a file."""
+    from rich.console import Console
+
+    from trialsim.report.tables import rich_table
+
+    console = Console()
+    console = console if console.is_terminal else Console(width=max(console.width, 200), highlight=False)
+    console.print(rich_table(table))

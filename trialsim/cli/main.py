@@ -25,6 +25,7 @@ _COMMAND_MODULES = (
     "run_commands",
     "explain_commands",
     "calibrate_commands",
+    "certify_commands",
     "sweep_commands",
     "boundaries_commands",
     "safety_commands",

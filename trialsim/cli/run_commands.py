@@ -10,6 +10,7 @@ import typer
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
+    from trialsim.cli.running import Request
     from trialsim.oc.characteristics import OperatingCharacteristics
     from trialsim.oc.run_folder import StoredRun
 
@@ -49,6 +50,10 @@ def run_command(
         Path | None,
         typer.Option(help="Folder in which finished trials are kept; a run broken off goes on from there."),
     ] = None,
+    uncertified: Annotated[
+        bool,
+        typer.Option("--uncertified", help="Run learned allocation without a certificate of its error."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Simulate the designs under the truths; print and save the operating characteristics."""
@@ -71,6 +76,7 @@ def run_command(
         out=out,
         checkpoint=checkpoint,
     )
+    _require_certificates(request, uncertified)
     done = run_into_folder(request)
     if json:
         typer.echo(done.summary, nl=False)
@@ -79,6 +85,21 @@ def run_command(
     _print_tables(done.characteristics, done.targets)
     typer.echo(f"Results: {done.folder}")
     typer.echo(f"Report:  {done.folder / 'report.html'}")
+
+
+def _require_certificates(request: Request, uncertified: bool) -> None:
+    """Refuse designs whose learned policies may change an error and have no certificate; with the option say so only."""
+    from trialsim.oc.certificate import missing_certificates
+
+    sentences = missing_certificates(request.scenario, request.source, request.designs)
+    if sentences and not uncertified:
+        raise UsageError(
+            "\n".join(
+                [*sentences, "certify with `trialsim certify`, or give --uncertified to run it all the same"]
+            )
+        )
+    for sentence in sentences:
+        typer.echo(f"Uncertified: {sentence}", err=True)
 
 
 def report_command(

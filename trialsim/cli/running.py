@@ -234,7 +234,9 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
     from trialsim.engines.task_store import TaskStore
 
     about = {"scenario": request.scenario.digest(), "seed": request.seed, "engine": request.engine}
-    store = None if request.checkpoint is None else TaskStore(request.checkpoint, about)
+    kept: dict[str, Any] = {}
+    if request.checkpoint is not None:
+        kept["store"] = TaskStore(request.checkpoint, about)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # No thread of its own for the bar: the engine may fork its workers while the bar is shown.
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
@@ -259,7 +261,7 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
             request.workers,
             writer.write_chunk,
             show,
-            store=store,
+            **kept,
         )
 
 

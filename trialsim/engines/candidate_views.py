@@ -48,7 +48,7 @@ def candidate_view(
         covariates=as_recorded(world.records, seed, replicates, keys, np.array(records[:, :visible])),
         names=source.columns[:visible],
         levels=source.categories,
-        seed=_seed_for_policies(seed),
+        seed=seed_for_policies(seed),
     )
     if not getattr(policy, "reads_latent", False):
         return view
@@ -56,7 +56,7 @@ def candidate_view(
     return replace(view, latent=latent, traits=source.columns[visible:], chances=chances)
 
 
-def _seed_for_policies(seed: int) -> int:
+def seed_for_policies(seed: int) -> int:
     """Return a seed from which nobody can find the one of the run, and with it what nature holds in store."""
     return int(word(seed, TRUTH_REPLICATE, 0, int(Purpose.SAMPLER), 0)) >> 1
 

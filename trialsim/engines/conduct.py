@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,19 +94,29 @@ class ChunkResult:
     overrunning: Overrunning | None = None
 
 
-class _Minds:
-    """Keeps what policies remember, by replicate."""
+@dataclass(frozen=True)
+class Asked:
+    """A question to a policy: whose slot it is, what may be seen, and the positions of the replicates in the chunk."""
 
-    def __init__(self, size: int) -> None:
+    slot: str
+    view: Any
+    rows: Ints
+
+
+class Minds:
+    """Asks the policies of a plan, and keeps what they remember, by replicate."""
+
+    def __init__(self, plan: Plan, size: int) -> None:
         self._size = size
+        self._policies: dict[str, Any] = {"randomisation": plan.randomisation, "stopping": plan.stopping}
         self._kept: dict[str, dict[str, NDArray[Any]]] = {}
 
-    def ask(
-        self, slot: str, decide: Callable[[Any, Memory], tuple[Decision, Memory]], view: Any, rows: Ints
-    ) -> Decision:
+    def answer(self, asked: Asked) -> Decision:
         """Return the canonical decision of a policy, given what it remembers of these replicates."""
-        kept = self._kept.setdefault(slot, {})
-        decision, memory = decide(view, {name: array[rows] for name, array in kept.items()})
+        kept, rows = self._kept.setdefault(asked.slot, {}), asked.rows
+        memory: Memory = {name: array[rows] for name, array in kept.items()}
+        decision: Decision
+        decision, memory = self._policies[asked.slot].decide(asked.view, memory)
         for name, array in memory.items():
             value = np.asarray(array)
             if name not in kept:
@@ -128,13 +138,31 @@ def conduct(chunk: Chunk) -> ChunkResult:
     ChunkResult
         The decisions, estimates and ends of all its trials.
     """
+    minds, course = Minds(chunk.plan, len(chunk.replicates)), conducted(chunk)
+    try:
+        asked = next(course)
+        while True:
+            asked = course.send(minds.answer(asked))
+    except StopIteration as ended:
+        result: ChunkResult = ended.value
+        return result
+
+
+def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
+    """Run a chunk, yielding each question to a policy and taking the canonical decision; return what came out.
+
+    Parameters
+    ----------
+    chunk
+        Trials at the start of accrual, of either engine.
+    """
     plan = chunk.plan
     size, tests = len(chunk.replicates), len(plan.tests)
     rejected, futile = np.zeros((size, tests), dtype=bool), np.zeros((size, tests), dtype=bool)
     reject_look = np.zeros((size, tests), dtype=np.int64)
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
-    minds, bounds = _Minds(size), BoundsInForce(plan, size)
+    bounds = BoundsInForce(plan, size)
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
     sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
@@ -143,20 +171,16 @@ def conduct(chunk: Chunk) -> ChunkResult:
         rows = point.rows
         if point.kind == "review":
             view = _allocation_view(chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows))
-            chunk.apply(
-                point,
-                minds.ask("randomisation", plan.randomisation.decide, view, rows),
-                np.zeros((len(rows), 0)),
-            )
+            chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
             continue
         record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
             record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
         look_view = _look_view(chunk, record, rejected[rows], futile[rows])
-        decision = minds.ask("stopping", plan.stopping.decide, look_view, rows)
+        decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
-            decision = _with_weights(chunk, record, decision, minds)
+            decision = yield from _with_weights(chunk, record, decision)
         if sizes is not None:
             usable = record.status[:, 0] == _OK
             decision, record.conditional_power = sizes.decided(
@@ -331,7 +355,9 @@ def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: B
     )
 
 
-def _with_weights(chunk: Chunk, record: LookRecord, decision: Decision, minds: _Minds) -> Decision:
+def _with_weights(
+    chunk: Chunk, record: LookRecord, decision: Decision
+) -> Generator[Asked, Decision, Decision]:
     """Return a stopping decision with the weights that the randomisation policy gives the trials that go on."""
     plan: Plan = chunk.plan
     assert decision.stop is not None and decision.open_arms is not None
@@ -342,7 +368,7 @@ def _with_weights(chunk: Chunk, record: LookRecord, decision: Decision, minds: _
         part = Point("look", point.rows[going], point.number[going], point.tick[going])
         counts = CutCounts(*(array[going] for array in vars(record.counts).values()))
         view = _allocation_view(chunk, part, counts, decision.open_arms[going])
-        given = minds.ask("randomisation", plan.randomisation.decide, view, part.rows)
+        given = yield Asked("randomisation", view, part.rows)
         if given.weights is not None:
             weights[going] = given.weights
     return replace(decision, weights=weights)

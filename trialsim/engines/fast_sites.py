@@ -12,6 +12,7 @@ from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_site_kernels as kernels
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
+from trialsim.engines.site_selection import openings
 from trialsim.errors import UsageError
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -101,7 +102,7 @@ class Recruitment:
         self.sites, self.law, self.traits_say = world.sites, world.screening, world.chances
         size = len(replicates)
         self._rates = self.sites.rates(plan.seed, replicates)
-        opening = self.sites.activations(plan.seed, replicates, plan.grid)
+        opening = openings(plan, replicates)
         self.openings = np.where(opening < self.sites.closes, opening, NEVER)
         # Trials that are not full by the end of the window are run further; then all are laid out together.
         until = np.full(size, window.ticks)

@@ -17,6 +17,7 @@ from trialsim.contracts import (
     RandomisationPolicy,
     RecruitmentPolicy,
     Resizing,
+    SitePolicy,
     StoppingPolicy,
     TestPlan,
 )
@@ -173,6 +174,8 @@ class Plan:
         Whether data that arrive after a stop are analysed, and whether they are in a design of the scenario.
     futility_binding
         Whether futility bounds are counted on.
+    site_policy
+        What chooses the sites that open; None without sites.
     """
 
     scenario: str
@@ -196,6 +199,7 @@ class Plan:
     overrunning: bool = False
     shows_overrun: bool = False
     futility_binding: bool = False
+    site_policy: SitePolicy | None = None
 
     @property
     def n(self) -> int:
@@ -452,4 +456,5 @@ def build_plan(
         bool(chosen.overrunning),
         any(bool(each.overrunning) for each in scenario.designs.values()),
         chosen.futility_binding,
+        policies["sites"] if world.sites is not None else None,
     )

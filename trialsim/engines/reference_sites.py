@@ -17,6 +17,7 @@ from trialsim.contracts import Floats, Ints, Kind
 from trialsim.draws import Purpose, word
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
+from trialsim.engines.site_selection import openings
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
     PASSES,
@@ -112,11 +113,11 @@ class Recruitment:
         self.open = True
         one = np.array([trial.replicate])
         rates = self.laws.rates(plan.seed, one)[0]
-        openings = self.laws.activations(plan.seed, one, plan.grid)[0]
+        opening_at = openings(plan, one)[0]
         self.sites = [
             Site(s, int(p), int(cap), int(p), float(rate), int(opening))
             for s, (p, cap, rate, opening) in enumerate(
-                zip(self.laws.coordinators, self.laws.cap, rates, openings, strict=True)
+                zip(self.laws.coordinators, self.laws.cap, rates, opening_at, strict=True)
             )
         ]
         self.under_way: dict[int, Candidate] = {}

@@ -1,4 +1,4 @@
-"""What ``trialsim train`` is asked for: a model, the world it learns in, and how it is fitted."""
+"""What ``trialsim train`` is asked for: a model, the world it learns in, and how it is fitted or trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from trialsim.scenario.resolve import inside
 from trialsim.scenario.wording import listed, shown, unknown
 
 _Limits = tuple[float, float, float, bool]
-_COMMON: dict[str, _Limits] = {"replicates": (100, 1, 100_000, True), "seed": (1, 0, (1 << 63) - 1, True)}
+_SEED: dict[str, _Limits] = {"seed": (1, 0, (1 << 63) - 1, True)}
+_LOG: dict[str, _Limits] = {"replicates": (100, 1, 100_000, True)}
 OPTIONS: dict[str, dict[str, _Limits]] = {
     "logistic": {"l2": (1e-3, 1e-9, 1e9, False)},
     "gradient_boosting": {
@@ -27,9 +28,17 @@ OPTIONS: dict[str, dict[str, _Limits]] = {
         "learning_rate": (3e-3, 1e-7, 1.0, False), "l2": (1e-3, 0.0, 1e3, False),
     },
 }  # fmt: skip
-"""Default, least and most of each option, and whether it is a whole number."""
+"""Default, least and most of each option of a ranking, and whether it is a whole number."""
+
+ALLOCATION = "allocation"
+ALLOCATION_OPTIONS: dict[str, _Limits] = {
+    "power_weight": (40.0, 0.0, 1e6, False), "minimum": (0.1, 0.0, 0.5, False),
+    "iterations": (200, 1, 100_000, True), "trials": (2000, 1, 1_000_000, True), "learning_rate": (1e-2, 1e-7, 1.0, False),
+}  # fmt: skip
+"""The same of an allocation rule: ``power_weight`` is how many responders a rejection is worth."""
 
 _HIDDEN = (32, 16)
+_OF_ARMS = (16, 16)
 _WIDEST = 1024
 
 
@@ -44,11 +53,12 @@ class TrainingRequest:
     scenario
         The file of the world.
     design, truth
-        Which of its designs (whose recruitment policy makes the log) and truths; None for the first.
+        Which of its designs (whose recruitment policy makes the log) and truths. None for the first; for an allocation
+        rule no truth means all.
     label
-        What is learned.
+        What a ranking learns.
     replicates
-        Trials in the log.
+        Trials in the log of a ranking.
     seed
         Of the trials, the split and the fit.
     options
@@ -83,18 +93,20 @@ def read_request(path: Path) -> TrainingRequest:
         raise ScenarioError([Problem("", "a mapping with policy and scenario is expected")], str(path))
     problems: list[Problem] = []
     policy = tree.get("policy")
-    if policy not in OPTIONS:
-        problems.append(Problem("policy", f"{shown(policy)} is not one of {listed(OPTIONS)}"))
+    if policy not in (*OPTIONS, ALLOCATION):
+        problems.append(Problem("policy", f"{shown(policy)} is not one of {listed([*OPTIONS, ALLOCATION])}"))
         policy = "mlp"
-    options = _COMMON | OPTIONS[policy]
+    allocates = policy == ALLOCATION
+    options = _SEED | (ALLOCATION_OPTIONS if allocates else _LOG | OPTIONS[policy])
+    has_layers = allocates or policy == "mlp"
     allowed = [
         "policy",
         "scenario",
         "design",
         "truth",
-        "label",
+        *([] if allocates else ["label"]),
         *options,
-        *(["hidden"] if policy == "mlp" else []),
+        *(["hidden"] if has_layers else []),
     ]
     problems += [Problem(str(key), unknown("the key", key, allowed)) for key in tree if key not in allowed]
     numbers = {key: _number(key, tree, limits, problems) for key, limits in options.items()}
@@ -104,7 +116,7 @@ def read_request(path: Path) -> TrainingRequest:
     label = tree.get("label", LABELS[0])
     if label not in LABELS:
         problems.append(Problem("label", f"{shown(label)} is not one of {listed(LABELS)}"))
-    hidden = _hidden(tree, problems) if policy == "mlp" else None
+    hidden = _hidden(tree, problems, _OF_ARMS if allocates else _HIDDEN) if has_layers else None
     scenario = Path()
     if "scenario" not in tree:
         problems.append(Problem("scenario", "is required: the file of the world to learn in"))
@@ -115,7 +127,7 @@ def read_request(path: Path) -> TrainingRequest:
             problems += error.problems
     if problems:
         raise ScenarioError(problems, str(path))
-    replicates, seed = int(numbers.pop("replicates")), int(numbers.pop("seed"))
+    replicates, seed = int(numbers.pop("replicates", 0)), int(numbers.pop("seed"))
     fit: dict[str, Any] = dict(numbers) | ({} if hidden is None else {"hidden": hidden})
     return TrainingRequest(
         policy, scenario, tree.get("design"), tree.get("truth"), label, replicates, seed, fit
@@ -134,9 +146,9 @@ def _number(key: str, tree: Mapping[str, Any], limits: _Limits, problems: list[P
     return int(value) if whole else float(value)
 
 
-def _hidden(tree: Mapping[str, Any], problems: list[Problem]) -> tuple[int, ...]:
+def _hidden(tree: Mapping[str, Any], problems: list[Problem], default: tuple[int, ...]) -> tuple[int, ...]:
     """Return the sizes of the hidden layers."""
-    value = tree.get("hidden", list(_HIDDEN))
+    value = tree.get("hidden", list(default))
     if (
         not isinstance(value, list)
         or not 1 <= len(value) <= 5
@@ -145,5 +157,5 @@ def _hidden(tree: Mapping[str, Any], problems: list[Problem]) -> tuple[int, ...]
         )
     ):
         problems.append(Problem("hidden", f"a list of 1 to 5 whole numbers from 1 to {_WIDEST} is expected"))
-        return _HIDDEN
+        return default
     return tuple(value)

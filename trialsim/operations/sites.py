@@ -64,6 +64,10 @@ class SitesLaw:
         From when on other trials take which share of arrivals, ``[site, piece]``.
     groups, group
         Names of the groups, and which of them each site belongs to.
+    history_days, history_spread
+        Days for which an earlier trial enrolled, 0 without one, and the sd of the log of its rate over the one now.
+    optimism, promise_spread
+        What a site promises over its true rate, NaN where nobody asked, and the sd of the log of that.
     """
 
     names: tuple[str, ...]
@@ -82,6 +86,10 @@ class SitesLaw:
     competing_share: Floats
     groups: tuple[str, ...]
     group: Ints
+    history_days: Floats
+    history_spread: Floats
+    optimism: Floats
+    promise_spread: Floats
 
     @property
     def count(self) -> int:
@@ -96,9 +104,37 @@ class SitesLaw:
             from scipy.special import gammaincinv
 
             u = np.empty((len(replicates), len(mixed)))
-            _site_uniforms(seed, replicates, mixed, _RATE, u)
+            _draws_of_sites(seed, replicates, mixed, _SITE, _RATE, u)
             out[:, mixed] *= gammaincinv(self.shape[mixed], u) / self.shape[mixed]
         return out
+
+    def history(self, seed: int, replicates: Ints) -> tuple[Ints, Floats]:
+        """Return what is known of sites before the trial.
+
+        Returns
+        -------
+        patients
+            Candidates found in the earlier trial, Poisson around what its rate and duration give, ``[replicate, site]``.
+        promised
+            Candidates a day that a site promises, NaN where nobody asked, ``[replicate, site]``.
+        """
+        from scipy.special import ndtri, pdtr, pdtrik
+
+        rates, every = self.rates(seed, replicates), np.arange(self.count)
+        drawn = np.empty((3, len(replicates), self.count))
+        for draw in range(3):
+            _draws_of_sites(seed, replicates, every, int(Purpose.SITE_HISTORY), draw, drawn[draw])
+        mean = rates * np.exp(self.history_spread * ndtri(drawn[0])) * self.history_days
+        counts = np.zeros(mean.shape)
+        some = mean > 0.0
+        u, mu = drawn[1][some], mean[some]
+        first = u <= np.exp(-mu)
+        found = np.ceil(np.where(first, 0.0, pdtrik(u, np.where(first, 1.0, mu))))
+        # The inverse is that of a continuous curve through the distribution function: step back where it went too far.
+        found -= (found > 0.0) & (pdtr(np.maximum(found - 1.0, 0.0), mu) >= u)
+        counts[some] = found
+        promised = rates * self.optimism * np.exp(self.promise_spread * ndtri(drawn[2]))
+        return counts.astype(np.int64), promised
 
     def activations(self, seed: int, replicates: Ints, grid: int) -> Ints:
         """Return when each site opens, in ticks since the first one did, ``[replicate, site]``; NEVER if it does not.
@@ -225,6 +261,10 @@ def sites_law(groups: Mapping[str, SiteGroup], horizon: float, grid: int) -> Sit
         competing_share,
         tuple(groups),
         whole([number for number, group in enumerate(groups.values()) for _ in range(group.count)]),
+        column([0.0 if group.history is None else group.history.over for _, group in each]),
+        column([0.0 if group.history is None else group.history.spread for _, group in each]),
+        column([np.nan if group.feasibility is None else group.feasibility.optimism for _, group in each]),
+        column([0.0 if group.feasibility is None else group.feasibility.spread for _, group in each]),
     )
 
 
@@ -243,11 +283,11 @@ def _profile(group: SiteGroup, horizon: float) -> list[tuple[float, float]]:
 
 
 @kernel
-def _site_uniforms(seed, replicates, sites, draw, out):  # type: ignore[no-untyped-def]
+def _draws_of_sites(seed, replicates, sites, purpose, draw, out):  # type: ignore[no-untyped-def]
     """Fill one uniform a replicate and site."""
     for r in range(len(replicates)):
         for j in range(len(sites)):
-            out[r, j] = uniform(seed, replicates[r], sites[j] << SITE_BITS, _SITE, draw)
+            out[r, j] = uniform(seed, replicates[r], sites[j] << SITE_BITS, purpose, draw)
 
 
 @kernel

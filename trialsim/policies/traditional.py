@@ -19,13 +19,6 @@ class FirstComeFirstServed:
         return np.zeros(len(view.candidate), dtype=np.int64)
 
 
-class AllOpen:
-    """Keep every site open from the start."""
-
-    name = "all_open"
-    reference = "usual practice"
-
-
 class ByProtocol:
     """Monitor nobody beyond the protocol."""
 

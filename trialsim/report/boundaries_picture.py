@@ -5,26 +5,19 @@ Made without any global state; its bytes depend on the design alone.
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.designs.boundaries import Boundaries
 from trialsim.report.figures import LINES, MARKERS, PALETTE
+from trialsim.report.picture import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-PICTURE_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "trialsim",
-    "svg.fonttype": "path",
-}
 _MOST_Z = 8.0  # bounds beyond it are drawn at the edge, as arrows
 
 
@@ -38,25 +31,13 @@ def draw_boundaries(found: Boundaries, kind: str) -> bytes:
     kind
         ``svg`` or ``png``.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(PICTURE_STYLE):
-        figure = Figure(figsize=(8.0, 7.0), layout="constrained", dpi=150)
+    def draw(figure: Figure) -> None:
         bounds, errors = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         _draw_bounds(bounds, found)
         _draw_errors(errors, found)
-        target = io.BytesIO()
-        if kind == "svg":
-            FigureCanvasSVG(figure)
-            metadata: dict[str, str | None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        else:
-            FigureCanvasAgg(figure)
-            metadata = {"Software": None}
-        figure.savefig(target, format=kind, metadata=metadata)
-    return target.getvalue()
+
+    return picture(kind, (8.0, 7.0), draw)
 
 
 def _draw_bounds(axes: Axes, found: Boundaries) -> None:

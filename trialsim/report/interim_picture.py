@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.interim.result import InterimAnalysis
-from trialsim.report.boundaries_picture import PICTURE_STYLE, draw_bound
+from trialsim.report.boundaries_picture import draw_bound
 from trialsim.report.figures import LINES
+from trialsim.report.picture import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,23 +26,7 @@ def draw_interim(found: InterimAnalysis, kind: str) -> bytes:
     kind
         ``svg`` or ``png``.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(PICTURE_STYLE):
-        figure = Figure(figsize=(8.0, 5.0), layout="constrained", dpi=150)
-        _draw(figure.subplots(), found)
-        target = io.BytesIO()
-        metadata: dict[str, str | None] = {"Software": None}
-        if kind == "svg":
-            FigureCanvasSVG(figure)
-            metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        else:
-            FigureCanvasAgg(figure)
-        figure.savefig(target, format=kind, metadata=metadata)
-    return target.getvalue()
+    return picture(kind, (8.0, 5.0), lambda figure: _draw(figure.subplots(), found))
 
 
 def _draw(axes: Axes, found: InterimAnalysis) -> None:

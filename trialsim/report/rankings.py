@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trialsim.oc.rankings import Compared, fastest
-from trialsim.report.boundaries_picture import PICTURE_STYLE
 from trialsim.report.figures import LINES, MARKERS, PALETTE
 from trialsim.report.numbers import decimals_for, plain
+from trialsim.report.picture import picture
 from trialsim.report.tables import TextTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SHOWN = {
     "weeks_to_target": "weeks to target",
@@ -88,26 +88,14 @@ def draw_rankings(worlds: Mapping[str, Sequence[Compared]], kind: str) -> bytes:
     kind
         ``svg`` or ``png``.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(PICTURE_STYLE):
-        figure = Figure(figsize=(11.0, 4.2 * len(worlds)), layout="constrained", dpi=150)
+    def draw(figure: Figure) -> None:
         axes = figure.subplots(len(worlds), 2, squeeze=False)
         for row, (name, compared) in zip(axes, worlds.items(), strict=True):
             _draw_areas(row[0], name, compared)
             _draw_curves(row[1], compared)
-        target = io.BytesIO()
-        (FigureCanvasSVG if kind == "svg" else FigureCanvasAgg)(figure)
-        metadata: dict[str, str | None] = (
-            {"Date": None, "Creator": None, "Format": None, "Type": None}
-            if kind == "svg"
-            else {"Software": None}
-        )
-        figure.savefig(target, format=kind, metadata=metadata)
-    return target.getvalue()
+
+    return picture(kind, (11.0, 4.2 * len(worlds)), draw)
 
 
 def _draw_areas(axes: Axes, name: str, compared: Sequence[Compared]) -> None:

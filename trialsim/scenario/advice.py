@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.drift_advice import drifting_allocations
 from trialsim.scenario.plan_advice import plan_notes
 from trialsim.scenario.size_advice import uncompared_sizes
 
@@ -25,6 +26,7 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     """
     yield from unstratified_analyses(scenario)
     yield from unadjusted_selections(scenario)
+    yield from drifting_allocations(scenario)
     yield from uncompared_sizes(scenario)
     yield from plan_notes(scenario)
 

@@ -25,9 +25,9 @@ def checkpoint_problems(scenario: Scenario) -> list[Problem]:
         return []
     problems = []
     for design, stated in scenario.designs.items():
-        name, parameters = stated.policies["recruitment"]
-        place = f"designs.{design}.policies.recruitment.{name}"
-        problems += list(_problems(place, parameters, scenario.folder))
+        for slot, (name, parameters) in stated.policies.items():
+            place = f"designs.{design}.policies.{slot}.{name}"
+            problems += list(_problems(place, parameters, scenario.folder))
     return problems
 
 

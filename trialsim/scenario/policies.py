@@ -20,6 +20,7 @@ from trialsim.errors import ScenarioError
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
+from trialsim.scenario.site_policies import OpenSites, OpenSitesByPosterior
 from trialsim.scenario.values import (
     Finite,
     Flag,
@@ -299,6 +300,13 @@ class Sites(Slot):
     """Policies for which sites to open."""
 
     all_open: Parameterless | None = None
+    random: OpenSites | None = None
+    historical_mean: OpenSites | None = None
+    questionnaire: OpenSites | None = None
+    gamma_poisson: OpenSitesByPosterior | None = None
+    thompson: OpenSitesByPosterior | None = None
+    oracle: OpenSites | None = None
+    adversarial: OpenSites | None = None
 
 
 class Randomisation(Slot):
@@ -309,6 +317,7 @@ class Randomisation(Slot):
     thompson: Thompson | None = None
     protected_control: ProtectedControl | None = None
     doubly_adaptive: DoublyAdaptive | None = None
+    learned: Learned | None = None
 
 
 class Monitoring(Slot):

@@ -18,10 +18,11 @@ from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding
+from trialsim.scenario.site_policies import site_policy_sentences
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
-LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive")
+LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive", "learned")
 """Randomisation policies that learn from response rates."""
 _IN_WORDS = {
     "fixed": "fixed",
@@ -207,6 +208,10 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
                 f"{parameters['keep']} kept of {experimental} experimental arms drops none",
             )
     yield from _recruitment(at, design, parts)
+    if (accrual := parts.world.accrual) is not None:
+        chosen, options = design.policies["sites"]
+        for sentence in site_policy_sentences(chosen, options, accrual.sites):
+            yield (*at, "policies", "sites", chosen), sentence
     learning = design.policies["randomisation"][0]
     if learning in LEARNING:
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}

@@ -43,6 +43,20 @@ class Competition(Model):
     share: Probability
 
 
+class SiteRecord(Model):
+    """An earlier trial at a site: for how long it enrolled, and how much its rate differed from the one of this trial."""
+
+    over: PositiveDuration
+    spread: Annotated[float, NumberAtom(least=0, most=3)] = 0.0
+
+
+class Feasibility(Model):
+    """What a site promises in a questionnaire, as a multiple of its true rate, and how much promises differ."""
+
+    optimism: Annotated[float, NumberAtom(above=0, most=100)] = 1.0
+    spread: Annotated[float, NumberAtom(least=0, most=3)] = 0.0
+
+
 class SiteGroup(Model):
     """Sites that share their laws; each draws its own rate and its own time of opening."""
 
@@ -58,6 +72,8 @@ class SiteGroup(Model):
     coordinators: Coordinators | None = None
     cap: Count | None = None
     closes: PositiveDuration | None = None
+    history: SiteRecord | None = None
+    feasibility: Feasibility | None = None
 
     @field_validator("competing")
     @classmethod

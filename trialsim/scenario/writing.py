@@ -34,7 +34,12 @@ _Writer.add_representer(str, _write_text)
 
 def canonical_yaml(scenario: Scenario) -> str:
     """Return the canonical form of a scenario as YAML, which reads back to an equal scenario."""
-    return yaml.dump(scenario.dump(), Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110)
+    return tree_yaml(scenario.dump())
+
+
+def tree_yaml(tree: Any) -> str:
+    """Return plain data as YAML that reads back to the same, here and elsewhere."""
+    return yaml.dump(tree, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110)
 
 
 def save_scenario(scenario: Scenario, folder: Path, name: str = "scenario.yaml") -> Path:

@@ -1,0 +1,72 @@
+"""``trialsim certify``: what fresh null trials show of a design's error, kept beside the scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialsim.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("certify")(certify_command)
+
+
+def certify_command(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")],
+    design: Annotated[str, typer.Option(help="Design.")],
+    truths: Annotated[
+        str | None,
+        typer.Option(
+            help="Null truths, separated by commas; a grid's name stands for its cells; default all."
+        ),
+    ] = None,
+    target: Annotated[float, typer.Option(help="Largest probability of rejecting a true null.")] = 0.025,
+    replicates: Annotated[int, typer.Option(help="Trials under each truth.")] = 50_000,
+    attempt: Annotated[int, typer.Option(help="Which attempt this is, from 1.")] = 1,
+    attempts: Annotated[int, typer.Option(help="How many are planned; they share the level.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Count errors in trials that nothing was fitted to, and keep the certificate beside the scenario."""
+    from trialsim.cli.running import names_in
+    from trialsim.errors import require_whole
+    from trialsim.oc.certificate import certify, file_of
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.whole_file import write_whole
+    from trialsim.scenario.load import load_scenario
+
+    for name, value, least in (
+        ("--replicates", replicates, 100),
+        ("--attempt", attempt, 1),
+        ("--attempts", attempts, attempt),
+    ):
+        require_whole(name, value, least, 100_000_000)
+    require_whole("--workers", workers, 1, 256)
+    if not 0.0 < target < 1.0:
+        raise UsageError(f"--target {target:g}: a probability between 0 and 1 is expected, as 0.025")
+    loaded = load_scenario(scenario)
+    (chosen,) = loaded.select_designs([design])
+    path = file_of(scenario, chosen)
+    if path.exists() and attempt == 1:
+        raise UsageError(
+            f"{path} is there already: its trials are spent. A second try is --attempt 2 --attempts 2, which splits the "
+            "level; remove the file only if the scenario or the policy is another one"
+        )
+    under = names_in(truths, "--truths")
+    wanted = None if under is None else loaded.select_truths(under)
+    found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
+    text = json_text(found.to_dict())
+    write_whole(path, text.encode("utf-8"), overwrite=attempt > 1)
+    if json:
+        typer.echo(text, nl=False)
+        return
+    level = f"simultaneous upper {100 * (1 - 0.025 / attempts):g}% limit"
+    for point in found.points:
+        typer.echo(f"{point.truth}: {point.value:.4f}, {level} {point.upper:.4f} ({point.n:,} trials)")
+    typer.echo(f"Rejecting a true null: {found.verdict}; nothing is claimed of other truths.")
+    typer.echo(f"Certificate: {path}")

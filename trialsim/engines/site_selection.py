@@ -1,0 +1,53 @@
+"""Which sites open, and when, for both engines: the sites' own laws, and the policy that chooses among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trialsim.contracts import Ints, SiteView
+from trialsim.engines.candidate_views import seed_for_policies
+from trialsim.timegrid import NEVER
+
+if TYPE_CHECKING:
+    from trialsim.engines.plan import Plan
+
+
+def openings(plan: Plan, replicates: Ints) -> Ints:
+    """Return when each site opens, in ticks since the first chosen one did, ``[replicate, site]``; NEVER if it does not.
+
+    Parameters
+    ----------
+    plan
+        A plan with sites.
+    replicates
+        Global numbers.
+    """
+    laws = plan.world.sites
+    assert laws is not None
+    opening = laws.activations(plan.seed, replicates, plan.grid)
+    policy = plan.site_policy
+    if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
+        return opening
+    patients, promised = laws.history(plan.seed, replicates)
+    view = SiteView(
+        replicate=replicates,
+        names=laws.names,
+        groups=tuple(laws.groups[group] for group in laws.group),
+        history_days=laws.history_days,
+        history_patients=patients,
+        promised=promised,
+        seed=seed_for_policies(plan.seed),
+        rates=laws.rates(plan.seed, replicates)
+        if getattr(policy, "reads_latent", False)
+        else np.zeros((0, 0)),
+    )
+    score = policy.score(view)
+    # Highest first, the first among equals; not a number comes last.
+    order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
+    chosen = np.zeros(opening.shape, dtype=bool)
+    np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
+    opening = np.where(chosen, opening, NEVER)
+    first = opening.min(axis=1, keepdims=True)
+    return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)

@@ -1,0 +1,138 @@
+"""The benchmark of stopping: traditional boundaries against the bounds that stop soonest at the same errors and maximum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trialsim.contracts import Floats
+from trialsim.designs.boundaries import group_sequential
+from trialsim.oc.in_memory import collect
+from trialsim.oc.stopping_rules import StoppingRule
+from trialsim.scenario.load import load_scenario
+from trialsim.scenario.reading import parse_yaml, read_text
+from trialsim.scenario.writing import tree_yaml
+from trialsim.stats.group_sequential.characteristics import characteristics
+from trialsim.stats.group_sequential.optimal import optimal_bounds
+
+ALPHA, POWER, FIXED_N = 0.025, 0.9, 400
+LOOKS = 5
+EFFECTS = (0.0, 0.5, 1.0)
+FULL, QUICK = 40_000, 2000
+"""Simulated trials of each rule at each effect."""
+
+_WORLD = Path(__file__).resolve().parent / "worlds" / "stopping.yaml"
+_TRUTHS = ("none", "half", "full")
+_FAMILIES: dict[str, tuple[str, float | None, bool]] = {
+    "obrien_fleming_no_futility": ("lan_demets_obrien_fleming", None, False),
+    "obrien_fleming": ("lan_demets_obrien_fleming", None, True),
+    "pocock": ("lan_demets_pocock", None, True),
+    "hwang_shih_decani_4": ("hwang_shih_decani", -4.0, True),
+    "hwang_shih_decani_2": ("hwang_shih_decani", -2.0, True),
+    "kim_demets_2": ("kim_demets", 2.0, True),
+    "kim_demets_3": ("kim_demets", 3.0, True),
+}
+
+
+def benchmark_stopping(
+    replicates: int, folder: Path, seed: int, workers: int, say: Callable[[str], None]
+) -> list[StoppingRule]:
+    """Compare stopping rules by their expected sizes, from theory and simulated.
+
+    Every rule rejects with probability 0.025 without the effect and 0.9 with it; futility is binding.
+
+    Parameters
+    ----------
+    replicates
+        Simulated trials of each rule at each effect.
+    folder
+        Where the scenario with all rules is written.
+    seed, workers
+        Seed of the trials, and processes.
+    say
+        Told what is being done.
+    """
+    rates = [(look + 1) / LOOKS for look in range(LOOKS)]
+    rules: dict[str, tuple[str, float, Floats, Floats]] = {}
+    for label, (name, parameter, futility) in _FAMILIES.items():
+        found = group_sequential(
+            rates, alpha=ALPHA, power=POWER, efficacy=name, efficacy_parameter=parameter,
+            futility=name if futility else None, futility_parameter=parameter if futility else None,
+            futility_binding=futility,
+        )  # fmt: skip
+        lower = np.asarray(found.futility_z, dtype=np.float64) if futility else np.full(LOOKS, -np.inf)
+        rules[label] = ("traditional", found.inflation_factor, np.asarray(found.efficacy_z), lower)
+    for inflation in (1.05, 1.1, 1.2):
+        best = optimal_bounds(rates, ALPHA, POWER, inflation, EFFECTS)
+        rules[f"optimum_{round(100 * inflation)}"] = ("optimum", inflation, best.efficacy_z, best.futility_z)
+    say(f"{len(rules)} rules, {replicates:,} simulated trials each at {len(EFFECTS)} effects")
+    simulated = _simulated(
+        {label: each[1:] for label, each in rules.items()}, replicates, folder, seed, workers
+    )
+    return [
+        StoppingRule(
+            label, family, inflation, _expected(rates, inflation, upper, lower),
+            optimal_bounds(rates, ALPHA, POWER, inflation, EFFECTS).objective, simulated[label],
+            _plain(upper), _plain(lower),
+        )
+        for label, (family, inflation, upper, lower) in rules.items()
+    ]  # fmt: skip
+
+
+def _expected(
+    rates: Sequence[float], inflation: float, upper: Floats, lower: Floats
+) -> tuple[float, float, float]:
+    """Return the expected sizes by recursive integration."""
+    obeyed = lower.copy()
+    obeyed[-1] = upper[-1]
+    root = math.sqrt(inflation)
+    fixed = group_sequential([1.0], alpha=ALPHA, power=POWER)
+    drift = math.sqrt(fixed.expected_information_h1) * root
+    none, half, full = (
+        inflation * characteristics(np.asarray(rates), obeyed, upper, effect * drift, False).expected_rate
+        for effect in EFFECTS
+    )
+    return none, half, full
+
+
+def _plain(bounds: Floats) -> tuple[float | None, ...]:
+    """Return bounds with None for infinite ones."""
+    return tuple(float(each) if math.isfinite(each) else None for each in bounds)
+
+
+def _simulated(
+    rules: dict[str, tuple[float, Floats, Floats]], replicates: int, folder: Path, seed: int, workers: int
+) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Return the expected sizes of simulated trials, from a scenario that is written for all rules."""
+    tree: dict[str, Any] = parse_yaml(read_text(_WORLD), str(_WORLD))
+    designs = {}
+    for label, (inflation, upper, lower) in rules.items():
+        n = 2 * round(FIXED_N * inflation / 2)
+        designs[label] = {
+            "kind": "group_sequential",
+            "n": n,
+            "allocation": "alternating",
+            "looks": [{"when": {"readouts": 2 * round(n * (k + 1) / LOOKS / 2)}} for k in range(LOOKS)],
+            "tests": {"better": {"alpha": ALPHA}},
+            "bounds": {"efficacy_z": list(_plain(upper)), "futility_z": [*_plain(lower)[:-1], None]},
+            "futility_binding": True,
+        }
+    tree["designs"] = designs
+    path = folder / "stopping.yaml"
+    path.write_text(tree_yaml(tree), encoding="utf-8")
+    scenario = load_scenario(path)
+    trials = collect(
+        scenario, list(rules), list(_TRUTHS), replicates, seed, "fast", workers
+    ).trials.to_pandas()
+    found = {}
+    for label in rules:
+        part = trials[trials["design"] == label]
+        sizes = [
+            part.loc[part["truth"] == truth, "analysed"].to_numpy(dtype=float) / FIXED_N for truth in _TRUTHS
+        ]
+        found[label] = tuple((float(x.mean()), float(x.std() / math.sqrt(len(x)))) for x in sizes)
+    return found

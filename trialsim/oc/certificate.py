@@ -1,0 +1,232 @@
+"""Certificates: what null trials that nobody has seen show of a design's error, bound to scenario, design and policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trialsim.engines.runner import run
+from trialsim.errors import UsageError
+from trialsim.oc.calibration import TAIL, Point
+from trialsim.oc.montecarlo import upper_limit
+from trialsim.scenario.schema import Scenario
+from trialsim.scenario.wording import listed
+
+FIRST_REPLICATE = 1 << 41
+"""Trials from here on are for certificates: no run, no calibration and no training reaches them."""
+
+FEWEST = 50_000
+"""Trials at each point without which a certificate does not count."""
+
+GATED = ("randomisation",)
+"""Slots in which a learned policy needs a certificate: it may change an error."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was found.
+
+    Parameters
+    ----------
+    scenario, scenario_digest, design
+        What it is of.
+    policies
+        Digests of the checkpoints that the design names, by slot.
+    target
+        Largest probability of rejecting any true null hypothesis that is allowed.
+    seed, first_replicate, attempt, attempts
+        Whose trials were used; each attempt has trials and a share of the level of its own.
+    points
+        Share of trials that reject, its upper limit and the number of trials, by truth.
+    """
+
+    scenario: str
+    scenario_digest: str
+    design: str
+    policies: Mapping[str, str]
+    target: float
+    seed: int
+    first_replicate: int
+    attempt: int
+    attempts: int
+    points: tuple[Point, ...]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether every simultaneous upper limit is at or below the target, without margin."""
+        return all(point.upper <= self.target for point in self.points)
+
+    @property
+    def verdict(self) -> str:
+        """What may be said, of these points and of no others."""
+        names = listed(point.truth for point in self.points)
+        if self.controlled:
+            return f"controlled at {self.target:g} under {names}"
+        return f"at most {max(point.upper for point in self.points):.4f} under {names}: not controlled at {self.target:g}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self) | {"controlled": self.controlled, "verdict": self.verdict}
+
+
+def learned_policies(scenario: Scenario, design: str) -> dict[str, str]:
+    """Return the digests of the checkpoints that a design names, by slot, rankings inside rankings included."""
+    found = {}
+    for slot, (_, parameters) in scenario.designs[design].policies.items():
+        digest = _digest_in(parameters)
+        if digest is not None:
+            found[slot] = digest
+    return found
+
+
+def _digest_in(parameters: Mapping[str, Any]) -> str | None:
+    """Return the digest of a checkpoint in the parameters of a policy."""
+    if "checkpoint" in parameters:
+        return str(parameters.get("digest"))
+    for inner in (parameters.get("ranking") or {}).values():
+        if (found := _digest_in(inner or {})) is not None:
+            return found
+    return None
+
+
+def certify(
+    scenario: Scenario,
+    design: str,
+    truths: Sequence[str] | None,
+    target: float,
+    trials: int = FEWEST,
+    attempt: int = 1,
+    attempts: int = 1,
+    seed: int = 1,
+    workers: int = 1,
+) -> Certificate:
+    """Return the certificate of a design.
+
+    Parameters
+    ----------
+    scenario, design
+        What is certified.
+    truths
+        Under which, each with a true null hypothesis; None for all under which every hypothesis of the design is null.
+    target
+        Largest probability of rejecting a true null hypothesis.
+    trials
+        Under each truth.
+    attempt, attempts
+        Which attempt this is, of how many that share the level.
+    seed, workers
+        Of the trials, and processes.
+
+    Raises
+    ------
+    UsageError
+        If there is no null hypothesis to certify.
+    """
+    wanted = list(truths) if truths is not None else list(scenario.truths)
+    nulls = _nulls(scenario, design, wanted)
+    points = [truth for truth in wanted if nulls[truth]] if truths is not None else [
+        truth for truth in wanted if len(nulls[truth]) == len(scenario.designs[design].tests)
+    ]  # fmt: skip
+    without = [truth for truth in wanted if not nulls[truth]]
+    if truths is not None and without:
+        raise UsageError(
+            f"{design}: no tested hypothesis is null under {listed(without)}; nothing can be certified there"
+        )
+    if not points:
+        raise UsageError(
+            f"{design}: there is no truth under which all of its hypotheses are null; name truths with --truths"
+        )
+    tail = TAIL / (len(points) * attempts)
+    first = FIRST_REPLICATE + (attempt - 1) * trials
+    rejected = dict.fromkeys(points, 0)
+
+    def keep(tables: dict[str, pa.Table]) -> None:
+        table = tables["trials"]
+        truth = table["truth"][0].as_py()
+        # A failed replicate rejects a true null: the records say so.
+        held = np.stack([table[f"reject:{test}"].to_numpy() for test in nulls[truth]], axis=1)
+        rejected[truth] += int(held.any(axis=1).sum())
+
+    run(scenario, [design], points, trials, seed, "fast", workers, keep, first=first)
+    found = tuple(
+        Point(truth, count / trials, upper_limit(count, trials, tail), trials)
+        for truth, count in rejected.items()
+    )
+    return Certificate(
+        scenario.name,
+        scenario.digest(),
+        design,
+        learned_policies(scenario, design),
+        target,
+        seed,
+        first,
+        attempt,
+        attempts,
+        found,
+    )
+
+
+def _nulls(scenario: Scenario, design: str, truths: Sequence[str]) -> dict[str, list[str]]:
+    """Return the hypotheses of a design that are null under each truth."""
+    from trialsim.engines.plan import build_plan
+    from trialsim.engines.runner import cell_table
+    from trialsim.scenario.load import patient_table
+
+    table = patient_table(scenario)
+    cells = cell_table([build_plan(scenario, design, truth, 1, 1, table) for truth in truths]).to_pylist()
+    return {
+        truth: [cell["hypothesis"] for cell in cells if cell["truth"] == truth and cell["null"]]
+        for truth in truths
+    }
+
+
+def file_of(scenario_file: Path, design: str) -> Path:
+    """Return where the certificate of a design lies: beside the scenario."""
+    return scenario_file.with_name(f"{scenario_file.stem}.{design}.certificate.json")
+
+
+def missing_certificates(scenario: Scenario, scenario_file: Path, designs: Sequence[str]) -> list[str]:
+    """Return a sentence for each design whose learned policies may change an error and that has no good certificate.
+
+    Parameters
+    ----------
+    scenario, scenario_file
+        The scenario, and where it came from.
+    designs
+        That are asked for.
+    """
+    sentences = []
+    for design in designs:
+        learned = learned_policies(scenario, design)
+        if not any(slot in learned for slot in GATED):
+            continue
+        why = _why_not(scenario, design, learned, file_of(scenario_file, design))
+        if why is not None:
+            sentences.append(f"designs.{design}: its learned randomisation {why}")
+    return sentences
+
+
+def _why_not(scenario: Scenario, design: str, learned: Mapping[str, str], path: Path) -> str | None:
+    """Return why a certificate does not count; None where it does."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        points = [(point["upper"], point["n"]) for point in found["points"]]
+        if found["scenario_digest"] != scenario.digest() or found["design"] != design:
+            return f"has a certificate ({path.name}) of another scenario or design"
+        if found["policies"] != dict(learned):
+            return f"has a certificate ({path.name}) of another policy"
+        if not points or min(n for _, n in points) < FEWEST:
+            return f"has a certificate ({path.name}) from fewer than {FEWEST:,} trials a truth"
+        if max(upper for upper, _ in points) > found["target"]:
+            return f"failed its certification ({path.name}): {found['verdict']}"
+    except OSError:
+        return f"has no certificate ({path.name})"
+    except (ValueError, KeyError, TypeError):
+        return f"has a certificate ({path.name}) that cannot be read"
+    return None

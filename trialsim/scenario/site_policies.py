@@ -1,0 +1,55 @@
+"""Parameters of the policies that choose sites, and whether they fit a trial's sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from trialsim.scenario.sites import MOST_SITES, SiteGroup
+from trialsim.scenario.values import Model, NumberAtom
+
+_BY_RECORD = ("historical_mean",)
+_BY_PROMISE = ("questionnaire",)
+_BY_EITHER = ("gamma_poisson", "thompson")
+
+
+class OpenSites(Model):
+    """How many sites are opened."""
+
+    open: Annotated[int, NumberAtom(least=1, most=MOST_SITES, whole=True)]
+
+
+class OpenSitesByPosterior(OpenSites):
+    """How many sites are opened, and the shape of the gamma prior of their rates."""
+
+    shape: Annotated[float, NumberAtom(least=0.01, most=1e6)] = 1.5
+
+
+def site_policy_sentences(
+    name: str, parameters: Mapping[str, Any], groups: Mapping[str, SiteGroup] | None
+) -> Iterator[str]:
+    """Yield why a policy that chooses sites does not fit.
+
+    Parameters
+    ----------
+    name, parameters
+        The policy.
+    groups
+        The sites; None where there are none.
+    """
+    if name == "all_open":
+        return
+    if groups is None:
+        yield f"{name} chooses among sites, and without accrual: {{sites: {{...}}}} there are none"
+        return
+    count = sum(group.count for group in groups.values())
+    if parameters.get("open", 0) > count:
+        yield f"opens {parameters['open']} sites, and there are {count}"
+    on_record = any(group.history is not None for group in groups.values())
+    asked = any(group.feasibility is not None for group in groups.values())
+    if name in _BY_RECORD and not on_record:
+        yield f"{name} goes by earlier trials, and no sites have a history; add history: {{over: 2 years}} to a group"
+    if name in _BY_PROMISE and not asked:
+        yield f"{name} goes by promises, and no sites were asked; add feasibility: {{optimism: 1.5}} to a group"
+    if name in _BY_EITHER and not (on_record or asked):
+        yield f"{name} knows nothing of these sites; give a group a history, as history: {{over: 2 years}}"
