@@ -19,14 +19,14 @@ from trialsim.timegrid import TICKS_PER_DAY
 @pytest.mark.parametrize("kind", ENDPOINTS)
 @pytest.mark.parametrize("grid", [1, TICKS_PER_DAY])
 def test_the_engines_agree(kind: str, grid: int) -> None:
-    found = check_twins(scenario_from(tree(kind)), None, None, range(6), grid=grid)
+    found = check_twins(scenario_from(tree(kind)), None, None, range(4), grid=grid)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("kind", ENDPOINTS)
 def test_posteriors_are_had_and_rules_decide(kind: str) -> None:
     plan = build_plan(scenario_from(tree(kind)), "by_posterior", "world", 1)
-    result = conduct(start_engine(plan, "fast").start(np.arange(150)))
+    result = conduct(start_engine(plan, "fast").start(np.arange(80)))
     good = (result.status == Status.OK) | np.isin(result.status, [Status.OUTSIDE_RANGE])
     assert good.mean() > 0.95
     assert len(set(columns_of(result)["decisions"]["rule"])) > 1

@@ -234,3 +234,26 @@ def test_what_is_not_two_arms_has_no_equivalence() -> None:
         )
     with pytest.raises(ScenarioError, match="the test 'gian' is unknown"):
         rules([{"do": "stop_for_success", "when": {"utility": {"weights": {"gian": 1}, "above": 0.9}}}])
+
+
+def test_models_with_a_prior_are_for_designs_that_know_of_it() -> None:
+    changed = copy.deepcopy(TWO_ARMS)
+    changed["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    changed["designs"] = {"bigger": {
+        "kind": "multi_arm_multi_stage", "n": 60, "looks": _two_looks(), "tests": {"gain": {"alpha": 0.025}},
+        "allocation": {"permuted_blocks": {"size": 4}},
+    }}  # fmt: skip
+    with pytest.raises(
+        ScenarioError, match="logistic_laplace has a prior, which the tests of this design know nothing of"
+    ):
+        scenario_from(changed)
+    adaptive = copy.deepcopy(TWO_ARMS)
+    adaptive["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    with pytest.raises(ScenarioError) as refused:
+        scenario_from(adaptive)
+    assert "success of gain, analysed by logistic_laplace, cannot be predicted" in str(refused.value)
+    assert "name other hypotheses whose margins are those effects" in str(refused.value)
+
+
+def _two_looks() -> list[dict[str, Any]]:
+    return [{"when": {"readouts": {"count": count, "endpoint": "response"}}} for count in (30, 60)]

@@ -41,6 +41,14 @@ def decision_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[
         for test, asked in design.tests.items():
             if asked.posterior is not None:
                 yield (*at, "tests", test, "posterior"), "belongs to kind: bayesian; leave it out"
+            hypothesis = parts.hypotheses.get(test)
+            if (
+                hypothesis is not None
+                and hypothesis.posterior is not None
+                and (design.kind not in ("fixed", "group_sequential") or design.overrunning)
+            ):
+                why = f"{hypothesis.analysis} has a prior, which the tests of this design know nothing of"
+                yield (*at, "tests", test), f"{why}; take kind: bayesian"
         return
     for key in _BOUNDED:
         if getattr(design, key) is not None:
