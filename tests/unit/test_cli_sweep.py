@@ -187,7 +187,10 @@ def test_an_interrupt_leaves_nothing(
         ([], "Missing option '--vary'"),
         (["--vary", "designs.fixed.n=300:200:50"], "the range begins at 300, above its end 200"),
         (["--vary", "designs.fixd.n=300,400"], "Did you mean 'designs.fixed.n'?"),
-        (["--vary", "designs.fixed.n=200,300"], "binary_sequential with designs.fixed.n = 200: 1 problem"),
+        (
+            ["--vary", "designs.fixed.n=200,300"],
+            "1 of the 2 points make no scenario; designs.fixed.n = 300 would do",
+        ),
         (["--vary", "designs.fixed.n=300", "--measure", "powre"], "There is no measure 'powre'"),
         (["--vary", "designs.fixed.n=300", "--solve", "0.9"], "is not a measure and its target"),
         (["--vary", "designs.fixed.n=300", "--solve", "power=0.9"], "Did you mean power_disjunctive?"),

@@ -153,7 +153,9 @@ def test_the_answer_names_power_comparison_and_error(found: tuple[Records, Opera
     sentences = answer(found[1], TARGETS)
     assert sentences[0].startswith("Under “effect”, “fixed” rejects its null hypothesis in 8")
     assert "95% interval" in sentences[0]
-    assert sentences[1].startswith("“gs” against “fixed”, on the same patients: its power is")
+    compared = "“gs” against “fixed”, on the same patients (Monte Carlo standard errors in parentheses): its power is"
+    assert sentences[1].startswith(compared)
+    assert re.search(r"its power is [0-9.]+ \([0-9.]+\) percentage points", sentences[1])
     assert sentences[2].startswith("Type I error of “primary” in “")
     assert sentences[2].endswith("controlled at the target 0.08.")
     assert sentences[3] == "That is the highest of 2: the others are controlled too."

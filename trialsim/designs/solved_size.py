@@ -203,8 +203,10 @@ def _require_enough_patients(world: Scenario, name: str, design: Design, events:
     expected = events_by_the_horizon(world, design)
     most = design.n if expected is None else min(design.n, expected)
     if events > most:
+        # In proportion, as accrual of other sizes may be faster or longer.
+        enough = math.ceil(design.n * events / max(most, 1e-9))
         sentence = (
             f"{events} events are needed, but {design.n} patients are expected to have {math.floor(most)} by the horizon "
-            f"of {world.horizon:g} days; enrol more, or follow them longer"
+            f"of {world.horizon / 365.25:.3g} years; enrol more (about {enough:,} can give as many), or extend the horizon"
         )
         raise ScenarioError([Problem(f"designs.{name}.n", sentence)])

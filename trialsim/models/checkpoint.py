@@ -17,7 +17,8 @@ from trialsim.models.features import Encoding
 Arrays = Mapping[str, NDArray[Any]]
 _KEY = "trialsim"
 _EXTRA = (
-    "needs torch, scikit-learn and safetensors; install trialsim with its extra: pip install 'trialsim[ai]'"
+    "needs torch, scikit-learn and safetensors; install trialsim with its extra: pip install 'trialsim[ai]', in a checkout "
+    ".venv/bin/pip install -c constraints.txt -e '.[ai]'"
 )
 
 

@@ -8,12 +8,21 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.errors import UsageError, names_given
+from trialsim.errors import Problem, ScenarioError, UsageError, names_given
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.in_memory import collect
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, definitions
 from trialsim.oc.run_folder import planned_looks
-from trialsim.oc.sweep_grid import Grid, Point, Vary, grid_of, own_values, parse_vary, set_by_truths
+from trialsim.oc.sweep_grid import (
+    Grid,
+    Point,
+    Vary,
+    grid_of,
+    own_values,
+    parse_vary,
+    point_words,
+    set_by_truths,
+)
 from trialsim.scenario.load import load_scenario
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import did_you_mean, printable, shown
@@ -160,7 +169,7 @@ def sweep(
     if grid.size() > MOST_POINTS:
         raise UsageError(f"vary: the grid has {grid.size():,} points; at most {MOST_POINTS:,} are tabulated.")
     points = list(grid.points())
-    scenarios = [grid.at(point) for point in points]
+    scenarios = _scenarios(grid, points)
     rows: list[SweepRow] = []
     for done, (point, there) in enumerate(zip(points, scenarios, strict=True)):
         if progress is not None:
@@ -170,6 +179,31 @@ def sweep(
         progress(len(points), len(points))
     notes = (*own_values(grid), *_unreported(grid, wanted, rows, len(points)), *unmoved(grid, rows))
     return Sweep(grid, wanted, replicates, seed, tuple(rows), notes=notes)
+
+
+def _scenarios(grid: Grid, points: Sequence[Point]) -> list[Scenario]:
+    """Return the scenario at each point.
+
+    Raises
+    ------
+    ScenarioError
+        Where a point makes none: what is wrong at the first of them, and which points would do.
+    """
+    there: dict[Point, Scenario] = {}
+    first: ScenarioError | None = None
+    for point in points:
+        try:
+            there[point] = grid.at(point)
+        except ScenarioError as error:
+            first = first or error
+    if first is None:
+        return list(there.values())
+    if there:
+        good = [point_words(grid.varied, point) for point in there]
+        some = good[0] if len(good) == 1 else f"{good[0]} to {good[-1]}"
+        sentence = f"{len(points) - len(good)} of the {len(points)} points make no scenario; {some} would do"
+        raise ScenarioError([*first.problems, Problem("", sentence)], first.source)
+    raise first
 
 
 def prepared(

@@ -86,7 +86,10 @@ def _against(characteristics: OperatingCharacteristics, rows: list[Difference]) 
     if not parts:
         return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"“{rows[0].design}” against “{rows[0].reference}”, on the same patients: {listed}."
+    return (
+        f"“{rows[0].design}” against “{rows[0].reference}”, on the same patients (Monte Carlo standard errors in "
+        f"parentheses): {listed}."
+    )
 
 
 def _word(characteristics: OperatingCharacteristics, row: Difference) -> str:
@@ -125,7 +128,8 @@ def _change(row: Difference, factor: float, unit: str, more: str, less: str, sam
     tail = "" if certain or row.value == 0 else " (within Monte Carlo error)"
     if row.value == 0:
         return same
-    return f"{size} {unit} {more if row.value > 0 else less}{tail}"
+    known = f" ({plain(error, max(0, decimals_for(error) - 1))})" if error else ""
+    return f"{size}{known} {unit} {more if row.value > 0 else less}{tail}"
 
 
 def type_one_error_sentences(

@@ -81,7 +81,8 @@ def _conclusions(found: InterimAnalysis) -> TextTable:
     for each in found.conclusions:
         limits = f"{_on_scale(found, each.lower)} to {_on_scale(found, each.upper)}"
         rows.append(((each.method,), (_p_value(each),), (_on_scale(found, each.estimate),), (limits,)))
-    headings = ("inference", "p", _SCALES[found.design.kind], f"{100 * confidence:.4g}% interval")
+    p = "one-sided p" if found.design.plan.request.sides == 1 else "two-sided p"
+    headings = ("inference", p, _SCALES[found.design.kind], f"{100 * confidence:.4g}% interval")
     return TextTable("What is concluded", headings, tuple(rows))
 
 

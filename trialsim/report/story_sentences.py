@@ -72,7 +72,7 @@ def _opening(replay: Replay) -> str:
 def _bounds(replay: Replay) -> list[str]:
     """Return the bounds of a design whose bounds were computed."""
     computed = computed_sentences(replay.scenario, (replay.plan.design,))
-    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in computed]
+    return [f"Design {sentence}." for sentence in computed]
 
 
 def _allocated(replay: Replay) -> str:

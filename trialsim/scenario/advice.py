@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trialsim.scenario.drift_advice import drifting_allocations
+from trialsim.scenario.hypothesis_advice import swapped_arms
 from trialsim.scenario.plan_advice import plan_notes
 from trialsim.scenario.size_advice import uncompared_sizes
 
@@ -24,6 +25,7 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     scenario
         A resolved scenario as plain data; what cannot be read in it is passed over.
     """
+    yield from swapped_arms(scenario)
     yield from unstratified_analyses(scenario)
     yield from unadjusted_selections(scenario)
     yield from drifting_allocations(scenario)

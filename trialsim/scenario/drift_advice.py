@@ -42,11 +42,8 @@ def drifting_allocations(scenario: Mapping[str, Any]) -> Iterator[str]:
             kind = analysis if isinstance(analysis, str) else next(iter(_mapping(analysis)), "")
             if not str(kind).startswith(_KNOW_OF_TIME):
                 plain.append(test)
-            drift = _mapping(
-                _mapping(_mapping(scenario.get("endpoints")).get(str(hypothesis.get("endpoint")))).get(
-                    "drift"
-                )
-            )
+            endpoint = _mapping(scenario.get("endpoints")).get(str(hypothesis.get("endpoint")))
+            drift = _mapping(_mapping(endpoint).get("drift"))
             drifting = drifting or bool(drift.get("per_year")) or bool(drift.get("steps"))
         ranked = ranking not in _RANK_NOBODY
         if plain and (ranked or drifting):

@@ -23,7 +23,9 @@ from trialsim.scenario.validate import (
     readable_parts,
     readable_population,
     rule_problems,
+    truth_path_problems,
     truth_problems,
+    unknown_truths,
 )
 from trialsim.scenario.wording import printable
 
@@ -132,8 +134,10 @@ def _checked(
         problems += problems_from(error, tree, keys)
         parts = readable_parts(tree, table)
     problems += rule_problems(parts, tree)
-    if scenario is not None and not problems:
-        problems += [*truth_problems(scenario), *checkpoint_problems(scenario)]
+    if scenario is not None:
+        # What is wrong with the world is said once, not again under every truth; paths that lead nowhere are said always.
+        found = [*truth_path_problems(scenario)] if problems else [*truth_problems(scenario)]
+        problems += [*found, *unknown_truths(scenario), *checkpoint_problems(scenario)]
     if problems or scenario is None:
         raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors)))
     return scenario

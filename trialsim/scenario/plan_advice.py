@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from trialsim.scenario.expected_pace import pace_of
 _OF_THEIR_OWN = ("fleming_harrington", "restricted_mean", "milestone")
 _NEARLY_ALL = 0.95
 _CLOSE = 0.03
+_HUNDREDTH = 2.326
 
 
 def plan_notes(scenario: Mapping[str, Any]) -> Iterator[str]:
@@ -82,6 +84,12 @@ def _too_late(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any])
                 f"“{name}” waits for {counts[-1]:,} events, and {pace.n:,} patients are expected to have about "
                 f"{pace.events(horizon):,.0f} by the horizon: its last look will see fewer. Enrol more, or follow longer."
             )
+        elif kind == "events" and counts and _may_fall_short(pace.events(horizon), pace.n, counts[-1]):
+            yield (
+                f"“{name}” waits for {counts[-1]:,} events, and {pace.n:,} patients are expected to have about "
+                f"{pace.events(horizon):,.0f} by the horizon: in some trials its last look will wait in vain and see "
+                "fewer. Enrol more."
+            )
         if len(counts) < 2 or design.get("kind") != "group_sequential":
             continue
         day = pace.day_of(kind, counts[0])
@@ -91,6 +99,12 @@ def _too_late(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any])
                 f"{pace.n:,} patients are expected to have been enrolled: accrual runs ahead of information, and stopping "
                 "early saves time but hardly any patients."
             )
+
+
+def _may_fall_short(expected: float, n: float, count: int) -> bool:
+    """Return whether fewer events than the count happen in more than a hundredth of trials, events being binomial."""
+    share = min(expected / max(n, 1.0), 1.0)
+    return expected - _HUNDREDTH * math.sqrt(n * share * (1.0 - share)) < count
 
 
 def _counts(design: Mapping[str, Any], kind: str, endpoint: Any) -> list[int]:

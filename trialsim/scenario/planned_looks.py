@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -142,11 +143,15 @@ def _laid_out(
                 f"is solved from power under {shown(design['under'])}; leave it out, or leave out under"
             )
             problems.append(Problem(f"{at}.{key}", sentence))
-        known[key] = solved or (FEWEST_TRIED if key == "n" else design.get("n", FEWEST_TRIED))
+        n = design.get("n") if key == "events" else None
+        known[key] = solved or (n if isinstance(n, int) and not isinstance(n, bool) else FEWEST_TRIED)
     most = known.get("events" if events_count else "n")
     if events_count and "events" not in known:
         problems.append(
-            Problem(f"{at}.events", "is required beside a number of looks: the events at the last look")
+            Problem(
+                f"{at}.events",
+                "is required beside a number of looks or information: the events at the last look",
+            )
         )
     if not events_count and "events" in known:
         problems.append(
@@ -171,6 +176,8 @@ def _fractions(at: str, looks: Any, information: Any, problems: list[Problem]) -
     if isinstance(information, list):
         numbers = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in information)
         if not numbers or not all(0 < each <= 1 for each in information):
+            return []
+        if any(later <= earlier for earlier, later in itertools.pairwise(information)):
             return []
         if looks is not None and looks != len(information):
             problems.append(

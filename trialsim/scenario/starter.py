@@ -113,7 +113,10 @@ def write_starter(name: str, folder: Path) -> Path:
     stem = name.removesuffix(".yaml").removesuffix(".yml")
     if not _NAME.match(stem) or len(stem) > NAME_LENGTH:
         rule = "lower-case letters, digits and underscores, beginning with a letter"
-        raise UsageError(f"{shown(name)} cannot be a scenario's name; names are {rule}, such as my_trial.")
+        there = " A scenario is written into the folder you are in: go there first." if "/" in name else ""
+        raise UsageError(
+            f"{shown(name)} cannot be a scenario's name; names are {rule}, such as my_trial.{there}"
+        )
     path = folder / f"{stem}.yaml"
     try:
         # Exclusive: neither an existing file nor a link in its place is ever written over.

@@ -29,6 +29,7 @@ from trialsim.scenario.truths import apply_overlay
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import Name
 from trialsim.scenario.visits import Visits
+from trialsim.scenario.wording import unknown
 
 MOST_READ = 200
 """Entries of a mapping that are looked at in a scenario that cannot be read whole."""
@@ -173,6 +174,27 @@ def truth_problems(scenario: Scenario) -> Iterator[Problem]:
         for problem in _world_problems(scenario, written, overlay):
             failed.add(family)
             yield Problem(f"truths.{name}", str(problem))
+
+
+def truth_path_problems(scenario: Scenario) -> Iterator[Problem]:
+    """Yield the paths of truths that match nothing in the world; of a grid, those of its first cell that fails."""
+    written, failed = scenario.dump_world(), set[str]()
+    for name, overlay in scenario.truths.items():
+        family = name.partition("[")[0]
+        if not overlay or family in failed or len(failed) >= MOST_FAILED:
+            continue
+        try:
+            apply_overlay(written, overlay)
+        except ScenarioError as error:
+            failed.add(family)
+            yield from (Problem(f"truths.{name}", str(problem)) for problem in error.problems)
+
+
+def unknown_truths(scenario: Scenario) -> Iterator[Problem]:
+    """Yield the truths under which a size is to be solved and that do not exist."""
+    for name, design in scenario.designs.items():
+        if design.under is not None and design.under not in scenario.truths:
+            yield Problem(f"designs.{name}.under", unknown("the truth", design.under, scenario.truths))
 
 
 def _world_problems(scenario: Scenario, written: dict[str, Any], overlay: dict[str, Any]) -> list[Problem]:

@@ -152,8 +152,8 @@ def too_many_events(events: float, ceiling: float, patients: float) -> str:
     """Return the sentence for more events than patients can give."""
     return (
         f"{events:,.1f} events are needed, but {patients:,.0f} patients can give only {ceiling:,.1f} in expectation "
-        "however long they are followed (the others drop out first, or never have one); recruit more patients, or "
-        "ask for less power."
+        f"however long they are followed (the others drop out first, or never have one); recruit more patients, at least "
+        f"{math.ceil(patients * events / ceiling):,}, or ask for less power."
     )
 
 
