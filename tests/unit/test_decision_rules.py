@@ -14,6 +14,7 @@ from trialsim.contracts import LookView, OutcomesSeen, Stop
 from trialsim.engines.plan import build_plan
 from trialsim.errors import ScenarioError
 from trialsim.policies.decision_rules import DecisionRules
+from trialsim.report.story import explain
 from trialsim.scenario.load import scenario_from
 from trialsim.stats.bayes.beta_binomial import difference_above
 
@@ -257,3 +258,25 @@ def test_models_with_a_prior_are_for_designs_that_know_of_it() -> None:
 
 def _two_looks() -> list[dict[str, Any]]:
     return [{"when": {"readouts": {"count": count, "endpoint": "response"}}} for count in (30, 60)]
+
+
+def test_a_trial_whose_accrual_ended_and_one_that_was_refused_are_told() -> None:
+    scenario = scenario_from(TWO_ARMS)
+    told = [explain(scenario, "goldilocks", "world", replicate).sentences for replicate in range(6)]
+    # After an end of accrual the last look, the fourth, follows whichever look decided on it.
+    ended = [
+        text for text in told if any("stop accrual: " in each and each.endswith(": done.") for each in text)
+    ]
+    assert ended
+    for text in ended:
+        looks = [each for each in text if each.startswith("Look ")]
+        assert looks[-1].startswith("Look 4, due at 60 readouts of response")
+    refused = copy.deepcopy(TWO_ARMS)
+    refused["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    rule = {"do": "stop_for_success", "when": {"posterior": {"test": "gain", "above": 0.99}}}
+    refused["designs"] = {"goldilocks": refused["designs"]["goldilocks"] | {
+        "decisions": [rule], "looks": [{"when": {"enrolled": 8}}, {"when": {"enrolled": 60}}],
+    }}  # fmt: skip
+    text = " ".join(explain(scenario_from(refused), "goldilocks", "world", 1).sentences)
+    assert "too few patients or events for the approximation" in text
+    assert "because an analysis could not be had on which to decide at look 1" in text
