@@ -44,6 +44,7 @@ def test_every_command_is_there() -> None:
     assert _command_names() == [
         "adjust",
         "analyse",
+        "assurance",
         "benchmark",
         "boundaries",
         "calibrate",
@@ -58,6 +59,7 @@ def test_every_command_is_there() -> None:
         "power",
         "report",
         "run",
+        "safety",
         "samplesize",
         "schema",
         "sweep",

@@ -28,6 +28,8 @@ _COMMAND_MODULES = (
     "certify_commands",
     "sweep_commands",
     "boundaries_commands",
+    "safety_commands",
+    "assurance_commands",
     "analyse_commands",
     "adjust_commands",
     "combination_commands",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Floats, Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -332,6 +332,11 @@ class FastCut:
         else:
             counting.continuous_readouts(rows, ticks, *known)
         return Moments(n.T, mean.T, squares.T)
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
+        n, total, _ = self._chunk.seen(self._point, self._test.endpoint)
+        return ArmTotals(n, total, self._test.treatment, self._chunk.plan.n)
 
     def _here(self) -> tuple[Ints, Ints]:
         """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""

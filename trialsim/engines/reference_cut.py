@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
@@ -186,6 +187,13 @@ class ReferenceCut:
             found.append((len(values), mean, squares))
         n, mean, squares = zip(*found, strict=True)
         return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
+        plan = self._trial.plan
+        point = Point("look", np.array([0]), np.array([0]), np.array([self._tick]))
+        n, total, _ = self._trial.seen(point, self._test.endpoint)
+        return ArmTotals(n, total, self._test.treatment, plan.n)
 
     def _known(self) -> list[tuple[int, Patient, float, bool]]:
         """Return number, patient, days of follow-up or read-out, and event of those followed, or of those read out."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
-from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
+from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
 from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
@@ -69,7 +69,7 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
         yield (*at, "endpoint"), unknown("the endpoint", hypothesis.endpoint, parts.endpoint_names)
     elif hypothesis.endpoint in parts.world.endpoints:
         kind = parts.world.endpoints[hypothesis.endpoint].kind
-        suited = ANALYSES_OF_KIND[kind]
+        suited = (*ANALYSES_OF_KIND[kind], *POSTERIORS_OF_KIND[kind])
         if hypothesis.analysis not in suited:
             what = f"{hypothesis.analysis} does not suit the {kind} endpoint '{hypothesis.endpoint}'"
             yield (*at, "analysis"), f"{what}; allowed: {listed(suited)}"
