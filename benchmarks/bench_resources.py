@@ -53,8 +53,8 @@ def main() -> None:
         Work("nph_oncology", "group_sequential", "proportional", 1_600_000),
         Work("actg175", "sequential", "fitted", 120_000),
     ):
-        one, _ = trials_per_second(work, workers=1)
-        two, _ = trials_per_second(work, workers=2)
+        one, _, _ = trials_per_second(work, workers=1)
+        two, _, _ = trials_per_second(work, workers=2)
         print(
             f"{work.scenario}: {one:,.0f} trials per second with one worker, {two:,.0f} with two: {two / one:.2f} times"
         )

@@ -76,8 +76,8 @@ class Run:
 
     Parameters
     ----------
-    seconds, memory_mb
-        Wall clock, and the largest memory.
+    seconds, processor_seconds, memory_mb
+        Wall clock, time of the processor, and the largest memory.
     summary
         What the command printed.
     lives
@@ -85,6 +85,7 @@ class Run:
     """
 
     seconds: float
+    processor_seconds: float
     memory_mb: float
     summary: dict[str, Any]
     lives: dict[str, float]
@@ -129,6 +130,7 @@ def run_command(
     there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     cores = there[core:][:1] if workers == 1 else there[-workers:]
     pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, preexec_fn=pin
@@ -136,25 +138,32 @@ def run_command(
     printed, _ = process.communicate()
     seconds = time.perf_counter() - start
     assert process.returncode == 0, f"{' '.join(command)} failed"
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (
-        1024 if sys.platform == "linux" else 1 << 20
-    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    largest = after.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     rows = pq.read_metadata(out / "trials.parquet").num_rows
     assert rows == replicates, f"{rows} trials were written, {replicates} asked for"
     lives = lives_of(out, replicates)
     shutil.rmtree(folder)
-    return Run(seconds, largest, json.loads(printed), lives)
+    return Run(seconds, processor, largest, json.loads(printed), lives)
 
 
-def trials_per_second(work: Work, workers: int = 1, engine: str = "fast") -> tuple[float, Run]:
-    """Return trials per second between a short and a long run of the command, which leaves its start-up out."""
+def trials_per_second(work: Work, workers: int = 1, engine: str = "fast") -> tuple[float, float, Run]:
+    """Return trials per second between a short and a long run of the command, which leaves its start-up out.
+
+    The second figure counts seconds of the processor, which on a busy machine mislead less than those of the clock.
+    """
     short = max(1, work.replicates // 10)
     run_command(work, min(short, 64), workers, engine)
-    few = min((run_command(work, short, workers, engine) for _ in range(2)), key=lambda run: run.seconds)
-    many = min(
-        (run_command(work, work.replicates, workers, engine) for _ in range(2)), key=lambda run: run.seconds
+    few, many = (
+        [run_command(work, replicates, workers, engine) for _ in range(2)]
+        for replicates in (short, work.replicates)
     )
-    return (work.replicates - short) / (many.seconds - few.seconds), many
+    run = min(many, key=lambda each: each.seconds)
+    further = work.replicates - short
+    clock = run.seconds - min(each.seconds for each in few)
+    processor = min(each.processor_seconds for each in many) - min(each.processor_seconds for each in few)
+    return further / clock, further / processor, run
 
 
 def draws_per_patient(plan: Plan) -> str:
@@ -197,9 +206,9 @@ def report(
     """
     plan = work.plan()
     before = calibration()
-    speed, run = trials_per_second(work)
+    speed, by_processor, run = trials_per_second(work)
     unit = 0.5 * (before + calibration())
-    slow, _ = trials_per_second(replace(work, replicates=reference_replicates), engine="reference")
+    slow, _, _ = trials_per_second(replace(work, replicates=reference_replicates), engine="reference")
     events, _ = measure(run.summary, "analysed")
     rate = run.lives["adverse events"] / run.lives["patients"]
     if adverse_events is not None:
@@ -220,5 +229,6 @@ def report(
     scaled = speed * unit / REFERENCE_CALIBRATION
     print(f"  calibration {unit:.2f} ns a Philox double")
     print(f"  {scaled:,.0f} trials per second where a Philox double takes {REFERENCE_CALIBRATION} ns")
+    print(f"  by processor time: {by_processor:,.0f}, and {by_processor * unit / REFERENCE_CALIBRATION:,.0f}")
     print(f"  target at {REFERENCE_CALIBRATION} ns: {target:,.0f}")
     print(f"  reference engine: {slow:,.1f} trials per second, {speed / slow:,.0f} times slower")

@@ -59,6 +59,56 @@ def test_two_alike_are_each_better_half_of_the_time() -> None:
         assert one + other == pytest.approx(1.0, abs=2e-7)
 
 
+def test_which_of_two_is_better_over_the_whole_range_of_counts() -> None:
+    """Exact sums where a shape is whole, the integral where none is, or where the first term underflows.
+
+    A beta variable with whole shapes is an order statistic of uniforms, so that one exceeds another with a hypergeometric
+    tail; other shapes are integrated over the logit by the trapezoidal rule with SciPy's distribution functions.
+    """
+    rng = np.random.default_rng(12)
+    n = np.exp(rng.uniform(0, 8.2, (60, 2))).astype(np.int64)
+    good = rng.binomial(n, rng.uniform(0, 1, n.shape))
+    good[:8] = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 2) * n[:8]
+    good[8:12], n[8:12] = 2000, 4000
+    found, y = np.empty(len(n)), np.arange(-160.0, 80.0, 0.01)
+    for prior in (np.ones((2, 2)), np.array([[0.5, 0.5], [1.0, 2.5]]), np.array([[0.5, 0.2], [0.7, 0.8]])):
+        beta_binomial.posterior_differences(good, n, 0.0, prior, found)
+        for r in range(len(n)):
+            a0, a1 = prior[:, 0] + good[r]
+            b0, b1 = prior[:, 1] + n[r] - good[r]
+            if prior[0, 0] == 1.0:
+                draws = int(a0 + a1) - 1
+                expected = stats.hypergeom(int(a0 + b0 + a1 + b1) - 2, int(a0 + b0) - 1, draws).sf(
+                    int(a0) - 1
+                )
+                assert found[r] == pytest.approx(expected, abs=1e-8 if 8 <= r < 12 else 1e-11), r
+                continue
+            density = np.exp(a0 * special.log_expit(y) + b0 * special.log_expit(-y) - special.betaln(a0, b0))
+            expected = 0.01 * float(density @ special.betaincc(a1, b1, special.expit(y)))
+            assert found[r] == pytest.approx(expected, abs=beta_binomial.ERROR), (r, prior)
+
+
+def test_the_best_of_four_arms_over_the_whole_range_of_counts() -> None:
+    """Against Gauss-Legendre panels on the scale of rates, with SciPy's distribution functions."""
+    rng = np.random.default_rng(13)
+    n = np.exp(rng.uniform(0, np.log(1001), (150, 4))).astype(np.int64) - 1
+    good = rng.binomial(n, np.clip(rng.beta(1, 2, (150, 1)) + rng.normal(0, 0.05, n.shape), 0, 1))
+    good[:15], good[15:30] = 0, n[15:30]
+    found = np.empty(n.shape)
+    best_arm.probabilities_best(good, n, np.ones(n.shape, dtype=bool), 1.0, 1.0, found)
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    edges = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 201))
+    half = 0.5 * np.diff(edges)
+    x = (edges[:-1, None] + half[:, None] * (1.0 + nodes)).ravel()
+    w = (half[:, None] * weights).ravel()
+    a, b = 1.0 + good[:, :, None], 1.0 + (n - good)[:, :, None]
+    below, density = special.betainc(a, b, x), stats.beta.pdf(x, a, b)
+    others = np.stack([np.delete(below, k, axis=1).prod(axis=1) for k in range(4)], axis=1)
+    expected = (density * others * w).sum(axis=2)
+    assert np.abs(expected.sum(axis=1) - 1.0).max() < 1e-9
+    assert np.abs(found - expected).max() < best_arm.ERROR
+
+
 def test_the_best_of_several_arms() -> None:
     rng = np.random.default_rng(2)
     grid = np.linspace(-60, 40, 100_001)

@@ -150,7 +150,10 @@ MUTATIONS = [
         "an event counts before its report", "fast", "np.where(dates < NEVER, dates + delay, dates)", "dates"
     ),
     Mutation(
-        "a patient of the instant is allocated anew", "fast", 'tick, side="right")', 'tick, side="left")'
+        "a patient of the instant is allocated anew",
+        "fast",
+        "first[rows] = self.entered(rows, ticks)",
+        "first[rows] = self.entered(rows, ticks - 1)",
     ),
     Mutation(
         "decisions are taken at the cut",
@@ -324,6 +327,26 @@ MUTATIONS = [
         "if counted[r, slot] if each else slot == 0:",
         "if slot == 0:",
         ("dates_in_open_arms",),
+    ),
+    Mutation(
+        "patients of a word that is begun are counted once more",
+        "fast_first_kernels",
+        "bits = bits >> before << before",
+        "bits = bits >> np.uint64(0)",
+        ("add_responses",),
+    ),
+    Mutation(
+        "whoever enters in the instant of a cut comes later",
+        "fast_first_kernels",
+        "entered_by(until[k], entry",
+        "entered_by(until[k] - 1, entry",
+        ("first_entered",),
+    ),
+    Mutation(
+        "those who come between a look and its decision have no arm",
+        "fast",
+        "        if self._lagging:\n            self._allocate_until(rows, ticks)\n",
+        "",
     ),
 ]
 

@@ -232,6 +232,43 @@ def _nobody_lost() -> dict[str, Any]:
     )
 
 
+def _known_as_they_come() -> dict[str, Any]:
+    """Nobody lost and no survival, so that arms and read-outs are laid out as cuts come to know of them, with lags."""
+    arms = ["control", "low", "high"]
+    shared = {
+        "n": 70,
+        "looks": [
+            {"when": {"readouts": 20}, "cleaning_lag": "1 days", "decision_lag": "1 days"},
+            {"when": {"all": [{"readouts": 40}, {"gap": "4 days"}]}, "decision_lag": "2 days"},
+            {"when": {"readouts": 70}},
+        ],
+        "bounds": {"efficacy_z": [2.5, 2.0, 1.0], "futility_z": [-1.0, -0.3, None]},
+    }
+    adaptive = {"policies": {"randomisation": "rosenberger"}}
+    return _tree(
+        arms,
+        accrual={"uniform": {"over": "20 days"}},
+        endpoints={
+            "response": {
+                "kind": "binary",
+                "readout": "3 days",
+                "rate": 0.3,
+                "effect": {"low": 0.5, "high": 0.7},
+                "effect_measure": "rate",
+            },
+        },
+        hypotheses=_against_control("response", "score_test", arms, "higher"),
+        designs={
+            "at_looks": shared | {"allocation": "simple"} | adaptive,
+            "from_blocks": shared | {"allocation": {"permuted_blocks": {"size": 6}}} | adaptive,
+            "at_reviews": shared
+            | {"allocation": "simple", "reviews": {"every": {"calendar": "2 days"}}}
+            | adaptive,
+            "closing": shared | {"allocation": "simple"},
+        },
+    )
+
+
 def _too_few_events() -> dict[str, Any]:
     """Looks that wait for more events than will come, a horizon that some trials meet, lags that cross it."""
     arms = ["control", "treatment"]
@@ -412,6 +449,7 @@ SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "balance_that_goes_on": (_balance_that_goes_on(), _DAY),
     "weights_that_change": (_weights_that_change(), _DAY),
     "nobody_lost": (_nobody_lost(), _WEEK),
+    "known_as_they_come": (_known_as_they_come(), _DAY),
     "too_few_events": (_too_few_events(), _WEEK),
     "both_ways": (_both_ways(), _DAY),
     "stages_of_arms": (_stages_of_arms(), _DAY),

@@ -19,7 +19,8 @@ class BetaBinomial:
 
     So a bound of 1.96 on the z scale is a posterior probability of 0.975. The estimate is the posterior mean of the
     difference (of a single arm: of its rate less the option ``rate``), its standard error the posterior standard deviation.
-    Exact: tails of beta laws by continued fractions, of differences by quadrature with an error below 1e-7.
+    Exact: tails of beta laws by continued fractions, differences from zero by a sum where a shape is whole, others by
+    quadrature with an error below 1e-7.
     """
 
     name = "beta_binomial"

@@ -13,6 +13,7 @@ from trialsim.contracts import (
     AllocationView,
     Bools,
     Decision,
+    Estimates,
     Floats,
     Ints,
     LookView,
@@ -26,6 +27,7 @@ from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
+from trialsim.stats.bayes.who_is_best import BestArms
 
 _OK = int(Status.OK)
 
@@ -35,7 +37,7 @@ class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
     ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
-    ``conditional_power`` ``[k]`` is there where the size is re-estimated.
+    ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a Bayesian model.
     """
 
     point: Point
@@ -52,6 +54,7 @@ class LookRecord:
     own_z: Floats | None = None
     lost: Bools | None = None
     conditional_power: Floats | None = None
+    error: Floats | None = None
 
 
 @dataclass
@@ -160,7 +163,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     reject_look = np.zeros((size, tests), dtype=np.int64)
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
-    bounds = BoundsInForce(plan, size)
+    bounds, best_arms = BoundsInForce(plan, size), BestArms()
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
     sizes = None if plan.resizing is None else Reestimation(plan, size)
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
@@ -168,17 +171,19 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     while (point := chunk.advance()) is not None:
         rows = point.rows
         if point.kind == "review":
-            view = _allocation_view(chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows))
+            view = _allocation_view(
+                chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows), best_arms
+            )
             chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
             continue
         record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
             record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
-        look_view = _look_view(chunk, record, rejected[rows], futile[rows])
+        look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms)
         decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
-            decision = yield from _with_weights(chunk, record, decision)
+            decision = yield from _with_weights(chunk, record, decision, best_arms)
         if sizes is not None:
             usable = record.status[:, 0] == _OK
             decision, record.conditional_power = sizes.decided(
@@ -189,12 +194,17 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         assert decision.reject is not None and decision.futile is not None
         # All replicates are in order, so that they need no list of indices.
         at = slice(None) if len(rows) == size else rows
-        decided = rejected[at] | futile[at]
-        some_decided = bool(decided.any())
-        for kept, now in ((effect, record.effect), (se, record.se), (z, record.z), (status, record.status)):
-            for t in range(tests):  # a test at a time: NumPy places single columns much faster
-                here = now[:, t]
-                kept[t][at] = np.where(decided[:, t], kept[t][at], here) if some_decided else here
+        undecided = ~(rejected[at] | futile[at])
+        found = (effect, record.effect), (se, record.se), (z, record.z), (status, record.status)
+        for t in range(tests):  # a test at a time: NumPy places single columns much faster
+            if undecided[:, t].all():
+                for kept, now in found:
+                    kept[t][at] = now[:, t]
+                continue
+            some = np.flatnonzero(undecided[:, t])
+            there = rows.take(some)
+            for kept, now in found:
+                kept[t][there] = now[:, t].take(some)
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
         hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
@@ -226,8 +236,8 @@ def _analyse(
         return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))
-    status = np.empty(shape, dtype=np.int8)
-    for t, test in enumerate(plan.tests):
+    status, error = np.empty(shape, dtype=np.int8), None
+    for t in range(len(plan.tests)):
         some: Any = slice(None)
         there = point
         if (wanted := _wanted_looks(plan, t)) is not None:
@@ -237,9 +247,12 @@ def _analyse(
             information[:, t], status[:, t] = 0.0, Status.NOT_ANALYSED
             if not len(some):
                 continue
-        found = test.analysis.estimate(chunk.cut(there, t), test.lower_is_better, test.options)
+        found = _estimates(chunk, there, t)
         z[some, t], effect[some, t], se[some, t] = found.z, found.effect, found.se
         information[some, t], status[some, t] = found.information, found.status
+        if found.error is not None:
+            error = np.full(shape, np.nan) if error is None else error
+            error[some, t] = found.error
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
         point,
@@ -252,24 +265,40 @@ def _analyse(
         *bounds.at(point, counts),
         Decision(),
         np.ones(len(z), dtype=bool),
+        error=error,
     )
+
+
+def _estimates(chunk: Chunk, point: Point, t: int) -> Estimates:
+    """Return the estimates of a test at a point; those of a model with draws of its own at the address of the look."""
+    plan = chunk.plan
+    test = plan.tests[t]
+    given = (chunk.cut(point, t), test.lower_is_better, test.options)
+    if not getattr(test.analysis, "keyed", False):
+        return test.analysis.estimate(*given)
+    replicates, last = chunk.replicates[point.rows], len(plan.looks) - 1
+    found: Estimates = test.analysis.estimate_at(*given, plan.seed, replicates, point.number, last)  # type: ignore[attr-defined]
+    return found
 
 
 def _wanted_looks(plan: Plan, test: int) -> Bools | None:
     """Return at which looks a test that costs much is analysed, where nothing depends on it at others; None: at all."""
     chosen = plan.tests[test]
-    if (
-        not getattr(chosen.analysis, "costly", False)
-        or plan.stopping.name != "bounds"
-        or chosen.follower is not None
-    ):
+    if not getattr(chosen.analysis, "costly", False):
+        return None
+    if plan.stopping.name == "decision_rules":
+        weighed: Bools = plan.stopping.weighs(len(plan.looks))[:, test]  # type: ignore[attr-defined]
+        return None if weighed.all() else weighed
+    if plan.stopping.name != "bounds" or chosen.follower is not None:
         return None
     bounded: Bools = np.isfinite(plan.efficacy_z[:, test]) | np.isfinite(plan.futility_z[:, test])
     bounded[-1] = True
     return None if bounded.all() else bounded
 
 
-def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools) -> LookView:
+def _look_view(
+    chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools, best_arms: BestArms
+) -> LookView:
     """Return what a stopping policy sees."""
     plan, point = chunk.plan, record.point
     return LookView(
@@ -294,21 +323,35 @@ def _look_view(chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools)
         own_z=record.own_z,
         lost=record.lost,
         seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
+        best_arms=best_arms,
+        seed=plan.seed,
+        error=record.error,
     )
 
 
 def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
-    """Return the outcomes of each test's endpoint that are visible at a point."""
-    endpoints = [test.endpoint for test in chunk.plan.tests]
-    found = {endpoint: chunk.seen(point, endpoint) for endpoint in dict.fromkeys(endpoints)}
+    """Return the outcomes of each test's endpoint that are visible at a point; of a survival endpoint no read-outs."""
+    plan = chunk.plan
+    endpoints = [test.endpoint for test in plan.tests]
+    nothing = np.zeros((len(point.rows), len(plan.arms)), dtype=np.int64)
+    found = {
+        endpoint: (nothing, nothing.astype(np.float64), nothing)
+        if plan.world.outcomes[endpoint].kind == "survival"
+        else chunk.seen(point, endpoint)
+        for endpoint in dict.fromkeys(endpoints)
+    }
+    imputed: tuple[int, ...] = getattr(plan.stopping, "imputed_tests", ())
     return OutcomesSeen(
         np.stack([found[endpoint][0] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
+        {test: chunk.cut(point, test).patients() for test in imputed},
     )
 
 
-def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools) -> AllocationView:
+def _allocation_view(
+    chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools, best_arms: BestArms
+) -> AllocationView:
     """Return what a randomisation policy sees."""
     readouts, total = chunk.totals(point)
     return AllocationView(
@@ -322,11 +365,12 @@ def _allocation_view(chunk: Chunk, point: Point, counts: CutCounts, open_arms: B
         ratio=chunk.plan.allocation.ratio,
         lower_is_better=chunk.plan.response_lower_is_better,
         n_max=chunk.plan.n,
+        best_arms=best_arms,
     )
 
 
 def _with_weights(
-    chunk: Chunk, record: LookRecord, decision: Decision
+    chunk: Chunk, record: LookRecord, decision: Decision, best_arms: BestArms
 ) -> Generator[Asked, Decision, Decision]:
     """Return a stopping decision with the weights that the randomisation policy gives the trials that go on."""
     plan: Plan = chunk.plan
@@ -337,7 +381,7 @@ def _with_weights(
         point = record.point
         part = Point("look", point.rows[going], point.number[going], point.tick[going])
         counts = CutCounts(*(array[going] for array in vars(record.counts).values()))
-        view = _allocation_view(chunk, part, counts, decision.open_arms[going])
+        view = _allocation_view(chunk, part, counts, decision.open_arms[going], best_arms)
         given = yield Asked("randomisation", view, part.rows)
         if given.weights is not None:
             weights[going] = given.weights

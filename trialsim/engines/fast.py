@@ -1,7 +1,8 @@
 """The fast engine: chunks of trials as arrays, run from decision to decision.
 
-Patients are autonomous between decisions, so all outcomes are laid out at once and a look is a date found by counting.
-A decision that changes allocation lays out anew whoever enters later: draws are addresses, so nobody else moves.
+Patients are autonomous between decisions, so outcomes are laid out at once and a look is a date found by counting. A
+decision that changes allocation lays out anew whoever enters later: draws are addresses, so nobody else moves. Where times
+do not depend on arms, and arms may change, arms and outcomes are laid out as cuts come to know of them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import numpy as np
 from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
 from trialsim.engines import fast_costs, fast_minimisation
 from trialsim.engines import fast_count_kernels as counting
+from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_allocation_kernels import fill_allocations
+from trialsim.engines.fast_first import FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
@@ -25,6 +28,7 @@ from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
+from trialsim.operations.allocation import SIMPLE
 from trialsim.timegrid import NEVER
 
 
@@ -72,10 +76,16 @@ class FastChunk:
         self._came: Ints | None = None
         self._sizes = None if plan.resizing is None else FastSizes(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
-        self.arm = np.empty((1 if shared_arms else size, n), dtype=np.int8)
+        self.own_arms = not shared_arms
+        self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
+        self.in_order = plan.world.dropout is None and plan.world.life is None
+        self._allocates_ahead = not (plan.adaptive and self.in_order and _times_ignore_arms(plan))
+        self._allocated = np.zeros(size, dtype=np.int64)
+        self._first_entered = None if shared_arms else FirstPatients(size, arms)
+        self._stages: dict[int, FirstPatients] = {}
         self._open = np.ones((size, arms), dtype=bool)
         self._weights = np.full((size, arms), np.nan)
-        self._outcomes = [Outcome(law, size, n, self) for law in plan.world.outcomes]
+        self._outcomes = [Outcome(law, e, size, n, self) for e, law in enumerate(plan.world.outcomes)]
         lost = plan.world.dropout is not None
         self._dropout = np.empty((size, n), dtype=np.int64) if lost else np.full((1, n), NEVER)
         self._complete = self._room_for_completion(size, n)
@@ -99,8 +109,7 @@ class FastChunk:
         self._end_cut = np.full(size, NEVER)
         self._dropped = np.zeros((size, arms), dtype=np.int64)
         self._history: list[tuple[str, Any]] = []
-        self._changes = np.zeros(size, dtype=np.int64)
-        self._first, self._then = np.zeros((size, 0), dtype=np.int64), np.zeros((size, 0, arms))
+        self._changed: list[tuple[Ints, Ints, Floats, Bools]] = []
         self._tallies: SiteTallies | None = None
         self._moments: dict[tuple[int, bool], ArmMoments] = {}
         self._lay_out(self._all, np.zeros(size, dtype=np.int64))
@@ -123,21 +132,55 @@ class FastChunk:
         """Allocate patients ``first[row]`` onwards of some replicates and lay out all that will happen to them."""
         plan, design = self.plan, self.plan.allocation
         balance = design.balance
-        if balance is None:
-            strata, count = self.patients.block_strata()
-            layout.allocate(
-                plan.seed, self.replicates, rows[: len(self.arm)], first, self.prepared.allocation_words,
-                self.patients.keys, design.rule, design.ratio, design.places, strata, count, self._open, self._weights,
-                self.arm,
-            )  # fmt: skip
-        else:
+        if self._first_entered is not None:
+            self._first_entered.forget(rows, first)
+        for stage in self._stages.values():
+            stage.forget(rows, first)
+        if balance is not None:
             levels, records, count = self.patients.levels(balance.margins)
             fast_minimisation.allocate_by_counts(
                 plan.seed, self.replicates, rows, first, self.prepared.allocation_words, self.patients.keys,
                 design.rule, design.ratio, balance.measure, balance.probability, balance.weights, balance.steps,
                 levels, records, count, self._open, self._weights, self.arm,
             )  # fmt: skip
+        elif self._allocates_ahead:
+            self._allocate(rows[: len(self.arm)], first, np.full(len(self.replicates), self.patients.width))
+        else:
+            self._allocated[rows] = np.minimum(self._allocated[rows], first[rows])
+            if design.rule != SIMPLE:
+                # Blocks and turns go on from patient to patient; who is drawn by weight is drawn alone.
+                by_rule = rows[np.isnan(self._weights[rows, 0])]
+                self._allocated[by_rule] = self.patients.width
+                self._allocate(by_rule, first, self._allocated)
         self.lay_out_outcomes(rows, first)
+
+    def _allocate(self, rows: Ints, first: Ints, last: Ints) -> None:
+        """Allocate patients ``first[row]`` to ``last[row]`` of some replicates."""
+        plan, design = self.plan, self.plan.allocation
+        strata, count = self.patients.block_strata()
+        layout.allocate(
+            plan.seed, self.replicates, rows, first, last, self.prepared.allocation_words, self.patients.keys,
+            design.rule, design.ratio, design.places, strata, count, self._open, self._weights, self.arm,
+        )  # fmt: skip
+
+    def _allocate_until(self, rows: Ints, ticks: Ints) -> None:
+        """Allocate those who enter by some times in some replicates, as far as that was not done."""
+        if self._allocates_ahead:
+            return
+        upto = self.entered(rows, ticks)
+        further = np.flatnonzero(self._allocated[rows] < upto)
+        if len(further):
+            some = rows.take(further)
+            last = np.zeros(len(self.replicates), dtype=np.int64)
+            last[some] = upto.take(further)
+            self._allocate(some, self._allocated, last)
+            self._allocated[some] = last[some]
+
+    def entered(self, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many of those who come have entered by some times in some replicates, ``[k]``."""
+        found = np.empty(len(rows), dtype=np.int64)
+        firsts.first_entered(rows, ticks, self.entry, *self.patients.entry_index, self.coming, found)
+        return found
 
     def lay_out_outcomes(self, rows: Ints, first: Ints) -> None:
         """Lay out all that will happen to patients ``first[row]`` onwards of some replicates, whose arms are known."""
@@ -148,8 +191,8 @@ class FastChunk:
         if plan.world.dropout is not None:
             nothing = np.empty((0, self.patients.width), dtype=np.int64)
             self.delays(len(self._outcomes), plan.world.dropout, rows, first, self._dropout, nothing, nothing)
-        for index, outcome in enumerate(self._outcomes):
-            outcome.lay_out(self, index, rows, first)
+        for outcome in self._outcomes:
+            outcome.lay_out(self, rows, first)
         survival = [outcome.delay for outcome in self._outcomes if outcome.law.kind == "survival"]
         if survival and len(self._outcomes) > 1:
             waits = [
@@ -311,23 +354,30 @@ class FastChunk:
                 look = self._look_at[rows]
                 over = look > self.plan.horizon
                 if not over.any():
-                    return Point("look", rows, self._look[rows], look)
+                    return self._point("look", rows, self._look[rows], look)
             review, look, decide = self._review_at[rows], self._look_at[rows], self._decide_at[rows]
             look = np.where(decide < NEVER, NEVER, look)
             soonest = np.minimum(np.minimum(review, look), decide)
             over = soonest > self.plan.horizon
             if over.any():
-                self._finish(rows[over], np.full(int(over.sum()), self.plan.horizon), Stop.HORIZON)
+                ended = np.full(int(over.sum()), self.plan.horizon)
+                self._allocate_until(rows[over], ended)
+                self._finish(rows[over], ended, Stop.HORIZON)
                 continue
             due = review == soonest
             if due.any():
                 chosen = rows[due]
-                return Point("review", chosen, self._review[chosen].copy(), review[due])
+                return self._point("review", chosen, self._review[chosen].copy(), review[due])
             due = look == soonest
             if due.any():
                 chosen = rows[due]
-                return Point("look", chosen, self._look[chosen].copy(), look[due])
+                return self._point("look", chosen, self._look[chosen].copy(), look[due])
             self._decide(rows)
+
+    def _point(self, kind: str, rows: Ints, number: Ints, ticks: Ints) -> Point:
+        """Return a decision point, up to which everybody is allocated."""
+        self._allocate_until(rows, ticks)
+        return Point(kind, rows, number, ticks)
 
     def apply(self, point: Point, decision: Decision, marks: Floats) -> None:
         """Take a decision into account from its time on."""
@@ -371,6 +421,8 @@ class FastChunk:
     def _carry_out(self, rows: Ints, ticks: Ints, decision: Decision) -> None:
         """Carry out one decision in replicates in which it is due at ``ticks``."""
         assert decision.stop is not None and decision.reason is not None
+        if self._lagging:
+            self._allocate_until(rows, ticks)
         ended, on = np.flatnonzero(decision.stop), np.flatnonzero(~decision.stop)
         if len(ended):
             halted = rows.take(ended)
@@ -424,44 +476,41 @@ class FastChunk:
     def _next_patient(self, rows: Ints, ticks: Ints) -> Ints:
         """Return who comes first after these times, of those rows, ``[replicate]``."""
         first = np.zeros(len(self.replicates), dtype=np.int64)
-        if len(self.entry) == 1:
-            first[rows] = np.searchsorted(self.entry[0], ticks, side="right")
-        else:
-            for r, tick in zip(rows, ticks, strict=True):
-                first[r] = np.searchsorted(self.entry[r], tick, side="right")
+        first[rows] = self.entered(rows, ticks)
         return first
 
     def _allocate_anew(self, rows: Ints, ticks: Ints) -> None:
         """Lay out anew whoever enters after these times."""
         first = self._next_patient(rows, ticks)
         rows = rows[first[rows] < self.patients.width]
-        self._note_change(rows, first[rows])
+        self._changed.append((rows, first[rows], self._weights[rows], self._open[rows]))
         if len(rows):
             self._lay_out(rows, first)
-
-    def _shares(self, rows: Ints) -> Floats:
-        """Return the probability of each arm by the weights in force, or by the design's shares of the open arms."""
-        by_weight = ~np.isnan(self._weights[rows, :1])
-        plain = self.plan.allocation.ratio * self._open[rows]
-        return shares_of(np.where(by_weight, self._weights[rows], plain.astype(np.float64)))
-
-    def _note_change(self, rows: Ints, first: Ints) -> None:
-        """Note from which patient on allocation changed, and how."""
-        place = self._changes[rows]
-        if len(rows) and place.max() >= self._first.shape[1]:
-            more = max(8, self._first.shape[1])
-            self._first = np.pad(self._first, ((0, 0), (0, more)))
-            self._then = np.pad(self._then, ((0, 0), (0, more), (0, 0)))
-        self._first[rows, place], self._then[rows, place] = first, self._shares(rows)
-        self._changes[rows] += 1
 
     def allocations(self, rows: Ints) -> tuple[Ints, Floats]:
         """Return how often allocation had changed before each patient came, and the probability of their arm."""
         shape = (len(rows), self.patients.width)
         period, chance = np.empty(shape, dtype=np.int64), np.empty(shape)
         at_start = shares_of(self.plan.allocation.ratio[None, :].astype(np.float64))[0]
-        fill_allocations(rows, self.arm, at_start, self._changes, self._first, self._then, period, chance)
+        fill_allocations(rows, self.arm, at_start, *self._changes(), period, chance)
         return period, chance
+
+    def _changes(self) -> tuple[Ints, Ints, Floats]:
+        """Return how often allocation changed, from which patient on each time, and what probabilities arms then had."""
+        size, arms = self._open.shape
+        often = np.zeros(size, dtype=np.int64)
+        for rows, *_ in self._changed:
+            often[rows] += 1
+        most = int(often.max())
+        first, then = np.zeros((size, most), dtype=np.int64), np.zeros((size, most, arms))
+        place = np.zeros(size, dtype=np.int64)
+        for rows, patient, weights, open_arms in self._changed:
+            # By the weights in force, or by the design's shares of the open arms.
+            plain = (self.plan.allocation.ratio * open_arms).astype(np.float64)
+            first[rows, place[rows]] = patient
+            then[rows, place[rows]] = shares_of(np.where(np.isnan(weights[:, :1]), plain, weights))
+            place[rows] += 1
+        return often, first, then
 
     def asked(self, row: int) -> list[tuple[int, int]]:
         """Return when allocation was reconsidered in a replicate: the data cut, and from when on it held."""
@@ -501,6 +550,16 @@ class FastChunk:
         self._moments[key].bring_to(outcome, self, point, since, spread)
         return self._moments[key]
 
+    def stage_of(self, outcome: Outcome, rows: Ints, since: Ints, ticks: Ints) -> FirstPatients:
+        """Return who was read out after some times and by others and what, of some replicates, in the order of entry."""
+        stage = self._stages.setdefault(
+            outcome.index, FirstPatients(len(self.replicates), len(self.plan.arms))
+        )
+        upto = outcome.known_at_cut(self, rows, ticks)
+        stage.leave_out(rows, self.entered(rows, since - outcome.law.readout_ticks), upto)
+        stage.read(rows, upto, self.arm, outcome.values)
+        return stage
+
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
         return self._open[rows] if self.plan.adaptive else self._open[: len(rows)].copy()
@@ -529,15 +588,18 @@ class FastChunk:
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
-        survival = outcome.law.kind == "survival"
-        return CutCounts(
-            self._enrolled(rows, ticks, alike),
-            count(outcome.analysed_at, ticks - outcome.law.readout_ticks) if survival else nothing,
-            nothing if survival else count(outcome.readout_at, ticks),
-        )
+        enrolled = self._enrolled(rows, ticks, alike)
+        if outcome.law.kind == "survival":
+            return CutCounts(enrolled, count(outcome.analysed_at, ticks - outcome.law.readout_ticks), nothing)
+        if outcome.first is not None:
+            return CutCounts(enrolled, nothing, outcome.read_out(self, rows, ticks).n[rows])
+        return CutCounts(enrolled, nothing, count(outcome.readout_at, ticks))
 
     def _enrolled(self, rows: Ints, ticks: Ints, alike: bool = False) -> Ints:
         """Return how many patients were randomised by some times, ``[k, arm]``, which may all be the same time."""
+        if self._first_entered is not None:
+            self._first_entered.count(rows, self.entered(rows, ticks), self.arm)
+            return self._first_entered.n[rows]
         shape = (len(rows), len(self.plan.arms))
         some = 1 if alike and len(self.entry) == 1 else len(rows)
         out = np.empty((some, shape[1]), dtype=np.int64)
@@ -554,20 +616,18 @@ class FastChunk:
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""
-        shape = (len(point.rows), len(self.plan.arms))
-        n, total = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         if self.plan.response_endpoint >= 0:
-            outcome = self._outcomes[self.plan.response_endpoint]
-            counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
-            outcome.totals_by_arm(point, self.arm, total)
-        return n, total
+            return self._outcomes[self.plan.response_endpoint].totals_by_arm(self, point)
+        shape = (len(point.rows), len(self.plan.arms))
+        return np.zeros(shape, dtype=np.int64), np.zeros(shape)
 
     def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
         """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
-        shape, outcome = (len(point.rows), len(self.plan.arms)), self._outcomes[endpoint]
-        n, total, pending = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape, dtype=np.int64)
-        counting.counts_by_arm(point.rows, point.tick, outcome.readout_at, self.arm, self.coming, n)
-        outcome.totals_by_arm(point, self.arm, total)
+        outcome = self._outcomes[endpoint]
+        n, total = outcome.totals_by_arm(self, point)
+        if outcome.first is not None and self._sizes is None:
+            return n, total, self._enrolled(point.rows, point.tick) - n
+        pending = np.empty(n.shape, dtype=np.int64)
         counting.pending_by_arm(
             point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending
         )
@@ -666,6 +726,24 @@ class FastChunk:
     def complete(self) -> Ints:
         """Delay from entry after which each patient has nothing more to give."""
         return self._complete
+
+
+def _times_ignore_arms(plan: Plan) -> bool:
+    """Return whether neither what happens when nor the dates of looks depend on who is in which arm."""
+
+    def ignores(trigger: Trigger) -> bool:
+        return (
+            trigger.arms is None
+            and trigger.open_arms is None
+            and all(ignores(child) for child in trigger.children)
+        )
+
+    fixed = plan.resizing is None and plan.allocation.balance is None
+    return (
+        fixed
+        and all(law.kind != "survival" for law in plan.world.outcomes)
+        and all(ignores(look.trigger) for look in plan.looks)
+    )
 
 
 def _part(decision: Decision, chosen: Bools | Ints) -> Decision:

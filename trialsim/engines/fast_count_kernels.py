@@ -13,6 +13,7 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
+from trialsim.engines.fast_first_kernels import patients_in
 from trialsim.engines.fast_rows import entered_by, row_of
 from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group, moments_of_four
 from trialsim.timegrid import NEVER
@@ -124,6 +125,41 @@ def _in_order(times):
 
 
 @kernel
+def _first_with_count(arm, counted, count, each, have):
+    """Return how many patients, taken in their order, it needs until counted arms have ``count``; -1: all are too few.
+
+    As many as are lacking are needed at least, so that steps of this size never go too far; most need one or two.
+    """
+    have[:] = 0
+    place = np.int64(0)
+    while True:
+        lacking, together = np.int64(0), np.int64(0)
+        for a in range(len(have)):
+            lacking += max(count - have[a], 0) if counted[a] else np.int64(0)
+            together += have[a]
+        lacking = lacking if each else max(count - together, 0)
+        if lacking == 0:
+            return place
+        if place + lacking > len(arm):
+            return np.int64(-1)
+        step = arm[place : place + lacking]
+        for a in range(len(have)):
+            if counted[a]:
+                have[a] += patients_in(step, a)
+        place += lacking
+
+
+@kernel
+def _same(one, other, count):
+    """Return whether the first so many places of two arrays hold the same."""
+    one, other = one[:count], other[:count]
+    differ = np.int64(0)
+    for i in range(count):
+        differ += np.int64(one[i] != other[i])
+    return differ == 0
+
+
+@kernel
 def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
     """Fill when the arms in ``counted[replicate]`` have ``count`` of the times, ``each`` or together; NEVER for never."""
     n = times.shape[1]
@@ -132,38 +168,29 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
     sizes = np.empty(arms, np.int64)
     guess = np.int64(1 << 28)
     in_order = False
+    before, place, looked_at = np.int64(0), np.int64(0), np.int64(0)
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
         g = arm[row_of(arm, r)]
         if k == 0 or times.shape[0] > 1:
             in_order = _in_order(t)
-        sizes[:] = 0
-        lacking = np.int64(0)
-        for a in range(arms):
-            lacking += np.int64(counted[r, a])
-        lacking = lacking if each else min(lacking, np.int64(1))
-        latest = np.int64(0)
         if in_order:
-            for i in range(n):
-                a = g[i]
-                if counted[r, a]:
-                    slot = np.int64(a) if each else np.int64(0)
-                    sizes[slot] += 1
-                    if sizes[slot] == count:
-                        latest = t[i]
-                        lacking -= 1
-                        if lacking == 0:
-                            break
-            out[k] = latest if lacking == 0 else np.int64(NEVER)
-            if not each and not counted[r].any():
-                out[k] = np.int64(NEVER)
+            # Replicates that follow each other often have the same patients in the same arms.
+            if not (k > 0 and times.shape[0] == 1 and _same(g, arm[row_of(arm, before)], looked_at)
+                    and _same(counted[r], counted[before], arms)):  # fmt: skip
+                place = _first_with_count(g, counted[r], count, each, sizes)
+                looked_at = place if place >= 0 else n
+                before = r
+            out[k] = np.int64(NEVER) if place < 0 else t[place - 1] if place > 0 else np.int64(0)
             continue
+        sizes[:] = 0
         for i in range(n):
             slot = np.int64(g[i]) if each else np.int64(0)
             if counted[r, g[i]]:
                 held[slot, sizes[slot]] = t[i]
                 sizes[slot] += 1
+        latest = np.int64(0)
         for slot in range(arms):
             if counted[r, slot] if each else slot == 0:
                 latest = max(latest, _date_of_count(held[slot, : sizes[slot]], count, guess))

@@ -48,10 +48,15 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
     recruitment = chunk.patients.recruitment
     entry, arm = _row(chunk.entry, row), _row(chunk.arm, row)
     dropout, complete = _row(chunk.dropout, row), _row(chunk.complete, row)
+    for e in range(len(chunk.plan.world.outcomes)):
+        chunk.outcome(e).make_known(chunk, np.array([row]), ends.tick[[row]])
     if chunk.lives is not None:
         keyed += [item for item in chunk.lives.log_rows(chunk, row) if item[1].tick <= end]
+    chance = chunk.allocations(np.array([row]))[1][0] if chunk.plan.randomisation.adaptive else None
     for i in range(int(ends.enrolled[row])):
         add(int(entry[i]), Kind.RANDOMISATION, i, 0, float(arm[i]))
+        if chance is not None:
+            add(int(entry[i]), Kind.CHANCE, i, 0, float(chance[i]), Kind.RANDOMISATION, i)
         if recruitment is not None:
             add(int(entry[i]), Kind.CANDIDATE, i, 0, float(recruitment.keys[row, i]), Kind.RANDOMISATION, i)
         if chunk.lives is not None:

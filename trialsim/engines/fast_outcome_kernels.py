@@ -19,10 +19,10 @@ from trialsim.operations.allocation import (
     ALTERNATING,
     MOST_PACKED,
     SIMPLE,
-    arm_in_turn,
-    draw_by_weight,
     draw_from_block,
     draw_from_packed_block,
+    fill_by_weight,
+    fill_in_turn,
     packed_block,
 )
 from trialsim.population.endpoints.binary import PATIENTS_A_WORD, fill_responses
@@ -32,6 +32,7 @@ from trialsim.population.patients import row_number
 from trialsim.timegrid import NEVER
 
 _ALLOCATION = int(Purpose.ALLOCATION)
+_TOGETHER = 512
 
 
 @kernel
@@ -40,6 +41,7 @@ def allocate(
     replicates,
     chosen,
     first,
+    last,
     table,
     keys,
     rule,
@@ -51,7 +53,7 @@ def allocate(
     weights,
     arm,
 ):
-    """Allocate patients ``first[r]`` onwards of each chosen replicate, beginning blocks and turns anew.
+    """Allocate patients ``first[r]`` to ``last[r] - 1`` of each chosen replicate, beginning blocks and turns anew.
 
     ``weights[r]`` that begin with NaN leave the design's rule in force. ``table`` belongs to the words of allocation,
     which an alternating rule does not need. Fills ``arm``.
@@ -66,40 +68,43 @@ def allocate(
     left = np.empty((stratum_count, arms), np.int64)
     places_left = np.empty(stratum_count, np.int64)
     packed = np.empty(stratum_count, np.uint64)
-    cycle = np.empty(ratio.sum(), np.int8)
+    slots = min(1 << arms, 64) if rule == ALTERNATING else 0
+    turns, in_turn_for = np.empty((slots, n), np.int8), np.full(slots, -1, np.int64)
+    passed = np.empty(n)
     for r in chosen:
         block_size = 0
+        which = np.int64(0)
         for a in range(arms):
             shares[a] = ratio[a] if open_arms[r, a] else 0
             block[a] = places[a] if open_arms[r, a] else 0
             plain[a] = shares[a]
             block_size += block[a]
+            which |= np.int64(open_arms[r, a]) << a
         places_left[:] = 0
         packs = block_size <= MOST_PACKED and arms <= 8
         whole = packed_block(block) if packs else np.uint64(0)
         by_weight = weights[r, 0] == weights[r, 0]
         s = strata[row_of(strata, r)]
         in_turn = rule == ALTERNATING and not by_weight
-        mine = weights[r]
-        if not in_turn and len(keys):
-            words_at(words, keys[r], first[r], replicates[r], _ALLOCATION, 0, seed)
-        elif not in_turn:
-            fill_words(words, table, first[r] // 32 * 8, blocks, replicates[r], _ALLOCATION, seed)
         if in_turn:
-            size = shares.sum()
-            for place in range(size):
-                cycle[place] = arm_in_turn(place, shares)
-            turn = 0
-            for i in range(first[r], n):
-                arm[r, i] = cycle[turn]
-                turn = turn + 1 if turn + 1 < size else 0
+            slot = which % slots
+            if in_turn_for[slot] != which:
+                in_turn_for[slot] = which
+                fill_in_turn(shares, turns[slot])
+            mine, theirs = arm[r, first[r] : last[r]], turns[slot]
+            for i in range(len(mine)):
+                mine[i] = theirs[i]
             continue
-        for i in range(first[r], n):
-            if by_weight:
-                arm[r, i] = draw_by_weight(unit(words[i]), mine)
-            elif rule == SIMPLE:
-                arm[r, i] = draw_by_weight(unit(words[i]), plain)
-            elif packs:
+        if len(keys):
+            words_at(words, keys[r, : last[r]], first[r], replicates[r], _ALLOCATION, 0, seed)
+        else:
+            end = min((last[r] + 31) // 32 * 8, blocks)
+            fill_words(words, table, first[r] // 32 * 8, end, replicates[r], _ALLOCATION, seed)
+        if by_weight or rule == SIMPLE:
+            fill_by_weight(words, weights[r] if by_weight else plain, first[r], last[r], passed, arm[r])
+            continue
+        for i in range(first[r], last[r]):
+            if packs:
                 g = np.uint64(s[i])
                 if places_left[g] == 0:
                     places_left[g] = block_size
@@ -256,51 +261,107 @@ def completions(chosen, first, delay, complete):
 
 
 @kernel
-def responses(
-    seed, replicates, chosen, first, table, keys, purpose, draw, thresholds, rows, arm, coming, out
-):
-    """Fill binary outcomes of those who come, 64 patients a word of ``out``."""
-    n = arm.shape[1]
+def _of_own_arm(every, rows, arm, first, last, own):
+    """Fill what the arms of patients ``first`` to ``last - 1`` make of their rows of ``every``, ``[row, arm]``."""
+    arms = every.shape[1]
+    if every.shape[0] == 1 and arms <= 4:
+        # Comparing goes in vectors where looking up does not.
+        a, b, c, d = every[0, 0], every[0, min(1, arms - 1)], every[0, min(2, arms - 1)], every[0, arms - 1]
+        mine, found = arm[first:last], own[first:last]
+        for i in range(len(mine)):
+            g = mine[i]
+            found[i] = a if g == 0 else b if g == 1 else c if g == 2 else d
+        return
+    for i in range(first, last):
+        own[i] = every[np.uint64(rows[i]), np.uint64(arm[i])]
+
+
+@kernel
+def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw, thresholds, rows, arm, out):
+    """Fill binary outcomes of patients ``first[r]`` to ``last[r] - 1``, 64 patients a word of ``out``."""
     blocks = table.shape[1]
     room = PATIENTS_A_WORD * out.shape[1]
     words = np.zeros(max(4 * blocks, room), np.uint64)
     threshold = np.zeros(room, np.uint64)
-    anew = True
+    alike = arm.shape[0] == 1 and rows.shape[0] == 1
+    known = 0
     for r in chosen:
-        if anew:
-            mine = rows[row_of(rows, r)]
-            g = arm[row_of(arm, r)]
-            for i in range(n):
-                threshold[i] = thresholds[np.uint64(mine[i]), np.uint64(g[i])]
-        anew = arm.shape[0] > 1 or rows.shape[0] > 1
-        come = coming[row_of(coming, r)]
+        begin, end = first[r], last[row_of(last, r)]
+        if begin >= end:
+            continue
+        whole = -(-end // PATIENTS_A_WORD)
+        start = known if alike else begin // PATIENTS_A_WORD * PATIENTS_A_WORD
+        upto = min(PATIENTS_A_WORD * whole, arm.shape[1])
+        _of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)
+        known = max(known, upto)
         if len(keys):
-            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+            words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
         else:
-            last = min((come + 31) // 32 * 8, blocks)
-            fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
-        fill_responses(words, threshold, first[r], out[r])
+            fill_words(
+                words, table, begin // 32 * 8, min((end + 31) // 32 * 8, blocks), replicates[r], purpose, seed
+            )
+        fill_responses(words, threshold, begin, out[r, :whole])
 
 
 @kernel
-def values(seed, replicates, chosen, first, table, keys, purpose, draw, expected, rows, arm, coming, sd, out):
-    """Fill continuous outcomes of those who come; rows of ``out`` may be longer than there are patients."""
+def values(seed, replicates, chosen, first, last, table, keys, purpose, draw, expected, rows, arm, sd, out):
+    """Fill continuous outcomes of patients ``first[r]`` to ``last[r] - 1``; rows of ``out`` may be longer than that."""
     n = arm.shape[1]
     blocks = table.shape[1]
     words = np.empty(max(4 * blocks, n), np.uint64)
     tails, held = np.empty(n + 1, np.int64), np.empty((2, n))
-    own, anew = np.empty(n), True
+    own = np.empty(n)
+    alike = arm.shape[0] == 1 and rows.shape[0] == 1
+    known = 0
     for r in chosen:
-        if anew:
-            mine = rows[row_of(rows, r)]
-            g = arm[row_of(arm, r)]
-            for i in range(n):
-                own[i] = expected[np.uint64(mine[i]), np.uint64(g[i])]
-        anew = arm.shape[0] > 1 or rows.shape[0] > 1
-        come = coming[row_of(coming, r)]
+        begin, end = first[r], last[row_of(last, r)]
+        start = known if alike else begin
+        _of_own_arm(expected, rows[row_of(rows, r)], arm[row_of(arm, r)], start, end, own)
+        known = max(known, end)
         if len(keys):
-            words_at(words, keys[r], first[r], replicates[r], purpose, draw, seed)
+            words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
         else:
-            last = min((come + 31) // 32 * 8, blocks)
-            fill_words(words, table, first[r] // 32 * 8, last, replicates[r], purpose, seed)
-        fill_values(words, own, sd, first[r], come, tails, held, out[r])
+            fill_words(
+                words, table, begin // 32 * 8, min((end + 31) // 32 * 8, blocks), replicates[r], purpose, seed
+            )
+        fill_values(words, own, sd, begin, end, tails, held, out[r])
+
+
+@kernel
+def values_of_few(
+    seed, replicates, chosen, first, last, table, keys, purpose, draw, expected, rows, arm, sd, out
+):
+    """Fill what :func:`values` fills, the patients of several replicates together, as short loops do not pay."""
+    n = arm.shape[1]
+    blocks = table.shape[1]
+    words = np.empty(max(4 * blocks, n), np.uint64)
+    room = max(n, _TOGETHER)
+    tails, held = np.empty(room + 1, np.int64), np.empty((2, room))
+    own, theirs, made = np.empty(room), np.empty(room, np.uint64), np.empty(room)
+    since, waiting = 0, 0
+    for k in range(len(chosen) + 1):
+        r = chosen[min(k, len(chosen) - 1)]
+        begin, end = first[r], last[row_of(last, r)]
+        if k == len(chosen) or waiting + end - begin > room:
+            fill_values(theirs, own, sd, 0, waiting, tails, held, made)
+            place = 0
+            for done in chosen[since:k]:
+                mine = out[done, first[done] : last[row_of(last, done)]]
+                for i in range(len(mine)):
+                    mine[i] = made[place + i]
+                place += len(mine)
+            since, waiting = k, 0
+        if k == len(chosen):
+            break
+        mine = arm[row_of(arm, r), begin:end]
+        _of_own_arm(expected, rows[row_of(rows, r), begin:end], mine, 0, len(mine), own[waiting:])
+        if len(keys):
+            words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
+        else:
+            fill_words(
+                words, table, begin // 32 * 8, min((end + 31) // 32 * 8, blocks), replicates[r], purpose, seed
+            )
+        ready, here = words[begin:end], theirs[waiting:]
+        for i in range(len(ready)):
+            here[i] = ready[i]
+        waiting += len(ready)

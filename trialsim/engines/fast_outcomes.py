@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Floats, Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines import fast_risk_kernels as risk
+from trialsim.engines.fast_first import FirstPatients
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.engines.world import OutcomeLaw
@@ -25,10 +26,18 @@ if TYPE_CHECKING:
 
 
 class Outcome:
-    """One endpoint's outcomes in a chunk."""
+    """One endpoint's outcomes in a chunk.
 
-    def __init__(self, law: OutcomeLaw, size: int, n: int, chunk: FastChunk) -> None:
-        self.law = law
+    Attributes
+    ----------
+    first
+        Where read-outs come in the order of entry and each replicate has arms of its own: patients read out, by arm.
+        They are then laid out as cuts come to know of them.
+    """
+
+    def __init__(self, law: OutcomeLaw, index: int, size: int, n: int, chunk: FastChunk) -> None:
+        self.law, self.index = law, index
+        self.first: FirstPatients | None = None
         self.told_at: tuple[Ints, Ints, Ints] | None = None
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
@@ -38,8 +47,12 @@ class Outcome:
             self.delay, self.event_at, self.exit_at = (np.empty((here, n), dtype=np.int64) for _ in range(3))
             self.begin_anew()
             return
-        world = chunk.plan.world
-        shared = len(chunk.entry) == 1 and world.dropout is None and world.life is None
+        if chunk.in_order and chunk.own_arms:
+            self.first = FirstPatients(size, len(chunk.plan.arms))
+        self._as_of: tuple[Ints, Ints] | None = None  # of the last cut, which is asked about again and again
+        self._laid_out = np.zeros(size, dtype=np.int64)
+        self._upto = np.zeros(size, dtype=np.int64)
+        shared = len(chunk.entry) == 1 and chunk.in_order
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         # Binary outcomes are bits, so that those of 64 patients are counted at once.
         self.values: NDArray[Any] = (
@@ -55,13 +68,44 @@ class Outcome:
         octets = self.values[rows].view(np.uint8)
         return np.unpackbits(octets, axis=1, count=self.readout_at.shape[1], bitorder="little").view(np.int8)
 
-    def totals_by_arm(self, point: Point, arm: NDArray[np.int8], out: Floats) -> None:
-        """Fill the sum of the read-outs of each arm at a point, ``[k, arm]``."""
-        known = (point.rows, point.tick, self.readout_at, self.values, arm, out)
+    def read_out(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> FirstPatients:
+        """Return who has been read out by some times and what, of some replicates, where it goes by the order of entry."""
+        assert self.first is not None
+        if self._as_of is None or self._as_of[0] is not rows or self._as_of[1] is not ticks:
+            self.first.read(rows, self.known_at_cut(chunk, rows, ticks), chunk.arm, self.values)
+            self._as_of = rows, ticks
+        return self.first
+
+    def known_at_cut(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients have been read out by some times, ``[k]``; what was read out is laid out by then."""
+        upto = chunk.entered(rows, ticks - self.law.readout_ticks)
+        further = self._laid_out[rows] < upto
+        if further.any():
+            some, until = (rows, upto) if further.all() else (rows[further], upto[further])
+            self._upto[some] = until
+            self._lay_out_values(chunk, self.index, some, self._laid_out, self._upto)
+            self._laid_out[some] = until
+        return upto
+
+    def make_known(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> None:
+        """Lay out what has been read out by some times, where that was not done before."""
+        if self.first is not None:
+            self.known_at_cut(chunk, rows, ticks)
+
+    def totals_by_arm(self, chunk: FastChunk, point: Point) -> tuple[Ints, Floats]:
+        """Return how many read-outs each arm has at a point, and their sum, ``[k, arm]``."""
+        if self.first is not None:
+            first = self.read_out(chunk, point.rows, point.tick)
+            return first.n[point.rows], first.total[point.rows]
+        shape = (len(point.rows), len(chunk.plan.arms))
+        n, total = np.empty(shape, dtype=np.int64), np.empty(shape)
+        counting.counts_by_arm(point.rows, point.tick, self.readout_at, chunk.arm, chunk.coming, n)
+        known = (point.rows, point.tick, self.readout_at, self.values, chunk.arm, total)
         if self.law.kind == "binary":
             counting.responses_by_arm(*known)
         else:
             counting.totals_by_arm(*known)
+        return n, total
 
     def put(self, rows: Ints | list[int] | slice, value: NDArray[Any]) -> None:
         """Put read-outs of some replicates, ``[replicate, patient]``, in the place of those that are there."""
@@ -98,11 +142,11 @@ class Outcome:
         """When each event is counted by what waits for events; a fixed delay of reports is not in it."""
         return self.event_at if self.told_at is None else self.told_at[2]
 
-    def lay_out(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
+    def lay_out(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
         """Lay out the outcomes of patients ``first[row]`` onwards of some replicates."""
         law = self.law
         if law.kind == "survival":
-            chunk.delays(index, law, rows, first, self.delay, self.event_at, self.exit_at)
+            chunk.delays(self.index, law, rows, first, self.delay, self.event_at, self.exit_at)
             return
         layout.readout_times(
             rows[: len(self.readout_at)],
@@ -112,10 +156,19 @@ class Outcome:
             law.readout_ticks,
             self.readout_at,
         )
-        self.lay_out_values(chunk, index, rows, first)
+        if self.first is None:
+            self.lay_out_values(chunk, self.index, rows, first)
+            return
+        self.first.forget(rows, first)
+        self._as_of = None
+        self._laid_out[rows] = np.minimum(self._laid_out[rows], first[rows])
 
     def lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out what will be read out of patients ``first[row]`` onwards of some replicates."""
+        self._lay_out_values(chunk, index, rows, first, chunk.coming)
+
+    def _lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints, last: Ints) -> None:
+        """Lay out what will be read out of patients ``first[row]`` to ``last[row]`` of some replicates."""
         law = self.law
         parameters, parameter_rows = chunk.patients.parameters[index]
         shared = (
@@ -123,6 +176,7 @@ class Outcome:
             chunk.replicates,
             rows,
             first,
+            last,
             chunk.prepared.words[index],
             chunk.patients.keys,
             law.purpose,
@@ -130,12 +184,13 @@ class Outcome:
             parameters,
             parameter_rows,
             chunk.arm,
-            chunk.coming,
         )
         if law.kind == "binary":
             layout.responses(*shared, self.values)
-        else:
+        elif self.first is None:
             layout.values(*shared, law.sd, self.values)
+        else:
+            layout.values_of_few(*shared, law.sd, self.values)
 
     def risk_tables(
         self, chunk: FastChunk, rows: Ints, cut: Ints, treatment: int, control: int, strata: Ints, count: int
@@ -207,6 +262,7 @@ class ArmMoments:
         whole = bool(fresh.all())
         rows, tick = (point.rows, point.tick) if whole else (point.rows[fresh], point.tick[fresh])
         begin = np.full(len(rows), -1) if since is None else since if whole else since[fresh]
+        outcome.make_known(chunk, rows, tick)
         counting.readouts_by_arm(
             rows, begin, tick, outcome.law.readout_ticks, chunk.entry, *chunk.patients.entry_index, outcome.readout_at,
             outcome.value(), chunk.arm, chunk.arms_open, spread, self.n, self.mean, self.squares,
@@ -240,26 +296,47 @@ class FastCut:
             count,
         )
 
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum, all replicates in each."""
+        strata, count = self._chunk.patients.analysis_strata(self._test)
+        compared = (self._chunk, self._point.rows, self._point.tick, self._test.treatment, self._test.control)
+        for stratum in range(count):
+            yield self._outcome.risk_tables(*compared, np.where(strata == stratum, 0, 1), 1)
+
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
-        rows = self._point.rows
-        if self._chunk.plan.closed is not None:
-            spread = all(getattr(test.analysis, "uses_spread", True) for test in self._chunk.plan.tests)
-            every = self._chunk.moments_by_arm(self._outcome, self._point, self._of_stage, spread)
-            pair = np.array([self._test.control, self._test.treatment])
+        rows, ticks, outcome, chunk = self._point.rows, self._point.tick, self._outcome, self._chunk
+        sides, binary = (self._test.control, self._test.treatment), outcome.law.kind == "binary"
+        closed = chunk.plan.closed is not None
+        spread = not closed or chunk.plan.uses_spread
+        if outcome.first is not None and (binary or not spread):
+            stage = self._of_stage
+            first = (
+                outcome.read_out(chunk, rows, ticks)
+                if stage is None
+                else chunk.stage_of(outcome, rows, stage, ticks)
+            )
+            return first.moments(rows, sides, binary)
+        pair = np.array(sides)
+        if closed:
+            every = chunk.moments_by_arm(outcome, self._point, self._of_stage, spread)
             here = (rows[:, None], pair)
             return Moments(every.n[here], every.mean[here], every.squares[here])
         # Arm by arm in memory: what is computed from them goes in vectors.
         shape = (2, len(rows))
         n, mean, squares = np.empty(shape, dtype=np.int64), np.empty(shape), np.empty(shape)
-        pair = np.array([self._test.control, self._test.treatment])
-        outcome, chunk = self._outcome, self._chunk
+        outcome.make_known(chunk, rows, ticks)
         known = (outcome.readout_at, outcome.values, chunk.arm, chunk.coming, pair, n, mean, squares)
-        if outcome.law.kind == "binary":
-            counting.binary_readouts(rows, self._point.tick, *known)
+        if binary:
+            counting.binary_readouts(rows, ticks, *known)
         else:
-            counting.continuous_readouts(rows, self._point.tick, *known)
+            counting.continuous_readouts(rows, ticks, *known)
         return Moments(n.T, mean.T, squares.T)
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
+        n, total, _ = self._chunk.seen(self._point, self._test.endpoint)
+        return ArmTotals(n, total, self._test.treatment, self._chunk.plan.n)
 
     def _here(self) -> tuple[Ints, Ints]:
         """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""
@@ -287,6 +364,7 @@ class FastCut:
             value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
             event = (over & (_of(outcome.event_at, rows) == ended))[here]
         else:
+            outcome.make_known(self._chunk, rows, self._point.tick)
             value = outcome.value(rows)[here].astype(np.float64)
             event = np.zeros(len(value), dtype=bool)
         strata, _ = self._chunk.patients.analysis_strata(test)
@@ -310,6 +388,8 @@ class FastCut:
         """Yield for each replicate whether those patients would be on treatment in other allocations, ``[draw, row]``."""
         chunk, people = self._chunk, self._chunk.patients
         places, patients = self._here()
+        if chunk.plan.response_endpoint >= 0:
+            chunk.outcome(chunk.plan.response_endpoint).make_known(chunk, self._point.rows, self._point.tick)
         ends = np.searchsorted(places, np.arange(len(self._point.rows) + 1))
         for k, r in enumerate(self._point.rows):
             rows = patients[ends[k] : ends[k + 1]]
@@ -326,8 +406,16 @@ class FastCut:
                     responses.value(one)[0, :known].astype(np.float64), chunk.asked(int(r)),
                 )  # fmt: skip
                 continue
+            arms = _of(chunk.arm, np.array([r]))[0, :known].astype(np.int64)
             yield redrawn_arms(
-                chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
+                chunk.plan,
+                self._test,
+                replicate,
+                keys[:known],
+                levels[:known],
+                rows.astype(np.int64),
+                draws,
+                arms,
             )
 
 

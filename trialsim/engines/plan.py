@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim import registry
+from trialsim.analyses.bayesian.as_analysis import PosteriorAnalysis
 from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
@@ -230,6 +231,11 @@ class Plan:
         both_ways = any(test.treatment == 0 for test in self.tests)
         return self.randomisation.adaptive or len(self.arms) > 2 or both_ways
 
+    @cached_property
+    def uses_spread(self) -> bool:
+        """Whether any test needs to know how much outcomes spread."""
+        return any(getattr(test.analysis, "uses_spread", True) for test in self.tests)
+
     @property
     def may_close_early(self) -> bool:
         """Whether a decision may end enrolment before all patients have come."""
@@ -345,7 +351,11 @@ def build_plan(
     kind = registry.get("designs", chosen.kind)()
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
-        analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
+        analysis: Analysis = (
+            registry.get("analyses", hypothesis.analysis)()
+            if hypothesis.posterior is None
+            else PosteriorAnalysis(hypothesis.posterior)
+        )
         treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(

@@ -30,6 +30,7 @@ from trialsim.engines.strategies import (
 from trialsim.engines.world import World
 from trialsim.operations.sites import SITE_BITS
 from trialsim.population.clocks import with_whole_effect
+from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import NEVER, to_ticks
 
 SAMPLE = 100_000
@@ -285,14 +286,15 @@ def _drawn(world: World, endpoint: int, records: Floats, arm: int) -> NDArray[np
     table = patient_table(block_count(n), law.purpose, law.draw, TRUTH_SEED)
     one = np.zeros(1, dtype=np.int64)
     shared = (
-        TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, table, np.empty((0, n), dtype=np.int64), law.purpose,
-        law.draw, law.parameters_of(*_parts(world, endpoint, records)), np.arange(n).reshape(1, n),
-        np.full((1, n), arm, dtype=np.int8), np.array([n]),
+        TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, np.array([n]), table, np.empty((0, n), dtype=np.int64),
+        law.purpose, law.draw, law.parameters_of(*_parts(world, endpoint, records)), np.arange(n).reshape(1, n),
+        np.full((1, n), arm, dtype=np.int8),
     )  # fmt: skip
     if law.kind == "binary":
-        answers = np.empty((1, n), dtype=np.int8)
+        answers = np.zeros((1, -(-n // PATIENTS_A_WORD)), dtype=np.uint64)
         fast_outcome_kernels.responses(*shared, answers)
-        return np.asarray(answers[0], dtype=np.float64)
+        bits = np.unpackbits(answers[0].view(np.uint8), count=n, bitorder="little")
+        return np.asarray(bits, dtype=np.float64)
     values = np.empty((1, n))
     fast_outcome_kernels.values(*shared, law.sd, values)
     return np.asarray(values[0], dtype=np.float64)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
@@ -132,12 +133,25 @@ class ReferenceCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
+        return self._counted(list(self._groups()))
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum that somebody is in."""
+        yield from (self._counted([group]) for group in self._groups())
+
+    def _groups(self) -> Iterator[list[Patient]]:
+        """Yield the patients who are known of, stratum by stratum."""
+        until = self._tick - self._law.readout_ticks
+        known = [(self._trial.stratum(i, self._test), p) for i, p in self._pair() if p.entry <= until]
+        for stratum in sorted({stratum for stratum, _ in known}):
+            yield [p for s, p in known if s == stratum]
+
+    def _counted(self, groups: list[list[Patient]]) -> RiskTables:
+        """Return the numbers at risk in groups of patients, one group after the other."""
         test = self._test
         until = self._tick - self._law.readout_ticks
         rows: list[tuple[int, int, int, int]] = []
-        known = [(self._trial.stratum(i, test), p) for i, p in self._pair() if p.entry <= until]
-        for stratum in sorted({stratum for stratum, _ in known}):
-            group = [p for s, p in known if s == stratum]
+        for group in groups:
             ends = [self._end(p, until) for p in group]
             had = np.array([event for _, event in ends], dtype=bool)
             stops = [stop for stop, _ in ends]
@@ -173,6 +187,13 @@ class ReferenceCut:
             found.append((len(values), mean, squares))
         n, mean, squares = zip(*found, strict=True)
         return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
+        plan = self._trial.plan
+        point = Point("look", np.array([0]), np.array([0]), np.array([self._tick]))
+        n, total, _ = self._trial.seen(point, self._test.endpoint)
+        return ArmTotals(n, total, self._test.treatment, plan.n)
 
     def _known(self) -> list[tuple[int, Patient, float, bool]]:
         """Return number, patient, days of follow-up or read-out, and event of those followed, or of those read out."""
@@ -231,4 +252,5 @@ class ReferenceCut:
                 trial.asked,
             )  # fmt: skip
             return
-        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)
+        arms = np.array([p.arm for p in everybody], dtype=np.int64)
+        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws, arms)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -114,10 +115,10 @@ class AllocationEnvironment:
         if not asked:
             return None
         views = [each.view for _, each in asked]
-        joined = {
+        joined: dict[str, Any] = {
             part.name: np.concatenate([getattr(view, part.name) for view in views])
             for part in fields(AllocationView)
-            if part.name not in ("ratio", "lower_is_better", "n_max")
+            if part.name not in ("ratio", "lower_is_better", "n_max", "best_arms")
         }
         first = views[0]
         view = AllocationView(

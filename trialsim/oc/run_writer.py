@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,6 +22,8 @@ from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
 ROWS_PER_BATCH = 16_384
+_LOOKED_AT, _TIMES = 1024, 16
+_DICTIONARY_BYTES = 1 << 14
 TABLES = (
     "trials",
     "looks",
@@ -168,8 +171,9 @@ class RunWriter:
 class TableWriter:
     """A Parquet file whose every row group holds rows of one cell.
 
-    Columns of names are dictionary-encoded, whole numbers delta-encoded, nothing is compressed and no statistics are
-    kept: writing is then bound by memory, and one column of one cell is read without touching the others.
+    Columns of names, and of numbers that come again and again among the first rows, are dictionary-encoded, whole numbers
+    delta-encoded; nothing is compressed and no statistics are kept: writing is then bound by memory, and one column of one
+    cell is read without touching the others.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -180,13 +184,22 @@ class TableWriter:
         self._n_waiting = 0
         self._cell: Cell | None = None
         self._groups: list[tuple[str, str, int]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._closed = False
+
+    def _open(self, first: pa.Table | None) -> pq.ParquetWriter:
+        """Begin the file, once the first rows are there; None where there are none."""
         types = {field.name: field.type for field in self._schema}
-        names = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
-        self._writer: pq.ParquetWriter | None = pq.ParquetWriter(
-            path,
+        coded = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
+        coded += [
+            name for name, kind in types.items() if pa.types.is_floating(kind) and _repeats(first, name)
+        ]
+        return pq.ParquetWriter(
+            self.path,
             self._schema,
             compression="none",
-            use_dictionary=names,
+            use_dictionary=coded,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
             column_encoding={
                 n: "DELTA_BINARY_PACKED" for n, kind in types.items() if pa.types.is_integer(kind)
             },
@@ -213,17 +226,19 @@ class TableWriter:
 
     def close(self) -> None:
         """Write what waits and complete the file."""
+        if self._closed:
+            return
         self._flush()
-        if self._writer is not None:
-            self._writer.add_key_value_metadata({CELLS: json.dumps(self._groups).encode()})
-            self._writer.close()
-            self._writer = None
+        writer = self._writer or self._open(None)
+        writer.add_key_value_metadata({CELLS: json.dumps(self._groups).encode()})
+        writer.close()
+        self._closed = True
 
     def abandon(self) -> None:
         """Let go of the file, whatever state it is in."""
-        if self._writer is not None:
+        if self._writer is not None and not self._closed:
             self._writer.close()
-            self._writer = None
+        self._closed = True
 
     def _append(self, cell: Cell, table: pa.Table) -> None:
         other = bool(self._waiting) and table.schema != self._waiting[0].schema
@@ -236,14 +251,24 @@ class TableWriter:
             self._flush()
 
     def _flush(self) -> None:
-        if self._n_waiting and self._writer is not None:
+        if self._n_waiting and not self._closed:
+            self._writer = self._writer or self._open(None)
             # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
             whole = pa.concat_tables(self._waiting).unify_dictionaries()
+            self._writer = self._writer or self._open(whole)
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
             assert self._cell is not None
             self._groups.append((*self._cell, -(-self._n_waiting // ROWS_PER_GROUP)))
             self.rows += self._n_waiting
         self._waiting, self._n_waiting = [], 0
+
+
+def _repeats(first: pa.Table | None, name: str) -> bool:
+    """Return whether few numbers come again and again in a column, by its first rows."""
+    if first is None:
+        return False
+    numbers = first[name].slice(0, _LOOKED_AT).to_numpy()
+    return len(np.unique(numbers)) <= len(numbers) // _TIMES
 
 
 def require_free(folder: Path, own: Path | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import inline, kernel
-from trialsim.draws import Purpose, uniform
+from trialsim.draws import Purpose, uniform, unit
 from trialsim.elementary import ones_in
 
 ALTERNATING = 0
@@ -45,6 +45,47 @@ def draw_by_weight(u, weights):  # type: ignore[no-untyped-def]
             if left < 0.0:
                 return chosen
     return chosen
+
+
+@kernel
+def fill_by_weight(words, weights, first, last, left, arm):  # type: ignore[no-untyped-def]
+    """Fill the arms of patients ``first`` to ``last - 1`` with what :func:`draw_by_weight` gives, many side by side.
+
+    What is left of a uniform once an arm's weight is taken off only ever falls, so that the arm drawn is told by how many
+    times it was not yet below zero.
+
+    Parameters
+    ----------
+    words
+        Random words by patient.
+    weights
+        As there.
+    left
+        Scratch, float64 ``[patient]``.
+    arm
+        Filled, int8 ``[patient]``.
+    """
+    words, left, arm = words[first:last], left[first:last], arm[first:last]
+    total = 0.0
+    for a in range(len(weights)):
+        total += weights[a]
+    for i in range(len(arm)):
+        left[i] = unit(words[i]) * total
+        arm[i] = 0
+    before = -1
+    for a in range(len(weights)):
+        if weights[a] <= 0.0:
+            continue
+        further = np.int8(a - max(before, 0))
+        if before < 0:
+            for i in range(len(arm)):
+                arm[i] = further
+        else:
+            taken = weights[before]
+            for i in range(len(arm)):
+                left[i] -= taken
+                arm[i] += further if left[i] >= 0.0 else np.int8(0)
+        before = a
 
 
 @kernel
@@ -113,6 +154,16 @@ def arm_in_turn(position, ratio):  # type: ignore[no-untyped-def]
         if place < 0:
             return a
     return -1
+
+
+@kernel
+def fill_in_turn(ratio, arm):  # type: ignore[no-untyped-def]
+    """Fill ``arm`` with what :func:`arm_in_turn` gives at the positions 0, 1, 2 and so on."""
+    size = ratio.sum()
+    for position in range(min(size, len(arm))):
+        arm[position] = arm_in_turn(position, ratio)
+    for position in range(size, len(arm)):
+        arm[position] = arm[position - size]
 
 
 @kernel

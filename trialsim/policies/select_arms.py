@@ -82,9 +82,16 @@ class SelectArms(Bounds):
         if self.rule == "within_epsilon":
             near: Bools = eligible & (worth >= worth.max(axis=1, keepdims=True) - self.epsilon)
             return near
-        place = np.minimum(view.look, len(self.keep) - 1)
-        keep = self.keep[place] if self.rule == "drop_the_losers" else np.ones(len(worth), dtype=np.int64)
         kept = np.zeros(worth.shape, dtype=bool)
+        if self.rule == "select_best":
+            best, which = worth[:, 0], np.zeros(len(worth), dtype=np.int8)
+            for arm in range(1, worth.shape[1]):
+                better = worth[:, arm] > best
+                best, which = np.where(better, worth[:, arm], best), np.where(better, np.int8(arm), which)
+            for arm in range(worth.shape[1]):
+                kept[:, arm] = which == arm
+            return np.asarray(kept & eligible)
+        keep = self.keep[np.minimum(view.look, len(self.keep) - 1)]
         order = np.argsort(-worth, axis=1, kind="stable")
         np.put_along_axis(kept, order, np.arange(worth.shape[1]) < keep[:, None], axis=1)
         return np.asarray(kept & eligible)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import AllocationView, Bools, Decision, Floats, Memory
-from trialsim.stats.bayes.best_arm import probabilities_best
+from trialsim.contracts import AllocationView, Bools, Decision, Floats, Memory, any_of, sum_of
+from trialsim.stats.bayes.who_is_best import BestArms
 
 
 def best_of(view: AllocationView, among: Bools, prior: tuple[float, float]) -> Floats:
     """Return the probability that each of some arms has the best rate, from what was read out, ``[replicate, arm]``."""
     total = np.rint(view.arm_total).astype(np.int64)
     good = view.arm_readouts - total if view.lower_is_better else total
-    found = np.zeros(among.shape)
     a, b = prior[::-1] if view.lower_is_better else prior
-    probabilities_best(good, view.arm_readouts, among, float(a), float(b), found)
-    return found
+    asked = view.best_arms or BestArms()
+    return asked(view.replicate, good, view.arm_readouts, among, (float(a), float(b)))
 
 
 def within_limits(weights: Floats, least: float, most: float) -> Floats:
@@ -25,24 +24,27 @@ def within_limits(weights: Floats, least: float, most: float) -> Floats:
     leave no room (three arms of at least 0.4), all arms are alike.
     """
     some = weights > 0.0
-    count = some.sum(axis=1, keepdims=True)
+    count = sum_of(some.astype(np.int64))[:, None]
     low = np.minimum(least, 1.0 / count)
     high = np.maximum(most, 1.0 / count)
-    shares = weights / weights.sum(axis=1, keepdims=True)
+    shares = weights / sum_of(weights)[:, None]
     fixed = np.zeros_like(some)
     for _ in range(weights.shape[1]):
-        below, above = some & ~fixed & (shares < low), some & ~fixed & (shares > high)
-        # One side at a time: what the low ones are given may bring the high ones down.
-        beyond = np.where(below.any(axis=1, keepdims=True), below, above)
-        if not beyond.any():
-            break
-        shares = np.where(beyond, np.where(below, low, high), shares)
-        fixed |= beyond
         free = some & ~fixed
-        left = 1.0 - np.where(fixed, shares, 0.0).sum(axis=1, keepdims=True)
-        mass = np.where(free, shares, 0.0).sum(axis=1, keepdims=True)
+        below, above = free & (shares < low), free & (shares > high)
+        # One side at a time: what the low ones are given may bring the high ones down.
+        beyond = np.where(any_of(below)[:, None], below, above)
+        here = np.flatnonzero(any_of(beyond))
+        if not len(here):
+            break
+        limit = np.where(below, low, high)
+        shares[beyond] = limit[beyond]
+        fixed |= beyond
+        free, mine = free[here] & ~beyond[here], shares[here]
+        left = 1.0 - sum_of(np.where(fixed[here], mine, 0.0))[:, None]
+        mass = sum_of(np.where(free, mine, 0.0))[:, None]
         rescale = np.where(mass > 0.0, left / np.where(mass > 0.0, mass, 1.0), 1.0)
-        shares = np.where(free, shares * rescale, shares)
+        shares[here] = np.where(free, mine * rescale, mine)
     return np.asarray(shares)
 
 

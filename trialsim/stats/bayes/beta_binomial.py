@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from trialsim.compiled import kernel
 from trialsim.stats.bayes.special import log_beta
 
@@ -20,6 +22,8 @@ ERROR = 1e-7
 _TINY = 1e-300
 _CLOSE = 1e-15
 _STEPS = 2000
+_MOST_TERMS = 4096.0
+_DEEPEST = -690.0
 
 
 @kernel
@@ -142,6 +146,62 @@ def difference_above(delta, a1, b1, a0, b0):
 
 
 @kernel
+def _is_whole(shape):
+    """Return whether a shape is a whole number, and not so large that a sum over it takes longer than an integral."""
+    return shape == math.floor(shape) and shape <= _MOST_TERMS
+
+
+@kernel
+def _sum_of_wholes(a, b, c, d, ratios):
+    """Return the probability that a beta(a, b) variable exceeds a beta(c, d) one, ``a`` being whole; -1: it underflows.
+
+    The sum over i < a of B(c + i, b + d) / ((b + i) B(1 + i, b) B(c, d)), from (X > y) as a binomial tail (Thompson 1933).
+    Each term follows from the one before by a ratio of shapes; all are positive, so that no digit is lost.
+    """
+    log_first = math.lgamma(b + d) + math.lgamma(c + d) - math.lgamma(b + c + d) - math.lgamma(d)
+    if log_first < _DEEPEST:
+        return -1.0
+    term = math.exp(log_first)
+    total = term
+    terms = np.int64(a)
+    for begin in range(0, terms - 1, len(ratios)):
+        count = min(len(ratios), terms - 1 - begin)
+        for k in range(count):
+            i = np.float64(begin + k)
+            ratios[k] = (c + i) * (b + i) / ((b + c + d + i) * (1.0 + i))
+        for k in range(count):
+            term *= ratios[k]
+            total += term
+    return total
+
+
+@kernel
+def exceeds(a1, b1, a0, b0, ratios):
+    """Return :func:`difference_above` for a difference of 0: by an exact sum where any shape is whole, with scratch.
+
+    Turned about, the shorter of four sums serves: 1 - X is a beta(b, a) variable.
+    """
+    least = math.inf
+    for shape in (a1, b1, a0, b0):
+        if _is_whole(shape):
+            least = min(least, shape)
+    found = -1.0
+    if least == math.inf:
+        return difference_above(0.0, a1, b1, a0, b0)
+    if least == a1:
+        found = _sum_of_wholes(a1, b1, a0, b0, ratios)
+    elif least == b0:
+        found = _sum_of_wholes(b0, a0, b1, a1, ratios)
+    elif least == b1:
+        found = 1.0 - _sum_of_wholes(b1, a1, b0, a0, ratios)
+    else:
+        found = 1.0 - _sum_of_wholes(a0, b0, a1, b1, ratios)
+    if not 0.0 <= found <= 1.5:
+        return difference_above(0.0, a1, b1, a0, b0)
+    return min(found, 1.0)
+
+
+@kernel
 def posterior_differences(successes, n, delta, prior, out):
     """Fill the probability that the rate on treatment exceeds that on control by more than ``delta``.
 
@@ -156,7 +216,14 @@ def posterior_differences(successes, n, delta, prior, out):
     out
         Result, ``[replicate]``.
     """
+    ratios = np.empty(64)
     for r in range(len(out)):
+        if delta == 0.0:
+            out[r] = exceeds(
+                prior[1, 0] + successes[r, 1], prior[1, 1] + n[r, 1] - successes[r, 1],
+                prior[0, 0] + successes[r, 0], prior[0, 1] + n[r, 0] - successes[r, 0], ratios,
+            )  # fmt: skip
+            continue
         out[r] = difference_above(
             delta, prior[1, 0] + successes[r, 1], prior[1, 1] + n[r, 1] - successes[r, 1],
             prior[0, 0] + successes[r, 0], prior[0, 1] + n[r, 0] - successes[r, 0],

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
+from trialsim.compiled import kernel
 from trialsim.stats.multiplicity.dunnett import control_loadings
 from trialsim.stats.multiplicity.largest import LEAST, largest_deviates, largest_deviates_alike
 
@@ -121,28 +122,54 @@ class ClosedStages:
         else:
             sums = self._sums[:, at] + plan.weights[look] * deviates
             combined = sums / self._norm[look]
-        now = (before == OPEN) & (combined >= plan.efficacy[look])
-        fate = np.where(now, REJECTED, before)
         if plan.products:
             retained = ndtr(-deviates) > plan.futility_p
         else:
             retained = deviates <= LEAST  # no later stage outweighs a p value of 1
-        fate = np.where((fate == OPEN) & retained, RETAINED, fate)
-        found = self._found(combined, before, fate)
-        self._sums[:, at], self._fate[:, at] = sums, fate
-        return found
+        self._sums[:, at] = sums
+        fate, found = np.empty_like(before), np.empty((plan.arms, len(look)))
+        lost = np.empty(found.shape, dtype=bool)
+        _weigh_intersections(combined, retained, plan.efficacy, look, before, fate, found, lost)
+        self._fate[:, at] = fate
+        return Found(found, combined[[2**arm - 1 for arm in range(plan.arms)]], lost)
 
-    def _found(self, combined: Floats, before: NDArray[np.int8], fate: NDArray[np.int8]) -> Found:
-        """Return what the intersections say of the arms."""
-        arms = self._plan.arms
-        counted = np.where(before == REJECTED, np.inf, np.where(before == RETAINED, LEAST, combined))
-        closed = np.empty((arms, combined.shape[1]))
-        lost = np.zeros(closed.shape, dtype=bool)
-        for arm in range(arms):
-            holding = [row for row in range(len(combined)) if (row + 1) >> arm & 1]
-            closed[arm] = np.minimum.reduce(counted[holding])
-            lost[arm] = (fate[holding] == RETAINED).any(axis=0)
-        return Found(closed, combined[[2**arm - 1 for arm in range(arms)]], lost)
+
+@kernel
+def _weigh_intersections(combined, retained, efficacy, look, before, fate, closed, lost):  # type: ignore[no-untyped-def]
+    """Fill what becomes of each intersection at a look, and what they say of the arms: see :class:`Found`.
+
+    Parameters
+    ----------
+    combined, retained
+        Statistic of each intersection, whether its stage alone retains it for good, ``[intersection, trial]``.
+    efficacy, look
+        Bounds by look, look of each trial.
+    before, fate
+        What has become of each intersection, filled for now.
+    closed, lost
+        Filled, ``[arm, trial]``.
+    """
+    rows, trials = combined.shape
+    closed[:] = np.inf
+    lost[:] = False
+    for row in range(rows):
+        for k in range(trials):
+            now = before[row, k]
+            if now == OPEN and combined[row, k] >= efficacy[look[k]]:
+                now = REJECTED
+            elif now == OPEN and retained[row, k]:
+                now = RETAINED
+            fate[row, k] = now
+        for arm in range(len(closed)):
+            if (row + 1) >> arm & 1 == 0:
+                continue
+            for k in range(trials):
+                value = combined[row, k]
+                value = (
+                    np.inf if before[row, k] == REJECTED else LEAST if before[row, k] == RETAINED else value
+                )
+                closed[arm, k] = min(closed[arm, k], value)
+                lost[arm, k] |= fate[row, k] == RETAINED
 
 
 def stage_deviates(plan: ClosedPlan, z: Floats, there: Bools, n: Ints | None) -> Floats:

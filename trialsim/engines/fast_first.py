@@ -1,0 +1,67 @@
+"""The first so many patients of each trial of a chunk, counted by arm from cut to cut."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.contracts import Floats, Ints, Moments
+from trialsim.engines import fast_first_kernels as kernels
+
+
+class FirstPatients:
+    """How many of the first patients of each trial are in each arm, and the sum of what was read out of them.
+
+    Parameters
+    ----------
+    size, arms
+        Trials in the chunk, arms of the design.
+
+    Attributes
+    ----------
+    n, total
+        As of the last cut, ``[replicate, arm]``.
+    """
+
+    def __init__(self, size: int, arms: int) -> None:
+        self.n, self.total = np.zeros((size, arms), dtype=np.int64), np.zeros((size, arms))
+        self._counted, self._left_out = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+
+    def forget(self, rows: Ints, first: Ints) -> None:
+        """Start again from nobody in trials in which patients from ``first[replicate]`` on are no longer what they were."""
+        over = rows[self._counted[rows] > first[rows]]
+        if len(over):
+            self._start_after(over, np.zeros(len(over), dtype=np.int64))
+
+    def leave_out(self, rows: Ints, nobody: Ints, upto: Ints) -> None:
+        """Let the first ``nobody[k]`` of the first ``upto[k]`` patients of some trials, of earlier stages, not count."""
+        anew = (self._left_out[rows] != nobody) | (self._counted[rows] > upto)
+        if anew.any():
+            self._start_after(rows[anew], nobody[anew])
+
+    def _start_after(self, rows: Ints, nobody: Ints) -> None:
+        """Start again, in some trials, from the patient after the first so many."""
+        self.n[rows], self.total[rows] = 0, 0.0
+        self._counted[rows], self._left_out[rows] = nobody, nobody
+
+    def count(self, rows: Ints, upto: Ints, arm: NDArray[np.int8]) -> None:
+        """Count the first ``upto[k]`` patients of some trials by arm, without what was read out of them."""
+        kernels.add_patients(rows, upto, arm, self._counted, self.n, self.total)
+
+    def read(
+        self, rows: Ints, upto: Ints, arm: NDArray[np.int8], outcome: NDArray[np.uint64] | Floats
+    ) -> None:
+        """Count the first ``upto[k]`` patients of some trials by arm, with their outcomes: bits or values."""
+        known = (rows, upto, arm, outcome, self._counted, self.n, self.total)
+        if outcome.dtype == np.uint64:
+            kernels.add_responses(*known)
+        else:
+            kernels.add_values(*known)
+
+    def moments(self, rows: Ints, pair: tuple[int, int], binary: bool) -> Moments:
+        """Return the moments of two arms in some trials; sums of squares of binary outcomes alone, else 0."""
+        n = np.stack([self.n[rows, arm] for arm in pair])
+        total = np.stack([self.total[rows, arm] for arm in pair])
+        mean = total / np.maximum(n, 1)
+        squares = total * (1.0 - mean) if binary else np.zeros(mean.shape)
+        return Moments(n.T, mean.T, squares.T)
