@@ -46,6 +46,8 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "cox_laplace": "trialsim.analyses.bayesian.regressions:CoxLaplace",
         "logistic_nuts": "trialsim.analyses.sampled.two_arms:LogisticNuts",
         "weibull_nuts": "trialsim.analyses.sampled.two_arms:WeibullNuts",
+        "basket": "trialsim.analyses.bayesian.basket:Basket",
+        "event_rate": "trialsim.analyses.bayesian.event_rate:EventRate",
         "dirichlet_multinomial": "trialsim.analyses.bayesian.worst_grade:DirichletMultinomial",
     },
     "designs": {

@@ -74,6 +74,7 @@ class Kind(enum.IntEnum):
     RELEASED = 26
     CANDIDATE = 27
     RESIZED = 28
+    CHANCE = 29
     # What becomes of a patient from randomisation on. Some follow at once from an event, some come at times of their
     # own, in the order of adverse events of the instant (after them, see docs/semantics.md).
     ONSET = 30
@@ -133,6 +134,8 @@ class Stop(enum.IntEnum):
     POLICY = 5
     SUPERIORITY = 6
     EQUIVALENCE = 7
+    NO_ANALYSIS = 8
+    SAFETY = 9
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ class Estimates:
         Statistical information about the effect.
     status
         :class:`Status` codes; where it is not OK the numbers are 0 or NaN and must not be used.
+    error
+        Of the posterior probability that z stands for, where the analysis is a Bayesian model; None for others.
     """
 
     effect: Floats
@@ -158,6 +163,7 @@ class Estimates:
     z: Floats
     information: Floats
     status: NDArray[np.int8]
+    error: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -278,11 +284,37 @@ class AllocationRows:
     chance: Floats
 
 
+@dataclass(frozen=True)
+class ArmTotals:
+    """Read-outs of every arm of a design, of which one is tested.
+
+    Parameters
+    ----------
+    n
+        Patients read out, ``[replicate, arm]``.
+    total
+        Sum of their read-outs: the responses when binary, ``[replicate, arm]``.
+    arm
+        Index of the arm that the hypothesis tests.
+    most
+        Patients that the design enrols at most.
+    """
+
+    n: Ints
+    total: Floats
+    arm: int
+    most: int
+
+
 class DataCut(Protocol):
     """What is known of one hypothesis' endpoint and arms at a cut, for a batch of replicates."""
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
+        ...
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum, all replicates in each; a stratum without patients may be left out."""
         ...
 
     def moments(self) -> Moments:
@@ -291,6 +323,10 @@ class DataCut(Protocol):
 
     def patients(self) -> PatientRows:
         """Return the patients one by one (any endpoint): those followed, or those read out."""
+        ...
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
         ...
 
     def allocations(self) -> AllocationRows:
@@ -383,6 +419,10 @@ class LookView:
         Outcomes of each test's endpoint, for policies that ask for them.
     best_arms
         Works out, and remembers, which of some response rates is the best.
+    seed
+        Of the run, at which policies that impute what is to come find their draws.
+    error
+        Of the posterior probabilities that z stands for, where a test's analysis is a Bayesian model, otherwise NaN.
     """
 
     replicate: Ints
@@ -407,6 +447,8 @@ class LookView:
     lost: Bools | None = None
     seen: OutcomesSeen | None = None
     best_arms: BestArms | None = None
+    seed: int = 0
+    error: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -421,11 +463,14 @@ class OutcomesSeen:
         Sum of their read-outs: the successes when binary.
     pending
         Patients enrolled, not lost, and not read out yet.
+    followed
+        Patients one by one, by number of the test, where the policy imputes from their follow-up.
     """
 
     readouts: Ints
     total: Floats
     pending: Ints
+    followed: Mapping[int, PatientRows] = field(default_factory=dict)
 
 
 class BestArms(Protocol):

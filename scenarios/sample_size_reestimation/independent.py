@@ -35,6 +35,20 @@ def sizes(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return conditional, needed, np.where(promising, np.maximum(INTERIM + second, PLANNED), PLANNED)
 
 
+def least_zone() -> float:
+    """Return the least conditional power from which on the ordinary test keeps its level with these sizes.
+
+    Mehta and Pocock's eq. (11): b(z1, n2*), with which the ordinary statistic has the conditional error of the plan, is at
+    most the ordinary bound.
+    """
+    z = np.arange(0.5, 3.0, STEP)
+    conditional, needed, _ = sizes(z)
+    second = INTERIM / z**2 * np.maximum(needed + ndtri(TARGET), 0) ** 2
+    size = np.clip(INTERIM + second, PLANNED, MAXIMUM)  # not rounded, as in their table 1
+    bound = (np.sqrt(size - INTERIM) * needed + z * np.sqrt(INTERIM)) / np.sqrt(size)
+    return float(conditional[(bound <= -ndtri(LEVEL) + 1e-12) & (conditional < TARGET)].min())
+
+
 def characteristics(effect: float) -> dict[str, float]:
     """Return power, mean and squared size, and the chances of the zones under a difference of means."""
     mean = effect / (2 * SD) * np.sqrt(INTERIM)
@@ -75,6 +89,7 @@ def blinded(effect: float, sd: float, trials: int = 2_000_000) -> dict[str, tupl
 
 
 if __name__ == "__main__":
+    print("zone from", round(least_zone(), 5))
     for effect in (0.0, 1.6, 1.7, 1.8, 1.9, 2.0):
         print(effect, {name: round(value, 7) for name, value in characteristics(effect).items()})
     for effect, sd in ((2.0, 7.5), (0.0, 7.5), (2.0, 9.0)):

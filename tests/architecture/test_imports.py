@@ -42,12 +42,15 @@ def _command_names() -> list[str]:
 
 def test_every_command_is_there() -> None:
     assert _command_names() == [
+        "adjust",
         "analyse",
+        "assurance",
         "benchmark",
         "boundaries",
         "calibrate",
         "certify",
         "check",
+        "combination",
         "compare",
         "evaluate",
         "explain",
@@ -56,6 +59,7 @@ def test_every_command_is_there() -> None:
         "power",
         "report",
         "run",
+        "safety",
         "samplesize",
         "schema",
         "sweep",

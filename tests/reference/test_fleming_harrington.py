@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lifelines.statistics import logrank_test
+from statsmodels.duration.survfunc import survdiff
 
 from tests.reference.test_statistics import DATA, estimate, tied
 from tests.statistical.data_cuts import survival_cut
@@ -26,6 +27,35 @@ def test_it_is_that_of_lifelines(name: str, powers: tuple[float, float]) -> None
     assert found.status[0] == Status.OK
     assert found.z[0] ** 2 == pytest.approx(expected.test_statistic, rel=1e-9)
     assert found.effect[0] / found.se[0] == pytest.approx(-found.z[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("rho", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("name", DATA)
+def test_stratified_it_is_that_of_statsmodels(name: str, rho: float) -> None:
+    time, event, treated, stratum = DATA[name]()
+    found = estimate(
+        FlemingHarrington(), survival_cut((time, event, treated, stratum)), rho=rho, gamma=0.0, strata=("s",)
+    )
+    square, _ = survdiff(
+        time, event.astype(int), treated.astype(int), weight_type="fh", fh_p=rho, strata=stratum
+    )
+    assert found.z[0] ** 2 == pytest.approx(square, rel=1e-9)
+
+
+def test_strata_add_up_score_and_variance_of_each() -> None:
+    many = [tied(k) for k in range(3)]
+    whole = tuple(np.concatenate([one[place] for one in many]) for place in range(3))
+    stratum = np.repeat(np.arange(3), 60)
+    options = {"rho": 0.0, "gamma": 1.0}
+    alone = estimate(FlemingHarrington(), survival_cut(*(one[:3] for one in many)), **options)
+    found = estimate(FlemingHarrington(), survival_cut((*whole, stratum)), strata=("s",), **options)
+    assert found.information[0] == pytest.approx(alone.information.sum(), rel=1e-12)
+    score = (alone.z * np.sqrt(alone.information)).sum()
+    assert found.z[0] == pytest.approx(score / np.sqrt(found.information[0]), rel=1e-12)
+    pooled = estimate(FlemingHarrington(), survival_cut(whole), **options)
+    assert abs(pooled.z[0] - found.z[0]) > 1e-3
+    nobody = estimate(FlemingHarrington(), survival_cut(([], [], [])), strata=("s",), **options)
+    assert nobody.status[0] == Status.NO_EVENTS
 
 
 def test_without_weights_it_is_the_logrank_test() -> None:

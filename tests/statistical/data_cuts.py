@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,13 @@ class SurvivalCut:
             offsets.append(len(rows))
         table = np.array(rows, dtype=np.int32).reshape(-1, 4)
         return RiskTables(np.array(offsets), *(np.ascontiguousarray(table[:, k]) for k in range(4)))
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Count each stratum by itself."""
+        for s in np.unique(np.concatenate([stratum for *_, stratum in self.replicates])):
+            yield SurvivalCut(
+                tuple(tuple(part[one[3] == s] for part in one) for one in self.replicates)
+            ).risk_tables()
 
     def moments(self) -> Moments:
         """Refuse: there are none."""

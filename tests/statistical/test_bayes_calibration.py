@@ -193,8 +193,9 @@ def test_sampled_models_are_calibrated_over_many_fits(name: str) -> None:
 
 def _of_baskets(exchangeable: float, fits: int) -> np.ndarray:
     """Return, of each fit, a basket's probability of a rate above the true one, which is its reference."""
+    from trialsim.analyses.keys import Key
     from trialsim.analyses.sampled.baskets import BasketNuts
-    from trialsim.analyses.sampled.nuts import Key, Sampling
+    from trialsim.analyses.sampled.nuts import Sampling
     from trialsim.stats.bayes.basket import BasketPrior
 
     prior = BasketPrior(-1.0, 1.0, 0.7, exchangeable, -0.5, 1.0)

@@ -28,6 +28,9 @@ FEW = {
     "fairness": 1000,
     "adaptr_three_arm": 2000,
     "rar_drift": 1200,
+    "advent": 200,
+    "basket_borrowing": 500,
+    "robust_borrowing": 500,
 }
 MANY = {
     "binary_sequential": 400_000,
@@ -35,6 +38,9 @@ MANY = {
     "fairness": 5000,
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
+    "advent": 800,
+    "basket_borrowing": 2500,
+    "robust_borrowing": 2500,
 }
 
 
@@ -109,6 +115,9 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
         look = trials[f"reject_look:{figure['hypothesis']}"].to_numpy()
         last = figure["look"] if measure == "reject_by_look" else look.max()
         values = (look > 0) & (look <= last)
+    elif measure == "reject_all":
+        tested = [name for name in trials.columns if name.startswith("reject_look:")]
+        values = (trials[tested] > 0).all(axis=1).to_numpy()
     elif measure == "duration":
         values = trials["lock_time"].to_numpy()
     elif measure == "look_time":
@@ -163,8 +172,9 @@ def test_figure_of_a_hundred_thousand_trials(path: Path, figure: dict[str, Any])
 
 def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
-        "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation", "three_stages",
-        "multi_arm", "fairness", "late_effect", "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift",
+        "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation",
+        "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
+        "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -12,8 +12,9 @@ import pytest
 pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)
 
 from trialsim.analyses.bayesian.array_cut import cut_of
+from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled.baskets import BasketNuts
-from trialsim.analyses.sampled.nuts import CompiledModel, Key, Sampling, libraries, probability_and_error
+from trialsim.analyses.sampled.nuts import CompiledModel, Sampling, libraries, probability_and_error
 from trialsim.analyses.sampled.two_arms import PymcAnalysis
 from trialsim.contracts import Status
 from trialsim.designs.basket import BasketDesign

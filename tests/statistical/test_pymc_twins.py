@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from tests.statistical.pymc_twins import OPTIONS, data_set, twins
 from trialsim import registry
-from trialsim.analyses.sampled.nuts import CompiledModel, Key, Sampling, libraries, probability_and_error
+from trialsim.analyses.keys import Key
+from trialsim.analyses.sampled.nuts import CompiledModel, Sampling, libraries, probability_and_error
 from trialsim.contracts import Status
 
 pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from tests.reference.test_statistics import DATA
 from tests.statistical.data_cuts import survival_cut
+from trialsim.conformance import twin_difference
 from trialsim.contracts import Status
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import build_plan
@@ -138,10 +139,70 @@ def test_what_cannot_be_drawn_again_is_refused() -> None:
     with pytest.raises(ScenarioError, match="no chance in it"):
         trial(BINARY, analyses, "alternating", 30)
     three = BINARY | {"effect": {"treatment": 0.6, "high": 0.7}}
-    with pytest.raises(ScenarioError, match="2 arms, and this one has 3"):
-        trial(three, analyses, "simple", 30, arms=["control", "treatment", "high"])
+    arms = ["control", "treatment", "high"]
+    with pytest.raises(
+        ScenarioError, match="one pair of 3 arms draws the pair alone, which this rule does not allow"
+    ):
+        trial(three, analyses, {"minimisation": {"factors": ["sex"]}}, 30, arms=arms)
+    sequential = trial(three, analyses, "simple", 30, arms=arms).dump()
+    sequential["designs"]["d"] |= {"looks": [{"when": {"readouts": 20}}, {"when": {"readouts": 30}}]}
+    sequential["designs"]["d"] |= {"kind": "group_sequential", "bounds": {"efficacy_z": [3, 2]}}
+    with pytest.raises(ScenarioError, match="one pair of 3 arms is for kind: fixed"):
+        scenario_from(sequential)
     with pytest.raises(ScenarioError, match="99"):
         trial(BINARY, {"again": {"rerandomised_proportions": {"draws": 5}}}, "simple", 30)
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({"dropout": {"baseline": {"hazard": "0.1 per day"}, "effect": {"treatment": 2}}}, "dropout"),
+        ({"withdrawal": {"baseline": {"hazard": "0.1 per day"}, "effect": {"treatment": 2}}}, "withdrawal"),
+        (
+            {
+                "discontinuation": {
+                    "wish": {"baseline": {"hazard": "0.1 per day"}, "effect": {"treatment": 2}}
+                }
+            },
+            "discontinuation.wish",
+        ),
+    ],
+)
+def test_it_is_refused_where_follow_up_depends_on_the_arm(parts: dict[str, Any], named: str) -> None:
+    analyses = {"again": {"rerandomised_proportions": {}}}
+    with pytest.raises(ScenarioError, match=f"{named} does; another allocation would have censored others"):
+        trial(BINARY, analyses, "simple", 30, **parts)
+    alike = {
+        key: part | {"effect": {"treatment": 1}}
+        if "baseline" in part
+        else {"wish": part["wish"] | {"effect": {}}}
+        for key, part in parts.items()
+    }
+    trial(BINARY, analyses, "simple", 30, **alike)
+
+
+def test_of_several_arms_the_named_pair_alone_is_permuted() -> None:
+    """In one block of 30 the pair's 20 patients are all exchangeable: Fisher's exact test of the pair."""
+    draws, arms = 20_000, ["control", "treatment", "high"]
+    three = BINARY | {"effect": {"treatment": 0.6, "high": 0.9}}
+    analyses = {"again": {"rerandomised_proportions": {"draws": draws}}, "exact": "fisher"}
+    made = trial(three, analyses, {"permuted_blocks": {"size": 30}}, 30, arms=arms)
+    found, exact = stats.norm.sf(z_of(made, 20)).T
+    assert (np.abs(found - exact) < 5 * np.sqrt(exact * (1 - exact) / draws) + 1 / draws).all()
+    assert len(np.unique(exact.round(6))) > 3
+    plan = build_plan(made, "d", "here", 7)
+    difference = twin_difference(plan, range(4))
+    assert difference is None, str(difference)
+
+
+def test_a_pair_in_small_blocks_holds_its_level() -> None:
+    """With 199 draws a p value of at most 0.025 has that chance exactly, also where the third arm is another world."""
+    trials, arms = 2000, ["control", "treatment", "high"]
+    three = MEAN | {"effect": {"treatment": 0, "high": 3}}
+    rule = {"stratified_permuted_blocks": {"size": 3, "strata": ["sex", "region"]}}
+    analyses = {"again": {"rerandomised_means": {"draws": 199}}}
+    z = z_of(trial(three, analyses, rule, 60, arms=arms), trials)
+    assert abs((z > 1.959).mean() - 0.025) < 5 * np.sqrt(0.025 * 0.975 / trials)
 
 
 def test_trials_without_an_estimate_have_a_status() -> None:

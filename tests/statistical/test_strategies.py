@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lifelines.statistics import logrank_test
 
+from trialsim.contracts import Kind
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.potential_outcomes import SAMPLE, cox_of_two, true_value
 from trialsim.engines.runner import run
@@ -15,6 +17,7 @@ from trialsim.errors import ScenarioError
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.in_memory import collect
 from trialsim.report.cautions import caution_sentences
+from trialsim.report.story_replay import replay
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
 
@@ -254,10 +257,55 @@ def test_a_strategy_needs_something_to_handle() -> None:
     measured = {"kind": "continuous", "readout": "60 days", "mean": 0, "sd": 1, "effect": {"treatment": 0.2}}
     with pytest.raises(ScenarioError, match="composite is for survival and binary endpoints"):
         scenario(measured, "t_test", "higher")
-    with pytest.raises(
-        ScenarioError, match="needs events that are known when they are seen, without report_delay"
-    ):
-        scenario(survival(report_delay="9 days"), "cox", "lower")
+
+
+def test_a_strategy_is_applied_to_what_is_known_at_the_cut() -> None:
+    """The log-rank statistics of another package, from what the event log says was told by the cut."""
+    late = survival(
+        report_delay={"exponential": {"mean": "30 days"}},
+        adjudication={"delay": {"exponential": {"mean": "60 days"}}, "confirmed": 0.7},
+    )
+    design = {
+        "kind": "fixed",
+        "n": 300,
+        "allocation": "alternating",
+        "looks": [{"when": {"calendar": f"{DAYS} days"}}],
+        "tests": {way: {"alpha": 0.025} for way in WAYS},
+    }
+    told = replay(scenario(late, "logrank", "lower", designs={"d": design}), "d", "here", 0, 1)
+    cut, n = told.looks[0].cut, len(told.courses)
+    entry = np.array([course.entry for course in told.courses])
+    event, seen, settled, stopped = (np.full(n, cut + 1) for _ in range(4))
+    for row in told.log:
+        if row.kind == Kind.EVENT:
+            seen[row.id] = row.tick
+        elif row.kind == Kind.ADJUDICATED and row.tick <= cut:
+            settled[row.id] = row.tick
+            event[row.id] = seen[row.id] if row.value else cut + 1
+        elif row.kind == Kind.DISCONTINUED:
+            stopped[row.id] = row.tick
+    # Whose event was refused has left with it, as it was the last endpoint; who waits for a verdict counts as followed.
+    until = np.where((settled <= cut) & (event > cut), np.minimum(seen, cut), cut)
+    waiting = (seen < stopped) & (settled > cut) & (stopped <= cut)
+    assert (event <= cut).sum() > 50 and ((seen <= cut) & (settled > cut)).sum() > 10 and waiting.sum() == 0
+    ends = {
+        "treatment_policy": (np.minimum(event, until), event <= until),
+        "hypothetical": (
+            np.minimum(np.minimum(event, stopped), until),
+            (event <= stopped) & (event <= until),
+        ),
+        "composite": (
+            np.minimum(np.minimum(event, stopped), until),
+            np.minimum(event, stopped) <= until,
+        ),
+    }
+    treated = np.array([course.arm == 1 for course in told.courses])
+    for place, test in enumerate(told.plan.tests):
+        if test.name in ends:
+            stop, had = ends[test.name]
+            time = stop - entry
+            found = logrank_test(time[treated], time[~treated], had[treated], had[~treated])
+            assert told.looks[0].z[place] ** 2 == pytest.approx(found.test_statistic, rel=1e-9), test.name
 
 
 def test_a_flag_is_among_the_cautions(exponential: Scenario) -> None:

@@ -66,6 +66,17 @@ TWO_ARMS = _tree(
                 },
             ],
         },
+        "weighed": {
+            "kind": "bayesian", "n": 60, "allocation": {"permuted_blocks": {"size": 4}},
+            "looks": [*_looks(20, 30, 40), {"when": {"readouts": {"count": 60, "endpoint": "response"}}}],
+            "tests": _TESTS,
+            "decisions": [
+                {"do": "stop_for_safety", "when": {"posterior": {"test": "safety", "below": 0.3}}},
+                {"do": "stop_for_equivalence", "when": {"posterior": {"test": "gain", "within": 0.2, "above": 0.7}}},
+                {"do": "stop_for_success",
+                 "when": {"utility": {"weights": {"gain": 1, "safety": 0.5}, "above": [0.25, 0.2, 0.15, 0.1]}}},
+            ],
+        },
         "by_enrolment": {
             "kind": "bayesian", "n": 40, "allocation": "alternating",
             "looks": [

@@ -153,9 +153,7 @@ def strategy(draw: st.DrawFn, tree: Tree, endpoint: str) -> str:
     acted = any("actions" in event for event in tree.get("adverse_events", {}).values())
     if not (acted or "discontinuation" in tree or {"duration", "crossover"} & set(treatment)):
         return "treatment_policy"
-    ways = ["treatment_policy", "principal_stratum"]
-    if not {"report_delay", "adjudication"} & set(part):
-        ways += ["hypothetical", "while_on_treatment"]
-        if part["kind"] != "continuous":
-            ways.append("composite")
+    ways = ["treatment_policy", "principal_stratum", "hypothetical", "while_on_treatment"]
+    if part["kind"] != "continuous":
+        ways.append("composite")
     return draw(st.sampled_from(ways))

@@ -359,6 +359,43 @@ def strategies() -> dict[str, Any]:
     return tree
 
 
+def only_leaving() -> dict[str, Any]:
+    """Return a scenario in which adverse events change treatment and leaving, and the end of treatment changes nothing."""
+    tree = everything()
+    tree["name"] = "only_leaving"
+    tree["treatment"] = {"doses": [1, 0.75, 0.5], "duration": "40 days"}
+    for part in (tree["discontinuation"]["adverse_event"], tree["withdrawal"]):
+        del part["outcome"]
+    tree["withdrawal"]["after"] = {"mild": 0.4, "moderate": 2.5, "severe": 0.5}
+    tree["dropout"]["after"] = {"mild": 1.5, "severe": 6.0}
+    rash, nausea = tree["adverse_events"]["rash"], tree["adverse_events"]["nausea"]
+    del rash["dose_exponent"]
+    del rash["fatal"]
+    rash["actions"]["mild"] = {"reduce": 0.4}
+    nausea["fatal"] = {"moderate": 0.1}
+    nausea["actions"]["mild"] = {"interrupt": 0.5}
+    return tree
+
+
+def told_strategies() -> dict[str, Any]:
+    """Return a scenario whose hypotheses handle intercurrent events of endpoints that are told late."""
+    tree = visited()
+    tree["name"] = "told_strategies"
+    tree["discontinuation"] = {"any": {"baseline": {"median": "30 days"}}}
+    tree["hypotheses"] |= {
+        f"{name}_{way}": {
+            "endpoint": name, "arms": ["treatment", "control"], "direction": "lower", "strategy": way,
+            "analysis": "cox" if way == "composite" else "logrank",
+        }
+        for name in ("progression", "death")
+        for way in ("hypothetical", "composite", "while_on_treatment")
+    }  # fmt: skip
+    reported = tree["designs"]["reported"]
+    reported["tests"] = {name: {"alpha": 0.025} for name in tree["hypotheses"]}
+    tree["designs"] = {"reported": reported}
+    return tree
+
+
 def outcomes_change() -> dict[str, Any]:
     """Return a scenario in which read-outs depend on the treatment taken, and loss and stopping on read-outs."""
     tree = everything()
@@ -388,6 +425,8 @@ def outcomes_change() -> dict[str, Any]:
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "outcomes_change": (outcomes_change(), _DAY),
     "strategies": (strategies(), _DAY),
+    "only_leaving": (only_leaving(), _DAY),
+    "told_strategies": (told_strategies(), _DAY),
     "visited": (visited(), _DAY),
     "told_late": (told_late(), _DAY),
     "everything": (everything(), _DAY),

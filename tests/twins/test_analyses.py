@@ -16,14 +16,15 @@ from trialsim.contracts import Status
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import build_plan
 from trialsim.engines.runner import start_engine
-from trialsim.scenario.hypotheses import ANALYSES, ANALYSES_OF_KIND
+from trialsim.scenario.hypotheses import ANALYSES_OF_KIND
 from trialsim.scenario.load import scenario_from
 from trialsim.timegrid import TICKS_PER_DAY
 
+ANALYSES = [name for names in ANALYSES_OF_KIND.values() for name in names]
 GRIDS = [1, TICKS_PER_DAY, 7 * TICKS_PER_DAY]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "logrank": [{}, {"strata": ["sex"]}],
-    "fleming_harrington": [{"rho": 0, "gamma": 1}, {"rho": 0.5, "gamma": 0.5}],
+    "fleming_harrington": [{"rho": 0, "gamma": 1}, {"rho": 0.5, "gamma": 0.5}, {"rho": 0, "gamma": 1, "strata": ["sex"]}],
     "cox": [{}, {"strata": ["sex", "region"]}, {"covariates": ["age", "region"]},
             {"strata": ["sex"], "covariates": ["age"]}],
     "restricted_mean": [{"up_to": "8 days"}],

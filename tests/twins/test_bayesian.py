@@ -24,7 +24,13 @@ def test_the_engines_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tree", "design"), [(TWO_ARMS, "goldilocks"), (TWO_ARMS, "by_enrolment"), (FOUR_ARMS, "adaptive")]
+    ("tree", "design"),
+    [
+        (TWO_ARMS, "goldilocks"),
+        (TWO_ARMS, "weighed"),
+        (TWO_ARMS, "by_enrolment"),
+        (FOUR_ARMS, "adaptive"),
+    ],
 )
 def test_every_rule_decides_some_trials_and_none_decides_others(tree: dict[str, Any], design: str) -> None:
     scenario = scenario_from(tree)

@@ -103,6 +103,15 @@ MUTATIONS = [
         "changes = (quit_,) if strategy",
     ),
     Mutation(
+        "a death counts before it is told", "reference_cut", "died = None if self._law.name == self._death else died",
+        "died = p.died",
+    ),
+    Mutation(
+        "a strategy takes no event that waits for its report as followed", "reference_cut",
+        "own = p.event[e] if happened else p.stays_until(e, until)",
+        "own = p.event[e] if happened else p.stays_until(e, NEVER) if p.ended is not None else until",
+    ),
+    Mutation(
         "planned ends are censored as if they were intercurrent", "reference_cut",
         'last = p.off if strategy == "while_on_treatment" else p.quit', "last = p.off",
     ),
@@ -136,6 +145,14 @@ MUTATIONS = [
         "if next_at[s] < now:",
         "if next_at[s] <= now:",
         ("live",),
+    ),
+    Mutation(
+        "the last dose of a patient whose treatment changed is told twice", "fast_life_kernels", "r, j, rough[j] > 0, np",
+        "r, j, False, np", ("live",),
+    ),
+    Mutation(
+        "what was done about adverse events is not told", "fast_life_kernels", "for k in range(notes[i], notes[i + 1]):",
+        "for k in range(notes[i], notes[i]):", ("live",),
     ),
     Mutation(
         "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    changed", "changed", ("live",)

@@ -61,7 +61,7 @@ SCENARIO: dict[str, Any] = {
             "n": 60,
             "allocation": {"minimisation": {"factors": ["sex", "region"]}},
             "looks": [{"when": {"enrolled": 60}}],
-            "tests": {name: {"alpha": 0.025} for name in ("low", "high", "answer")},
+            "tests": {name: {"alpha": 0.008} for name in ("low", "high", "answer")},
         }
     },
 }
@@ -71,7 +71,7 @@ def notes(allocation: Any, strata: list[str] | None = None, tests: tuple[str, ..
     tree = copy.deepcopy(SCENARIO)
     tree["designs"]["fixed"] |= {
         "allocation": allocation,
-        "tests": {name: {"alpha": 0.025} for name in tests},
+        "tests": {name: {"alpha": 0.008} for name in tests},
     }
     if set(tests) == {"high"}:
         tree["designs"]["fixed"]["arms"] = ["control", "high"]
@@ -90,6 +90,40 @@ def test_a_test_that_leaves_out_factors_is_noted_with_all_its_like() -> None:
         "region: where they matter for the outcome, it rejects too rarely. Stratify the analysis, or use a "
         "re-randomisation test.",
     ]
+
+
+def adapted(kind: str, tests: dict[str, float], **changes: Any) -> list[str]:
+    tree = copy.deepcopy(SCENARIO)
+    looks = [{"when": {"calendar": "1 year"}}, {"when": {"calendar": "2 years"}}]
+    tree["designs"]["fixed"] |= {
+        "kind": kind,
+        "tests": {name: {"alpha": level} for name, level in tests.items()},
+        "allocation": {"permuted_blocks": {"size": 6}},
+        "looks": looks if kind == "group_sequential" else looks[:1],
+    } | changes
+    return analysis_cautions(scenario_from(tree).dump())
+
+
+def test_several_arms_at_levels_of_their_own_are_noted() -> None:
+    (said,) = adapted("fixed", {"low": 0.025, "high": 0.025})
+    assert said.startswith("“fixed” compares 2 arms (low, high) at levels that add up to 0.05: so large")
+    assert adapted("fixed", {"low": 0.0125, "high": 0.0125}) == []
+    assert adapted("fixed", {"high": 0.025, "answer": 0.025}) == []  # one arm, two endpoints
+    assert adapted("fixed", {"low": 0.025, "high": 0.025}, multiplicity="holm") == []
+
+
+def test_an_adaptation_analysed_as_group_sequential_is_noted() -> None:
+    bounds = {"efficacy_z": [3, 2]}
+    moved = {"bounds": bounds, "policies": {"randomisation": "thompson"}}
+    (said,) = adapted("group_sequential", {"answer": 0.025}, **moved)
+    assert said.startswith(
+        "“fixed” lets outcomes move its allocation (thompson) and tests “answer” by bounds for a fixed"
+    )
+    (said,) = adapted(
+        "group_sequential", {"low": 0.01, "high": 0.01}, bounds=bounds, policies={"stopping": "drop_arms"}
+    )
+    assert "drops arms at look 1" in said
+    assert adapted("group_sequential", {"answer": 0.025}, bounds=bounds) == []
 
 
 @pytest.mark.parametrize(

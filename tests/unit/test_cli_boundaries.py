@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from scipy import stats
 
 from trialsim.cli import main as entry
 from trialsim.designs import group_sequential
@@ -19,7 +22,7 @@ THIRDS = ("--information", "1/3,2/3,1")
 HSD = ("--futility", "hwang_shih_decani", "--futility-parameter", "-2")
 
 
-def run(*arguments: str | Path) -> int:
+def run(*arguments: str | float | Path) -> int:
     return entry.main(["boundaries", *(str(argument) for argument in arguments)])
 
 
@@ -36,13 +39,35 @@ def test_json_holds_what_python_returns_to_the_last_digit(capsys: pytest.Capture
     document = printed(capsys)
     found = group_sequential([0.33, 0.67, 1.0], futility="hwang_shih_decani", futility_parameter=-2)
     assert document == found.document()
-    assert list(document) == [
+    fields = list(document)[:12]
+    assert fields == [
         "information_rates", "efficacy_z", "futility_z", "alpha_spent", "beta_spent", "inflation_factor", "power",
         "stage_reject_h1", "stage_futility_h1", "expected_information_h0", "expected_information_h1", "warnings",
     ]  # fmt: skip
-    for name in document:
+    for name in (*fields, "maximum_information"):
         value = getattr(found, name)
         assert document[name] == (list(value) if hasattr(value, "__len__") else value), name
+    assert len(document) == 21
+
+
+def test_json_holds_the_bounds_on_every_scale(capsys: pytest.CaptureFixture[str]) -> None:
+    """A normal statistic with the drift of the effect, worked out here from z, the rates and the maximum information."""
+    effect, rates = 0.31, np.array([0.4, 0.7, 1.0])
+    assert run("--information", "0.4,0.7,1", "--effect", effect, *HSD, "--json") == 0
+    document = printed(capsys)
+    information = rates * document["maximum_information"]
+    for side in ("efficacy", "futility"):
+        z = np.array(document[f"{side}_z"])
+        assert document[f"{side}_p"] == pytest.approx(stats.norm.sf(z), rel=1e-12)
+        assert document[f"{side}_effect"] == pytest.approx(z / np.sqrt(information), rel=1e-12)
+        left = information[-1] - information[:2]
+        short = document["efficacy_z"][-1] * np.sqrt(information[-1]) - z[:2] * np.sqrt(information[:2])
+        for name, ahead in (("", effect), ("_trend", (z / np.sqrt(information))[:2])):
+            shown = document[f"{side}_conditional_power{name}"]
+            assert shown[:2] == pytest.approx(stats.norm.sf((short - ahead * left) / np.sqrt(left)), rel=1e-9)
+            assert shown[2] is None
+    assert run("--information", "0.01,1", "--json", "--alpha", "0.0001") == 0
+    assert printed(capsys)["efficacy_p"][0] is None  # no bound that a double could hold
 
 
 @pytest.mark.parametrize(
@@ -175,3 +200,16 @@ def test_the_page_shows_what_the_command_prints_and_its_python_runs(
     assert found["seen"].drift == found["design"].drift
     for family in FUTILITY:
         assert f"`{family}`" in page
+
+
+def test_no_conditional_power_is_defined_towards_no_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """The third look passes the planned maximum, so that nothing is left for the last."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        options = ("--futility", "z", "--futility-parameter", "0", "--observed", "0.4,0.7,1.1,1.2")
+        assert run("--information", "0.25,0.5,0.75,1", *options, "--json") == 0
+        document = printed(capsys)
+        assert run("--information", "0.25,0.5,0.75,1", *options) == 0
+    assert document["efficacy_z"][3] is None
+    assert document["alpha_spent"][2] == 0.025
+    assert document["futility_conditional_power"] == [None] * 4

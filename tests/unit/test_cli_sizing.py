@@ -279,3 +279,14 @@ def test_every_command_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> N
     for command in commands:
         assert run(command) == 0, command
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("power", ["0.51", "0.9", "0.999999"])
+def test_an_inflation_factor_is_never_below_one(power: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answered(
+        "samplesize means --effect 0.4 --sd 50 --alpha 0.0003 --information 0.001,1 --efficacy obrien_fleming "
+        f"--power {power}",
+        capsys,
+    )
+    assert found["results"]["inflation_factor"] == pytest.approx(1.0, abs=1e-9)
+    assert found["results"]["inflation_factor"] >= 1.0

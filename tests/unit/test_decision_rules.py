@@ -14,6 +14,7 @@ from trialsim.contracts import LookView, OutcomesSeen, Stop
 from trialsim.engines.plan import build_plan
 from trialsim.errors import ScenarioError
 from trialsim.policies.decision_rules import DecisionRules
+from trialsim.report.story import explain
 from trialsim.scenario.load import scenario_from
 from trialsim.stats.bayes.beta_binomial import difference_above
 
@@ -192,3 +193,90 @@ def test_patients_to_come_go_to_the_open_arms_alone() -> None:
     n = [[8] * 4]
     assert asked._to_come(seen(n, n, **here, open_arms=every), 0).tolist() == [[10, 9]]
     assert asked._to_come(seen(n, n, **here, open_arms=some), 0).sum() == 80 - 39
+
+
+def test_equivalence_utility_and_safety_are_weighed_as_defined() -> None:
+    policy = rules([
+        {"do": "stop_for_safety", "when": {"posterior": {"test": "safety", "below": 0.5}}},
+        {"do": "stop_for_equivalence", "when": {"posterior": {"within": 0.2, "above": 0.9}}},
+        {"do": "stop_for_success", "when": {"utility": {"weights": {"gain": 2, "safety": 1}, "above": 0.3}}},
+    ])  # fmt: skip
+    effect = np.array([[0.1, 0.2], [0.2, 0.02], [0.2, -0.1]])
+    # Harm is equally frequent in both arms, and 0.1 more of it is allowed.
+    here = seen([[60] * 4] * 3, [[20, 0, 0, 50], [20, 0, 0, 21], [20, 0, 0, 40]], effect=effect)
+    decision, _ = policy.decide(here, {})
+    assert decision.trace is not None and decision.rule is not None
+    within = decision.trace[1, policy.quantities.index("posterior gain within 0.2")]
+    shapes = (0.5 + 21, 0.5 + 39, 0.5 + 20, 0.5 + 40)
+    assert within == pytest.approx(
+        difference_above(-0.2, *shapes) - difference_above(0.2, *shapes), abs=1e-12
+    )
+    utility = decision.trace[:, policy.quantities.index("utility 2 gain + 1 safety")]
+    # Less harm is the benefit: its effect counts with the other sign.
+    assert utility == pytest.approx([2 * 0.1 - 0.2, np.nan, 2 * 0.2 + 0.1], nan_ok=True)
+    assert decision.rule.tolist() == [0, 2, 3]
+    worse = rules([{"do": "stop_for_safety", "when": {"posterior": {"test": "safety", "below": 0.9999}}}])
+    stop, reason, reject, futile, _ = facts(worse.decide(here, {})[0])
+    assert stop == [True] * 3
+    assert reason == [Stop.SAFETY] * 3
+    assert not np.any(reject)
+    assert np.all(futile)
+
+
+def test_what_is_not_two_arms_has_no_equivalence() -> None:
+    with pytest.raises(ScenarioError, match="beyond asks for a benefit, within for equivalence"):
+        rules(
+            [
+                {
+                    "do": "stop_for_equivalence",
+                    "when": {"posterior": {"within": 0.1, "beyond": 0.1, "above": 0.9}},
+                }
+            ]
+        )
+    with pytest.raises(ScenarioError, match="the test 'gian' is unknown"):
+        rules([{"do": "stop_for_success", "when": {"utility": {"weights": {"gian": 1}, "above": 0.9}}}])
+
+
+def test_models_with_a_prior_are_for_designs_that_know_of_it() -> None:
+    changed = copy.deepcopy(TWO_ARMS)
+    changed["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    changed["designs"] = {"bigger": {
+        "kind": "multi_arm_multi_stage", "n": 60, "looks": _two_looks(), "tests": {"gain": {"alpha": 0.025}},
+        "allocation": {"permuted_blocks": {"size": 4}},
+    }}  # fmt: skip
+    with pytest.raises(
+        ScenarioError, match="logistic_laplace has a prior, which the tests of this design know nothing of"
+    ):
+        scenario_from(changed)
+    adaptive = copy.deepcopy(TWO_ARMS)
+    adaptive["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    with pytest.raises(ScenarioError) as refused:
+        scenario_from(adaptive)
+    assert "success of gain, analysed by logistic_laplace, cannot be predicted" in str(refused.value)
+    assert "name other hypotheses whose margins are those effects" in str(refused.value)
+
+
+def _two_looks() -> list[dict[str, Any]]:
+    return [{"when": {"readouts": {"count": count, "endpoint": "response"}}} for count in (30, 60)]
+
+
+def test_a_trial_whose_accrual_ended_and_one_that_was_refused_are_told() -> None:
+    scenario = scenario_from(TWO_ARMS)
+    told = [explain(scenario, "goldilocks", "world", replicate).sentences for replicate in range(6)]
+    # After an end of accrual the last look, the fourth, follows whichever look decided on it.
+    ended = [
+        text for text in told if any("stop accrual: " in each and each.endswith(": done.") for each in text)
+    ]
+    assert ended
+    for text in ended:
+        looks = [each for each in text if each.startswith("Look ")]
+        assert looks[-1].startswith("Look 4, due at 60 readouts of response")
+    refused = copy.deepcopy(TWO_ARMS)
+    refused["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    rule = {"do": "stop_for_success", "when": {"posterior": {"test": "gain", "above": 0.99}}}
+    refused["designs"] = {"goldilocks": refused["designs"]["goldilocks"] | {
+        "decisions": [rule], "looks": [{"when": {"enrolled": 8}}, {"when": {"enrolled": 60}}],
+    }}  # fmt: skip
+    text = " ".join(explain(scenario_from(refused), "goldilocks", "world", 1).sentences)
+    assert "too few patients or events for the approximation" in text
+    assert "because an analysis could not be had on which to decide at look 1" in text

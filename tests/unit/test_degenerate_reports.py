@@ -48,7 +48,7 @@ def test_where_nobody_is_randomised_the_report_draws_no_adverse_events(world: st
         table is not None
         and [row[3] for row in table.rows] == [(f"0.0 ({'one replicate' if replicates == 1 else '0'})",)] * 2
     )
-    assert "<h2>Adverse events</h2>" not in html
+    assert "<h2>Adverse events and visits</h2>" not in html
 
 
 def test_a_term_that_ends_has_a_flat_curve_from_then_on() -> None:

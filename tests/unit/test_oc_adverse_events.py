@@ -165,7 +165,9 @@ def test_the_report_shows_them_where_there_are_any(found: Collected) -> None:
     assert picture is not None
     assert "serious ones on treatment" in picture.alternative and "rash on control" in picture.alternative
     html = page(steady(), {}, operating_characteristics(records), records, {})
-    assert "<h2>Adverse events</h2>" in html and "mean cumulative function" in html
+    assert "<h2>Adverse events and visits</h2>" in html and "mean cumulative function" in html
     without = records_of(collect(straight(), ["one"], ["base"], 3, 1))
     assert adverse_event_picture(without) is None
-    assert "<h2>Adverse events</h2>" not in page({}, {}, operating_characteristics(without), without, {})
+    assert "<h2>Adverse events and visits</h2>" not in page(
+        {}, {}, operating_characteristics(without), without, {}
+    )

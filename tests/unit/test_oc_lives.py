@@ -9,8 +9,10 @@ import pytest
 
 from tests.twins.lives import everything, visited
 from trialsim.oc.characteristics import operating_characteristics
+from trialsim.oc.columns import records_of
 from trialsim.oc.in_memory import collect
 from trialsim.oc.lives import sum_of_rates
+from trialsim.report.lives_table import lives_table
 from trialsim.scenario.load import scenario_from
 
 
@@ -84,3 +86,26 @@ def test_visits_missed() -> None:
     for row in found.select("visits_missed"):
         assert row.mcse is not None
         assert abs(row.value - 0.15) < 5.0 * row.mcse
+
+
+def test_the_report_says_how_many_adverse_events_and_visits_a_trial_had() -> None:
+    for tree, columns in (
+        (
+            everything(),
+            {"adverse events": ("adverse_events:",), "serious": ("serious:",), "deaths": ("deaths:",)},
+        ),
+        (visited(), {"visits held": ("visits_on_time", "visits_late"), "visits missed": ("visits_missed",)}),
+    ):
+        scenario = scenario_from(tree)
+        design = next(iter(scenario.designs))
+        collected = collect(scenario, [design], ["here"], 40, 4)
+        table, arms = lives_table(records_of(collected)), collected.arms.to_pandas()
+        assert table is not None and table.rows[0][:2] == ((design,), ("here",))
+        told = dict(zip(table.headings[2:], (cell[0] for cell in table.rows[0][2:]), strict=True))
+        for what, heads in columns.items():
+            chosen = [name for name in arms.columns if name.startswith(heads)]
+            own = arms[chosen].sum(axis=1).groupby(arms["replicate"]).sum()
+            value, error = told[what].rstrip(")").split(" (")
+            digits = len(value.partition(".")[2])
+            assert float(value) == pytest.approx(own.mean(), abs=0.51 * 10**-digits)
+            assert float(error) == pytest.approx(own.std() / np.sqrt(40), abs=0.51 * 10**-digits)

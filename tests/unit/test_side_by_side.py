@@ -9,7 +9,7 @@ import pytest
 
 from trialsim.draws import word
 from trialsim.elementary import fill_standard_normal, standard_normal
-from trialsim.engines.fast_closing_kernels import sort_times
+from trialsim.engines.fast_closing_kernels import sort_times, time_of_rank
 from trialsim.engines.fast_period_kernels import first_periods, period_of
 from trialsim.keyed_words import GROUPED, group_keys, words_at, words_of
 from trialsim.operations.delays import (
@@ -167,6 +167,9 @@ def test_times_are_sorted(spread: int) -> None:
         times = _RNG.integers(0, spread, n)
         times[: n // 3] = times.min(initial=spread)
         wanted = np.sort(times)
+        for rank in {0, n // 2, n - 1} if n else ():
+            scratch = np.empty(n, dtype=np.int64), np.empty(n + 2, dtype=np.int64)
+            assert time_of_rank(times, rank, *scratch) == wanted[rank]
         sort_times(times, np.empty(n, dtype=np.int64), np.empty(n + 2, dtype=np.int64))
         assert times.tolist() == wanted.tolist()
 

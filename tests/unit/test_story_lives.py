@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ from matplotlib.markers import MarkerStyle
 
 from tests.twins.lives import SCENARIOS
 from trialsim.contracts import Kind
-from trialsim.report.story_lives import KINDS
+from trialsim.report.story_lives import KINDS, level_name
 from trialsim.report.story_marks import swimmers
+from trialsim.report.story_patient_lives import patient_sentences
 from trialsim.report.story_patients import analysis_data_set
 from trialsim.report.story_replay import Replay, replay
 from trialsim.report.story_sentences import story_sentences
-from trialsim.report.story_words import happening, named
+from trialsim.report.story_words import happening, named, when
 from trialsim.scenario.load import scenario_from
 
 mpl.use("Agg")
@@ -80,3 +83,35 @@ def test_the_data_set_gives_back_the_events_analysed(told: Replay) -> None:
             score += (now & treated).sum() - d * n1 / n
             variance += d * (n1 / n) * (1 - n1 / n) * ((n - d) / (n - 1) if n > 1 else 0.0)
         assert look.z[place] == pytest.approx(-score / np.sqrt(variance), abs=1e-9)
+
+
+def test_every_adverse_event_of_a_patient_is_told(told: Replay) -> None:
+    life = told.plan.world.life
+    assert life is not None
+    for number in range(len(told.courses)):
+        text = " ".join(patient_sentences(told, number))
+        own = [row for row in told.log if row.id == number and row.kind in KINDS]
+        had = [row for row in own if row.kind == Kind.ADVERSE_EVENT]
+        for row in had:
+            term = f"{level_name(life, int(row.value))} {life.terms[row.part]} on {when(row.tick)}"
+            assert term in text
+        for kind, words in (
+            (Kind.SERIOUS, ", serious"), (Kind.RESOLVES, ", for "), (Kind.INTERRUPTED, ", no doses for "),
+            (Kind.REDUCED, ", dose reduced to level "), (Kind.DISCONTINUED, "discontinued"), (Kind.DEATH, "fatal|died of"),
+            (Kind.CROSSOVER, "crossed over to"), (Kind.RESCUE, "began rescue"), (Kind.RESUMED, "had doses again"),
+        ):  # fmt: skip
+            assert len(re.findall(words, text)) == sum(row.kind == kind for row in own), (kind, text)
+        if life.terms and not had:
+            assert "no adverse event" in text
+
+
+def test_a_trial_tells_how_many_adverse_events_and_visits_there_were(told: Replay) -> None:
+    life, text = told.plan.world.life, " ".join(story_sentences(told))
+    assert life is not None
+    count = sum(row.kind == Kind.ADVERSE_EVENT for row in told.log)
+    serious = sum(row.kind == Kind.SERIOUS for row in told.log)
+    if life.terms:
+        assert f"There were {count} adverse events in " in text and f"{serious} of them serious" in text
+    held = sum(row.kind == Kind.VISIT and row.part != 1 for row in told.log)
+    if len(life.numbers.visits):
+        assert f"{held} visits were held" in text

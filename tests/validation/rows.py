@@ -90,7 +90,9 @@ def _printed() -> Iterator[Row]:
                 for level in gs.LEVELS
             ]
             what = f"{family}, {looks} looks, constants at two-sided 0.01, 0.05, 0.1"
-            yield row_of(section, what, f"{JT}, table {number}", printed, ours, gs.ROUNDED)
+            yield row_of(
+                section, what, f"{JT}, table {number} (see the note above)", printed, ours, gs.ROUNDED
+            )
     for (family, power), by_looks in gs.INFLATION.items():
         number = "2.2" if family == "pocock" else "2.4"
         for looks, printed in by_looks.items():
@@ -101,7 +103,9 @@ def _printed() -> Iterator[Row]:
                 for level in gs.LEVELS
             ]
             what = f"{family}, {looks} looks, inflation at power {power:g}, 0.01, 0.05, 0.1"
-            yield row_of(section, what, f"{JT}, table {number}", printed, ours, gs.ROUNDED)
+            yield row_of(
+                section, what, f"{JT}, table {number} (see the note above)", printed, ours, gs.ROUNDED
+            )
     for family, lists in gs.LAN_DEMETS.items():
         for printed in lists:
             ours = group_sequential(gs.equal_looks(len(printed)), alpha=0.025, efficacy=family).efficacy_z
@@ -216,6 +220,13 @@ def page() -> str:
         "",
         "Where the figures come from, with versions and calls: `tests/reference/README.md`. Simulated operating",
         "characteristics of the shipped scenarios are compared with theirs in `expected.yaml` beside each scenario.",
+        "",
+        "Figures of books and papers were not copied from their pages. The tables of Jennison and Turnbull (2000) are",
+        "as two public packages quote them, as far as these go, and from memory beyond (`tests/reference/README.md`",
+        "says which); the power of Mehta and Pocock's fixed design is quoted at second hand, and the interim, maximum",
+        "and zone of their promising-zone design from memory, checked by their own equation. A remembered figure that",
+        "agrees with an independent calculation to its last printed digit is weak evidence for both, so that what",
+        "carries the bounds are the rows of rpact and gsDesign.",
     ]
     section = ""
     for row in found:

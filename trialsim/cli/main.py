@@ -28,7 +28,11 @@ _COMMAND_MODULES = (
     "certify_commands",
     "sweep_commands",
     "boundaries_commands",
+    "safety_commands",
+    "assurance_commands",
     "analyse_commands",
+    "adjust_commands",
+    "combination_commands",
     "sample_size_commands",
     "learning_commands",
 )

@@ -46,6 +46,10 @@ def run_command(
             help='A time such as "18 months": how likely is the trial finished by then? May be repeated.'
         ),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which finished trials are kept; a run broken off goes on from there."),
+    ] = None,
     uncertified: Annotated[
         bool,
         typer.Option("--uncertified", help="Run learned allocation without a certificate of its error."),
@@ -70,6 +74,7 @@ def run_command(
         workers=workers,
         finished_by=dates,
         out=out,
+        checkpoint=checkpoint,
     )
     _require_certificates(request, uncertified)
     done = run_into_folder(request)

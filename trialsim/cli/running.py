@@ -48,6 +48,7 @@ class Request:
     workers: int
     finished_by: tuple[float, ...]
     out: Path | None
+    checkpoint: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -230,7 +231,12 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from trialsim.engines.runner import run
+    from trialsim.engines.task_store import TaskStore
 
+    about = {"scenario": request.scenario.digest(), "seed": request.seed, "engine": request.engine}
+    kept: dict[str, Any] = {}
+    if request.checkpoint is not None:
+        kept["store"] = TaskStore(request.checkpoint, about)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # No thread of its own for the bar: the engine may fork its workers while the bar is shown.
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
@@ -255,6 +261,7 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
             request.workers,
             writer.write_chunk,
             show,
+            **kept,
         )
 
 

@@ -103,7 +103,7 @@ def bounds_of(options: SequentialOptions, level: float, power: float) -> Sequent
         efficacy=tuple(found.efficacy_z.tolist()),
         futility=tuple(found.futility_z.tolist()),
         alpha_spent=tuple(found.alpha_spent.tolist()),
-        inflation=found.inflation_factor,
+        inflation=max(found.inflation_factor, 1.0),  # but for rounding it is never below
         level=level,
         name=name,
     )

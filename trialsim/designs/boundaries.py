@@ -166,15 +166,38 @@ class Boundaries:
         return _solved(asked, self.drift)
 
     def document(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON: see ``schemas/boundaries.json``; what is infinite is None."""
+        """Return the fields and the other scales as plain data for JSON: see ``schemas/boundaries.json``.
+
+        What is infinite or not defined is None.
+        """
         plain: dict[str, Any] = {}
-        for field in fields(self)[:-2]:
-            value = getattr(self, field.name)
+        values = {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
+        for name, value in (values | self._other_scales()).items():
             if isinstance(value, np.ndarray):
-                plain[field.name] = [number if np.isfinite(number) else None for number in value.tolist()]
+                plain[name] = [number if np.isfinite(number) else None for number in value.tolist()]
             else:
-                plain[field.name] = list(value) if isinstance(value, tuple) else value
+                plain[name] = list(value) if isinstance(value, tuple) else value
         return plain
+
+    def _other_scales(self) -> dict[str, Any]:
+        """Return the bounds on the scales of p values, effects and conditional power; NaN where there is no bound."""
+        found: dict[str, Any] = {"maximum_information": self.maximum_information}
+        for side in ("efficacy", "futility"):
+            z = getattr(self, f"{side}_z")
+            there = np.isfinite(z)
+            z = np.where(there, z, 0.0)
+            scales = {
+                "p": getattr(self, f"{side}_p"),
+                "effect": getattr(self, f"{side}_effect"),
+                "conditional_power": self.conditional_power(z, self.request.effect),
+                "conditional_power_trend": self.conditional_power(z),
+            }
+            # Towards a last bound that is infinite no conditional power is defined.
+            there_too = there & np.isfinite(self.efficacy_z[-1])
+            for scale, value in scales.items():
+                shown_at = there_too if scale.startswith("conditional") else there
+                found[f"{side}_{scale}"] = np.where(shown_at, value, np.nan)
+        return found
 
 
 def group_sequential(

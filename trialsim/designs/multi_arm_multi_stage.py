@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from scipy.special import ndtri
 from trialsim.contracts import BoundsFollower
 from trialsim.designs.computed_bounds import DIGITS, computed_bounds
 from trialsim.designs.planned_information import planned_information
-from trialsim.errors import Problem, ScenarioError
 from trialsim.policies.select_arms import SelectArms
 from trialsim.scenario.design import Bounds, Computed, Design
 from trialsim.scenario.multi_arm import Selection
@@ -57,7 +57,11 @@ class MultiArmMultiStage:
             The design.
         """
         design = scenario.designs[name]
-        first = next(iter(design.tests))
+        return self.closed_plan_with(scenario, name, design.efficacy_z(next(iter(design.tests))))
+
+    def closed_plan_with(self, scenario: Scenario, name: str, efficacy_z: Sequence[float]) -> ClosedPlan:
+        """Return the same with bounds that may not be the design's yet."""
+        design = scenario.designs[name]
         arms = design.arms or scenario.arms
         shares = design.allocation.ratio or {}
         tested = [scenario.hypotheses[test].arms[0] for test in design.tests]
@@ -65,7 +69,7 @@ class MultiArmMultiStage:
         fisher = None if combination is None else combination.fisher
         return ClosedPlan(
             stage_weights(_rates(scenario, name)),
-            np.array(design.efficacy_z(first)),
+            np.array(efficacy_z),
             tuple(float(shares.get(arm, 1)) for arm in (arms[0], *tested)),
             design.intersection_test or "dunnett",
             fisher is not None,
@@ -84,11 +88,10 @@ class MultiArmMultiStage:
         )
 
     def size(self, scenario: Scenario, name: str) -> int:
-        """Refuse to solve a size: it has no closed form where arms are selected."""
-        sentence = (
-            "no size is solved for a multi-arm design; give n and looks, and see with trialsim sweep which do"
-        )
-        raise ScenarioError([Problem(f"designs.{name}.under", sentence)])
+        """Return the patients with which some arm that works is shown: see :mod:`trialsim.designs.multi_arm_size`."""
+        from trialsim.designs.multi_arm_solved import solved_patients
+
+        return solved_patients(self, scenario, name)
 
     def computed(self, scenario: Scenario, name: str, solved: int | None) -> Computed:
         """Return the bounds of a design: of a family, or the critical values of Fisher's product as deviates."""

@@ -63,7 +63,7 @@ def solved_size(scenario: Scenario, name: str) -> int:
         events = math.ceil(size - _ROUNDING * size)
         _require_enough_patients(world, name, design, events)
         return events
-    return _whole_blocks(name, design, size)
+    return whole_blocks(name, design, size)
 
 
 def _of_survival(world: Scenario, test: str) -> bool:
@@ -86,7 +86,7 @@ def _size_of_test(world: Scenario, name: str, design: Design, test: str) -> floa
         known = f"there is one for {listed(_SIZED)}"
         sentence = f"no formula here gives the size of {hypothesis.analysis} ({known}); state n and the looks"
         raise ScenarioError([Problem(f"{at}.under", sentence)])
-    _require_plain(world, at, design, hypothesis.endpoint)
+    require_plain(world, at, design, hypothesis.endpoint)
     treatment, control = hypothesis.arms
     ratio = _share(design, treatment) / _share(design, control)
     alpha = design.tests[test].alpha
@@ -99,7 +99,7 @@ def _size_of_test(world: Scenario, name: str, design: Design, test: str) -> floa
             LogrankDesign(_hazard_ratio(at, design, endpoint, hypothesis), 1.0, alpha, ratio), design.power
         )
         return fixed * inflation
-    first, second = _value(endpoint, treatment), _value(endpoint, control)
+    first, second = value_in_arm(endpoint, treatment), value_in_arm(endpoint, control)
     _require_benefit(at, design, hypothesis, first, second)
     if endpoint.kind == "binary":
         fixed = proportions_sample_size(
@@ -124,7 +124,7 @@ def _share(design: Design, arm: str) -> int:
     return (design.allocation.ratio or {}).get(arm, 1)
 
 
-def _require_plain(world: Scenario, at: str, design: Design, endpoint: str) -> None:
+def require_plain(world: Scenario, at: str, design: Design, endpoint: str) -> None:
     """Refuse endpoints whose outcome depends on more than the arm: no formula of size is true for them."""
     part = world.endpoints[endpoint]
     moved = [key for key in _MOVED_BY if getattr(part, key, None)]
@@ -161,7 +161,7 @@ def _hazard_ratio(at: str, design: Design, endpoint: Any, hypothesis: Any) -> fl
     return ratio
 
 
-def _value(endpoint: Any, arm: str) -> float:
+def value_in_arm(endpoint: Any, arm: str) -> float:
     """Return the probability or the mean in an arm."""
     if endpoint.kind == "continuous":
         return float(endpoint.mean + endpoint.effect.get(arm, 0.0))
@@ -188,7 +188,7 @@ def _require_benefit(at: str, design: Design, hypothesis: Any, treatment: float,
         raise ScenarioError([Problem(f"{at}.under", sentence)])
 
 
-def _whole_blocks(name: str, design: Design, size: float) -> int:
+def whole_blocks(name: str, design: Design, size: float) -> int:
     """Return patients rounded up to whole blocks of the allocation, or to whole multiples of its ratio."""
     block = design.allocation.size or sum(_share(design, arm) for arm in design.arms)
     n = block * math.ceil((size - _ROUNDING * size) / block)

@@ -103,12 +103,17 @@ def summed_up(rows: Columns) -> Columns:
     """Return the table of several sets of trials of one cell, from their rows one after the other."""
     if not len(rows["period"]):
         return rows
-    keys = np.stack([rows[name].astype(np.int64) for name in _KEYS])
-    _, first, place = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    found = {name: values[first] for name, values in rows.items()}
+    sizes = tuple(int(rows[name].max()) + 1 for name in _KEYS)
+    keys = np.ravel_multi_index(tuple(rows[name].astype(np.int64) for name in _KEYS), sizes)
+    # Keys are dense, so that places take the room of sorting.
+    one_of = np.full(int(np.prod(sizes)), -1)
+    one_of[keys] = np.arange(len(keys))
+    there = np.flatnonzero(one_of >= 0)
+    found = {name: values[one_of[there]] for name, values in rows.items()}
     for name in SUMMED:
-        found[name] = np.zeros(len(first), dtype=np.int64)
-        np.add.at(found[name], place.ravel(), rows[name])
+        total = np.zeros(len(one_of), dtype=np.int64)
+        np.add.at(total, keys, rows[name])
+        found[name] = total[there]
     return found
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled.baskets import BasketNuts
-from trialsim.analyses.sampled.nuts import Key, Sampling
+from trialsim.analyses.sampled.nuts import Sampling
 from trialsim.compiled import kernel
 from trialsim.contracts import Bools, Floats, Ints
 from trialsim.designs.basket import BasketDesign

@@ -13,6 +13,7 @@ from trialsim.contracts import (
     AllocationView,
     Bools,
     Decision,
+    Estimates,
     Floats,
     Ints,
     LookView,
@@ -36,7 +37,7 @@ class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
     ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
-    ``conditional_power`` ``[k]`` is there where the size is re-estimated.
+    ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a Bayesian model.
     """
 
     point: Point
@@ -53,6 +54,7 @@ class LookRecord:
     own_z: Floats | None = None
     lost: Bools | None = None
     conditional_power: Floats | None = None
+    error: Floats | None = None
 
 
 @dataclass
@@ -234,8 +236,8 @@ def _analyse(
         return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))
-    status = np.empty(shape, dtype=np.int8)
-    for t, test in enumerate(plan.tests):
+    status, error = np.empty(shape, dtype=np.int8), None
+    for t in range(len(plan.tests)):
         some: Any = slice(None)
         there = point
         if (wanted := _wanted_looks(plan, t)) is not None:
@@ -245,9 +247,12 @@ def _analyse(
             information[:, t], status[:, t] = 0.0, Status.NOT_ANALYSED
             if not len(some):
                 continue
-        found = test.analysis.estimate(chunk.cut(there, t), test.lower_is_better, test.options)
+        found = _estimates(chunk, there, t)
         z[some, t], effect[some, t], se[some, t] = found.z, found.effect, found.se
         information[some, t], status[some, t] = found.information, found.status
+        if found.error is not None:
+            error = np.full(shape, np.nan) if error is None else error
+            error[some, t] = found.error
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
         point,
@@ -260,17 +265,31 @@ def _analyse(
         *bounds.at(point, counts),
         Decision(),
         np.ones(len(z), dtype=bool),
+        error=error,
     )
+
+
+def _estimates(chunk: Chunk, point: Point, t: int) -> Estimates:
+    """Return the estimates of a test at a point; those of a model with draws of its own at the address of the look."""
+    plan = chunk.plan
+    test = plan.tests[t]
+    given = (chunk.cut(point, t), test.lower_is_better, test.options)
+    if not getattr(test.analysis, "keyed", False):
+        return test.analysis.estimate(*given)
+    replicates, last = chunk.replicates[point.rows], len(plan.looks) - 1
+    found: Estimates = test.analysis.estimate_at(*given, plan.seed, replicates, point.number, last)  # type: ignore[attr-defined]
+    return found
 
 
 def _wanted_looks(plan: Plan, test: int) -> Bools | None:
     """Return at which looks a test that costs much is analysed, where nothing depends on it at others; None: at all."""
     chosen = plan.tests[test]
-    if (
-        not getattr(chosen.analysis, "costly", False)
-        or plan.stopping.name != "bounds"
-        or chosen.follower is not None
-    ):
+    if not getattr(chosen.analysis, "costly", False):
+        return None
+    if plan.stopping.name == "decision_rules":
+        weighed: Bools = plan.stopping.weighs(len(plan.looks))[:, test]  # type: ignore[attr-defined]
+        return None if weighed.all() else weighed
+    if plan.stopping.name != "bounds" or chosen.follower is not None:
         return None
     bounded: Bools = np.isfinite(plan.efficacy_z[:, test]) | np.isfinite(plan.futility_z[:, test])
     bounded[-1] = True
@@ -305,17 +324,28 @@ def _look_view(
         lost=record.lost,
         seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
         best_arms=best_arms,
+        seed=plan.seed,
+        error=record.error,
     )
 
 
 def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
-    """Return the outcomes of each test's endpoint that are visible at a point."""
-    endpoints = [test.endpoint for test in chunk.plan.tests]
-    found = {endpoint: chunk.seen(point, endpoint) for endpoint in dict.fromkeys(endpoints)}
+    """Return the outcomes of each test's endpoint that are visible at a point; of a survival endpoint no read-outs."""
+    plan = chunk.plan
+    endpoints = [test.endpoint for test in plan.tests]
+    nothing = np.zeros((len(point.rows), len(plan.arms)), dtype=np.int64)
+    found = {
+        endpoint: (nothing, nothing.astype(np.float64), nothing)
+        if plan.world.outcomes[endpoint].kind == "survival"
+        else chunk.seen(point, endpoint)
+        for endpoint in dict.fromkeys(endpoints)
+    }
+    imputed: tuple[int, ...] = getattr(plan.stopping, "imputed_tests", ())
     return OutcomesSeen(
         np.stack([found[endpoint][0] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
+        {test: chunk.cut(point, test).patients() for test in imputed},
     )
 
 

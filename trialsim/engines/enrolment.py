@@ -63,13 +63,13 @@ def _rows(group: int, counts: Ints, planned: NDArray[np.float64]) -> Columns:
     """Return the rows of one group, from patients by replicate and time."""
     width = int(counts.max(initial=0)) + 1
     dates = counts.shape[1]
-    trials = np.bincount((counts + np.arange(dates) * width).ravel(), minlength=dates * width)
-    date, randomised = np.nonzero(trials.reshape(dates, width))
+    found, trials = np.unique(counts + np.arange(dates) * width, return_counts=True)
+    date, randomised = np.divmod(found, width)
     return {
         "group": np.full(len(date), group, dtype=np.int32),
         "date": date.astype(np.int16),
         "randomised": randomised.astype(np.int32),
-        "trials": trials[date * width + randomised].astype(np.int64),
+        "trials": trials.astype(np.int64),
         "planned": planned[date],
     }
 

@@ -568,10 +568,10 @@ class FastChunk:
         """Return the outcomes of one endpoint."""
         return self._outcomes[index]
 
-    def analysed(self, test: TestPlan) -> Outcome:
-        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+    def analysed(self, test: TestPlan, point: Point) -> Outcome:
+        """Return the outcomes that a test analyses at a point, as its strategy for intercurrent events has them."""
         outcome = self._outcomes[test.endpoint]
-        return outcome if self.lives is None else self.lives.analysed(self, test, outcome)
+        return outcome if self.lives is None else self.lives.analysed(self, test, outcome, point)
 
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""

@@ -19,26 +19,29 @@ from trialsim.operations.adverse_events import (
     ACTION,
     FATAL,
     GAP,
-    LENGTH,
+    NOTHING,
     SERIOUS,
     SEVERITY,
     action_of,
     level_of,
     occurrence_draw,
 )
-from trialsim.operations.delays import drawn_delay, fill_delays
 from trialsim.philox import MORE_LANES
 from trialsim.population.clocks import fill_spent_at
 from trialsim.timegrid import NEVER
 
-# Columns of what is drawn ahead: when it happens in ticks since entry; what it is like; its length in ticks, and when the
-# next of its term comes if no hazard changes; and the place of that one, -1 where it is not drawn.
-WHEN, LIKE, LASTS, NEXT, FOLLOWING = range(5)
-COLUMNS = 5
+# Columns of what is drawn ahead: when it happens in ticks since entry; what it is like; when the next of its term comes if
+# no hazard changes; and the place of that one, -1 where it is not drawn. How long it lasts changes nothing, and whoever
+# tells of it draws it.
+WHEN, LIKE, NEXT, FOLLOWING = range(4)
+COLUMNS = 4
 
 # What an event is like, as bits: level, whether it is serious and fatal, what is done about it.
 LEVEL, IS_SERIOUS, IS_FATAL = 255, 256, 512
 _SERIOUS_BIT, _FATAL_BIT, ACTION_BIT = 8, 9, 10
+
+PARTLY, FULLY = 1, 2
+"""How rough a life is, as bits: in part, where treatment and leaving change; in full, where it goes event by event."""
 
 _OF_EVENT, _OF_DOSE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE)
 
@@ -63,11 +66,6 @@ def draw_event(seed, replicate, key, numbers, a, occurrence, factor, place, ahea
         u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, occurrence, ACTION))
         like |= action_of(u, discontinue, reduce, interrupt) << ACTION_BIT
     ahead[LIKE, place] = like
-    ahead[LASTS, place] = 0
-    if numbers.length[a, 0] >= 0:
-        u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, LENGTH))
-        law = numbers.length[a]
-        ahead[LASTS, place] = drawn_delay(u, law[0], law[1], law[2], numbers.grid)
     u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence + 1, GAP))
     amounts[place] = unit_exponential(u) * factor
     ahead[WHEN, place] = NEVER
@@ -103,16 +101,16 @@ def scratch_for(n):
     """Return scratch for :func:`draw_ahead` of so many patients."""
     return (
         np.empty((GROUPED, n + MORE_LANES), np.int64),
-        np.empty((3, n + 1), np.int64),
+        np.empty((2, n), np.int64),
         np.empty(n, np.uint64),
-        np.empty((8, n)),
+        np.empty((2, n)),
     )
 
 
 @kernel
 def draw_ahead(
-    seed, replicate, first, keys, numbers, hazards, shapes, factors, row, arm_of, first_at, until, stops, scratch, ahead,
-    amounts, who, coming,
+    seed, replicate, first, keys, numbers, hazards, shapes, factors, row, arm_of, first_at, until, stops, stirs, scratch,
+    ahead, amounts, who, coming, rough,
 ):  # fmt: skip
     """Draw the adverse events that patients ``first`` onwards will have if nothing changes, as far as there is room.
 
@@ -128,10 +126,15 @@ def draw_ahead(
         When each clock goes off first, ``[clock, patient]``.
     until, stops
         Of :func:`reach_of_terms`.
+    stirs
+        Whether an event of a level changes a hazard, ``[level]``.
     ahead, amounts, who
         To fill: columns of what is drawn, and the hazard that the next one bears; the patient, for use within.
     coming
         To fill: place of each patient's first event of each term, -1 where it is not drawn, ``[term, patient]``.
+    rough
+        Set for patients of whom not all that will happen can be told from what was drawn: in part where an event may change
+        the treatment or a hazard, in full where one is fatal or there was no room, ``[patient]``.
     """
     grouped, whole, words, held = scratch
     room = ahead.shape[1]
@@ -144,12 +147,14 @@ def draw_ahead(
         known, window = first_at[term0 + a], numbers.window[a]
         if top + n - first > room:
             coming[a, first:] = -1
+            rough[first:] = FULLY
             continue
-        for i in range(first, n):
+        when_of, first_of = ahead[WHEN], coming[a]
+        for i in range(np.uint64(first), np.uint64(n)):
             comes = known[i] <= min(until[i], stops[i] + window)
-            coming[a, i] = top if comes else -1
-            who[top] = i
-            ahead[WHEN, top] = known[i]
+            first_of[i] = top if comes else -1
+            who[np.uint64(top)] = i
+            when_of[np.uint64(top)] = known[i]
             top += np.int64(comes)
         occurrence = np.int64(0)
         while top > begin:
@@ -164,9 +169,12 @@ def draw_ahead(
             _fill_likeness(
                 seed, replicate, numbers, a, occurrence, grouped, blocks, words, ahead[LIKE, begin:top]
             )
-            _fill_lengths(
-                seed, replicate, numbers, a, occurrence, grouped, blocks, words, whole[2], held, ahead[LASTS, begin:top]
-            )  # fmt: skip
+            done = ahead[LIKE, begin:top]
+            for k in range(count):
+                stirring = (done[k] >> ACTION_BIT != NOTHING) | stirs[np.uint64(done[k] & LEVEL)]
+                rough[np.uint64(mine[k])] |= PARTLY * np.int64(stirring) | FULLY * np.int64(
+                    done[k] & IS_FATAL != 0
+                )
             draw = occurrence_draw(numbers.address[a], occurrence + 1, GAP)
             words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
             amount = amounts[begin:top]
@@ -192,6 +200,8 @@ def draw_ahead(
             ahead[FOLLOWING, begin:top] = -1
             begin = top
             if top + count > room:
+                for k in range(count):
+                    rough[np.uint64(mine[k])] = FULLY
                 break
             like, following = ahead[LIKE, top - count : top], ahead[FOLLOWING, top - count : top]
             for k in range(count):
@@ -236,18 +246,3 @@ def _fill_likeness(seed, replicate, numbers, a, occurrence, grouped, blocks, wor
             level = np.uint64(like[k] & LEVEL)
             done = action_of(unit(words[k]), discontinue[level], reduce[level], interrupt[level])
             like[k] |= done << ACTION_BIT
-
-
-@kernel
-def _fill_lengths(seed, replicate, numbers, a, occurrence, grouped, blocks, words, tails, held, lasts):
-    """Fill how long one occurrence of a term lasts in each of some patients, in ticks."""
-    law = numbers.length[a]
-    count = len(lasts)
-    if law[0] < 0:
-        return
-    draw = occurrence_draw(numbers.address[a], occurrence, LENGTH)
-    words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
-    u = held[0]
-    for k in range(count):
-        u[k] = unit(words[k])
-    fill_delays(u[:count], law[0], law[1], law[2], numbers.grid, tails, held[1:3], held[3], lasts)

@@ -12,7 +12,16 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.draws import Purpose, unit
-from trialsim.engines.fast_site_kernels import ANSWER, FINAL, OUTCOME, PATIENCE, SCREENED
+from trialsim.engines.fast_site_kernels import (
+    ANSWER,
+    COLUMNS,
+    CONTACT,
+    DISPATCH,
+    FINAL,
+    OUTCOME,
+    PATIENCE,
+    SCREENED,
+)
 from trialsim.keyed_words import GROUPED, group_keys, words_of
 from trialsim.operations.screening import U_PRESCREEN, WAY_DRAWS, fill_ways, way_address, way_needs
 from trialsim.operations.sites import SITE_BITS, fill_arrivals, taken_by_competition
@@ -143,9 +152,14 @@ def draw_ways(
         )  # fmt: skip
         for j in range(count):
             place = (first + j) * attempts
-            contact[place : place + attempts] = NEVER
-            contact[place, PATIENCE] = delays[0, j]
-            contact[place, ANSWER] = delays[1, j]
-            contact[place, SCREENED] = delays[2, j]
-            contact[place, FINAL] = delays[3, j]
-            contact[place, OUTCOME] = outcome[j]
+            at = np.uint64(place)
+            contact[at, CONTACT] = NEVER
+            contact[at, PATIENCE] = delays[0, j]
+            contact[at, DISPATCH] = NEVER
+            contact[at, ANSWER] = delays[1, j]
+            contact[at, SCREENED] = delays[2, j]
+            contact[at, FINAL] = delays[3, j]
+            contact[at, OUTCOME] = outcome[j]
+            for later in range(place + 1, place + attempts):
+                for column in range(COLUMNS):
+                    contact[later, column] = NEVER

@@ -69,6 +69,42 @@ def sort_times(numbers, held, starts):
 
 
 @kernel
+def time_of_rank(numbers, rank, held, starts):
+    """Return the number of a rank, from 0, among whole numbers that are spread like times.
+
+    Parameters
+    ----------
+    numbers
+        Not negative, int64, more than ``rank`` of them.
+    held, starts
+        Scratch as for :func:`sort_times`.
+    """
+    count = len(numbers)
+    least, most = numbers[0], numbers[0]
+    for k in range(count):
+        least = min(least, numbers[k])
+        most = max(most, numbers[k])
+    shift = 0
+    while (most - least) >> shift >= count:
+        shift += 1
+    for b in range(count + 1):
+        starts[b] = 0
+    for k in range(count):
+        starts[np.uint64((numbers[k] - least) >> shift)] += 1
+    bucket, before = np.int64(0), np.int64(0)
+    while before + starts[bucket] <= rank:
+        before += starts[bucket]
+        bucket += 1
+    size = 0
+    for k in range(count):
+        held[np.uint64(size)] = numbers[k]
+        size += np.int64((numbers[k] - least) >> shift == bucket)
+    few = held[:size]
+    few.sort()
+    return few[rank - before]
+
+
+@kernel
 def find_closing(
     offsets, contact, sites, attempts, target, keep, until, closing, closing_place, enrolled, pipeline_end
 ):
@@ -101,9 +137,9 @@ def find_closing(
         pipeline_end[r] = 0
         if count < target:
             continue
-        sort_times(found[:count], held, starts)
-        closing[r] = found[target - 1] >> _PLACE_BITS
-        closing_place[r] = (found[target - 1] & _PLACE_MASK) + first
+        last_one = time_of_rank(found[:count], target - 1, held, starts)
+        closing[r] = last_one >> _PLACE_BITS
+        closing_place[r] = (last_one & _PLACE_MASK) + first
         enrolled[r] = target
         if keep:
             for c in range(first, last):

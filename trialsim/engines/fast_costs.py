@@ -8,6 +8,7 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.contracts import Ints, Kind
+from trialsim.engines.fast_journal_kernels import SERIOUS_ROW, kind_of, part_of, value_of
 from trialsim.engines.fast_site_kernels import ANSWER, CONTACT, DISPATCH, OUTCOME
 from trialsim.engines.life import WAS_MISSED
 from trialsim.operations.costs import COLUMN, ITEMS, CostLaw, present_count, present_time
@@ -21,7 +22,7 @@ _SITE, _SITE_MONTH = COLUMN["site_activation"], COLUMN["site_month"]
 _PATIENT, _PATIENT_MONTH = COLUMN["patient"], COLUMN["patient_month"]
 _LOOK, _TRIAL_MONTH = COLUMN["look"], COLUMN["trial_month"]
 _VISIT, _ADVERSE_EVENT, _SERIOUS = COLUMN["visit"], COLUMN["adverse_event"], COLUMN["serious_adverse_event"]
-_WAS_VISIT, _WAS_ADVERSE, _WAS_SERIOUS = int(Kind.VISIT), int(Kind.ADVERSE_EVENT), int(Kind.SERIOUS)
+_WAS_VISIT, _WAS_ADVERSE = int(Kind.VISIT), int(Kind.ADVERSE_EVENT)
 _PRESCREEN, _CONSENT, _SCREEN = COLUMN["prescreen"], COLUMN["consent"], COLUMN["screen"]
 
 
@@ -83,13 +84,14 @@ def pay_for_lives(ends, entry, ticks, codes, offsets, discount, amounts):  # typ
             for j in range(offsets[r, i], offsets[r, i + 1]):
                 if ticks[r, j] > ends[r]:
                     continue
-                kind, part = (codes[r, j] >> 16) & 255, codes[r, j] & 65535
-                if kind == _WAS_VISIT and part != WAS_MISSED:
+                code = codes[r, j]
+                kind = kind_of(code)
+                if kind == _WAS_VISIT and part_of(code) != WAS_MISSED:
                     amounts[r, _VISIT] += present_count(ticks[r, j], discount)
                 elif kind == _WAS_ADVERSE:
                     amounts[r, _ADVERSE_EVENT] += present_count(ticks[r, j], discount)
-                elif kind == _WAS_SERIOUS:
-                    amounts[r, _SERIOUS] += present_count(ticks[r, j], discount)
+                    if value_of(code) & SERIOUS_ROW:
+                        amounts[r, _SERIOUS] += present_count(ticks[r, j], discount)
 
 
 @kernel

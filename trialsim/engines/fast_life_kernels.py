@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.compiled import inline, kernel
+from trialsim.compiled import kernel
 from trialsim.contracts import Kind
 from trialsim.draws import Purpose, fill_words, uniform
 from trialsim.engines.fast_ahead_kernels import (
     ACTION_BIT,
     COLUMNS,
     FOLLOWING,
+    FULLY,
     IS_FATAL,
     IS_SERIOUS,
-    LASTS,
     LEVEL,
     LIKE,
     NEXT,
@@ -30,7 +30,24 @@ from trialsim.engines.fast_ahead_kernels import (
     reach_of_terms,
     scratch_for,
 )  # fmt: skip
+from trialsim.engines.fast_course_kernels import MOST_NOTES, only_leaving_changes, settle
+from trialsim.engines.fast_journal_kernels import LASTING_ROW, SERIOUS_ROW, pack
 from trialsim.engines.fast_rows import row_of
+from trialsim.engines.fast_straight_kernels import (
+    COMPLETED,
+    DEAD,
+    FOLLOWED,
+    LEAVES,
+    LOST,
+    STOPS,
+    WHY,
+    WITHDRAWN,
+    fill_straight,
+    foresee,
+    may_be_straight,
+    stirring_levels,
+    tell_straight,
+)
 from trialsim.engines.life import (
     CROSSOVER_PART,
     END_PART,
@@ -56,7 +73,7 @@ from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_tim
 from trialsim.population.clocks import EXPONENT, SCALE, departure_pace, spent_at, still_to_spend
 from trialsim.population.endpoints.remaining import outcome_with
 from trialsim.population.endpoints.survival import fill_event_ticks, order_by_arm
-from trialsim.timegrid import NEVER, TICKS_PER_DAY
+from trialsim.timegrid import NEVER
 
 _EVENT, _READOUT, _DROPOUT, _ADVERSE, _VISIT, _ONSET, _ADJUDICATED = (
     int(kind)
@@ -64,18 +81,15 @@ _EVENT, _READOUT, _DROPOUT, _ADVERSE, _VISIT, _ONSET, _ADJUDICATED = (
         Kind.EVENT, Kind.READOUT, Kind.DROPOUT, Kind.ADVERSE_EVENT, Kind.VISIT, Kind.ONSET, Kind.ADJUDICATED,
     )
 )  # fmt: skip
-_SERIOUS, _RESOLVES, _DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _ENDED, _RESCUE, _CROSSOVER = (
+_DEATH, _DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _ENDED, _RESCUE, _CROSSOVER = (
     int(kind)
     for kind in (
-        Kind.SERIOUS, Kind.RESOLVES, Kind.DEATH, Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED, Kind.RESUMED,
-        Kind.TREATMENT_ENDED, Kind.RESCUE, Kind.CROSSOVER,
+        Kind.DEATH, Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED, Kind.RESUMED, Kind.TREATMENT_ENDED,
+        Kind.RESCUE, Kind.CROSSOVER,
     )
 )  # fmt: skip
 _OF_DOSE, _OF_RESCUE = int(Purpose.DOSE), int(Purpose.RESCUE)
 _OF_VISIT, _OF_REPORT, _OF_VERDICT = int(Purpose.VISIT), int(Purpose.REPORT), int(Purpose.ADJUDICATION)
-
-FOLLOWED, COMPLETED, LOST, WITHDRAWN, DEAD = range(5)
-"""How a patient left: not before the horizon, with all endpoints known, lost, withdrawn, dead."""
 
 _WORST, _DOSE, _EFFECT, _HEARD = 1, 2, 4, 8
 """What hazards depend on, as bits: the worst adverse event, the dose, what is left of the effect, outcomes."""
@@ -88,12 +102,6 @@ MOST_ROWS_AT_ONCE = 12
 ROWS_OF_AN_ENDPOINT = 4
 PLACES_AHEAD = 8
 """Adverse events drawn ahead at most, a patient in the mean."""
-
-
-@inline
-def pack(place, place_part, kind, part):
-    """Return a row's code: kind and part of the keyed event at whose place it stands, its own kind and part."""
-    return (np.int64(place) << 32) | (np.int64(place_part) << 24) | (np.int64(kind) << 16) | np.int64(part)
 
 
 @kernel
@@ -162,10 +170,34 @@ def slots_in_use(numbers, slots):
 
 
 @kernel
+def worsening_bits(numbers, bit):
+    """Return the bit where a worst adverse event of another level changes a hazard, 0 elsewhere, ``[before, after]``."""
+    ends, levels = len(numbers.endpoints), numbers.after.shape[1]
+    found = np.zeros((levels, levels), np.int64)
+    for c in range(ends, len(numbers.purpose)):
+        if numbers.present[c] and not ends + 2 <= c < ends + 2 + len(numbers.address):
+            for before in range(levels):
+                for after in range(levels):
+                    if numbers.after[c, before] != numbers.after[c, after]:
+                        found[before, after] = bit
+    return found
+
+
+@kernel
+def dosing_bit(numbers, bit):
+    """Return the bit where the dose changes the intensity of an adverse event, otherwise 0."""
+    for a in range(numbers.dose_factor.shape[0]):
+        for level in range(numbers.dose_factor.shape[1]):
+            if numbers.dose_factor[a, level] != numbers.dose_factor[a, 0]:
+                return bit
+    return 0
+
+
+@kernel
 def live(
     seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
     outcomes, parts, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
-    codes, values, offsets, full,
+    codes, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or as far as is asked.
 
@@ -197,7 +229,7 @@ def live(
         To fill: delay to loss or withdrawal, and to having nothing more to give, NEVER where it was the other.
     off_at, quit_at, crossed_at, left
         To fill: tick of the last dose, of discontinuation, of crossover, and how the patient left.
-    ticks, codes, values, offsets
+    ticks, codes, offsets
         The journal ``[replicate, row]``, and where each patient's rows begin, ``[replicate, patient + 1]``.
     full
         Set where the journal of a replicate is too short, ``[replicate]``.
@@ -261,6 +293,17 @@ def live(
     order, until = np.empty(n + 1, np.int64), np.empty(starts.shape[2], np.int64)
     latest_of, followed, stops_at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     scratch = scratch_for(n)
+    stirs, straight = stirring_levels(numbers), may_be_straight(numbers, told)
+    # Bits that stand for what no hazard depends on are never set.
+    worsens = worsening_bits(numbers, _WORST)
+    of_dosing = dosing_bit(numbers, _DOSE)
+    settles = only_leaving_changes(numbers)
+    notes, noted_at, noted = (
+        np.zeros(n + 1, np.int64),
+        np.empty(n + MOST_NOTES, np.int64),
+        np.empty(n + MOST_NOTES, np.int64),
+    )
+    rough, how_of, plan_of = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((3, n), np.int64)
     places = terms + PLACES_AHEAD * n
     ahead, amounts = np.empty((COLUMNS, places), np.int64), np.empty(places)
     who_of, coming = np.empty(places, np.int64), np.empty((terms, n), np.int64)
@@ -328,26 +371,52 @@ def live(
         begun = entry[row_of(entry, r)]
         for i in range(n):
             latest_of[i] = reach[r] - begun[i]
+        rough[:] = 0 if straight else FULLY
         reach_of_terms(numbers, first_at, first[r], latest_of, followed, stops_at)
         draw_ahead(
             seed, replicate, first[r], mine, numbers, hazards, shapes, factors, row, arm_of, first_at, followed, stops_at,
-            scratch, ahead, amounts, who_of, coming,
+            stirs, scratch, ahead, amounts, who_of, coming, rough,
+        )  # fmt: skip
+        foresee(numbers, first_at, first[r], latest_of, rough, how_of, plan_of)
+        if settles:
+            settle(
+                seed, replicate, mine, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first[r], latest_of,
+                followed, stops_at, ahead, coming, rough, how_of, plan_of, noted_at, noted, notes,
+            )  # fmt: skip
+        else:
+            for i in range(n):
+                rough[i] = FULLY if rough[i] else 0
+        fill_straight(
+            numbers, r, first_at, first[r], latest_of, begun, rough, how_of, plan_of, event_at, exit_at, readout_at,
+            dropout, complete, off_at, quit_at, crossed_at, left,
         )  # fmt: skip
         at = offsets[r, first[r]]
+        when, what = ticks[r], codes[r]
         full[r] = False
         since_first = first[r]
-        for e in range(ends):
-            event_at[e, r, since_first:] = NEVER
-            exit_at[e, r, since_first:] = NEVER
-            if told:
-                for kept in range(3):
-                    told_at[kept, e, r, since_first:] = NEVER
-        for k in range(reads):
-            readout_at[k, r, since_first:] = NEVER
-        for filled in (dropout, complete, off_at, quit_at, crossed_at):
-            filled[r, since_first:] = NEVER
-        left[r, since_first:] = FOLLOWED
+        if told:
+            told_at[:, :, r, since_first:] = NEVER
         for i in range(since_first, n):
+            if rough[i] < FULLY:
+                offsets[r, i + 1] = at
+                if at + most_rows + notes[i + 1] - notes[i] > room:
+                    full[r] = True
+                    break
+                for k in range(notes[i], notes[i + 1]):
+                    when[at] = noted_at[k]
+                    what[at] = noted[k]
+                    at += 1
+                j = np.uint64(i)
+                at = tell_straight(
+                    r, j, rough[j] > 0, np.int64(arm_of[j]), begun[j], latest_of[j], how_of[j], plan_of[LEAVES, j],
+                    plan_of[STOPS, j], plan_of[WHY, j], of_endpoints, of_terminal, of_report, of_reason, of_window,
+                    of_length, ahead, coming, event_at, when, what, at, room,
+                )  # fmt: skip
+                if at >= room:
+                    full[r] = True
+                    break
+                offsets[r, i + 1] = at
+                continue
             key = mine[i] if len(keys) else np.int64(i)
             start = begun[i]
             latest = latest_of[i]
@@ -438,9 +507,8 @@ def live(
                     next_at[chosen_slot] = NEVER
                     if of_detected[chosen_slot]:
                         occurred[chosen_slot] = True
-                        ticks[r, at] = tick
-                        codes[r, at] = pack(_EVENT, outcome, _ONSET, outcome)
-                        values[r, at] = arm
+                        when[at] = tick
+                        what[at] = pack(_EVENT, outcome, _ONSET, outcome, arm)
                         at += 1
                     else:
                         place, place_part = _EVENT, outcome
@@ -452,9 +520,8 @@ def live(
                 elif chosen_slot < slot_term:
                     part = chosen_slot - ends - reads
                     leaves = LOST if part == 0 else WITHDRAWN
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_DROPOUT, part, _DROPOUT, part)
-                    values[r, at] = arm
+                    when[at] = tick
+                    what[at] = pack(_DROPOUT, part, _DROPOUT, part, arm)
                     at += 1
                 elif chosen_slot < slot_resume:
                     a = chosen_slot - slot_term
@@ -471,28 +538,20 @@ def live(
                     comes[a] = ahead[FOLLOWING, drawn]
                     like = ahead[LIKE, drawn]
                     level = like & LEVEL
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_ADVERSE, a, _ADVERSE, a)
-                    values[r, at] = level + 1
-                    at += 1
-                    if like & IS_SERIOUS:
-                        ticks[r, at] = tick
-                        codes[r, at] = pack(_ADVERSE, a, _SERIOUS, a)
-                        values[r, at] = level + 1
-                        at += 1
+                    lasting = LASTING_ROW if of_length[a, 0] >= 0.0 else 0
                     if like & IS_FATAL:
                         died_of = 1 + a
+                        lasting = 0
+                    value = (level + 1) | lasting | (SERIOUS_ROW if like & IS_SERIOUS else 0)
+                    when[at] = tick
+                    what[at] = pack(_ADVERSE, a, _ADVERSE, a, value)
+                    at += 1
                     if died_of >= 0:
                         see_from, see_to = of_terminal, of_terminal + 1
                     else:
-                        if of_length[a, 0] >= 0:
-                            ticks[r, at] = tick
-                            codes[r, at] = pack(_ADVERSE, a, _RESOLVES, a)
-                            values[r, at] = ahead[LASTS, drawn] / TICKS_PER_DAY
-                            at += 1
                         if level + 1 > worst:
+                            changed |= worsens[np.uint64(worst), np.uint64(level + 1)]
                             worst = level + 1
-                            changed |= _WORST
                         amount[c] = amounts[drawn]
                         since[c] = now
                         if now == ahead[WHEN, drawn] and pace[c] == 1.0:
@@ -511,10 +570,9 @@ def live(
                                 stops = reason >= 0
                             elif done == REDUCE:
                                 dose += 1
-                                changed |= _DOSE
-                                ticks[r, at] = tick
-                                codes[r, at] = pack(_ADVERSE, a, _REDUCED, a)
-                                values[r, at] = dose
+                                changed |= of_dosing
+                                when[at] = tick
+                                what[at] = pack(_ADVERSE, a, _REDUCED, a, dose)
                                 at += 1
                             elif done == INTERRUPT:
                                 u = uniform(
@@ -533,18 +591,16 @@ def live(
                                     resumes = max(resumes, next_at[slot_resume])
                                 next_at[slot_resume] = resumes
                                 paused = True
-                                changed |= _DOSE
-                                ticks[r, at] = tick
-                                codes[r, at] = pack(_ADVERSE, a, _INTERRUPTED, a)
-                                values[r, at] = lasts / TICKS_PER_DAY
+                                changed |= of_dosing
+                                when[at] = tick
+                                what[at] = pack(_ADVERSE, a, _INTERRUPTED, a, o)
                                 at += 1
                 elif chosen_slot == slot_resume:
                     next_at[slot_resume] = NEVER
                     paused = False
-                    changed |= _DOSE
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0)
-                    values[r, at] = dose
+                    changed |= of_dosing
+                    when[at] = tick
+                    what[at] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0, dose)
                     at += 1
                 elif chosen_slot == slot_end:
                     place_part = END_PART
@@ -561,9 +617,8 @@ def live(
                     next_at[slot_rescue] = NEVER
                     rescued = True
                     changed |= _EFFECT
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0)
-                    values[r, at] = arm
+                    when[at] = tick
+                    what[at] = pack(_ADVERSE, RESCUE_PART, _RESCUE, 0, arm)
                     at += 1
                 elif chosen_slot == slot_cross:
                     next_at[slot_cross] = NEVER
@@ -572,17 +627,15 @@ def live(
                     crossed_at[r, i] = tick
                     changed |= _EFFECT
                     living_arm = np.int64(of_crossover_to)
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0)
-                    values[r, at] = living_arm
+                    when[at] = tick
+                    what[at] = pack(_ADVERSE, CROSSOVER_PART, _CROSSOVER, 0, living_arm)
                     at += 1
                     stops = not off
                     next_at[slot_fade] = NEVER
                 else:
                     place = _VISIT
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(_VISIT, 0, _VISIT, how)
-                    values[r, at] = visit + 1
+                    when[at] = tick
+                    what[at] = pack(_VISIT, 0, _VISIT, how, visit + 1)
                     at += 1
                     if how != WAS_MISSED:
                         at_visit = True
@@ -601,14 +654,12 @@ def live(
                     outcome = of_endpoints[e]
                     open_end[e] = False
                     still_open -= 1
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(place, place_part, _EVENT, outcome)
-                    values[r, at] = arm
+                    when[at] = tick
+                    what[at] = pack(place, place_part, _EVENT, outcome, arm)
                     at += 1
                     if e == of_terminal:
-                        ticks[r, at] = tick
-                        codes[r, at] = pack(place, place_part, _DEATH, max(died_of, 0))
-                        values[r, at] = arm
+                        when[at] = tick
+                        what[at] = pack(place, place_part, _DEATH, max(died_of, 0), arm)
                         at += 1
                         leaves = DEAD
                     elif e == of_crossover_on and of_crosses[arm]:
@@ -624,9 +675,8 @@ def live(
                             grid,
                         )
                     if reported > tick:
-                        ticks[r, at] = reported
-                        codes[r, at] = pack(_READOUT, outcome, _READOUT, outcome)
-                        values[r, at] = 1.0
+                        when[at] = reported
+                        what[at] = pack(_READOUT, outcome, _READOUT, outcome, 1)
                         at += 1
                     verdict = reported
                     confirmed = True
@@ -641,9 +691,10 @@ def live(
                         )
                         u = uniform(seed, replicate, key, _OF_VERDICT, of_name[e] + 1)
                         confirmed = u < of_confirmed[e]
-                        ticks[r, at] = verdict
-                        codes[r, at] = pack(_READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome)
-                        values[r, at] = 1.0 if confirmed else 0.0
+                        when[at] = verdict
+                        what[at] = pack(
+                            _READOUT, VERDICT_PART + outcome, _ADJUDICATED, outcome, 1 if confirmed else 0
+                        )
                         at += 1
                     if told:
                         told_at[2, e, r, i] = reported
@@ -662,10 +713,10 @@ def live(
                     readout_at[k, r, i] = tick
                     open_end[ends + k] = False
                     still_open -= 1
-                    ticks[r, at] = tick
-                    codes[r, at] = pack(place, place_part, _READOUT, outcome)
-                    values[r, at] = 0.0  # the log takes it from the outcomes themselves
-                    at += 1
+                    if at_visit:
+                        when[at] = tick
+                        what[at] = pack(place, place_part, _READOUT, outcome, 0)
+                        at += 1
                     if changing and (fading > 0 or crossed):
                         u = uniform(seed, replicate, key, of_read_purpose[k], of_read_draw[k])
                         outcomes[k, r, i] = outcome_with(
@@ -698,13 +749,12 @@ def live(
                     off = True
                     last_dose = now
                     off_at[r, i] = tick
-                    ticks[r, at] = tick
+                    when[at] = tick
                     if reason >= 0:
                         quit_at[r, i] = tick
-                        codes[r, at] = pack(place, place_part, _DISCONTINUED, reason)
+                        what[at] = pack(place, place_part, _DISCONTINUED, reason, dose)
                     else:
-                        codes[r, at] = pack(place, place_part, _ENDED, 0)
-                    values[r, at] = dose
+                        what[at] = pack(place, place_part, _ENDED, 0, dose)
                     at += 1
                     next_at[slot_resume] = NEVER
                     next_at[slot_end] = NEVER
@@ -782,63 +832,3 @@ def live(
             offsets[r, i + 1] = at
             if full[r]:
                 break
-
-
-@kernel
-def tally_journal(
-    chosen, cut, entry, arms, window, base, width, dropout, complete, off_at, ticks, codes, values, offsets, counts,
-    persons, exposure,
-):  # fmt: skip
-    """Count the rows of journals up to a cut, and add up time at risk.
-
-    Parameters
-    ----------
-    base, width
-        Column at which each kind of row begins, -1 for one that is not counted, and how many columns each of its parts
-        has: one for every value from 1, or 0 where the part does not matter, ``[kind]``.
-    window
-        Time at risk after the last dose, ``[term]``.
-    counts
-        To fill, ``[k, arm, column]``.
-    persons
-        To fill: patients with an adverse event, and with a serious one, ``[k, arm, 2]``.
-    exposure
-        To fill, in ticks: followed, on treatment, at risk of each term, ``[k, arm, 2 + term]``.
-    """
-    counts[:] = 0
-    persons[:] = 0
-    exposure[:] = 0
-    n = offsets.shape[1] - 1
-    for k in range(len(chosen)):
-        r = chosen[k]
-        begun = entry[row_of(entry, r)]
-        arm_of = arms[row_of(arms, r)]
-        for i in range(n):
-            start = begun[i]
-            if start > cut[k]:
-                continue
-            arm = arm_of[i]
-            had = 0
-            had_serious = 0
-            for j in range(offsets[r, i], offsets[r, i + 1]):
-                if ticks[r, j] > cut[k]:
-                    continue
-                kind = (codes[r, j] >> 16) & 255
-                if base[kind] < 0:
-                    continue
-                column = base[kind]
-                if width[kind] == 1:
-                    column += codes[r, j] & 65535
-                elif width[kind] > 1:
-                    column += (codes[r, j] & 65535) * width[kind] + np.int64(values[r, j]) - 1
-                counts[k, arm, column] += 1
-                had |= np.int64(kind == _ADVERSE)
-                had_serious |= np.int64(kind == _SERIOUS)
-            persons[k, arm, 0] += had
-            persons[k, arm, 1] += had_serious
-            stay = min(cut[k], start + min(dropout[r, i], complete[r, i])) - start
-            dosed = off_at[r, i] - start
-            exposure[k, arm, 0] += stay
-            exposure[k, arm, 1] += min(stay, dosed)
-            for a in range(len(window)):
-                exposure[k, arm, 2 + a] += min(stay, dosed + window[a])

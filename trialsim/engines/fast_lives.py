@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Floats, Ints, Kind, LogRow, TestPlan
+from trialsim.contracts import Floats, Ints, TestPlan
+from trialsim.engines import fast_journal_kernels as journal
 from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines.fast_life_log import rows_of_log
 from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.fast_period_kernels import count_by_period
+from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.engines.strategies import (
@@ -26,8 +29,9 @@ from trialsim.timegrid import NEVER
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
     from trialsim.engines.fast_log import Keyed
+    from trialsim.engines.points import Point
 
-_ROWS_A_PATIENT = 6
+_ROWS_A_PATIENT = 3
 
 
 class Reach:
@@ -88,6 +92,7 @@ class FastLives:
         for e, outcome in enumerate(law.numbers.endpoints):
             found = chunk.outcome(outcome)
             found.event_at, found.exit_at = self._event_at[e], self._exit_at[e]
+            found.begin_anew()
             if law.reported(e):
                 found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
         for k, outcome in enumerate(law.numbers.readouts):
@@ -108,7 +113,6 @@ class FastLives:
     def _make_room(self, size: int, room: int) -> None:
         """Make room for so many rows a replicate."""
         self._ticks, self._codes = (np.empty((size, room), dtype=np.int64) for _ in range(2))
-        self._values = np.empty((size, room))
 
     def _all_factors(self, chunk: FastChunk) -> tuple[Floats, Ints]:
         """Return exp(-linear predictor) of every clock, ``[clock, row, arm]``, and which row each patient is."""
@@ -147,16 +151,16 @@ class FastLives:
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
                 chunk.entry, chunk.arm, self._outcomes, self._parts, self._event_at, self._exit_at, self._told_at,
                 self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left,
-                self._ticks, self._codes, self._values, self._offsets, self._full,
+                self._ticks, self._codes, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
                 break
-            kept = self._ticks, self._codes, self._values
+            kept = self._ticks, self._codes
             size, room = self._ticks.shape
             self._make_room(size, room + room // 2)
             self._learned.rows_a_patient += -(-self._learned.rows_a_patient // 2)
-            for new, old in zip((self._ticks, self._codes, self._values), kept, strict=True):
+            for new, old in zip((self._ticks, self._codes), kept, strict=True):
                 new[:, :room] = old
         if len(self._parts):
             for k, outcome in enumerate(self.law.numbers.readouts):
@@ -179,13 +183,15 @@ class FastLives:
         gone = np.minimum(self.dropout, self.complete)
         return np.where(entry + gone <= ticks[:, None], gone, NEVER)
 
-    def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome) -> Outcome:
-        """Return the outcomes that a test analyses, as its strategy for intercurrent events has them."""
+    def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, point: Point) -> Outcome:
+        """Return the outcomes that a test analyses at a point, as its strategy for intercurrent events has them."""
         if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):
             return outcome
+        if outcome.told_at is not None:
+            return self._as_known(chunk, test, outcome, point)
         key = (test.endpoint, test.strategy, test.lower_is_better, test.window)
         if key not in self._derived:
-            died = np.where(self._left == kernels.DEAD, chunk.entry + self.complete, NEVER)
+            died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
             if outcome.law.kind == "survival":
                 ends = (outcome.event_at, outcome.exit_at, outcome.known_at)
                 events = (self.off_at, self._quit_at, self._crossed_at, died)
@@ -197,6 +203,26 @@ class FastLives:
                 first = np.minimum(later(self._quit_at, test.window), other)
                 self._derived[key] = self._read_by_strategy(chunk, test, outcome, first)
         return self._derived[key]
+
+    def _as_known(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, point: Point) -> Outcome:
+        """Return an endpoint whose events take time to be told as a strategy has what is known of it at a point."""
+        cut = np.full((len(self._left), 1), -1)
+        cut[point.rows, 0] = point.tick
+        event = np.where(outcome.analysed_at <= cut, outcome.event_at, NEVER)
+        exit_ = np.where(outcome.known_at <= cut, outcome.exit_at, NEVER)
+        died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
+        if (
+            self.law.numbers.terminal >= 0
+            and test.endpoint == self.law.numbers.endpoints[self.law.numbers.terminal]
+        ):
+            died = np.full_like(died, NEVER)  # of death itself, what is told counts
+        events = (self.off_at, self._quit_at, self._crossed_at, died)
+        known = tuple(np.where(at <= cut, at, NEVER) for at in events)
+        last, quit_, crossed, died = known
+        return derived(
+            outcome,
+            *ends_by_strategy(test.strategy, event, exit_, exit_, last, quit_, crossed, died, test.window),
+        )
 
     def _read_by_strategy(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, first: Ints) -> Outcome:
         """Return read-outs without those after an intercurrent event, or with failures in their place."""
@@ -218,10 +244,10 @@ class FastLives:
             np.empty((size, arms, 2), dtype=np.int64),
             np.empty((size, arms, 2 + terms), dtype=np.int64),
         )
-        kernels.tally_journal(
+        journal.tally_journal(
             np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.window, self._columns.base,
-            self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._values,
-            self._offsets, found.counts, found.persons, found.exposure,
+            self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._offsets,
+            found.counts, found.persons, found.exposure,
         )  # fmt: skip
         return found
 
@@ -241,16 +267,13 @@ class FastLives:
         return self._ticks, self._codes, self._offsets
 
     def log_rows(self, chunk: FastChunk, row: int) -> list[Keyed]:
-        """Return the journal of a replicate as rows of its event log with the keys of their places in it."""
-        found: list[Keyed] = []
-        offsets = self._offsets[row]
-        for i in range(chunk.patients.width):
-            for j in range(int(offsets[i]), int(offsets[i + 1])):
-                tick, code, value = int(self._ticks[row, j]), int(self._codes[row, j]), self._values[row, j]
-                place, place_part = code >> 32, (code >> 24) & 255
-                kind, part = Kind((code >> 16) & 255), code & 65535
-                if kind == Kind.READOUT and chunk.outcome(part).law.kind != "survival":
-                    value = chunk.outcome(part).value([row])[0, i]
-                key = (tick, place, i, place_part, j)
-                found.append((key, LogRow(tick, kind, i, part, float(value))))
-        return found
+        """Return the lives of a replicate's patients as rows of its event log with the keys of their places in it."""
+        return rows_of_log(
+            self.law,
+            chunk,
+            row,
+            self._ticks[row],
+            self._codes[row],
+            self._offsets[row],
+            self._readout_at[:, row],
+        )

@@ -52,8 +52,11 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
         chunk.outcome(e).make_known(chunk, np.array([row]), ends.tick[[row]])
     if chunk.lives is not None:
         keyed += [item for item in chunk.lives.log_rows(chunk, row) if item[1].tick <= end]
+    chance = chunk.allocations(np.array([row]))[1][0] if chunk.plan.randomisation.adaptive else None
     for i in range(int(ends.enrolled[row])):
         add(int(entry[i]), Kind.RANDOMISATION, i, 0, float(arm[i]))
+        if chance is not None:
+            add(int(entry[i]), Kind.CHANCE, i, 0, float(chance[i]), Kind.RANDOMISATION, i)
         if recruitment is not None:
             add(int(entry[i]), Kind.CANDIDATE, i, 0, float(recruitment.keys[row, i]), Kind.RANDOMISATION, i)
         if chunk.lives is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Floats, Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Floats, Ints, Moments, PatientRows, RiskTables
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -42,7 +42,9 @@ class Outcome:
         empty = np.empty((0, n), dtype=np.int64)
         self.delay = self.event_at = self.exit_at = self.readout_at = empty
         if law.kind == "survival":
-            self.delay, self.event_at, self.exit_at = (np.empty((size, n), dtype=np.int64) for _ in range(3))
+            # Lives keep these times themselves.
+            here = size if chunk.plan.world.life is None else 0
+            self.delay, self.event_at, self.exit_at = (np.empty((here, n), dtype=np.int64) for _ in range(3))
             self.begin_anew()
             return
         if chunk.in_order and chunk.own_arms:
@@ -279,7 +281,7 @@ class FastCut:
         self._of_stage = since
         self._since = np.full(len(point.rows), -1) if since is None else since
         self._test = chunk.plan.tests[test]
-        self._outcome = chunk.analysed(self._test)
+        self._outcome = chunk.analysed(self._test, point)
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
@@ -293,6 +295,13 @@ class FastCut:
             strata,
             count,
         )
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum, all replicates in each."""
+        strata, count = self._chunk.patients.analysis_strata(self._test)
+        compared = (self._chunk, self._point.rows, self._point.tick, self._test.treatment, self._test.control)
+        for stratum in range(count):
+            yield self._outcome.risk_tables(*compared, np.where(strata == stratum, 0, 1), 1)
 
     def moments(self) -> Moments:
         """Return the read-outs' moments (binary and continuous endpoints)."""
@@ -323,6 +332,11 @@ class FastCut:
         else:
             counting.continuous_readouts(rows, ticks, *known)
         return Moments(n.T, mean.T, squares.T)
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
+        n, total, _ = self._chunk.seen(self._point, self._test.endpoint)
+        return ArmTotals(n, total, self._test.treatment, self._chunk.plan.n)
 
     def _here(self) -> tuple[Ints, Ints]:
         """Return place of the replicate and patient of those of the compared arms who are followed, or were read out."""
@@ -392,8 +406,16 @@ class FastCut:
                     responses.value(one)[0, :known].astype(np.float64), chunk.asked(int(r)),
                 )  # fmt: skip
                 continue
+            arms = _of(chunk.arm, np.array([r]))[0, :known].astype(np.int64)
             yield redrawn_arms(
-                chunk.plan, self._test, replicate, keys[:known], levels[:known], rows.astype(np.int64), draws
+                chunk.plan,
+                self._test,
+                replicate,
+                keys[:known],
+                levels[:known],
+                rows.astype(np.int64),
+                draws,
+                arms,
             )
 
 

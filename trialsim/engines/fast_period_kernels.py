@@ -9,9 +9,10 @@ import numpy as np
 
 from trialsim.compiled import kernel
 from trialsim.contracts import Kind
+from trialsim.engines.fast_journal_kernels import SERIOUS_ROW, kind_of, part_of, value_of
 from trialsim.engines.fast_rows import row_of
 
-_ADVERSE, _SERIOUS = int(Kind.ADVERSE_EVENT), int(Kind.SERIOUS)
+_ADVERSE = int(Kind.ADVERSE_EVENT)
 
 
 _BUCKETS = 256
@@ -64,36 +65,54 @@ def count_by_period(
     n = offsets.shape[1] - 1
     periods = len(ends)
     terms = len(window)
+    # Terms that go on as long after the last dose are at risk alike.
+    like = np.empty(terms, np.int64)
+    for a in range(terms):
+        like[a] = a
+        for b in range(a):
+            if window[b] == window[a]:
+                like[a] = b
+                break
     beyond = np.zeros((*out.shape[:3], periods + 1), np.int64)
+    partly = np.zeros((*out.shape[:3], periods + 1), np.int64)
     found, shift = first_periods(ends)
     for r in range(len(cut)):
-        g = group[r]
         begun = entry[row_of(entry, r)]
         arm_of = arms[row_of(arms, r)]
+        when, what, reach = ticks[r], codes[r], offsets[r]
+        lost, done, dosed_until = dropout[r], complete[r], off_at[r]
+        counted, whole, part = out[group[r]], beyond[group[r]], partly[group[r]]
+        limit = cut[r]
         for i in range(n):
             start = begun[i]
-            if start > cut[r]:
+            if start > limit:
                 continue
-            arm = arm_of[i]
-            for j in range(offsets[r, i], offsets[r, i + 1]):
-                kind = (codes[r, j] >> 16) & 255
-                if ticks[r, j] <= cut[r] and kind in (_ADVERSE, _SERIOUS):
-                    period = period_of(ticks[r, j] - start, ends, found, shift)
-                    out[g, arm, codes[r, j] & 65535, period, np.int64(kind == _SERIOUS)] += 1
-            stay = min(cut[r] - start, min(dropout[r, i], complete[r, i]))
-            dosed = off_at[r, i] - start
+            arm = np.uint64(arm_of[i])
+            for j in range(np.uint64(reach[i]), np.uint64(reach[i + 1])):
+                code = what[j]
+                if when[j] <= limit and kind_of(code) == _ADVERSE:
+                    period = np.uint64(period_of(when[j] - start, ends, found, shift))
+                    term = np.uint64(part_of(code))
+                    counted[arm, term, period, 0] += 1
+                    counted[arm, term, period, 1] += np.int64(value_of(code) & SERIOUS_ROW != 0)
+            stay = min(limit - start, min(lost[i], done[i]))
+            dosed = dosed_until[i] - start
             known, period = np.int64(-1), np.int64(0)
             for a in range(terms):
+                if like[a] != a:
+                    continue
                 end = min(stay, dosed + window[a])
                 if end != known:  # it is the same for all terms while treatment goes on
                     known, period = end, period_of(end, ends, found, shift)
-                beyond[g, arm, a, period] += 1
-                out[g, arm, a, period, 2] += end - (ends[period - 1] if period > 0 else 0)
+                whole[arm, np.uint64(a), np.uint64(period)] += 1
+                part[arm, np.uint64(a), np.uint64(period)] += end
     for g in range(out.shape[0]):
         for arm in range(out.shape[1]):
             for a in range(terms):
                 later = np.int64(0)
-                for period in range(periods - 1, 0, -1):
-                    later += beyond[g, arm, a, period]
-                    width = ends[period - 1] - (ends[period - 2] if period > 1 else 0)
-                    out[g, arm, a, period - 1, 2] += later * width
+                for period in range(periods - 1, -1, -1):
+                    begin = ends[period - 1] if period > 0 else 0
+                    people = beyond[g, arm, like[a], period]
+                    out[g, arm, a, period, 2] += partly[g, arm, like[a], period] - people * begin
+                    out[g, arm, a, period, 2] += later * (ends[period] - begin)
+                    later += people

@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
+from trialsim.draws import Purpose, unit
+from trialsim.keyed_words import GROUPED, group_keys, words_of
 from trialsim.operations.allocation import recorded_stratum
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
@@ -25,7 +27,10 @@ from trialsim.operations.screening import (
     way_of,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS
+from trialsim.philox import MORE_LANES
 from trialsim.timegrid import NEVER
+
+_STRATUM = int(Purpose.STRATUM)
 
 # Columns of ``contact``, all int64: first ticks, then the outcome of the attempt.
 CONTACT, PATIENCE, DISPATCH, ANSWER, SCREENED, FINAL, OUTCOME = range(7)
@@ -343,10 +348,16 @@ def site_tallies(
 @kernel
 def record_strata(seed, replicates, keys, margin, strata, count, rate, out):
     """Fill the stratum in which each patient is allocated, errors included."""
+    n = out.shape[1]
+    grouped, words = np.empty((GROUPED, n + MORE_LANES), np.int64), np.empty(n, np.uint64)
     for r in range(out.shape[0]):
-        mine = strata[r if strata.shape[0] > 1 else 0]
-        for i in range(out.shape[1]):
-            out[r, i] = recorded_stratum(seed, replicates[r], keys[r, i], margin, mine[i], count, rate)
+        mine, theirs = strata[r if strata.shape[0] > 1 else 0], keys[r]
+        blocks = group_keys(theirs, grouped)
+        words_of(words, grouped, blocks, replicates[r], _STRATUM, 2 * margin, seed)
+        for i in range(n):
+            out[r, i] = mine[i]
+            if count > 1 and unit(words[i]) < rate:
+                out[r, i] = recorded_stratum(seed, replicates[r], theirs[i], margin, mine[i], count, rate)
 
 
 @kernel

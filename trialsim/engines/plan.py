@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim import registry
+from trialsim.analyses.bayesian.as_analysis import PosteriorAnalysis
 from trialsim.contracts import (
     Analysis,
     RandomisationPolicy,
@@ -350,7 +351,11 @@ def build_plan(
     kind = registry.get("designs", chosen.kind)()
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
-        analysis: Analysis = registry.get("analyses", hypothesis.analysis)()
+        analysis: Analysis = (
+            registry.get("analyses", hypothesis.analysis)()
+            if hypothesis.posterior is None
+            else PosteriorAnalysis(hypothesis.posterior)
+        )
         treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(

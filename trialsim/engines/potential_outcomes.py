@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trialsim.contracts import Bools, Floats, Ints, TestPlan
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, block_count, patient_table
 from trialsim.engines import fast_life_kernels as kernels
-from trialsim.engines.fast_life_kernels import DEAD
+from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.life import LifeLaw, LifeNumbers
 from trialsim.engines.plan import Plan
 from trialsim.engines.strategies import (
@@ -237,7 +237,7 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
             np.empty((0, n), dtype=np.int64), numbers, life.clocks, starts, factors, np.arange(n).reshape(1, n),
             np.zeros((1, n), dtype=np.int64),
             np.full((1, n), arm, dtype=np.int8), outcomes, parts, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64),
-            read, dropout, complete, last_dose, quit_, crossed, left, ticks, codes, np.empty((1, room)), offsets, full,
+            read, dropout, complete, last_dose, quit_, crossed, left, ticks, codes, offsets, full,
         )  # fmt: skip
         if not full[0]:
             break

@@ -30,6 +30,8 @@ STOP_REASONS = (
     "policy",
     "superiority",
     "equivalence",
+    "no_analysis",
+    "safety",
 )
 _NOT_ANALYSED = int(Status.NOT_ANALYSED)
 STATUSES = tuple(status.name.lower() for status in Status)

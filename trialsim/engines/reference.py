@@ -188,6 +188,8 @@ class ReferenceTrial:
         for counts in self._counts_of(patient):
             counts[arm] += 1
         self.write(Kind.RANDOMISATION, i, 0, arm)
+        if plan.randomisation.adaptive:
+            self.write(Kind.CHANCE, i, 0, patient.chance)
         if self.recruitment is not None:
             self.write(Kind.CANDIDATE, i, 0, key)
         if len(self.patients) == self._target:

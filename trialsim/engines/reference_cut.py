@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
@@ -82,6 +83,12 @@ class ReferenceCut:
         self._trial, self._tick, self._since = trial, tick, since
         self._test = trial.plan.tests[test]
         self._law = trial.plan.world.outcomes[self._test.endpoint]
+        life = trial.plan.world.life
+        survival = [] if life is None else [int(e) for e in life.numbers.endpoints]
+        here = life is not None and self._test.endpoint in survival
+        self._told_late = life is not None and here and life.reported(survival.index(self._test.endpoint))
+        terminal = -1 if life is None else life.numbers.terminal
+        self._death = "" if terminal < 0 else trial.plan.world.outcomes[survival[terminal]].name
 
     def _pair(self) -> list[tuple[int, Patient]]:
         """Return the patients of the compared arms, with their numbers, in order of entry."""
@@ -93,10 +100,14 @@ class ReferenceCut:
         e, strategy = self._test.endpoint, self._test.strategy
         if strategy in ("treatment_policy", "principal_stratum"):
             return (p.event[e], True) if p.had(e, until) else (p.stays_until(e, until), False)
-        own = p.event.get(e, p.stays_until(e, NEVER))
-        happened = e in p.event
+        own, happened, died = p.event.get(e, p.stays_until(e, NEVER)), e in p.event, p.died
+        if self._told_late:
+            # The strategy is applied to what an analysis knows; of death itself, what is told counts.
+            happened = p.had(e, until)
+            own = p.event[e] if happened else p.stays_until(e, until)
+            died = None if self._law.name == self._death else died
         if strategy == "composite":
-            first = min((t for t in (p.quit, p.died) if t is not None), default=NEVER)
+            first = min((t for t in (p.quit, died) if t is not None), default=NEVER)
             if first < own or (first == own and not happened and first < NEVER):
                 own, happened = first, True
         else:
@@ -122,12 +133,25 @@ class ReferenceCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
+        return self._counted(list(self._groups()))
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum that somebody is in."""
+        yield from (self._counted([group]) for group in self._groups())
+
+    def _groups(self) -> Iterator[list[Patient]]:
+        """Yield the patients who are known of, stratum by stratum."""
+        until = self._tick - self._law.readout_ticks
+        known = [(self._trial.stratum(i, self._test), p) for i, p in self._pair() if p.entry <= until]
+        for stratum in sorted({stratum for stratum, _ in known}):
+            yield [p for s, p in known if s == stratum]
+
+    def _counted(self, groups: list[list[Patient]]) -> RiskTables:
+        """Return the numbers at risk in groups of patients, one group after the other."""
         test = self._test
         until = self._tick - self._law.readout_ticks
         rows: list[tuple[int, int, int, int]] = []
-        known = [(self._trial.stratum(i, test), p) for i, p in self._pair() if p.entry <= until]
-        for stratum in sorted({stratum for stratum, _ in known}):
-            group = [p for s, p in known if s == stratum]
+        for group in groups:
             ends = [self._end(p, until) for p in group]
             had = np.array([event for _, event in ends], dtype=bool)
             stops = [stop for stop, _ in ends]
@@ -163,6 +187,13 @@ class ReferenceCut:
             found.append((len(values), mean, squares))
         n, mean, squares = zip(*found, strict=True)
         return Moments(np.array([n]), np.array([mean], dtype=float), np.array([squares], dtype=float))
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of every arm of the design, the compared ones or not (binary and continuous endpoints)."""
+        plan = self._trial.plan
+        point = Point("look", np.array([0]), np.array([0]), np.array([self._tick]))
+        n, total, _ = self._trial.seen(point, self._test.endpoint)
+        return ArmTotals(n, total, self._test.treatment, plan.n)
 
     def _known(self) -> list[tuple[int, Patient, float, bool]]:
         """Return number, patient, days of follow-up or read-out, and event of those followed, or of those read out."""
@@ -221,4 +252,5 @@ class ReferenceCut:
                 trial.asked,
             )  # fmt: skip
             return
-        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws)
+        arms = np.array([p.arm for p in everybody], dtype=np.int64)
+        yield redrawn_arms(trial.plan, self._test, trial.replicate, keys, levels, rows, draws, arms)

@@ -13,14 +13,17 @@ from trialsim.operations.redrawing import redraw, redraw_by_weight
 
 
 def redrawn_arms(
-    plan: Plan, test: TestPlan, replicate: int, keys: Ints, levels: Ints, rows: Ints, draws: int
+    plan: Plan, test: TestPlan, replicate: int, keys: Ints, levels: Ints, rows: Ints, draws: int, arms: Ints
 ) -> NDArray[np.int8]:
     """Return whether patients are on a test's treatment in each of some allocations.
+
+    In a design of more arms the patients of the compared pair alone are allocated again, given who is on another arm: under
+    simple allocation and in blocks that is the rule of two arms, in the pair's own shares.
 
     Parameters
     ----------
     plan, test
-        The design under a truth, of two arms, whose rule is not changed as the trial goes on.
+        The design under a truth, whose rule is not changed as the trial goes on.
     replicate
         Global number.
     keys, levels
@@ -30,6 +33,8 @@ def redrawn_arms(
         Which patients are asked about, in order, ``[row]``.
     draws
         How many allocations.
+    arms
+        Arm that each patient is on, ``[patient]``.
 
     Returns
     -------
@@ -37,6 +42,13 @@ def redrawn_arms(
         ``[allocation, row]``.
     """
     design, balance = plan.allocation, plan.allocation.balance
+    ratio, places, treatment = design.ratio, design.places, test.treatment
+    if len(ratio) > 2:
+        pair = np.array([test.control, test.treatment])
+        ratio, places, treatment = np.ascontiguousarray(ratio[pair]), np.ascontiguousarray(places[pair]), 1
+        kept = np.flatnonzero((arms == test.control) | (arms == test.treatment))
+        keys, levels = np.ascontiguousarray(keys[kept]), np.ascontiguousarray(levels[kept])
+        rows = np.searchsorted(kept, rows)
     found, count = np.empty(levels.shape, dtype=np.int64), 0
     for margin in range(levels.shape[1]):
         distinct, place = np.unique(levels[:, margin], return_inverse=True)
@@ -51,13 +63,13 @@ def redrawn_arms(
         found,
         count,
         design.rule,
-        design.ratio,
-        design.places,
+        ratio,
+        places,
         0 if balance is None else balance.measure,
         0.0 if balance is None else balance.probability,
         nothing if balance is None else balance.weights,
         nothing if balance is None else balance.steps,
-        test.treatment,
+        treatment,
         rows,
         out,
     )
@@ -103,7 +115,7 @@ def redrawn_adaptively(
         ``[allocation, row]``.
     """
     everybody = np.arange(len(keys))
-    treated = redrawn_arms(plan, test, replicate, keys, levels, everybody, draws)
+    treated = redrawn_arms(plan, test, replicate, keys, levels, everybody, draws, everybody)
     memory: Memory = {}
     firsts = [int(np.searchsorted(entry, holds, side="right")) for _, holds in asked]
     for (cut, _), first, last in zip(asked, firsts, [*firsts[1:], len(keys)], strict=True):

@@ -21,6 +21,7 @@ from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
 from trialsim.engines.strategies import estimator_of
+from trialsim.engines.task_store import Task, TaskStore
 from trialsim.engines.true_values import benefit, benefit_beyond_margin, estimand_of, true_value
 from trialsim.engines.worker_process import settle
 from trialsim.errors import UsageError, names_given, require_whole
@@ -37,6 +38,7 @@ _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 _TASKS_A_WORKER = 32
 _FEWEST = 32
+_KEPT_TASK, _IMPUTED_TASK = 256, 64
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def chunk_size(plan: Plan, engine: str) -> int:
     world = plan.world
     if world.sites is not None:
         # Candidates take more room than patients.
-        return max(4, min(8192, (1 << 16) // plan.n))
+        return max(4, min(8192, (3 << 15) // plan.n))
     if world.life is not None or not (world.source.identical or world.source.finite):
         # So do lives, and records of their own.
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
@@ -168,8 +170,13 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
 
 def _most_at_once(plan: Plan, engine: str) -> int:
     """Return how many trials of a plan to run and hand over in one go at most."""
+    kept = [test.analysis for test in plan.tests if getattr(test.analysis, "keyed", False)]
+    if any(each.name != "event_rate" for each in kept):
+        return 1
     if engine == "reference":
         return 16
+    if kept:
+        return _IMPUTED_TASK
     return _LIGHT_TASK if _little_but_bits(plan) else _TASK
 
 
@@ -204,6 +211,7 @@ def run(
     chunk: int | None = None,
     grid: int = 1,
     first: int = 0,
+    store: TaskStore | None = None,
 ) -> pa.Table:
     """Run every design under every truth and hand over the records block by block.
 
@@ -230,6 +238,8 @@ def run(
         See :class:`Job`.
     first
         Number of the first trial.
+    store
+        Where finished trials are kept, and those of an earlier run found again.
 
     Returns
     -------
@@ -254,12 +264,11 @@ def run(
             quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
     most = _most_at_once(home.engine(*cells[0]).plan, engine)
-    size = _task_size(total, most, workers)
+    size = _task_size(total, most, workers) if store is None else min(most, _KEPT_TASK)
     if progress is not None:
         progress(0, total)
-    for (design, truth, begin, end), columns in _results(
-        job, home, list(_tasks(cells, first, replicates, size)), workers
-    ):
+    tasks = list(_tasks(cells, first, replicates, size))
+    for (design, truth, begin, end), columns in _kept(job, home, tasks, workers, store):
         sink(to_arrow(columns, home.engine(design, truth).plan, tests, tuple(quantities)))
         done += end - begin
         if progress is not None:
@@ -278,13 +287,36 @@ def _check(replicates: int, seed: int, engine: str, workers: int, chunk: int | N
         require_whole("chunk", chunk, 1, MOST_REPLICATES)
 
 
+def _kept(
+    job: Job, home: _Workshop, tasks: list[Task], workers: int, store: TaskStore | None
+) -> Iterator[tuple[Task, dict[str, Columns]]]:
+    """Return the records of each task in their order: those that a store holds, and those that are run now and kept."""
+    if store is None:
+        yield from _results(job, home, tasks, workers)
+        return
+    there = {task for task in tasks if store.find(task) is not None}
+    missing = [task for task in tasks if task not in there]
+    running = _results(job, home, missing, workers, store.keep) if missing else iter(())
+    for task in tasks:
+        if task in there and (held := store.find(task)) is not None:
+            yield task, held
+        else:
+            yield next(running)
+
+
 def _results(
-    job: Job, home: _Workshop, tasks: list[tuple[str, str, int, int]], workers: int
-) -> Iterator[tuple[tuple[str, str, int, int], dict[str, Columns]]]:
-    """Return the records of each task, in the order of tasks, whoever finishes first."""
+    job: Job,
+    home: _Workshop,
+    tasks: list[Task],
+    workers: int,
+    keep: Callable[[Task, Mapping[str, Columns]], None] = lambda task, columns: None,
+) -> Iterator[tuple[Task, dict[str, Columns]]]:
+    """Return the records of each task, in the order of tasks, whoever finishes first; ``keep`` is told of each at once."""
     if workers == 1 or len(tasks) == 1:
         for task in tasks:
-            yield task, home.run(*task)
+            columns = home.run(*task)
+            keep(task, columns)
+            yield task, columns
         return
     method = "fork" if sys.platform == "linux" else "spawn"
     pool = ProcessPoolExecutor(
@@ -297,8 +329,10 @@ def _results(
             waiting.append((task, pool.submit(_work, *task)))
             if len(waiting) >= workers * _IN_FLIGHT:
                 ready, future = waiting.pop(0)
+                keep(ready, future.result())
                 yield ready, future.result()
         for ready, future in waiting:
+            keep(ready, future.result())
             yield ready, future.result()
     except BrokenProcessPool:
         raise UsageError(
@@ -349,6 +383,7 @@ def _unit(plan: Plan, test: TestPlan) -> str:
         "log_odds_ratio": "log odds ratio",
         "risk_difference": "probability",
         "difference_in_survival": "probability",
+        "difference_in_event_rates": "probability",
         "difference_in_restricted_means": "days",
     }
     return units.get(test.analysis.estimand, f"unit of {plan.world.outcomes[test.endpoint].name}")

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from trialsim.analyses.bayesian.as_analysis import UNKNOWN_ESTIMAND
 from trialsim.contracts import Bools, Floats, Ints, TestPlan
 from trialsim.engines import potential_outcomes
 from trialsim.engines.plan import Plan
@@ -53,8 +54,10 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
         return plan.world.mean_responses(test.endpoint, (treatment, treatment))[0] - float(
             test.options["rate"]
         )
-    if estimand == "weighted_log_hazard_ratio":
+    if estimand in ("weighted_log_hazard_ratio", UNKNOWN_ESTIMAND):
         return math.nan
+    if estimand == "difference_in_event_rates":
+        return -_difference_of_curves(plan, test, pair)
     if estimand in _GROWING:
         return _difference_of_curves(plan, test, pair)
     if estimand == "log_odds_ratio":
@@ -87,7 +90,10 @@ def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
     The null hypothesis is no benefit, or, where the analysis has a margin, an effect that is no better than the margin.
     """
     margin = float(test.options.get("margin", 0.0))
-    return benefit(plan, test, test.treatment, test.control) - (-margin if test.lower_is_better else margin)
+    if "margin_ratio" in test.options:
+        margin = math.log(test.options["margin_ratio"])
+    falls = test.lower_is_better != (estimand_of(test) in _GROWING)
+    return benefit(plan, test, test.treatment, test.control) - (-margin if falls else margin)
 
 
 def _difference_of_curves(plan: Plan, test: TestPlan, pair: Pair) -> float:

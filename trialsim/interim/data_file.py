@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,14 @@ class TrialData:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk at each event time of each stratum, one stratum after the other."""
+        return _joined(self._rows_by_stratum())
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Yield the numbers at risk of each stratum."""
+        yield from (_joined([rows]) for rows in self._rows_by_stratum())
+
+    def _rows_by_stratum(self) -> list[NDArray[np.int64]]:
+        """Return at risk, on treatment, events and events on treatment at each event time, stratum by stratum."""
         rows: list[NDArray[np.int64]] = []
         for stratum in np.unique(self.stratum):
             here = self.stratum == stratum
@@ -66,9 +74,7 @@ class TrialData:
             counts = [_from_on(at, time), _from_on(at, time[treated])]
             counts += [_exactly(at, time[event]), _exactly(at, time[event & treated])]
             rows.append(np.stack(counts, axis=1))
-        table = np.concatenate(rows or [np.empty((0, 4), dtype=np.int64)]).astype(np.int32)
-        columns = [np.ascontiguousarray(table[:, place]) for place in range(4)]
-        return RiskTables(np.array([0, len(table)], dtype=np.int64), *columns)
+        return rows
 
     def moments(self) -> Moments:
         """Return size, mean and sum of squares of control and treatment."""
@@ -76,6 +82,13 @@ class TrialData:
         means = [float(arm.mean()) if len(arm) else 0.0 for arm in arms]
         squares = [float(((arm - mean) ** 2).sum()) for arm, mean in zip(arms, means)]
         return Moments(np.array([[len(arm) for arm in arms]]), np.array([means]), np.array([squares]))
+
+
+def _joined(rows: list[NDArray[np.int64]]) -> RiskTables:
+    """Return a table of one replicate."""
+    table = np.concatenate(rows or [np.empty((0, 4), dtype=np.int64)]).astype(np.int32)
+    columns = [np.ascontiguousarray(table[:, place]) for place in range(4)]
+    return RiskTables(np.array([0, len(table)], dtype=np.int64), *columns)
 
 
 def _from_on(at: Floats, times: Floats) -> NDArray[np.int64]:

@@ -40,6 +40,15 @@ _DESIGN = {
     "information", "alpha", "sides", "power", "efficacy", "efficacy_parameter", "futility", "futility_parameter",
     "futility_binding", "effect",
 }  # fmt: skip
+_ADAPTED = {
+    "arms": "arms were dropped or chosen after that look, and the best of several looks better than it is",
+    "population": "the population was narrowed (enriched) after that look, and it was chosen for what it had shown",
+    "size": "the size was set anew after that look by the effect seen",
+}
+_STAGES = (
+    "stages need p values of their own, combined by a rule fixed in advance and, of several arms or populations, closed: "
+    "see trialsim combination, trialsim adjust and docs/inference.md"
+)
 _ANALYSIS: TypeAdapter[Analysis] = TypeAdapter(Analysis)
 
 
@@ -98,7 +107,7 @@ class _Reader:
         if self.problems or analysis is None or plan is None:
             raise ScenarioError(self.problems)
         options = dict(getattr(analysis, analysis.name).model_dump())
-        strata = tuple(options.get("strata", ()))
+        strata = tuple(options.get("strata") or ())
         return InterimDesign(
             analysis.name, options, kind, lower, arms, columns, strata, plan, effect, unit, maximum, looks, last
         )  # fmt: skip
@@ -227,6 +236,9 @@ class _Reader:
         looks: list[EarlierLook] = []
         for place, each in enumerate(found):
             where = f"looks[{place}]"
+            if isinstance(each, dict) and "changed" in each:
+                self._changed(f"{where}.changed", each["changed"])
+                each = {key: value for key, value in each.items() if key != "changed"}
             if not isinstance(each, dict) or set(each) != {"z", "at"}:
                 self.say(where, f"a look has z, its statistic, and at, the {unit} then: {{z: 1.2, at: 100}}")
                 continue
@@ -242,6 +254,13 @@ class _Reader:
                 self.say(f"{where}.at", f"{at:g} follows {looks[-1].at:g}; looks come in order")
             looks.append(EarlierLook(z, at))
         return tuple(looks)
+
+    def _changed(self, path: str, what: Any) -> None:
+        """Refuse a look after which the trial was adapted: group sequential bounds know nothing of that."""
+        if what in _ADAPTED:
+            self.say(path, f"{_ADAPTED[what]}, so that plain group sequential bounds do not hold; {_STAGES}")
+        elif what is not None:
+            self.say(path, f"{shown(what)} is given; allowed: {listed(_ADAPTED)}, or leave it out")
 
     def _number(self, path: str, value: Any, above: float = -math.inf) -> float | None:
         number = _plain(value)

@@ -48,5 +48,8 @@ def notes(found: InterimAnalysis) -> tuple[str, ...]:
         said.append(f"{found.data.missing} patients have no value yet and are left out.")
     if found.data.others:
         arms = ", ".join(f"{name or '(none)'}: {count}" for name, count in sorted(found.data.others.items()))
-        said.append(f"Patients of arms that are not compared are left out ({arms}).")
+        said.append(
+            f"Patients of arms that are not compared are left out ({arms}). Were the arms compared chosen by what they had "
+            "shown, these bounds do not hold: plan a closed combination test (kind: multi_arm_multi_stage)."
+        )
     return tuple(said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def closes_arms(records: Records, cells: list[Cell]) -> bool:
 
 
 def arm_measures(
-    records: Records, cell: Cell, failed: Flags | None, best_arm: str, with_closing: bool
+    records: Records, cell: Cell, failed: Flags | None, best_arm: str, with_closing: bool, last_look: int
 ) -> Iterator[Measure]:
     """Yield the patients of each arm and of the best one.
 
@@ -75,6 +75,8 @@ def arm_measures(
         The arm that is best under this truth; empty where there is none or it is unknown.
     with_closing
         Whether the design ever closes an arm.
+    last_look
+        How many looks the design plans.
     """
     if not records.columns("arms"):
         return
@@ -87,6 +89,7 @@ def arm_measures(
         for name, looks in rows.values("dropped_look").items():
             closed = proportion(count(looks > 0), looks.size)
             yield measure(*cell, "arm_dropped", closed, unit=PROBABILITY, arm=name, n_failed=count(failed))
+        yield from _selections(records, cell, failed, rows.values("dropped_look"), last_look)
     if best_arm not in enrolled:
         return
     best = enrolled[best_arm]
@@ -104,3 +107,23 @@ def arm_measures(
             arm=best_arm,
             n_failed=best.size - found.n + count(failed),
         )
+
+
+def _selections(
+    records: Records,
+    cell: Cell,
+    failed: Flags | None,
+    dropped: Mapping[str, NDArray[Any]],
+    last_look: int,
+) -> Iterator[Measure]:
+    """Yield how often each arm goes on after each interim look."""
+    ended = records.numbers("trials", "stop_look", cell)
+    for look in range(1, last_look):
+        for name, closed in dropped.items():
+            on = (ended > look) & ((closed == 0) | (closed > look))
+            if failed is not None:
+                on &= ~failed
+            found = proportion(count(on), on.size)
+            yield measure(
+                *cell, "arm_selected", found, unit=PROBABILITY, arm=name, look=look, n_failed=count(failed)
+            )

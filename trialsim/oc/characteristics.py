@@ -152,7 +152,9 @@ def _design_measures(
         yield from overrun_measures(records, cell, tested, failed[cell])
         for each in tested:
             yield from estimation_measures(records, cell, each)
-        yield from arm_measures(records, cell, failed[cell], _best_arm(records, cell), with_closing)
+        yield from arm_measures(
+            records, cell, failed[cell], _best_arm(records, cell), with_closing, last_look
+        )
         yield from recruitment_measures(records, cell, failed[cell])
         yield from cost_measures(records, cell, failed[cell])
         yield from life_measures(records, cell, failed[cell])

@@ -354,6 +354,12 @@ def _by_arm() -> Iterator[Definition]:
         "replicates are counted as they ended.",
     )
     yield Definition(
+        "arm_selected",
+        PROBABILITY,
+        "Probability that the arm is still open after this interim look, in a trial that goes on to a later one; reported "
+        "where the design ever closes an arm. A failed replicate counts as not.",
+    )
+    yield Definition(
         "on_best_arm",
         PATIENTS,
         f"Mean number of patients randomised to the arm that is best under this truth. {_FAILED_MEAN}",

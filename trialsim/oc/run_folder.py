@@ -189,7 +189,7 @@ def alpha_targets(scenario: Mapping[str, Any]) -> dict[tuple[str, str], float]:
         for hypothesis, test in tests.items() if isinstance(tests, Mapping) else ():
             if isinstance(test, Mapping) and isinstance(test.get("alpha"), int | float):
                 found[name, str(hypothesis)] = float(test["alpha"])
-                if design.get("kind") == "multi_arm_multi_stage":
+                if design.get("kind") == "multi_arm_multi_stage" or design.get("multiplicity") is not None:
                     found[name, FAMILY] = float(test["alpha"])
     return found
 

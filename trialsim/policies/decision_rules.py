@@ -17,23 +17,28 @@ from trialsim.scenario.decisions import (
     Limited,
     Posterior,
     Predictive,
+    Utility,
     leaves,
 )
 
 _REASONS = {
     "stop_for_success": Stop.EFFICACY,
     "stop_for_futility": Stop.FUTILITY,
+    "stop_for_safety": Stop.SAFETY,
     "stop_for_superiority": Stop.SUPERIORITY,
     "stop_for_equivalence": Stop.EQUIVALENCE,
 }
 _OK = int(Status.OK)
+REFUSALS = (Status.OUTSIDE_RANGE, Status.CHAINS_FAILED, Status.NO_FINITE_ESTIMATE)
+"""Statuses of an analysis on which nothing may be decided, so that the automation stops and people take over."""
 
 
 class DecisionRules:
     """Weigh probabilities at a look and do what the first rule says that holds; at the last look judge every test.
 
     A rule that drops arms lets the rules be weighed anew for the arms that are left, until nothing changes. Superiority of
-    the only arm left is certain. Predictive probabilities are not weighed at the last look.
+    the only arm left is certain. Predictive probabilities are not weighed at the last look. Where an analysis that a look
+    needs is refused (:data:`REFUSALS`) nothing is decided, and the trial ends there for want of an analysis.
 
     Parameters
     ----------
@@ -60,15 +65,50 @@ class DecisionRules:
         self._tests, self._arms = tuple(tests), tuple(arms)
         self.closes_enrolment = any(rule.do == "stop_accrual" for rule in rules)
         self.quantities = tuple(dict.fromkeys(name for rule in rules for name in self._names(rule)))
+        predicted = [
+            self._numbers(leaf.tests)
+            for rule in rules
+            for leaf in leaves(rule.when)
+            if isinstance(leaf, Predictive)
+        ]
+        self.imputed_tests = tuple(
+            sorted({test for tests in predicted for test in tests if self._is(test, "event_rate")})
+        )
 
     def decide(self, view: LookView, memory: Memory) -> tuple[Decision, Memory]:
         """Return what the rules say of every replicate."""
         size = len(view.replicate)
         self_decided = _Decided(size, len(self._tests), view.open_arms.copy(), len(self.quantities))
-        going = np.ones(size, dtype=bool)
+        going = ~self._refused(view, self_decided)
         while going.any():
             going = self._weigh(view, self_decided, going)
         return self._conclude(view, self_decided), memory
+
+    def weighs(self, looks: int) -> Bools:
+        """Return at which looks the posterior of each test is weighed, ``[look, test]``: all of them at the last."""
+        found = np.zeros((looks, len(self._tests)), dtype=bool)
+        found[-1] = True
+        for rule in self.rules:
+            at = [look - 1 for look in rule.looks or range(1, looks + 1) if look <= looks]
+            for leaf in leaves(rule.when):
+                if isinstance(leaf, Utility):
+                    found[np.ix_(at, self._numbers(tuple(leaf.weights)))] = True
+                if isinstance(leaf, Posterior):
+                    of_arms = rule.do in OF_ARMS and leaf.test is None
+                    found[np.ix_(at, self._numbers(None if of_arms else (leaf.test or self._tests[0],)))] = (
+                        True
+                    )
+        return found
+
+    def _refused(self, view: LookView, found: _Decided) -> Bools:
+        """Stop the trials of which an analysis that is needed now may not be decided on, and return which."""
+        asked = self.weighs(int(view.look.max(initial=0)) + 2)[view.look] | view.is_last[:, None]
+        refused = (
+            np.isin(view.status, [int(each) for each in REFUSALS]) & asked & ~(view.rejected | view.futile)
+        )
+        stops = any_of(refused)
+        found.reason[stops] = int(Stop.NO_ANALYSIS)
+        return stops
 
     def _weigh(self, view: LookView, found: _Decided, going: Bools) -> Bools:
         """Weigh all rules once; return in which replicates arms were dropped, so that they must be weighed again."""
@@ -106,7 +146,7 @@ class DecisionRules:
     def _conclude(self, view: LookView, found: _Decided) -> Decision:
         """Return the decision that follows; at the last look every test that is not decided is judged."""
         undecided = ~(view.rejected | view.futile)
-        judged = view.is_last & (found.rule_stops == 0)
+        judged = view.is_last & (found.rule_stops == 0) & (found.reason != int(Stop.NO_ANALYSIS))
         passes = (view.status == _OK) & (view.z >= view.efficacy_z)
         reject = (found.reject | (passes & judged[:, None])) & undecided
         stop = (found.reason != 0) | view.is_last
@@ -117,7 +157,7 @@ class DecisionRules:
         left = np.zeros_like(undecided)
         for test, (treatment, _) in enumerate(view.test_arms):
             left[:, test] = gone[:, treatment] & view.open_arms[:, treatment]
-        ends = (found.reason == int(Stop.FUTILITY))[:, None]
+        ends = np.isin(found.reason, (int(Stop.FUTILITY), int(Stop.SAFETY)))[:, None]
         return Decision(
             stop=stop,
             reason=reason.astype(np.int8),
@@ -136,18 +176,80 @@ class DecisionRules:
     def of_arm(self, arm: int) -> int | None:
         """Return the first test whose treatment an arm is."""
         for number, test in enumerate(self._probabilities.tests):
-            if test.treatment == arm and test.treatment != test.control:
+            if test.treatment == arm:
                 return number
         return None
 
+    def _posterior(self, view: LookView, test: int, leaf: Posterior) -> Floats:
+        """Return the probability of a benefit, or that two arms differ by less than a width."""
+        if leaf.within is None:
+            return self._probabilities.posterior(view, test, leaf.beyond)
+        above = [self._probabilities.posterior(view, test, edge) for edge in (-leaf.within, leaf.within)]
+        return np.abs(above[0] - above[1])
+
+    def _is(self, test: int, analysis: str) -> bool:
+        """Return whether a test is analysed by a named analysis."""
+        return self._probabilities.tests[test].analysis.name == analysis
+
+    def test_of(self, leaf: Posterior, name: str) -> int:
+        """Return the number of the test whose posterior probability has a name, as :meth:`names_of` gives it."""
+        if leaf.test is None and name.removeprefix("posterior ") in self._arms:
+            return self.of_arm(self._arms.index(name.removeprefix("posterior "))) or 0
+        return self._numbers((leaf.test or self._tests[0],))[0]
+
+    def kind_of(self, leaf: Limited, name: str) -> str:
+        """Return how a probability is known: ``exact``, ``approximate`` or ``sampled``."""
+        if isinstance(leaf, Posterior):
+            model = getattr(self._probabilities.tests[self.test_of(leaf, name)].analysis, "model", None)
+            return "exact" if model is None else str(model.kind)
+        imputed = isinstance(leaf, Predictive) and set(self._numbers(leaf.tests)) & set(self.imputed_tests)
+        return "sampled" if imputed else "exact"
+
+    def probit_error(self, leaf: Limited, name: str) -> float:
+        """Return the largest error of an approximate posterior probability, on the probit scale."""
+        assert isinstance(leaf, Posterior)
+        return float(self._probabilities.tests[self.test_of(leaf, name)].analysis.model.probit_error)  # type: ignore[attr-defined]
+
     def _names(self, rule: DecisionRule) -> list[str]:
-        """Return the names of the probabilities that a rule weighs."""
-        return [name for leaf in leaves(rule.when) for name in self.names_of(leaf, rule.do in OF_ARMS)]
+        """Return the names of the probabilities that a rule weighs, and of the errors of those that are sampled."""
+        found = []
+        for leaf in leaves(rule.when):
+            for name in self.names_of(leaf, rule.do in OF_ARMS):
+                found.append(name)
+                if self.imputed_or_sampled(leaf, name):
+                    found.append(error_of(name))
+        return found
+
+    def imputed_or_sampled(self, leaf: Limited, name: str) -> bool:
+        """Return whether a probability has a Monte Carlo error, which the trace keeps."""
+        if isinstance(leaf, Predictive):
+            return any(self._is(test, "event_rate") for test in self._numbers(leaf.tests))
+        return self.kind_of(leaf, name) == "sampled"
+
+    def error(self, leaf: Limited, name: str, view: LookView) -> Floats:
+        """Return the Monte Carlo error of a probability, ``[replicate]``."""
+        if isinstance(leaf, Posterior):
+            assert view.error is not None
+            return view.error[:, self.test_of(leaf, name)]
+        assert isinstance(leaf, Predictive)
+        maximum, square, product = (
+            leaf.at == "maximum",
+            np.zeros(len(view.replicate)),
+            np.ones(len(view.replicate)),
+        )
+        for test in self._numbers(leaf.tests):
+            share = self._probabilities.predictive(view, test, maximum)
+            square += (
+                self._probabilities.predictive_error(view, test, maximum) / np.maximum(share, 1e-300)
+            ) ** 2
+            product *= share
+        return np.where(view.is_last, np.nan, product * np.sqrt(square))
 
     def names_of(self, leaf: Limited, by_arm: bool) -> list[str]:
         """Return the names of the probabilities of a condition: one, or one for each arm."""
         if isinstance(leaf, Posterior):
             beyond = "" if leaf.beyond is None else f" beyond {leaf.beyond:g}"
+            beyond += "" if leaf.within is None else f" within {leaf.within:g}"
             if by_arm and leaf.test is None:
                 return [f"posterior {arm}{beyond}" for arm in self._arms]
             return [f"posterior {leaf.test or self._tests[0]}{beyond}"]
@@ -155,6 +257,9 @@ class DecisionRules:
             return [f"predictive {'+'.join(leaf.tests or self._tests)} at {leaf.at}"]
         if isinstance(leaf, Equivalent):
             return [f"equivalent within {leaf.within:g}"]
+        if isinstance(leaf, Utility):
+            parts = (f"{weight:g} {test}" for test, weight in leaf.weights.items())
+            return [f"utility {' + '.join(parts)}"]
         assert isinstance(leaf, Best)
         return [f"best {arm}" for arm in ([leaf.arm] if leaf.arm else self._arms)]
 
@@ -167,9 +272,9 @@ class DecisionRules:
                 for arm in range(open_arms.shape[1]):
                     test = self.of_arm(arm)
                     if test is not None:
-                        found[:, arm] = asked.posterior(view, test, leaf.beyond)
+                        found[:, arm] = self._posterior(view, test, leaf)
                 return found
-            return asked.posterior(view, self._numbers((leaf.test or self._tests[0],))[0], leaf.beyond)
+            return self._posterior(view, self._numbers((leaf.test or self._tests[0],))[0], leaf)
         if isinstance(leaf, Predictive):
             product = np.ones(len(open_arms))
             for test in self._numbers(leaf.tests):
@@ -177,9 +282,18 @@ class DecisionRules:
             return np.where(view.is_last, np.nan, product)
         if isinstance(leaf, Equivalent):
             return asked.equivalent(view, open_arms, leaf.within)
+        if isinstance(leaf, Utility):
+            return asked.utility(
+                view, dict(zip(self._numbers(tuple(leaf.weights)), leaf.weights.values(), strict=True))
+            )
         assert isinstance(leaf, Best)
         best = asked.best(view, open_arms)
         return best[:, self._arms.index(leaf.arm)] if leaf.arm else best
+
+
+def error_of(name: str) -> str:
+    """Return the name under which the trace keeps the error of a probability."""
+    return f"error of {name}"
 
 
 class _Decided:
@@ -256,3 +370,6 @@ class _Weighing:
         for place, name in enumerate(self._rules.names_of(leaf, by_arm)):
             column = self._rules.quantities.index(name)
             self._found.trace[here, column] = shown[here, place]
+            if self._rules.imputed_or_sampled(leaf, name):
+                column = self._rules.quantities.index(error_of(name))
+                self._found.trace[here, column] = self._rules.error(leaf, name, self._view)[here]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from trialsim.contracts import Floats
-from trialsim.policies.decision_rules import DecisionRules
-from trialsim.scenario.decisions import OF_ARMS, Condition, Limited
+from trialsim.policies.decision_rules import DecisionRules, error_of
+from trialsim.scenario.decisions import OF_ARMS, Condition, Limited, Utility
 from trialsim.stats.bayes import best_arm, beta_binomial, close_arms, predictive
 
 ERRORS: Mapping[str, float] = {
@@ -58,11 +58,22 @@ def _condition(
     parts = []
     for name in policy.names_of(leaf, by_arm):
         value = float(trace[policy.quantities.index(name)])
-        if np.isfinite(value):
-            parts.append(f"{name} {value:.5f} (error below {ERRORS[type(leaf).__name__]:.0e})")
+        if np.isfinite(value) and isinstance(leaf, Utility):
+            parts.append(f"{name} {value:.5f}")
+        elif np.isfinite(value):
+            parts.append(f"{name} {value:.5f} ({_error(policy, leaf, name, trace)})")
     if not parts:
         return None
     return f"{', '.join(parts)}, asked to be {_threshold(leaf, look)}"
+
+
+def _error(policy: DecisionRules, leaf: Limited, name: str, trace: Floats) -> str:
+    """Return in words how exact a probability is."""
+    if policy.imputed_or_sampled(leaf, name):
+        return f"Monte Carlo error {float(trace[policy.quantities.index(error_of(name))]):.4f}"
+    if policy.kind_of(leaf, name) == "approximate":
+        return f"error below {policy.probit_error(leaf, name):g} on the probit scale"
+    return f"error below {ERRORS[type(leaf).__name__]:.0e}"
 
 
 def _threshold(leaf: Limited, look: int) -> str:

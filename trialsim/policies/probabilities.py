@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from trialsim.contracts import Bools, Floats, Ints, LookView, TestPlan
+from trialsim.contracts import Bools, Floats, Ints, LookView, Status, TestPlan
 from trialsim.stats.bayes.beta_binomial import posterior_above, posterior_differences
 from trialsim.stats.bayes.close_arms import probabilities_within
 from trialsim.stats.bayes.good_outcomes import as_benefit, benefit_margin, beta_priors, reference_rate
+from trialsim.stats.bayes.imputation import CompletedEvents
 from trialsim.stats.bayes.predictive import least_on_treatment, predictive_of_one, predictive_of_two
 from trialsim.stats.bayes.who_is_best import BestArms
 
@@ -23,7 +25,7 @@ class Probabilities:
     Parameters
     ----------
     tests
-        The tests, each with a beta-binomial analysis.
+        The tests: beta-binomial ones are computed here, of other models the posterior comes with the look.
     thresholds
         Posterior probability above which each succeeds at the last look.
     n
@@ -40,10 +42,13 @@ class Probabilities:
         self.tests, self._thresholds, self._n, self._balanced = tuple(tests), tuple(thresholds), n, balanced
         self._share = ratio / ratio.sum()
         self._borders: dict[tuple[int, int, int], Ints] = {}
+        self._imputed: tuple[LookView, dict[int, CompletedEvents]] | None = None
 
     def posterior(self, view: LookView, test: int, beyond: float | None) -> Floats:
         """Return the probability that a test's treatment is better than its margin, or than ``beyond`` in its place."""
         plan = self.tests[test]
+        if plan.analysis.name != "beta_binomial":
+            return np.asarray(np.where(view.status[:, test] == int(Status.OK), ndtr(view.z[:, test]), np.nan))
         options = plan.options if beyond is None else {**plan.options, "margin": beyond}
         margin, prior = (
             benefit_margin(options, plan.lower_is_better),
@@ -66,6 +71,8 @@ class Probabilities:
         """
         plan = self.tests[test]
         options = plan.options
+        if plan.analysis.name == "event_rate":
+            return self._by_follow_up(view, test, maximum)
         good, n, pending = self._pair(view, test)
         further = pending.copy()
         if maximum:
@@ -86,6 +93,35 @@ class Probabilities:
         predictive_of_two(good, n, further, prior, borders, starts, found)
         return found
 
+    def predictive_error(self, view: LookView, test: int, maximum: bool) -> Floats:
+        """Return the Monte Carlo error of a predictive probability: 0 where it is a sum."""
+        plan = self.tests[test]
+        if plan.analysis.name != "event_rate":
+            return np.zeros(len(view.replicate))
+        share = self._by_follow_up(view, test, maximum)
+        return np.asarray(np.sqrt(share * (1.0 - share) / plan.options["draws"]))
+
+    def _by_follow_up(self, view: LookView, test: int, maximum: bool) -> Floats:
+        """Return the share of completed data sets, imputed from each patient's follow-up, in which a test succeeds."""
+        plan = self.tests[test]
+        if self._imputed is None or self._imputed[0] is not view:
+            self._imputed = (view, {})
+        known = self._imputed[1]
+        if test not in known:
+            assert view.seen is not None
+            at, rows = (view.replicate, view.look), view.seen.followed[test]
+            to_come = self._to_come(view, test)
+            known[test] = plan.analysis.completed(rows, plan.options, view.seed, at, to_come)  # type: ignore[attr-defined]
+        found = known[test]
+        further, sizes = (found.later, found.largest) if maximum else (found.now, found.enrolled)
+        good = found.events[:, :, None] + further
+        if plan.lower_is_better:
+            good = sizes[:, :, None] - good
+        prior = beta_priors(plan.options, plan.lower_is_better)
+        borders, starts = self._tables(sizes, test, benefit_margin(plan.options, plan.lower_is_better), prior)
+        wanted = borders[starts[:, None] + good[:, 0]]
+        return np.asarray((good[:, 1] >= wanted).mean(axis=1))
+
     def best(self, view: LookView, open_arms: Bools) -> Floats:
         """Return the probability that each open arm has the best rate of the first endpoint, ``[replicate, arm]``."""
         good, n, prior = self._every_arm(view)
@@ -98,6 +134,16 @@ class Probabilities:
         found = np.empty(len(n))
         probabilities_within(good, n, open_arms, prior[0], prior[1], within, found)
         return found
+
+    def utility(self, view: LookView, weights: Mapping[int, float]) -> Floats:
+        """Return the expected utility: posterior mean benefits of tests times their weights, ``[replicate]``."""
+        total = np.zeros(len(view.replicate))
+        for test, weight in weights.items():
+            plan = self.tests[test]
+            falls = plan.lower_is_better != (plan.analysis.estimand == "difference_in_survival")
+            benefit = -view.effect[:, test] if falls else view.effect[:, test]
+            total += weight * np.where(view.status[:, test] == int(Status.OK), benefit, np.nan)
+        return total
 
     def _least(self, plan: TestPlan, margin: float) -> float:
         """Return the rate of good outcomes that a single arm must be better than."""

@@ -28,6 +28,7 @@ from trialsim.report.figures import (
     stopping_picture,
 )
 from trialsim.report.legend import legend
+from trialsim.report.lives_table import lives_table
 from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
 from trialsim.report.overrun_table import ABOUT_OVERRUN, overrun_table
 from trialsim.report.page_style import STYLE
@@ -260,12 +261,13 @@ def _sites(records: Records) -> list[str]:
 
 
 def _adverse_events(records: Records) -> list[str]:
-    """Return the section on adverse events; nothing where there are none."""
-    picture = adverse_event_picture(records)
+    """Return the section on adverse events and visits; nothing where there are none."""
+    table, picture = lives_table(records), adverse_event_picture(records)
+    found = [] if table is None else ["<h2>Adverse events and visits</h2>", _text_table(table)]
     if picture is None:
-        return []
+        return found
     texts = (*ABOUT_ADVERSE_EVENTS, *adverse_events_left_out(records))
-    return ["<h2>Adverse events</h2>", *(f"<p>{escape(text)}</p>" for text in texts), _figure(picture)]
+    return [*found, *(f"<p>{escape(text)}</p>" for text in texts), _figure(picture)]
 
 
 def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:

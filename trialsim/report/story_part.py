@@ -8,7 +8,8 @@ from typing import Any
 from trialsim.contracts import Kind, LogRow
 from trialsim.errors import UsageError
 from trialsim.report.story_candidates import candidate_name, key_of, number_of, site_of
-from trialsim.report.story_recruitment import candidate_sentences, patient_sentences, site_sentences
+from trialsim.report.story_patient_lives import patient_sentences
+from trialsim.report.story_recruitment import candidate_sentences, site_sentences
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import named, when
 from trialsim.scenario.wording import did_you_mean, listed, shown

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialsim.contracts import Kind
 from trialsim.engines.records import STOP_REASONS
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
 from trialsim.report.story_replay import Replay
@@ -13,7 +14,7 @@ from trialsim.report.story_words import because, happening, named, when
 
 Entry = dict[str, Any]
 
-_WATCHING = ("look", "review", "decision", "rejected", "futile")
+_WATCHING = ("look", "review", "decision", "rejected", "futile", "chance")
 """Entries that say that somebody looked or concluded: by themselves they change nothing for the patients."""
 
 
@@ -81,7 +82,10 @@ def parting(first: Replay, second: Replay) -> Parting:
     first, second
         The same replicate, seed and truth under two designs.
     """
-    logs = [[named(replay, row) for row in replay.log] for replay in (first, second)]
+    both = (first, second)
+    # Probabilities are logged where allocation adapts: a log that has none is no other log for that.
+    told = all(replay.plan.randomisation.adaptive for replay in both)
+    logs = [[named(replay, row) for row in replay.log if told or row.kind != Kind.CHANCE] for replay in both]
     log = _split(*logs)
     courses = [[entry for entry in entries if entry["kind"] not in _WATCHING] for entries in logs]
     patients = _split(*courses)

@@ -18,8 +18,9 @@ from trialsim.report.story_candidates import (
     number_of,
     site_of,
 )
+from trialsim.report.story_patient_lives import patient_sentences
 from trialsim.report.story_replay import Replay
-from trialsim.report.story_words import count, listed, outcome, when
+from trialsim.report.story_words import count, listed, when
 from trialsim.timegrid import TICKS_PER_DAY, to_days
 
 _STOOD = {
@@ -148,29 +149,6 @@ def candidate_sentences(replay: Replay, key: int) -> list[str]:
         parts.append(f"had come no further, {where}, when the trial ended on {when(last)}")
     sentences.append(f"{_beginning(replay, key, sentences)} {listed(parts)}.")
     return sentences + ([] if patient is None else patient_sentences(replay, patient))
-
-
-def patient_sentences(replay: Replay, patient: int) -> list[str]:
-    """Return what became of a patient, numbered from 0, after randomisation."""
-    course, plan = replay.courses[patient], replay.plan
-    name = f"Patient {patient + 1} on {plan.arms[course.arm]}"
-    parts = []
-    for row in replay.log:
-        if row.id != patient:
-            continue
-        if row.kind == Kind.EVENT:
-            parts.append(f"had an event of {plan.world.outcomes[row.part].name} on {when(row.tick)}")
-        elif row.kind == Kind.READOUT:
-            law = plan.world.outcomes[row.part]
-            if law.kind == "survival":
-                parts.append(f"had that of {law.name} reported on {when(row.tick)}")
-            else:
-                parts.append(f"had {law.name} read out as {outcome(row.value)} on {when(row.tick)}")
-        elif row.kind == Kind.DROPOUT:
-            parts.append(f"was lost to follow-up on {when(row.tick)}")
-    if not parts:
-        parts = [f"had none of the outcomes before the trial ended on {when(replay.end)}"]
-    return [f"{name} {listed(parts)}."]
 
 
 def _beginning(replay: Replay, key: int, before: Sequence[str]) -> str:

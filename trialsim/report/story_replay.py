@@ -193,7 +193,11 @@ class Replay:
     @property
     def cut(self) -> int:
         """Tick of the deciding data cut: that of the look that stopped the trial, or the trial's end."""
-        return self.looks[self.stop_look - 1].cut if self.stop_look else self.end
+        return (
+            next(look.cut for look in self.looks if look.number == self.stop_look)
+            if self.stop_look
+            else self.end
+        )
 
     @property
     def test_names(self) -> tuple[str, ...]:
@@ -228,7 +232,9 @@ class Replay:
 
     def decided_before(self, look: Look, test: int) -> str:
         """Return how an earlier look decided a test, ``rejected`` or ``given up``; empty where none did."""
-        for earlier in self.looks[: look.number - 1]:
+        for earlier in self.looks:
+            if earlier.number >= look.number:
+                break
             for name, word in (("reject", "rejected"), ("futile", "given up")):
                 if earlier.says(name, test):
                     return word
@@ -242,7 +248,7 @@ class Replay:
         trigger
             The trigger, or a part of it.
         look
-            Index of the look from 0.
+            Position among the looks taken, from 0: after an end of accrual the last look follows at once.
         """
         tick = self.looks[look].cut
         if trigger.kind in ("all", "any"):

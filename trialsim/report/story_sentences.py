@@ -16,6 +16,7 @@ from trialsim.report.numbers import plain
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_recruitment import recruitment_sentences
 from trialsim.report.story_replay import Look, Replay
+from trialsim.report.story_trial_lives import lives_sentences
 from trialsim.report.story_words import (
     against_bounds,
     because,
@@ -34,6 +35,7 @@ _DIFFERENCES = {
     "difference_in_means": ("difference of means", 2),
     "difference_in_restricted_means": ("difference of mean days", 2),
     "difference_in_survival": ("difference of survival", 3),
+    "difference_in_event_rates": ("difference of event rates", 3),
 }
 
 
@@ -54,6 +56,7 @@ def story_sentences(replay: Replay) -> tuple[str, ...]:
     ]
     for look in replay.looks:
         sentences.extend(_look(replay, look))
+    sentences += lives_sentences(replay)
     sentences += [*_reviews(replay), *_ending(replay)]
     return tuple(sentences)
 
@@ -162,7 +165,8 @@ def _occasion(replay: Replay, look: Look) -> str:
     if plan.no_later_than <= replay.plan.horizon:
         due += f" but no later than {when(plan.no_later_than)}"
     text = f"{due}, was taken on {when(look.cut)}"
-    if not replay.met(plan.trigger, look.number - 1):
+    position = next(k for k, each in enumerate(replay.looks) if each is look)
+    if not replay.met(plan.trigger, position):
         latest = look.cut >= plan.no_later_than
         text += ", its latest date" if latest else ", as nobody was left from whom more could come"
     randomised = replay.randomised(look.cut)
@@ -186,6 +190,8 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             parts.append(closed_finding(replay, look, place))
             continue
         efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
+        if look.status[place] == Status.NOT_ANALYSED:
+            continue
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue
@@ -203,7 +209,8 @@ def _findings(replay: Replay, look: Look) -> list[str]:
                 f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
             )
         parts.append(found)
-    return [f"At look {look.number}: {'; '.join(parts)}.", *_rules_weighed(replay, look)]
+    found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
+    return [*found_here, *_rules_weighed(replay, look)]
 
 
 def _rules_weighed(replay: Replay, look: Look) -> list[str]:
@@ -297,9 +304,14 @@ def _ending(replay: Replay) -> list[str]:
     looked = f" at look {replay.stop_look}" if replay.stop_look and replay.reason != Stop.FINAL else ""
     sentences = [f"The trial ended on {when(replay.end)} {because(replay.reason.name.lower())}{looked}."]
     if replay.reason == Stop.HORIZON and len(replay.looks) < len(replay.plan.looks):
-        missed = replay.plan.looks[len(replay.looks)]
-        due = waits_for(replay, missed.trigger)
-        sentences.append(f"Look {len(replay.looks) + 1}, due at {due}, was never reached.")
+        closed = any(
+            look.decision.close_enrolment is not None and look.decision.close_enrolment[0]
+            for look in replay.looks
+        )
+        number = len(replay.plan.looks) if closed else len(replay.looks) + 1
+        due = waits_for(replay, replay.plan.looks[number - 1].trigger)
+        if not replay.looks or replay.looks[-1].number < number:
+            sentences.append(f"Look {number}, due at {due}, was never reached.")
     conclusions = [_conclusion(replay, place) for place in range(len(replay.plan.tests))]
     sentences += [conclusion for conclusion in conclusions if conclusion]
     overrun = int(replay.trial["overrun"])

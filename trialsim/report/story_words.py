@@ -90,12 +90,13 @@ def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:
     """Return an entry of the event log with names for indices and None for what does not apply.
 
-    ``value`` is an outcome, a z statistic, an allocation weight, a number of patients, days, or the number of a visit.
+    ``value`` is an outcome, a z statistic, an allocation weight or probability, a number of patients, days, or the
+    number of a visit.
     """
     plan, kind = replay.plan, row.kind
     found: dict[str, Any] = dict.fromkeys(event_columns(replay))
     found.update(time=row.tick / TICKS_PER_DAY, tick=row.tick, kind=kind.name.lower())
-    if kind in KINDS or kind in (Kind.RANDOMISATION, Kind.EVENT, Kind.READOUT, Kind.DROPOUT):
+    if kind in KINDS or kind in (Kind.RANDOMISATION, Kind.CHANCE, Kind.EVENT, Kind.READOUT, Kind.DROPOUT):
         found.update(patient=row.id + 1, arm=plan.arms[replay.courses[row.id].arm])
     if kind in KINDS:
         found.update(life_names(plan, row))
@@ -103,7 +104,7 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
         found["reason"] = "withdrawal"
     if kind in (Kind.EVENT, Kind.READOUT):
         found["endpoint"] = plan.world.outcomes[row.part].name
-    if kind in (Kind.READOUT, Kind.WEIGHT, Kind.ENROLMENT_CLOSED, Kind.RESIZED, Kind.REVIEW):
+    if kind in (Kind.READOUT, Kind.WEIGHT, Kind.CHANCE, Kind.ENROLMENT_CLOSED, Kind.RESIZED, Kind.REVIEW):
         found["value"] = row.value
     if kind in (Kind.LOOK, Kind.DECISION, Kind.RESIZED):
         found["look"] = row.id + 1
@@ -154,6 +155,8 @@ def happening(entry: dict[str, Any]) -> str:
     if kind == "resized":
         reopened = ", and enrolment opened again" if entry["reason"] else ""
         return f"the size became {count(round(value), 'patient')}{reopened}"
+    if kind == "chance":
+        return f"{who} had a probability of {plain(value, 3)} of {entry['arm']}"
     if kind == "weight":
         return f"{entry['arm']} got the allocation weight {plain(value, 3)}"
     if kind == "look":
@@ -177,6 +180,8 @@ def because(reason: str) -> str:
         "policy": "by its stopping policy",
         "superiority": "for the superiority of one arm",
         "equivalence": "for the equivalence of its arms",
+        "safety": "for safety",
+        "no_analysis": "because an analysis could not be had on which to decide",
     }.get(reason, f"({reason})")
 
 

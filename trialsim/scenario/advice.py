@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.adaptation_advice import adaptation_notes
 from trialsim.scenario.drift_advice import drifting_allocations
 from trialsim.scenario.hypothesis_advice import swapped_arms
 from trialsim.scenario.plan_advice import plan_notes
@@ -27,32 +28,10 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     """
     yield from swapped_arms(scenario)
     yield from unstratified_analyses(scenario)
-    yield from unadjusted_selections(scenario)
+    yield from adaptation_notes(scenario)
     yield from drifting_allocations(scenario)
     yield from uncompared_sizes(scenario)
     yield from plan_notes(scenario)
-
-
-def unadjusted_selections(scenario: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each design that drops arms at a look and tests those left as if they had not been chosen.
-
-    The best of several arms looks better than it is, by chance; a bound of one comparison does not know that it is the
-    best of several (Thall, Simon and Ellenberg 1988).
-
-    Parameters
-    ----------
-    scenario
-        A resolved scenario as plain data; what cannot be read in it is passed over.
-    """
-    for name, design in _mapping(scenario.get("designs")).items():
-        stopping = _mapping(_mapping(_mapping(design).get("policies")).get("stopping"))
-        if "drop_arms" in stopping and _mapping(design).get("kind") != "multi_arm_multi_stage":
-            look = _mapping(stopping["drop_arms"]).get("look", 1)
-            yield (
-                f"“{name}” drops arms at look {look} and tests those left by bounds of single comparisons, which "
-                "know nothing of the choice: it makes no familywise claim. A selection of kind: multi_arm_multi_stage "
-                "accounts for it."
-            )
 
 
 def unstratified_analyses(scenario: Mapping[str, Any]) -> Iterator[str]:

@@ -28,10 +28,11 @@ class LogRank(Model):
 
 
 class FlemingHarrington(Model):
-    """The weighted log-rank test with weights S^rho (1 - S)^gamma of the pooled survival S."""
+    """The weighted log-rank test with weights S^rho (1 - S)^gamma of the pooled survival S, within strata where named."""
 
     rho: Weight
     gamma: Weight
+    strata: Annotated[Strata, Field(min_length=1)] | None = None
 
 
 class Cox(Model):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import core_schema
 
-from trialsim.scenario.values import ONE_KEY, Model, Name, NumberAtom, WordAtom, exactly_one
+from trialsim.scenario.values import ONE_KEY, Finite, Model, Name, NumberAtom, WordAtom, exactly_one
 from trialsim.scenario.wording import refuse
 
 ACTIONS = (
     "stop_for_success",
     "stop_for_futility",
+    "stop_for_safety",
     "stop_accrual",
     "stop_for_superiority",
     "stop_for_equivalence",
@@ -21,16 +23,20 @@ ACTIONS = (
 OF_ARMS = ("stop_for_superiority", "drop_arms")
 """Actions whose conditions are asked of each open arm."""
 
-CONDITIONS = ("posterior", "predictive", "best", "equivalent", "all", "any")
+CONDITIONS = ("posterior", "predictive", "best", "equivalent", "utility", "all", "any")
 MOST_RULES = 20
 MOST_LOOKS = 50
 
 Threshold = float | tuple[float, ...] | None
 _PROBABILITY = NumberAtom(least=0, most=1)
+_NUMBER = NumberAtom(least=-1e9, most=1e9)
 
 
+@dataclass(frozen=True)
 class ThresholdAtom:
-    """A threshold of a probability: one for all looks, or one for each look."""
+    """A threshold: one for all looks, or one for each look; of a probability, or any number."""
+
+    any_number: bool = False
 
     def parse(self, value: Any) -> Threshold:
         """Return the threshold or thresholds, or refuse them."""
@@ -39,8 +45,12 @@ class ThresholdAtom:
                 raise refuse(
                     f"1 to {MOST_LOOKS} thresholds are allowed, one for each look, found {len(value)}"
                 )
-            return tuple(float(_PROBABILITY.parse(each)) for each in value)
-        return float(_PROBABILITY.parse(value))
+            return tuple(float(self._atom.parse(each)) for each in value)
+        return float(self._atom.parse(value))
+
+    @property
+    def _atom(self) -> NumberAtom:
+        return _NUMBER if self.any_number else _PROBABILITY
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Tell pydantic to use :meth:`parse`."""
@@ -48,7 +58,9 @@ class ThresholdAtom:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return the JSON Schema of a number or a list of them."""
-        number = {"type": "number", "minimum": 0, "maximum": 1}
+        number: dict[str, Any] = {"type": "number"} | (
+            {} if self.any_number else {"minimum": 0, "maximum": 1}
+        )
         return {"anyOf": [number, {"type": "array", "items": number, "minItems": 1, "maxItems": MOST_LOOKS}]}
 
 
@@ -74,10 +86,21 @@ class Limited(Model):
 
 
 class Posterior(Limited):
-    """The posterior probability that a test's treatment is better than its margin, or than ``beyond`` in its place."""
+    """The posterior probability that a test's treatment is better than its margin, or than ``beyond`` in its place.
+
+    With ``within`` it is the probability of equivalence: that the arms differ by less.
+    """
 
     test: Name | None = None
     beyond: Beyond | None = None
+    within: Width | None = None
+
+    @model_validator(mode="after")
+    def _asks_one(self) -> Posterior:
+        """Refuse ``beyond`` and ``within`` together."""
+        if self.beyond is not None and self.within is not None:
+            raise refuse("beyond asks for a benefit, within for equivalence; leave one out")
+        return self
 
 
 class Predictive(Limited):
@@ -99,6 +122,17 @@ class Equivalent(Limited):
     within: Width
 
 
+class Utility(Limited):
+    """The posterior expected utility: each test's mean benefit, in the direction of its hypothesis, by its weight."""
+
+    above: Annotated[Threshold, ThresholdAtom(any_number=True)] | None = None
+    below: Annotated[Threshold, ThresholdAtom(any_number=True)] | None = None
+    weights: Annotated[dict[Name, Finite], Field(min_length=1, max_length=50)]
+
+
+Leaf = Posterior | Predictive | Best | Equivalent | Utility
+
+
 class Condition(Model):
     """One condition, or all or any of several."""
 
@@ -108,6 +142,7 @@ class Condition(Model):
     predictive: Predictive | None = None
     best: Best | None = None
     equivalent: Equivalent | None = None
+    utility: Utility | None = None
     all_of: Annotated[tuple[Condition, ...], Field(min_length=1, max_length=10)] | None = Field(
         default=None, alias="all"
     )
@@ -118,7 +153,15 @@ class Condition(Model):
     @model_validator(mode="after")
     def _is_one(self) -> Condition:
         """Refuse none and several."""
-        given = (self.posterior, self.predictive, self.best, self.equivalent, self.all_of, self.any_of)
+        given = (
+            self.posterior,
+            self.predictive,
+            self.best,
+            self.equivalent,
+            self.utility,
+            self.all_of,
+            self.any_of,
+        )
         exactly_one(
             (name for name, part in zip(CONDITIONS, given, strict=True) if part is not None),
             CONDITIONS,
@@ -132,9 +175,9 @@ class Condition(Model):
         return self.all_of or self.any_of or ()
 
     @property
-    def leaf(self) -> Posterior | Predictive | Best | Equivalent | None:
-        """The probability that is compared, where the condition is not a junction."""
-        return self.posterior or self.predictive or self.best or self.equivalent
+    def leaf(self) -> Leaf | None:
+        """What is compared, where the condition is not a junction."""
+        return self.posterior or self.predictive or self.best or self.equivalent or self.utility
 
 
 class DecisionRule(Model):
@@ -146,8 +189,8 @@ class DecisionRule(Model):
     tests: Tests | None = None
 
 
-def leaves(condition: Condition) -> list[Posterior | Predictive | Best | Equivalent]:
-    """Return the probabilities that a condition compares, in the order in which they are written."""
+def leaves(condition: Condition) -> list[Leaf]:
+    """Return what a condition compares, in the order in which it is written."""
     if condition.leaf is not None:
         return [condition.leaf]
     return [leaf for child in condition.children for leaf in leaves(child)]

@@ -12,6 +12,7 @@ from trialsim.scenario.decisions import MOST_RULES, DecisionRule
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
 from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, Selection
+from trialsim.scenario.multiplicity import Multiplicity
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
 from trialsim.scenario.reestimation import Reestimation
 from trialsim.scenario.truths import TruthName
@@ -290,6 +291,7 @@ class Design(Model):
     under: TruthName | None = None
     computed: Computed | None = None
     futility_binding: Flag = False
+    multiplicity: Multiplicity | None = None
     selection: Selection | None = None
     combination: Combination | None = None
     intersection_test: Annotated[str, WordAtom(INTERSECTION_TESTS)] | None = None

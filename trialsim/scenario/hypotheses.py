@@ -23,6 +23,20 @@ from trialsim.scenario.analysis_options import (
     RestrictedMean,
     ZTest,
 )
+from trialsim.scenario.posterior_options import (
+    Basket,
+    EventRate,
+    GammaExponential,
+    LaplaceRegression,
+    LogisticRegression,
+    NormalKnownVariance,
+    NormalUnknownVariance,
+    OwnModel,
+    PiecewiseExponential,
+    RobustBetaBinomial,
+    RobustNormal,
+    WeibullRegression,
+)
 from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import ONE_KEY, Model, Name, WordAtom, exactly_one, or_short
 from trialsim.scenario.wording import listed, refuse, shown, unknown
@@ -49,7 +63,22 @@ ANALYSES_OF_KIND = {
         "beta_binomial",
     ),
 }
-ANALYSES = tuple(name for names in ANALYSES_OF_KIND.values() for name in names)
+POSTERIORS_OF_KIND = {
+    "survival": (
+        "gamma_exponential",
+        "piecewise_exponential",
+        "event_rate",
+        "cox_laplace",
+        "weibull_nuts",
+        "model",
+    ),
+    "continuous": ("normal_known_variance", "normal_unknown_variance", "robust_normal", "model"),
+    "binary": ("robust_beta_binomial", "logistic_laplace", "logistic_nuts", "basket", "model"),
+}
+"""Bayesian models by kind of endpoint, ``model`` being one of another package."""
+
+POSTERIORS = tuple(dict.fromkeys(name for names in POSTERIORS_OF_KIND.values() for name in names))
+ANALYSES = (*(name for names in ANALYSES_OF_KIND.values() for name in names), *POSTERIORS)
 _WANTED = {
     "fleming_harrington": "the powers of its weights: {fleming_harrington: {rho: 0, gamma: 1}}",
     "restricted_mean": "the time up to which survival is averaged: {restricted_mean: {up_to: 18 months}}",
@@ -58,6 +87,20 @@ _WANTED = {
     "ancova": "covariates to adjust for: {ancova: {covariates: [age]}}",
     "procova": "a score made of covariates: {procova: {score: {age: 0.1}}}",
     "cochran_mantel_haenszel": "strata: {cochran_mantel_haenszel: {strata: [sex]}}",
+    "robust_beta_binomial": "what earlier controls say: {robust_beta_binomial: {control_a: 30, control_b: 70}}",
+    "normal_known_variance": "standard deviations of outcome and prior: {normal_known_variance: {sd: 10, prior_sd: 20}}",
+    "robust_normal": (
+        "its priors: {robust_normal: {sd: 10, control_mean: 5, control_sd: 2, vague_mean: 0, vague_sd: 20}}"
+    ),
+    "gamma_exponential": "days at risk that the prior is worth: {gamma_exponential: {prior_rate: 100 days}}",
+    "piecewise_exponential": (
+        "the time at which survival is compared, and days that the prior is worth: "
+        "{piecewise_exponential: {at: 12 months, prior_rate: 100 days}}"
+    ),
+    "event_rate": "the time by which events count, and days that the hazards' prior is worth: "
+    "{event_rate: {at: 360 days, hazard_exposure: [1000 days]}}",
+    "basket": "the rate that a basket's is compared with: {basket: {rate: 0.15}}",
+    "model": "the name under which the model is registered: {model: {name: heavy_tails}}",
 }
 
 
@@ -90,6 +133,19 @@ class Analysis(Model):
     cmh_by_period: Plain | None = None
     inverse_probability_weighted: Plain | None = None
     beta_binomial: BetaBinomial | None = None
+    robust_beta_binomial: RobustBetaBinomial | None = None
+    logistic_laplace: LogisticRegression | None = None
+    logistic_nuts: LogisticRegression | None = None
+    basket: Basket | None = None
+    normal_known_variance: NormalKnownVariance | None = None
+    normal_unknown_variance: NormalUnknownVariance | None = None
+    robust_normal: RobustNormal | None = None
+    gamma_exponential: GammaExponential | None = None
+    piecewise_exponential: PiecewiseExponential | None = None
+    event_rate: EventRate | None = None
+    cox_laplace: LaplaceRegression | None = None
+    weibull_nuts: WeibullRegression | None = None
+    model: OwnModel | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -148,13 +204,21 @@ class Hypothesis(Model):
 
     @property
     def analysis_options(self) -> dict[str, Any]:
-        """The options of the analysis by name."""
-        return {name: getattr(self._options, name) for name in type(self._options).model_fields}
+        """The options of the analysis by name; those of another package's model stand among its own."""
+        found = {name: getattr(self._options, name) for name in type(self._options).model_fields}
+        return found | found.pop("options") if isinstance(self._options, OwnModel) else found
+
+    @property
+    def posterior(self) -> str | None:
+        """The registered name of the Bayesian model that analyses it; None for a test."""
+        if isinstance(self._options, OwnModel):
+            return self._options.name
+        return self.analysis if self.analysis in POSTERIORS else None
 
     @property
     def strata(self) -> tuple[str, ...]:
         """The covariates by which the analysis is stratified."""
-        return getattr(self._options, "strata", ())
+        return getattr(self._options, "strata", None) or ()
 
     @property
     def covariates(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
@@ -30,7 +30,7 @@ _Kept = Annotated[int, NumberAtom(least=1, most=19, whole=True)]
 _FutilityP = Annotated[float, NumberAtom(above=0, most=1)]
 
 
-class _OneOf(Model):
+class OneOf(Model):
     """A choice among several, each with or without parameters; a name alone takes the defaults."""
 
     model_config = ConfigDict(json_schema_extra=ONE_KEY)
@@ -42,6 +42,11 @@ class _OneOf(Model):
         if isinstance(data, str):
             if data not in cls.written_keys():
                 raise refuse(unknown(f"the {cls.__name__.lower()}", data, cls.written_keys()))
+            needed = cls._needed_by(data)
+            if needed:
+                raise refuse(
+                    f"{data} needs {listed(needed)}: write {data}: {{{', '.join(f'{key}: ...' for key in needed)}}}"
+                )
             return {data: {}}
         if not isinstance(data, (dict, cls)):
             names = listed(cls.written_keys())
@@ -50,8 +55,14 @@ class _OneOf(Model):
             )
         return data
 
+    @classmethod
+    def _needed_by(cls, choice: str) -> list[str]:
+        """Return the keys that a choice cannot be without."""
+        chosen: Any = get_args(cls.model_fields[choice].annotation)[0]
+        return [key for key, field in chosen.model_fields.items() if field.is_required()]
+
     @model_validator(mode="after")
-    def _is_one(self) -> _OneOf:
+    def _is_one(self) -> OneOf:
         """Refuse none and several."""
         keys = self.written_keys()
         exactly_one(
@@ -64,7 +75,9 @@ class _OneOf(Model):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the JSON Schema of a name alone or a mapping."""
-        return or_short({"enum": list(cls.written_keys())}, schema, handler)
+        return or_short(
+            {"enum": [key for key in cls.written_keys() if not cls._needed_by(key)]}, schema, handler
+        )
 
     @property
     def kind(self) -> str:
@@ -131,7 +144,7 @@ class AllPromising(Model):
     measure: _Measure = "effect"
 
 
-class Selection(_OneOf):
+class Selection(OneOf):
     """Which arms go on after an interim look."""
 
     keep_all: KeepAll | None = None
@@ -152,7 +165,7 @@ class Fisher(Model):
     method: Annotated[str, WordAtom(FISHER_METHODS)] = "equal_levels"
 
 
-class Combination(_OneOf):
+class Combination(OneOf):
     """How the stages are tested together."""
 
     inverse_normal: InverseNormal | None = None

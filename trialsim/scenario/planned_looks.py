@@ -66,6 +66,7 @@ def lay_out_looks(tree: dict[str, Any], solved: Mapping[str, int], problems: lis
                 name in sought,
                 solved.get(name),
                 problems,
+                _arms_selected(tree, design),
             )
             if isinstance(design, dict)
             else design
@@ -109,8 +110,9 @@ def _laid_out(
     sought: bool,
     solved: int | None,
     problems: list[Problem],
+    arms: int | None,
 ) -> dict[str, Any]:
-    """Return one design with its looks written out."""
+    """Return one design with its looks written out; ``arms`` is the number of those of a design that selects."""
     looks, information = design.get("looks"), design.get("information")
     whole = isinstance(looks, int) and not isinstance(looks, bool)
     if isinstance(looks, list):
@@ -160,9 +162,22 @@ def _laid_out(
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         return _held(known, len(fractions), sought)
     trigger = "events" if events_count else "readouts"
+    counted: dict[str, Any] = {"endpoint": endpoint[0]}
+    if sought and arms is not None and not events_count and most >= arms:
+        most //= arms  # looks of a design that selects arms wait for as many in each that is open
+        counted["open_arms"] = "each"
     counts = [max(1, math.ceil(fraction * most - _EXACT * most)) for fraction in fractions]
-    known["looks"] = [{"when": {trigger: {"count": count, "endpoint": endpoint[0]}}} for count in counts]
+    known["looks"] = [{"when": {trigger: {"count": count} | counted}} for count in counts]
     return known
+
+
+def _arms_selected(tree: Mapping[str, Any], design: Mapping[str, Any]) -> int | None:
+    """Return how many arms a design has that selects among them; None of others."""
+    arms = design.get("arms") or tree.get("arms")
+    chosen = (
+        design.get("kind") == "multi_arm_multi_stage" and isinstance(arms, (list, tuple)) and len(arms) > 1
+    )
+    return len(arms) if chosen and isinstance(arms, (list, tuple)) else None
 
 
 def _held(design: dict[str, Any], looks: int, sought: bool) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialsim.scenario.design import Design
+from trialsim import registry
+from trialsim.builtin import BUILTIN
 from trialsim.scenario.hypotheses import Hypothesis
 from trialsim.scenario.population import TRAITS
 from trialsim.scenario.rules_strata import site_findings
@@ -42,40 +43,35 @@ def analysis_findings(at: Place, hypothesis: Hypothesis, parts: WorldParts) -> I
             problem = f"'{name}' is categorical; a score is made of numbers"
         if problem:
             yield (*at, "score", name), problem
+    if hypothesis.analysis == "model":
+        yield from _own_model(at, hypothesis)
+        return
     for option, days in hypothesis.analysis_options.items():
         if option in ("up_to", "at") and days > parts.horizon:
             beyond = f"{days:g} days is beyond the horizon of {parts.horizon:g} days"
             yield (*at, option), f"{beyond}, at which the trial ends"
 
 
-def rerandomised_findings(
-    at: Place, test: str, hypothesis: Hypothesis, design: Design, arms: int
-) -> Iterator[Finding]:
-    """Yield why a design's allocation cannot be drawn again for a re-randomisation test.
-
-    Parameters
-    ----------
-    at
-        The place of the design.
-    test
-        Name of the test.
-    hypothesis
-        That it is of.
-    design
-        The design.
-    arms
-        How many arms it has.
-    """
-    if not hypothesis.analysis.startswith("rerandomised_"):
+def _own_model(at: Place, hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Yield a model that nobody has registered, and options that it has not, or needs."""
+    name = hypothesis.posterior or ""
+    if name not in registry.names("posteriors"):
+        yield (*at, "name"), unknown("the model", name, registry.names("posteriors"))
         return
-    where = (*at, "tests", test)
-    if arms > 2:
-        yield where, f"a re-randomisation test is for designs of 2 arms, and this one has {arms}"
-    if design.allocation.kind == "alternating":
+    if name in BUILTIN["posteriors"]:
         yield (
-            where,
-            "alternating allocation has no chance in it that could be drawn again; take simple or permuted_blocks",
+            (*at, "name"),
+            f"{name} ships: write analysis: {{{name}: ...}}, or name a model of another package",
         )
+        return
+    model = registry.get("posteriors", name)
+    given = hypothesis.analysis_options
+    for option in given:
+        if option not in ("name", "covariates", "margin") and option not in model.defaults:
+            yield (*at, "options", option), unknown("the option", option, model.defaults)
+    for option, value in model.defaults.items():
+        if value is None and option not in given:
+            yield (*at, "options"), f"{name} needs {option}: {model.prior[option]}"
 
 
 def _covariate_problem(name: str, parts: WorldParts) -> str | None:

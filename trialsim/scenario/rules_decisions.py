@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialsim.scenario.decisions import Best, Condition, Equivalent, Limited, Posterior, Predictive
+from trialsim.scenario.decisions import Best, Condition, Equivalent, Limited, Posterior, Predictive, Utility
 from trialsim.scenario.design import Design
-from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.hypotheses import POSTERIORS, Hypothesis
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
-from trialsim.scenario.wording import unknown
+from trialsim.scenario.wording import listed, unknown
 
-POSTERIORS = ("beta_binomial",)
-"""Analyses that say what a Bayesian design asks."""
+_PREDICTED = ("beta_binomial", "event_rate")
+"""Analyses whose success can be predicted."""
 
 _BOUNDED = ("bounds", "efficacy", "futility", "information", "power", "under", "events")
 
@@ -26,8 +26,11 @@ def single_arm_findings(at: Place, hypothesis: Hypothesis) -> Iterator[Finding]:
         )
         yield (*at, "arms"), sentence
     if len(hypothesis.arms) == 2 and rate is not None:
+        if hypothesis.analysis == "basket":
+            yield (*at, "arms"), "a basket is compared with a rate, and every basket is an arm; name one arm"
+            return
         sentence = "two arms are compared with each other; leave out rate, or name one arm"
-        yield (*at, "analysis", "beta_binomial", "rate"), sentence
+        yield (*at, "analysis", hypothesis.analysis, "rate"), sentence
 
 
 def decision_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
@@ -38,6 +41,14 @@ def decision_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[
         for test, asked in design.tests.items():
             if asked.posterior is not None:
                 yield (*at, "tests", test, "posterior"), "belongs to kind: bayesian; leave it out"
+            hypothesis = parts.hypotheses.get(test)
+            if (
+                hypothesis is not None
+                and hypothesis.posterior is not None
+                and (design.kind not in ("fixed", "group_sequential") or design.overrunning)
+            ):
+                why = f"{hypothesis.analysis} has a prior, which the tests of this design know nothing of"
+                yield (*at, "tests", test), f"{why}; take kind: bayesian"
         return
     for key in _BOUNDED:
         if getattr(design, key) is not None:
@@ -67,11 +78,12 @@ def _models(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
         hypothesis = parts.hypotheses.get(test)
         if hypothesis is None:
             continue
-        if hypothesis.analysis not in POSTERIORS:
-            sentence = (
-                f"{hypothesis.analysis} has no posterior; a bayesian design takes {', '.join(POSTERIORS)}"
+        if hypothesis.posterior is None and hypothesis.analysis != "beta_binomial":
+            allowed = listed(("beta_binomial", *POSTERIORS))
+            yield (
+                (*at, "tests", test),
+                f"{hypothesis.analysis} has no posterior; a bayesian design takes {allowed}",
             )
-            yield (*at, "tests", test), sentence
         elif hypothesis.strategy != "treatment_policy":
             sentence = f"is analysed by the strategy {hypothesis.strategy}; decisions take outcomes as they are read out"
             yield (*at, "tests", test), f"{sentence}, strategy: treatment_policy"
@@ -100,6 +112,7 @@ def _condition(at: Place, condition: Condition, design: Design, parts: TrialPart
     kind = type(leaf).__name__.lower()
     yield from _thresholds((*at, kind), leaf, len(design.looks))
     arms = arms_of(design, parts)
+    yield from _asked_of((*at, kind), leaf, design, parts)
     if isinstance(leaf, Posterior) and leaf.test is not None and leaf.test not in design.tests:
         yield (*at, kind, "test"), unknown("the test", leaf.test, design.tests)
     if isinstance(leaf, Predictive):
@@ -110,6 +123,39 @@ def _condition(at: Place, condition: Condition, design: Design, parts: TrialPart
         yield (*at, kind, "arm"), unknown("the arm", leaf.arm, arms)
     if isinstance(leaf, (Best, Equivalent)) and len(arms) == 1:
         yield (*at, kind), "compares arms, and the design has one"
+
+
+def _asked_of(at: Place, leaf: Limited, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield probabilities that the analyses of a design's tests do not give."""
+    analyses = {test: parts.hypotheses[test].analysis for test in design.tests if test in parts.hypotheses}
+    if isinstance(leaf, Utility):
+        for test in leaf.weights:
+            if test not in design.tests:
+                yield (*at, "weights", test), unknown("the test", test, design.tests)
+    if isinstance(leaf, Posterior) and (leaf.beyond is not None or leaf.within is not None):
+        key = "within" if leaf.beyond is None else "beyond"
+        tests = [leaf.test] if leaf.test else list(analyses)[:1]
+        for test in tests:
+            if analyses.get(test, "beta_binomial") != "beta_binomial":
+                sentence = f"is for beta_binomial, and {test} is analysed by {analyses[test]}"
+                yield (*at, key), f"{sentence}; name other hypotheses whose margins are those effects"
+            elif test in parts.hypotheses and len(parts.hypotheses[test].arms) == 1 and key == "within":
+                yield (*at, key), f"compares two arms, and {test} has one"
+    if isinstance(leaf, Predictive):
+        for test in leaf.tests or analyses:
+            if analyses.get(test, "beta_binomial") not in _PREDICTED:
+                allowed = listed(_PREDICTED)
+                yield (
+                    at,
+                    f"success of {test}, analysed by {analyses[test]}, cannot be predicted; allowed: {allowed}",
+                )
+    if isinstance(leaf, (Best, Equivalent)) and analyses:
+        first = next(iter(analyses))
+        if analyses[first] != "beta_binomial":
+            yield (
+                at,
+                f"compares rates of the first test, {first}, which is analysed by {analyses[first]}; take beta_binomial",
+            )
 
 
 def _thresholds(at: Place, leaf: Limited, looks: int) -> Iterator[Finding]:

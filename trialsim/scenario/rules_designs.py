@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
-from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Hypothesis
-from trialsim.scenario.rules_analyses import analysis_findings, rerandomised_findings
+from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
+from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
+from trialsim.scenario.rules_multiplicity import multiplicity_findings
 from trialsim.scenario.rules_overrun import overrun_findings
 from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
+from trialsim.scenario.rules_rerandomised import rerandomised_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.site_policies import site_policy_sentences
@@ -46,6 +48,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from decision_findings(at, design, parts)
         yield from _bounds(at, design)
         yield from multi_arm_findings(at, design, parts)
+        yield from multiplicity_findings(at, design)
         yield from _policies(at, design, parts)
         yield from reestimation_findings(at, design, parts)
         yield from overrun_findings(at, design, parts)
@@ -66,7 +69,7 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
         yield (*at, "endpoint"), unknown("the endpoint", hypothesis.endpoint, parts.endpoint_names)
     elif hypothesis.endpoint in parts.world.endpoints:
         kind = parts.world.endpoints[hypothesis.endpoint].kind
-        suited = ANALYSES_OF_KIND[kind]
+        suited = (*ANALYSES_OF_KIND[kind], *POSTERIORS_OF_KIND[kind])
         if hypothesis.analysis not in suited:
             what = f"{hypothesis.analysis} does not suit the {kind} endpoint '{hypothesis.endpoint}'"
             yield (*at, "analysis"), f"{what}; allowed: {listed(suited)}"
@@ -121,7 +124,8 @@ def _tests(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
             yield (*at, "tests", name), unknown("the hypothesis", name, parts.hypothesis_names)
             continue
         if name in parts.hypotheses:
-            yield from rerandomised_findings(at, name, parts.hypotheses[name], design, len(arms))
+            hypothesis = parts.hypotheses[name]
+            yield from rerandomised_findings(at, name, hypothesis, design, len(arms), parts.world)
         if name in parts.hypotheses and parts.world.arms is not None:
             absent = [
                 arm for arm in parts.hypotheses[name].arms if arm in parts.world.arms and arm not in arms

@@ -109,12 +109,11 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
     fisher = None if design.combination is None else design.combination.fisher
     if isinstance(design.bounds, dict):
         yield (*at, "bounds"), "a closed test has one bound at each look, for all tests: {efficacy_z: [...]}"
-    if design.under is not None or design.power is not None:
-        key = "under" if design.under is not None else "power"
+    if design.under is not None and len(set((design.allocation.ratio or {"": 1}).values())) > 1:
         sentence = (
-            "no size is solved for a multi-arm design; give n and looks, and see with trialsim sweep which do"
+            "a size is solved for arms of one size; give n and looks, and see with trialsim sweep which do"
         )
-        yield (*at, key), sentence
+        yield (*at, "under"), sentence
     if design.futility_binding:
         sentence = "futility does not bind in a multi-arm design: its level holds whether futility is followed or not"
         yield (*at, "futility_binding"), sentence

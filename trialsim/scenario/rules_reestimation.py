@@ -97,7 +97,10 @@ def _test(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterat
             continue
         hypothesis = parts.hypotheses[test]
         if parts.world.endpoints[hypothesis.endpoint].kind == "survival":
-            sentence = f"'{hypothesis.endpoint}' is survival; the size is re-estimated for continuous and binary endpoints"
+            sentence = (
+                f"'{hypothesis.endpoint}' is survival; the size is re-estimated for continuous and binary endpoints. "
+                "Plan the most events with kind: group_sequential, which may stop early"
+            )
             yield (*at, "tests", test), sentence
         elif hypothesis.analysis not in allowed:
             reason = (
@@ -125,7 +128,11 @@ def _world(at: Place, inside: Place, design: Design, parts: TrialParts) -> Itera
     if accrual is None:
         return
     if accrual.sites is not None:
-        yield (*at, "kind"), "a size cannot be re-estimated in a world with sites; state rates of accrual"
+        yield (
+            (*at, "kind"),
+            "a size cannot be re-estimated in a world with sites; state rates of accrual, or plan the maximum with kind: "
+            "group_sequential",
+        )
     elif accrual.kind == "uniform":
         sentence = "uniform accrual has no pace beyond its period; write accrual: {poisson: {rate: ...}}, or evenly_spaced"
         yield (*at, "kind"), sentence

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialsim.scenario.endpoints import ContinuousEndpoint, SurvivalEndpoint
+from trialsim.scenario.endpoints import ContinuousEndpoint
 from trialsim.scenario.rules_life import discontinuation_reasons
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import TrialParts
-
-_CHANGING = ("hypothetical", "composite", "while_on_treatment")
 
 
 def strategy_findings(parts: TrialParts) -> Iterator[Finding]:
@@ -40,8 +38,3 @@ def strategy_findings(parts: TrialParts) -> Iterator[Finding]:
                 at,
                 "a measurement has no value that stands for failure; composite is for survival and binary endpoints",
             )
-        if isinstance(endpoint, SurvivalEndpoint) and hypothesis.strategy in _CHANGING:
-            for part in ("report_delay", "adjudication"):
-                if getattr(endpoint, part) is not None:
-                    sentence = f"{hypothesis.strategy} needs events that are known when they are seen, without {part}"
-                    yield at, sentence

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trialsim.contracts import Moments, PatientRows, RiskTables
+from trialsim.contracts import ArmTotals, Moments, PatientRows, RiskTables
 from trialsim.errors import UsageError
 
 
@@ -40,6 +40,11 @@ class ArrayCut:
     def risk_tables(self) -> RiskTables:
         """Refuse: Bayesian analyses take the patients one by one."""
         raise UsageError("risk tables are made of a trial, not of arrays; take patients()")
+
+    def every_arm(self) -> ArmTotals:
+        """Return the read-outs of both arms; the second is tested, and no more patients come."""
+        moments = self.moments()
+        return ArmTotals(moments.n, moments.n * moments.mean, 1, int(moments.n.sum(axis=1).max(initial=1)))
 
     def redrawn(self, draws: int) -> Iterator[NDArray[np.int8]]:
         """Refuse: arrays do not say how patients were allocated."""

@@ -57,6 +57,7 @@ class LogisticLaplace:
     estimand = "log_odds_ratio"
     reference = "Tierney and Kadane 1986"
     kind = "approximate"
+    probit_error = LARGEST_ERROR
     accuracy = (
         f"within {LARGEST_ERROR} on the probit scale from {LEAST_PATIENTS} patients, {LEAST_EVENTS} responses and "
         f"{LEAST_EVENTS} non-responses on for each covariate, and at all; refused below"
@@ -95,6 +96,7 @@ class CoxLaplace:
     estimand = "log_hazard_ratio"
     reference = "Tierney and Kadane 1986; partial likelihood: Kalbfleisch 1978"
     kind = "approximate"
+    probit_error = LARGEST_ERROR
     accuracy = (
         f"within {LARGEST_ERROR} on the probit scale from {LEAST_PATIENTS} patients and {LEAST_EVENTS} events on for "
         "each covariate, and at all; refused below; exact without covariates"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled import models
-from trialsim.analyses.sampled.nuts import CompiledModel, Fit, Key, Sampling, probability_and_error
+from trialsim.analyses.sampled.nuts import CompiledModel, Fit, Sampling, probability_and_error
 from trialsim.contracts import Floats, Ints
 from trialsim.stats.bayes.basket import BasketPrior
 

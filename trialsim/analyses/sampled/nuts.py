@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.analyses.keys import Key
 from trialsim.contracts import Floats
-from trialsim.draws import Purpose, name_address, word
 from trialsim.errors import UsageError
 
-_FIRST_DRAW = 16
 _ATTEMPTS = 2
-_PER_LOOK = 8
 
 
 @dataclass(frozen=True)
@@ -78,21 +76,6 @@ class Fit:
     def passed(self) -> bool:
         """Whether decisions may be based on the draws."""
         return not self.sentence
-
-
-@dataclass(frozen=True)
-class Key:
-    """The address of a fit: the run's seed, the global number of the replicate, the look from 0."""
-
-    seed: int
-    replicate: int
-    look: int = 0
-
-    def sampler_seed(self, name: str, attempt: int) -> int:
-        """Return the seed of an attempt at fitting a named model."""
-        draw = _FIRST_DRAW + _PER_LOOK * self.look + attempt
-        bits = word(self.seed, self.replicate, name_address(name), int(Purpose.SAMPLER), draw)
-        return int(bits) >> 33
 
 
 def libraries() -> tuple[Any, Any, Any]:

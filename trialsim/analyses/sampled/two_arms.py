@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from trialsim.analyses.bayesian.options import options_of
 from trialsim.analyses.bayesian.outcome import posterior_of
+from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled import models
-from trialsim.analyses.sampled.nuts import CompiledModel, Fit, Key, Sampling, probability_and_error
+from trialsim.analyses.sampled.nuts import CompiledModel, Fit, Sampling, probability_and_error
 from trialsim.contracts import DataCut, PatientRows, Posterior, Status
 from trialsim.stats.cholesky import independent_columns
 
@@ -74,6 +75,7 @@ class PymcAnalysis:
     prior: Mapping[str, str]
     defaults: Mapping[str, Any]
     kind = "sampled"
+    keyed = True
     accuracy = f"NUTS by nutpie, Monte Carlo error with each probability; {_CHECKED}"
 
     def __init__(

@@ -241,6 +241,8 @@ def fill_event_ticks(  # type: ignore[no-untyped-def]
             each[k] = piece_days(mine[k], b, w, s, p)
         for j in range(1, begin.shape[1]):
             b, w, s, p = begin[a, j], width[a, j], slope[a, j], jump[a, j]
+            if b == np.inf:  # no segment: it would add zero
+                continue
             for k in range(len(mine)):
                 each[k] += piece_days(mine[k], b, w, s, p)
         start = until[a]

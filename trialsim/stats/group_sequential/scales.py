@@ -43,5 +43,8 @@ def conditional_power(z: Floats, rates: Floats, last_bound: float, drift: float 
     here, left = np.sqrt(rates[:-1]), rates[-1] - rates[:-1]
     score = z[:-1] * here
     ahead = drift if drift is not None else z[:-1] / here
-    found = ndtr((score + ahead * left - last_bound * np.sqrt(rates[-1])) / np.sqrt(left))
+    with np.errstate(
+        invalid="ignore"
+    ):  # from a bound that is infinite to another that is, nothing is defined
+        found = ndtr((score + ahead * left - last_bound * np.sqrt(rates[-1])) / np.sqrt(left))
     return np.append(found, np.nan)

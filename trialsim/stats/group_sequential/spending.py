@@ -87,5 +87,7 @@ def cumulative_spending(name: str, parameter: object, level: float, times: Float
         spent = WITHOUT_PARAMETER[name](fraction, level)
     else:
         spent = WITH_PARAMETER[name](fraction, level, parameter)  # type: ignore[arg-type]
+    if name != "user_defined":
+        spent[fraction >= 1.0] = level  # exactly: what rounding leaves over is no error to spend later
     spent[-1] = level
     return spent

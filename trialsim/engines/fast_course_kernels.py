@@ -1,0 +1,228 @@
+"""Lives in which adverse events change treatment and how readily somebody leaves, but no other hazard.
+
+Where the dose changes no intensity and the end of treatment no hazard of an endpoint, adverse events come as they were
+drawn ahead. What has to be found event by event is when such a patient stops treatment and leaves; the rest is told as of a
+life in which nothing changes.
+"""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from trialsim.compiled import kernel
+from trialsim.contracts import Kind
+from trialsim.draws import Purpose, uniform
+from trialsim.engines.fast_ahead_kernels import ACTION_BIT, FOLLOWING, FULLY, LEVEL, LIKE, PARTLY, WHEN
+from trialsim.engines.fast_journal_kernels import pack
+from trialsim.engines.fast_straight_kernels import (
+    COMPLETED,
+    DEAD,
+    FOLLOWED,
+    LEAVES,
+    LOST,
+    STOPS,
+    WHY,
+    WITHDRAWN,
+)
+from trialsim.engines.life import END_PART, REASON_PART, RESUME_PART
+from trialsim.operations.adverse_events import (
+    DISCONTINUE,
+    INTERRUPT,
+    INTERRUPTION,
+    NOTHING,
+    REDUCE,
+    occurrence_draw,
+)
+from trialsim.operations.delays import drawn_delay
+from trialsim.population.clocks import spent_at, still_to_spend
+from trialsim.timegrid import NEVER
+
+_ADVERSE, _OF_DOSE = int(Kind.ADVERSE_EVENT), int(Purpose.DOSE)
+_DISCONTINUED, _REDUCED, _INTERRUPTED, _RESUMED, _ENDED = (
+    int(kind)
+    for kind in (Kind.DISCONTINUED, Kind.REDUCED, Kind.INTERRUPTED, Kind.RESUMED, Kind.TREATMENT_ENDED)
+)
+
+MOST_NOTES = 8
+"""Rows that one adverse event and what comes before the next one write at most."""
+
+
+@kernel
+def only_leaving_changes(numbers):
+    """Return whether adverse events and the end of treatment change no hazard but those of leaving and discontinuing."""
+    changes = numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on > -2
+    for a in range(numbers.dose_factor.shape[0]):
+        for level in range(numbers.dose_factor.shape[1]):
+            changes |= numbers.dose_factor[a, level] != numbers.dose_factor[a, 0]
+    return not changes
+
+
+@kernel
+def settle(
+    seed, replicate, keys, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first, latest, until, stops_at,
+    drawn, coming, rough, how, plan, when, what, notes,
+):  # fmt: skip
+    """Find when patients ``first`` onwards, who are rough in part, leave and stop treatment, and note what is done.
+
+    Parameters
+    ----------
+    seed, replicate, keys, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first, latest
+        As in :func:`~trialsim.engines.fast_life_kernels.live`; ``first_amount`` counts patients from ``first``.
+    until, stops_at, drawn, coming
+        How far adverse events were drawn ahead, and those; see :func:`~trialsim.engines.fast_ahead_kernels.draw_ahead`.
+    rough
+        Who is meant; set to be rough in full where what was drawn does not reach, ``[patient]``.
+    how, plan
+        As :func:`~trialsim.engines.fast_straight_kernels.foresee` filled them; filled anew for those patients.
+    when, what, notes
+        To fill: rows for the journal, and where each patient's begin, ``[patient + 1]``.
+    """
+    ends, terms, reasons = len(numbers.endpoints), len(numbers.address), len(numbers.reason)
+    reason0 = ends + 2 + terms
+    clock_count = len(numbers.purpose)
+    # Taken out of their tuple once: reading an array from one costs a reference count each time.
+    windows, after, stands_for, address = numbers.window, numbers.after, numbers.reason, numbers.address
+    law, duration = numbers.interruption, np.int64(numbers.duration)
+    dosed_down, for_action = numbers.doses, numbers.reason_of_action
+    leaving = np.empty(clock_count, np.int64)
+    leavers = np.int64(0)
+    for c in range(ends, clock_count):
+        if numbers.present[c] and not ends + 2 <= c < reason0:
+            leaving[leavers] = c
+            leavers += 1
+    place, comes_at = np.empty(terms, np.int64), np.empty(terms, np.int64)
+    occurrence = np.empty(terms, np.int64)
+    due, pace = np.empty(clock_count, np.int64), np.empty(clock_count)
+    amount, since = np.empty(clock_count), np.empty(clock_count, np.int64)
+    wait = np.int64(0)
+    for k in range(len(numbers.readout)):
+        wait = max(wait, numbers.readout[k])
+    top = np.int64(0)
+    room = len(when)
+    for i in range(first, len(latest)):
+        notes[i] = top
+        if rough[i] != PARTLY:
+            continue
+        key = keys[i] if len(keys) else np.int64(i)
+        arm, start, limit = np.int64(arm_of[i]), begun[i], latest[i]
+        known, known_how = wait, np.int64(COMPLETED)
+        for e in range(ends):
+            known = max(known, first_at[e, i])
+        if numbers.terminal >= 0 and first_at[numbers.terminal, i] <= known:
+            known, known_how = first_at[numbers.terminal, i], np.int64(DEAD)
+        for c in range(ends, clock_count):
+            due[c] = first_at[c, i]
+            pace[c] = 1.0
+            since[c] = 0
+        for a in range(terms):
+            place[a] = coming[np.uint64(a), np.uint64(i)]
+            comes_at[a] = drawn[WHEN, np.uint64(place[a])] if place[a] >= 0 else np.int64(NEVER)
+            occurrence[a] = 0
+        begin = top
+        off, paused, worst, dose = False, False, 0, 0
+        stop, why, resume = np.int64(NEVER), np.int64(-1), np.int64(NEVER)
+        going = True
+        while going:
+            if top + MOST_NOTES > room:
+                break
+            now, a = np.int64(NEVER), 0
+            for b in range(terms):
+                a = b if comes_at[b] < now else a
+                now = min(now, comes_at[b])
+            leaves = min(known, min(due[ends], due[ends + 1]))
+            # At one tick leaving comes before adverse events, and these before the rest of what changes treatment.
+            bound = min(min(leaves, limit + 1), now)
+            going = now == bound and now < leaves and now <= limit
+            while True:
+                quits, clock = np.int64(NEVER), -1
+                if not off:
+                    quits = duration
+                    for d in range(reasons):
+                        if due[reason0 + d] < quits:
+                            quits, clock = due[reason0 + d], d
+                if min(resume, quits) >= bound:
+                    break
+                if resume <= quits:
+                    when[top] = start + resume
+                    what[top] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0, dose)
+                    resume, paused = np.int64(NEVER), False
+                else:
+                    off, stop, why, resume = True, quits, np.int64(clock), np.int64(NEVER)
+                    when[top] = start + quits
+                    if clock >= 0:
+                        what[top] = pack(
+                            _ADVERSE, REASON_PART + clock, _DISCONTINUED, stands_for[clock], dose
+                        )
+                    else:
+                        what[top] = pack(_ADVERSE, END_PART, _ENDED, 0, dose)
+                top += 1
+            if not going:
+                break
+            if off and now > stop + windows[a]:
+                comes_at[a] = NEVER
+                continue
+            like = drawn[LIKE, np.uint64(place[a])]
+            place[a] = drawn[FOLLOWING, np.uint64(place[a])]
+            comes_at[a] = drawn[WHEN, np.uint64(place[a])] if place[a] >= 0 else np.int64(NEVER)
+            o = occurrence[a]
+            occurrence[a] += 1
+            level = (like & LEVEL) + 1
+            worse = level > worst
+            worst = max(worst, level)
+            done = like >> ACTION_BIT
+            if not off and done != NOTHING:
+                if done == DISCONTINUE or (done == REDUCE and dose + 1 == dosed_down):
+                    # A potential outcome without discontinuation has no reason for it.
+                    if for_action >= 0:
+                        off, stop, why, resume = True, now, np.int64(reasons), np.int64(NEVER)
+                        when[top] = start + now
+                        what[top] = pack(_ADVERSE, a, _DISCONTINUED, for_action, dose)
+                        top += 1
+                elif done == REDUCE:
+                    dose += 1
+                    when[top] = start + now
+                    what[top] = pack(_ADVERSE, a, _REDUCED, a, dose)
+                    top += 1
+                elif done == INTERRUPT:
+                    u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(address[a], o, INTERRUPTION))
+                    resumes = now + drawn_delay(u, law[a, 0], law[a, 1], law[a, 2], numbers.grid)
+                    resume = max(resumes, resume) if paused else resumes
+                    paused = True
+                    when[top] = start + now
+                    what[top] = pack(_ADVERSE, a, _INTERRUPTED, a, o)
+                    top += 1
+            if not worse:
+                continue
+            for k in range(leavers):
+                c = leaving[np.uint64(k)]
+                if after[np.uint64(c), np.uint64(worst)] == pace[np.uint64(c)] or (off and c >= reason0):
+                    continue
+                if pace[c] == 1.0 and since[c] == 0:
+                    amount[c] = first_amount[c, i - first]
+                group = arm * numbers.weights
+                amount[c] = still_to_spend(amount[c], pace[c], since[c], now, c, group, hazards, shapes)
+                since[c] = now
+                pace[c] = after[c, worst]
+                due[c] = spent_at(amount[c], pace[c], now, c, group, hazards, shapes, numbers.grid)
+        lost = min(due[ends], due[ends + 1])
+        leaves = min(known, lost)
+        quits = stop
+        if not off:
+            quits = duration
+            for d in range(reasons):
+                quits = min(quits, due[reason0 + d])
+        # Whoever stays longer than was reckoned with may have adverse events that were not drawn.
+        if going or min(leaves, limit) > until[i] or quits > stops_at[i]:
+            rough[i] = FULLY
+            top = begin
+            continue
+        how[i] = known_how
+        if lost < known:
+            how[i] = LOST if due[ends] <= due[ends + 1] else WITHDRAWN
+        if leaves > limit:
+            how[i] = FOLLOWED
+        plan[LEAVES, i], plan[STOPS, i], plan[WHY, i] = leaves, stop, why
+    notes[len(latest)] = top

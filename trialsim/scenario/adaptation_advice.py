@@ -1,0 +1,97 @@
+"""Adaptations that plain group sequential bounds know nothing of: dropped arms, moved allocation, many arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_USUAL_LEVEL = 0.025
+_KNOW_OF_THE_ALLOCATION = ("cmh_by_period", "inverse_probability_weighted", "beta_binomial")
+
+
+def adaptation_notes(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each design that adapts, or compares several arms, and is tested as if it did not.
+
+    Parameters
+    ----------
+    scenario
+        A resolved scenario as plain data; what cannot be read in it is passed over.
+    """
+    for name, written in _mapping(scenario.get("designs")).items():
+        design = _mapping(written)
+        yield from _dropped_arms(name, design)
+        yield from _moved_allocation(scenario, name, design)
+        yield from _several_arms(scenario, name, design)
+
+
+def _dropped_arms(name: str, design: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that arms are dropped at a look and those left tested as if they had not been chosen.
+
+    The best of several arms looks better than it is, by chance; a bound of one comparison does not know that it is the
+    best of several (Thall, Simon and Ellenberg 1988).
+    """
+    stopping = _mapping(_mapping(design.get("policies")).get("stopping"))
+    if "drop_arms" in stopping and design.get("kind") != "multi_arm_multi_stage":
+        look = _mapping(stopping["drop_arms"]).get("look", 1)
+        yield (
+            f"“{name}” drops arms at look {look} and tests those left by bounds of single comparisons, which "
+            "know nothing of the choice: it makes no familywise claim. A selection of kind: multi_arm_multi_stage "
+            "accounts for it."
+        )
+
+
+def _moved_allocation(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that outcomes move the allocation of a group sequential design whose analysis does not know of it.
+
+    Increments are then no longer those of fixed allocation (Jennison and Turnbull 2000, ch. 17), and a drift over time
+    looks like an effect (Villar, Bowden and Wason 2018).
+    """
+    policy = next(iter(_mapping(_mapping(design.get("policies")).get("randomisation"))), "by_design")
+    if design.get("kind") != "group_sequential" or policy == "by_design":
+        return
+    plain = [
+        test
+        for test, analysis in _analyses(scenario, design).items()
+        if analysis not in _KNOW_OF_THE_ALLOCATION and not analysis.startswith("rerandomised_")
+    ]
+    if plain:
+        told = ", ".join(f"“{test}”" for test in plain)
+        yield (
+            f"“{name}” lets outcomes move its allocation ({policy}) and tests {told} by bounds for a fixed one: they hold "
+            "their level roughly at best, and not where outcomes drift over time. Take cmh_by_period or a re-randomisation "
+            "test, and see the type I error by simulation."
+        )
+
+
+def _several_arms(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that several arms are compared, each at a level of its own, and what they may add up to (Bonferroni)."""
+    if design.get("kind") not in ("fixed", "group_sequential") or design.get("multiplicity") is not None:
+        return
+    hypotheses = _mapping(scenario.get("hypotheses"))
+    levels: dict[str, float] = {}
+    for test, written in _mapping(design.get("tests")).items():
+        arms, alpha = _mapping(hypotheses.get(test)).get("arms"), _mapping(written).get("alpha")
+        if isinstance(arms, (list, tuple)) and len(arms) == 2 and isinstance(alpha, (int, float)):
+            levels[arms[0]] = levels.get(arms[0], 0.0) + alpha
+    total = sum(levels.values())
+    if len(levels) > 1 and total > _USUAL_LEVEL * (1.0 + 1e-9):
+        yield (
+            f"“{name}” compares {len(levels)} arms ({', '.join(levels)}) at levels that add up to {total:g}: so large the "
+            "chance of any false rejection may be. Divide the level among them, or let the design hold it familywise "
+            "(multiplicity, or kind: multi_arm_multi_stage)."
+        )
+
+
+def _analyses(scenario: Mapping[str, Any], design: Mapping[str, Any]) -> dict[str, str]:
+    """Return the analysis of each test of a design by name."""
+    hypotheses = _mapping(scenario.get("hypotheses"))
+    found = {}
+    for test in _mapping(design.get("tests")):
+        analysis = _mapping(hypotheses.get(test)).get("analysis")
+        found[test] = analysis if isinstance(analysis, str) else next(iter(_mapping(analysis)), "")
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping, an empty one where it is none."""
+    return value if isinstance(value, Mapping) else {}
