@@ -152,7 +152,7 @@ def test_purposes_keep_their_numbers() -> None:
         "LAG": 15, "COMPETING": 16, "STRATUM": 17, "REDRAWN_ALLOCATION": 18,
         "ADVERSE_EVENT": 20, "DISCONTINUATION": 21, "WITHDRAWAL": 22,
         "VISIT": 23, "REPORT": 24, "ADJUDICATION": 25, "RESCUE": 26, "DOSE": 27,
-        "RECORD": 30, "RECORDS_OF_SITE": 31,
+        "RECORD": 30, "RECORDS_OF_SITE": 31, "SITE_HISTORY": 32,
     }  # fmt: skip
 
 
