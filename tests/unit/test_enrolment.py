@@ -18,6 +18,8 @@ from trialsim.oc.columns import Cell, records_of
 from trialsim.oc.enrolment import enrolment_curves
 from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.run_folder import load_run
+from trialsim.oc.site_enrolment import site_enrolment
+from trialsim.report.recruitment_figures import site_enrolment_picture
 from trialsim.report.story_replay import replay
 
 REPLICATES = 21
@@ -110,7 +112,8 @@ def test_in_python_it_is_a_table() -> None:
     simulation = trialsim.simulate(recruiting(), "one", "base", replicates=3)
     frame = simulation.enrolment()
     assert isinstance(frame, pd.DataFrame)
-    assert set(frame["group"]) == {"", "big", "small"}
+    sites = {f"site:{name}" for name in ("big_1", "big_2", "small_1", "small_2", "small_3")}
+    assert set(frame["group"]) == {"", "big", "small"} | sites
     without = trialsim.simulate(eventful(), "two_arms", "alternative", replicates=2)
     assert without.enrolment().empty
     assert without.sites().empty
@@ -144,3 +147,20 @@ def test_a_run_keeps_it_on_disk(
     (tmp_path / "run" / "enrolment.parquet").unlink()
     with pytest.raises(trialsim.UsageError, match="enrolment"):
         load_run(tmp_path / "run")
+
+
+def test_single_sites_over_time_where_they_are_few() -> None:
+    """Ten alike sites: their curves add up to all, end where the table of sites does, and are drawn one by one."""
+    world = Path(__file__).parents[2] / "scenarios" / "recruitment_worlds" / "mixed.yaml"
+    found = collect(trialsim.load_scenario(world), ["as_they_come"], ["expected"], 30, 1)
+    records, cell = records_of(found), Cell("as_they_come", "expected")
+    whole, curves = enrolment_curves(records, cell)[0], enrolment_curves(records, cell, single=True)
+    assert [curve.group for curve in curves] == [each.site for each in site_enrolment(records, cell)]
+    np.testing.assert_allclose(whole.mean, sum(curve.mean for curve in curves), rtol=1e-12)
+    np.testing.assert_allclose(whole.planned, sum(curve.planned for curve in curves), rtol=1e-9)
+    for curve, site in zip(curves, site_enrolment(records, cell), strict=True):
+        assert curve.mean[-1] == pytest.approx(site.randomised.value)
+        assert (curve.p10[-1], curve.p90[-1]) == (site.p10.value, site.p90.value)
+    picture = site_enrolment_picture(records)
+    assert picture is not None
+    assert all(curve.group in picture.alternative for curve in curves)

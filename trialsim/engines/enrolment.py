@@ -23,12 +23,25 @@ ALL_SITES = ""
 MOST_GROUPS = 24
 """With more groups of sites than this, patients are counted over all sites alone."""
 
+MOST_SITES = 24
+"""With more sites than this, patients are not counted by single site over time."""
+
+SITE_MARK = "site:"
+"""Goes before the name of a single site in the column ``group``."""
+
 
 def _groups(plan: Plan) -> tuple[str, ...]:
     """Return the groups that are counted one by one."""
     assert plan.world.sites is not None
     names = plan.world.sites.groups
     return names if len(names) <= MOST_GROUPS else ()
+
+
+def _sites(plan: Plan) -> tuple[str, ...]:
+    """Return the single sites that are counted one by one; none where each is a group of its own anyway."""
+    assert plan.world.sites is not None
+    sites = plan.world.sites
+    return sites.names if len(sites.groups) < sites.count <= MOST_SITES else ()
 
 
 def enrolment_columns(chunk: Chunk) -> Columns:
@@ -42,8 +55,8 @@ def enrolment_columns(chunk: Chunk) -> Columns:
     Returns
     -------
     dict
-        A row for each group of sites (first all of them), time and number of patients that occurs: ``trials`` had
-        ``randomised`` patients by then, where a plan on paper expects ``planned``.
+        A row for each group of sites (first all of them, last single sites where they are few), time and number of patients
+        that occurs: ``trials`` had ``randomised`` patients by then, where a plan on paper expects ``planned``.
     """
     plan = chunk.plan
     assert plan.world.sites is not None
@@ -52,8 +65,13 @@ def enrolment_columns(chunk: Chunk) -> Columns:
     group = plan.world.sites.group if groups else np.zeros(plan.world.sites.count, dtype=np.int64)
     counts = chunk.randomised_by(ticks, group)
     planned = plan.planned_enrolment
+    sites = _sites(plan)
     parts = [_rows(0, counts.sum(axis=2), planned.sum(axis=0))]
     parts += [_rows(1 + g, counts[:, :, g], planned[g]) for g in range(len(groups))]
+    if sites:
+        alone = chunk.randomised_by(ticks, np.arange(len(sites)))
+        expected = plan.planned_at_sites
+        parts += [_rows(1 + len(groups) + s, alone[:, :, s], expected[s]) for s in range(len(sites))]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     whole["time"] = ticks[whole["date"]] / float(TICKS_PER_DAY)
     return whole
@@ -88,4 +106,6 @@ def added_up(rows: Columns) -> Columns:
 
 def enrolment_vocabulary(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Return the names for codes in this table."""
-    return {} if plan.world.sites is None else {"group": (ALL_SITES, *_groups(plan))}
+    if plan.world.sites is None:
+        return {}
+    return {"group": (ALL_SITES, *_groups(plan), *(f"{SITE_MARK}{name}" for name in _sites(plan)))}

@@ -41,7 +41,7 @@ def enrolment_dates(expected: float, horizon: int, grid: int) -> Ints:
     return np.unique(np.rint(np.concatenate([near, far])).astype(np.int64))
 
 
-def planned_enrolment(world: World, days: Floats) -> Floats:
+def planned_enrolment(world: World, days: Floats, single: bool = False) -> Floats:
     """Return how many patients of each group of sites a plan on paper would expect by some times.
 
     The sites of a group open at evenly spaced quantiles of their law, find candidates at their mean rate, and lose to
@@ -55,11 +55,13 @@ def planned_enrolment(world: World, days: Floats) -> Floats:
         With sites.
     days
         Times in days, ``[date]``.
+    single
+        Whether by single site in place of by group.
 
     Returns
     -------
     numpy.ndarray
-        float64 ``[group, date]``.
+        float64 ``[group, date]``, or ``[site, date]``.
     """
     sites, screening, chances = world.sites, world.screening, world.chances
     assert sites is not None and screening is not None and chances is not None
@@ -68,11 +70,11 @@ def planned_enrolment(world: World, days: Floats) -> Floats:
     share = float(np.mean(each[:, 0] * each[:, 1] * eligible))
     delay = screening.median_ticks(1) / TICKS_PER_DAY
     time = np.linspace(0.0, max(float(days.max()), 1e-9), _POINTS)
-    found = np.zeros((len(sites.groups), len(time)))
+    found = np.zeros((sites.count if single else len(sites.groups), len(time)))
     for s, opening in enumerate(_openings(sites)):
         came = _expected_arrivals(sites, s, opening, time) * share
         patients = np.minimum(np.interp(time - delay, time, came, left=0.0), float(sites.cap[s]))
-        found[sites.group[s]] += patients * (1.0 - sites.never_opens[s])
+        found[s if single else sites.group[s]] += patients * (1.0 - sites.never_opens[s])
     total = found.sum(axis=0)
     full = int(np.argmax(total >= world.n)) if total[-1] >= world.n else len(time)
     if full < len(time):

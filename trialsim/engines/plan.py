@@ -280,6 +280,11 @@ class Plan:
         return planned_enrolment(self.world, self.enrolment_dates / float(TICKS_PER_DAY))
 
     @cached_property
+    def planned_at_sites(self) -> NDArray[np.float64]:
+        """The same by single site, ``[site, date]``."""
+        return planned_enrolment(self.world, self.enrolment_dates / float(TICKS_PER_DAY), single=True)
+
+    @cached_property
     def response_lower_is_better(self) -> bool:
         """Whether low read-outs of that endpoint are a benefit, as the first test of it says."""
         own = [test for test in self.tests if test.endpoint == self.response_endpoint]

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from trialsim.engines.enrolment import SITE_MARK
 from trialsim.oc.columns import Cell, Records, categories_of, numbers_of
 from trialsim.oc.montecarlo import Counted, mean_of_counts, quantiles
 
@@ -146,13 +147,15 @@ class EnrolmentCurve:
     trials: int
 
 
-def enrolment_curves(records: Records, cell: Cell) -> tuple[EnrolmentCurve, ...]:
+def enrolment_curves(records: Records, cell: Cell, single: bool = False) -> tuple[EnrolmentCurve, ...]:
     """Return the curves of a cell: all sites first, then each group; none in a world without sites.
 
     Parameters
     ----------
     records, cell
         Which trials.
+    single
+        Whether to return those of single sites instead, under the sites' names; there are none where a scenario has many.
     """
     if not records.columns("enrolment"):
         return ()
@@ -163,10 +166,22 @@ def enrolment_curves(records: Records, cell: Cell) -> tuple[EnrolmentCurve, ...]
     found = []
     # In the order of the rows, which is that of the scenario; codes of names may be in another.
     for name in dict.fromkeys(groups.names[int(code)] for code in groups.codes):
+        if name.startswith(SITE_MARK) != single:
+            continue
         here = np.flatnonzero(groups.equal(name))
         days, *rest = (columns[each][here] for each in names)
         planned, average, mcse, p10, median, p90 = rest
         found.append(
-            EnrolmentCurve(name, days, planned, average, mcse, p10, median, p90, int(trials[here[0]]))
+            EnrolmentCurve(
+                name.removeprefix(SITE_MARK),
+                days,
+                planned,
+                average,
+                mcse,
+                p10,
+                median,
+                p90,
+                int(trials[here[0]]),
+            )
         )
     return tuple(found)

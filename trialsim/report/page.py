@@ -32,7 +32,12 @@ from trialsim.report.lives_table import lives_table
 from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
 from trialsim.report.overrun_table import ABOUT_OVERRUN, overrun_table
 from trialsim.report.page_style import STYLE
-from trialsim.report.recruitment_figures import enrolment_picture, funnel_pictures, left_out_sentences
+from trialsim.report.recruitment_figures import (
+    enrolment_picture,
+    funnel_pictures,
+    left_out_sentences,
+    site_enrolment_picture,
+)
 from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
 from trialsim.report.reestimation_table import ABOUT_SIZES, sizes_table
 from trialsim.report.site_figures import ABOUT_SITES, site_picture, site_table, sites_left_out
@@ -236,7 +241,7 @@ def _recruitment(
         return []
     screening = scenario.get("screening")
     again = isinstance(screening, Mapping) and bool(screening.get("rescreening"))
-    pictures = [enrolment_picture(records), *funnel_pictures(records, again)]
+    pictures = [enrolment_picture(records), site_enrolment_picture(records), *funnel_pictures(records, again)]
     return [
         "<h2>Recruitment</h2>",
         *(f"<p>{escape(text)}</p>" for text in ABOUT_RECRUITMENT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_TRUTHS, MOST_GROUPS, MOST_FUNNELS, MOST_REASONS = 3, 5, 4, 6
 _PLAN_COLOUR, _LOST_COLOUR, _BAR_COLOUR = "#C4C4C4", "#E3E3E3", "#0072B2"
-_COLUMNS = 3
+_COLUMNS, _COLUMNS_OF_SITES = 3, 4
 _NEARLY_ALL = 0.99
 _LINE, _LEAST_ROW = 0.17, 0.36  # inches
 
@@ -31,17 +32,44 @@ def enrolment_picture(records: Records) -> Picture | None:
     records
         Of a run; None comes back for one without this table.
     """
+    cells = records.cells()
+    shown = {cell: enrolment_curves(records, cell) for cell in cells if cell.truth in _truths(records)}
+    return _grid_of_curves(records, shown, _panels(shown), _COLUMNS, "Patients over time")
+
+
+def site_enrolment_picture(records: Records) -> Picture | None:
+    """Return patients over time at each single site under the first truth: median, 10th to 90th percentile, and as planned.
+
+    Parameters
+    ----------
+    records
+        Of a run; None comes back where sites are none or too many to be counted one by one.
+    """
+    truth = _truths(records)[:1]
+    shown = {
+        cell: enrolment_curves(records, cell, single=True) for cell in records.cells() if cell.truth in truth
+    }
+    names = list(dict.fromkeys(curve.group for curves in shown.values() for curve in curves))
+    panels = {truth[0]: names} if names else {}
+    return _grid_of_curves(records, shown, panels, _COLUMNS_OF_SITES, "Patients over time by site")
+
+
+def _grid_of_curves(
+    records: Records,
+    shown: Mapping[Cell, tuple[EnrolmentCurve, ...]],
+    panels: Mapping[str, list[str]],
+    most: int,
+    title: str,
+) -> Picture | None:
+    """Return a panel for each truth and group, the designs' curves in each."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator
 
-    cells = records.cells()
-    designs = list(dict.fromkeys(cell.design for cell in cells))
-    shown = {cell: enrolment_curves(records, cell) for cell in cells if cell.truth in _truths(records)}
-    panels = _panels(shown)
+    designs = list(dict.fromkeys(cell.design for cell in records.cells()))
     if not panels:
         return None
-    columns = min(_COLUMNS, max(len(groups) for groups in panels.values()))
+    columns = min(most, max(len(groups) for groups in panels.values()))
     rows = sum(-(-len(groups) // columns) for groups in panels.values())
     until = max(_settled(curve) for curves in shown.values() for curve in curves)
     with house_figure(8.0, 0.9 + 2.2 * rows) as figure:
@@ -77,7 +105,7 @@ def enrolment_picture(records: Records) -> Picture | None:
         handles.append(Patch(color="#999999", alpha=0.35, linewidth=0, label="10th to 90th percentile"))
         handles.append(Line2D([], [], color=_PLAN_COLOUR, linewidth=4, label="planned"))
         house_legend(figure, handles)
-        return as_picture("Patients over time", figure, "Patients over time. " + "; ".join(words) + ".")
+        return as_picture(title, figure, f"{title}. " + "; ".join(words) + ".")
 
 
 def draw_curve(axes: Axes, curve: EnrolmentCurve, which: int, until: float = 0.0) -> None:
