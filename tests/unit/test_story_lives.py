@@ -29,14 +29,20 @@ def told(request: pytest.FixtureRequest) -> Replay:
     return replay(scenario, next(iter(scenario.designs)), "here", 2, 1)
 
 
-def test_every_entry_has_its_words(told: Replay) -> None:
+@pytest.fixture(scope="module")
+def sentences(told: Replay) -> list[str]:
+    """The story of that trial; true values of some strategies take their time."""
+    return story_sentences(told)
+
+
+def test_every_entry_has_its_words(told: Replay, sentences: list[str]) -> None:
     for row in told.log:
         entry = named(told, row)
         words = happening(entry)
         assert words and "None" not in words, (row, words)
         if row.kind in KINDS:
             assert f"patient {row.id + 1} on {told.plan.arms[told.courses[row.id].arm]}" in words
-    assert story_sentences(told)
+    assert sentences
 
 
 def test_every_kind_of_a_life_is_told() -> None:
@@ -105,8 +111,10 @@ def test_every_adverse_event_of_a_patient_is_told(told: Replay) -> None:
             assert "no adverse event" in text
 
 
-def test_a_trial_tells_how_many_adverse_events_and_visits_there_were(told: Replay) -> None:
-    life, text = told.plan.world.life, " ".join(story_sentences(told))
+def test_a_trial_tells_how_many_adverse_events_and_visits_there_were(
+    told: Replay, sentences: list[str]
+) -> None:
+    life, text = told.plan.world.life, " ".join(sentences)
     assert life is not None
     count = sum(row.kind == Kind.ADVERSE_EVENT for row in told.log)
     serious = sum(row.kind == Kind.SERIOUS for row in told.log)
