@@ -223,7 +223,14 @@ def test_everything_happens_in_the_small_scenarios() -> None:
     assert {(Kind.VISIT, 0), (Kind.VISIT, 1), (Kind.VISIT, 2)} <= seen
 
 
-@pytest.mark.parametrize("mutation", every(3, MUTATIONS), ids=lambda m: f"{m.file}: {m.slip}")
+# The kernels of lives take half a minute to compile anew for each slip: one of them in every run.
+_SLOW = [mutation for mutation in MUTATIONS if mutation.file == "fast_life_kernels"]
+_QUICK = [mutation for mutation in MUTATIONS if mutation.file != "fast_life_kernels"]
+
+
+@pytest.mark.parametrize(
+    "mutation", [*every(3, _QUICK), *every(len(_SLOW), _SLOW)], ids=lambda m: f"{m.file}: {m.slip}"
+)
 def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     module = load(mutation, tmp_path)
