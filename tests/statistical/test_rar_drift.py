@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.twins.exhaustive import every
 from trialsim.engines.runner import run
 from trialsim.scenario.load import load_scenario
 
@@ -39,7 +40,7 @@ def test_thompson_under_the_strongest_drift() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("truth", DRIFTS)
+@pytest.mark.parametrize("truth", every(3, DRIFTS))
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_at_every_drift(rule: str, truth: str) -> None:
     holds(f"{rule}_rerandomised", truth, 1000)

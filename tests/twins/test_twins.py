@@ -37,7 +37,7 @@ LARGE = {
     "screening_arrivals", "site_selection", "advent",
 }  # fmt: skip
 IN_PART = {
-    "actg175": 10, "actg175_bayesian": 2, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
+    "actg175": 5, "actg175_bayesian": 2, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
     "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1,
     "cost": 2, "enrichment": 4, "screening": 2, "screening_arrivals": 2, "losers_dropped": 10,
     "site_selection": 3, "advent": 4, "basket_borrowing": 8, "robust_borrowing": 8,
@@ -88,7 +88,7 @@ def test_a_trial_of_every_cell_far_along(cell: tuple[Path, str, str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("grid", [DAY, WEEK], ids=["day", "week"])
+@pytest.mark.parametrize("grid", [pytest.param(DAY, marks=pytest.mark.exhaustive), WEEK], ids=["day", "week"])
 @pytest.mark.parametrize("path", SHIPPED, ids=_name)
 def test_coarse_time_with_many_ties(path: Path, grid: int) -> None:
     scenario = load_scenario(path)

@@ -118,7 +118,9 @@ def test_the_table_says_what_the_table_of_arms_says(found: Collected) -> None:
             assert mine["risk_days"].sum() == pytest.approx(365.25 * own[f"risk_years:{term}"].sum())
 
 
-@pytest.mark.parametrize("how", [{"chunk": 7}, {"engine": "reference"}])
+@pytest.mark.parametrize(
+    "how", [pytest.param({"chunk": 7}, marks=pytest.mark.exhaustive), {"engine": "reference"}]
+)
 def test_neither_chunks_nor_the_engine_move_a_number(how: dict[str, Any]) -> None:
     scenario = scenario_from(everything())
     design, truth = next(iter(scenario.designs)), next(iter(scenario.truths))

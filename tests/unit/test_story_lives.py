@@ -23,7 +23,13 @@ from trialsim.scenario.load import scenario_from
 mpl.use("Agg")
 
 
-@pytest.fixture(scope="module", params=SCENARIOS)
+# True values of strategies by drawing take most of a minute: that story is told by `make test-exhaustive`.
+STORIES = [
+    pytest.param(name, marks=pytest.mark.exhaustive) if name == "strategies" else name for name in SCENARIOS
+]
+
+
+@pytest.fixture(scope="module", params=STORIES)
 def told(request: pytest.FixtureRequest) -> Replay:
     scenario = scenario_from(SCENARIOS[request.param][0])
     return replay(scenario, next(iter(scenario.designs)), "here", 2, 1)
