@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +12,15 @@ from trialsim.oc.sweep_grid import Number
 from trialsim.oc.sweep_solve import Solution, covers
 from trialsim.report.figures import LINES, MARKERS, PALETTE
 from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, plain, with_error
+from trialsim.report.picture import picture
 from trialsim.report.tables import TextTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PICTURE_KINDS = ("svg", "png")
 MOST_SERIES_DRAWN = 14
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "trialsim",
-    "svg.fonttype": "path",
-}
 _FEW_POINTS = 40
 _SHORT_LABEL = 45
 
@@ -65,30 +58,18 @@ def draw_sweep(sweep: Sweep, kind: str) -> bytes:
     UsageError
         If the kind is another.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     if kind not in PICTURE_KINDS:
         raise UsageError(f"a picture is of kind {' or '.join(PICTURE_KINDS)}, not {kind}.")
     names = list(dict.fromkeys(each.name for each in sweep.wanted))
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(8.0, 0.8 + 3.8 * len(names)), layout="constrained", dpi=150)
+
+    def draw(figure: Figure) -> None:
         panels = figure.subplots(len(names), 1, squeeze=False, sharex=True)
         for place, name in enumerate(names):
             _draw(panels[place][0], sweep, [row for row in sweep.rows if row.measure.name == name])
         vary = sweep.grid.varied[0]
         panels[-1][0].set_xlabel(_safe(vary.label + (f" ({vary.unit})" if vary.unit else "")))
-        target = io.BytesIO()
-        if kind == "svg":
-            FigureCanvasSVG(figure)
-            metadata: dict[str, str | None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        else:
-            FigureCanvasAgg(figure)
-            metadata = {"Software": None}
-        figure.savefig(target, format=kind, metadata=metadata)
-    return target.getvalue()
+
+    return picture(kind, (8.0, 0.8 + 3.8 * len(names)), draw)
 
 
 def _table(sweep: Sweep, title: str, rows: Sequence[SweepRow]) -> TextTable:
