@@ -12,6 +12,7 @@ from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.checkpoints import checkpoint_problems
 from trialsim.scenario.computing import solved_sizes, take_computed, with_computed_bounds
 from trialsim.scenario.grids import expand_grids
+from trialsim.scenario.lines import with_lines
 from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
 from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.resolve import inside, read_extended, resolve_designs
@@ -47,7 +48,8 @@ def load_scenario(path: str | Path) -> Scenario:
     try:
         return scenario_from(read_extended(path), path.parent)
     except ScenarioError as error:
-        raise ScenarioError(map(_on_one_line, error.problems), str(path)) from None
+        problems = with_lines(list(map(_on_one_line, error.problems)), path)
+        raise ScenarioError(problems, str(path)) from None
 
 
 def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:

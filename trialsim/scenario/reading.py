@@ -97,6 +97,16 @@ def parse_yaml(text: str, source: str = "") -> Any:
     ScenarioError
         With all problems of the text; a syntax error ends the search.
     """
+    return _read(text, source).root
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """Return the line, from 1, of each key and each item of a list by its path, of a text that can be read."""
+    return _read(text, "").lines
+
+
+def _read(text: str, source: str) -> _Reader:
+    """Return the reader of one YAML document after its end."""
     reader = _Reader()
     try:
         parser = _PARSER(text)
@@ -115,7 +125,7 @@ def parse_yaml(text: str, source: str = "") -> Any:
         reader.problems.append(Problem("", "the file is empty; trialsim init writes a commented start"))
     if reader.problems:
         raise ScenarioError(reader.problems, source)
-    return reader.root
+    return reader
 
 
 def _syntax(error: yaml.YAMLError, text: str) -> str:
@@ -159,6 +169,7 @@ class _Reader:
         self.nodes = 0
         self.stack: list[_Open] = []
         self.anchors: dict[str, _Anchored | None] = {}
+        self.lines: dict[str, int] = {}
 
     def take(self, event: yaml.Event) -> None:
         """Take the next event."""
@@ -185,6 +196,11 @@ class _Reader:
         key = printable(str(top.key))
         return f"{top.path}.{key}" if top.path else key
 
+    def _note_line(self, event: Any) -> None:
+        """Note where an item of a list stands."""
+        if self.stack and isinstance(self.stack[-1].value, list):
+            self.lines.setdefault(self._here(), _line(event))
+
     def _awaits_key(self) -> bool:
         """Return whether the next node is the key of a mapping."""
         return bool(self.stack) and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None
@@ -210,6 +226,7 @@ class _Reader:
             )
         top.lines[key] = line
         top.key = key
+        self.lines.setdefault(path, line)
         if len(key) > 500:
             raise _Refused(top.path, f"a key on line {line} has {len(key)} characters")
 
@@ -221,6 +238,7 @@ class _Reader:
             self._key(event)
             return
         self._check_tag(event)
+        self._note_line(event)
         value = self._plain(event.value) if event.implicit[0] else event.value
         if event.anchor:
             self.anchors[event.anchor] = _Anchored(value, nodes=1, height=0)
@@ -281,6 +299,7 @@ class _Reader:
         if event.tag not in (None, "!"):
             self._check_tag(event)
             raise _Refused(self._here(), f"the tag !!str (line {_line(event)}) stands before a collection")
+        self._note_line(event)
         value: list[Any] | dict[str, Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self.stack.append(_Open(value, self._here(), event.anchor, self.nodes - 1))
         if event.anchor:
