@@ -162,14 +162,16 @@ def prognostic(trials: int = 10_000, screened: int = 1548) -> None:
         )
         size = 2 * (root / (control - treated)) ** 2
         n = screened if wanted is None else screened // 2
-        rng, rejects, events = np.random.default_rng(SEED), [], []
+        rng, rejects, at_risk = np.random.default_rng(SEED), [], []
         for _ in range(trials // 500):
             trait, noise = rng.standard_normal((2, 500, screened))
             if wanted is None:
                 struck = trait > threshold
             else:
-                who = np.argpartition(-(rho * trait + np.sqrt(1 - rho**2) * noise), n - 1, axis=1)[:, :n]
+                score = rho * trait + np.sqrt(1 - rho**2) * noise
+                who = np.argsort(-score, axis=1)[:, :n]  # called, and allocated, in this order
                 struck = np.take_along_axis(trait, who, axis=1) > threshold
+            at_risk.append(struck.mean(axis=1))
             arm = blocks(rng, 500, n - n % 4)
             arm = np.concatenate([arm, rng.permuted(np.tile([0, 1], (500, 1)), axis=1)], axis=1)[:, :n]
             struck &= ~((arm == 1) & (rng.random(struck.shape) >= 0.7))
@@ -178,11 +180,10 @@ def prognostic(trials: int = 10_000, screened: int = 1548) -> None:
             pooled = (r1 + r0) / n
             z = (r0 / n0 - r1 / n1) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0))
             rejects.append(z >= Z)
-            events.append(r1 + r0)
         asked = size * (1 if wanted is None else 2)
         found = {
             "rejects": np.concatenate(rejects).astype(float),
-            "events": np.concatenate(events).astype(float),
+            "at risk": np.concatenate(at_risk),
         }
         shown(
             f"area {wanted} rho {rho:.6f} control {control:.4f} screened for 0.8: {asked:.0f}; {screened}:",
