@@ -17,6 +17,8 @@ from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
 from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 
+_BYTES = 224
+
 
 @kernel
 def first_entered(chosen, until, entry, starts, shift, coming, out):
@@ -31,10 +33,14 @@ def first_entered(chosen, until, entry, starts, shift, coming, out):
 
 @kernel
 def patients_in(arm, a):
-    """Return how many of some patients are in an arm."""
+    """Return how many of some patients are in an arm: bytes are counted in bytes, as many at once as go into a vector."""
     count = np.int64(0)
-    for i in range(len(arm)):
-        count += np.int64(arm[i] == a)
+    for begin in range(0, len(arm), _BYTES):
+        some = arm[begin : begin + _BYTES]
+        few = np.uint8(0)
+        for i in range(len(some)):
+            few = np.uint8(few + np.uint8(some[i] == a))
+        count += np.int64(few)
     return count
 
 

@@ -261,7 +261,7 @@ def completions(chosen, first, delay, complete):
 
 
 @kernel
-def of_own_arm(every, rows, arm, first, last, own):
+def _of_own_arm(every, rows, arm, first, last, own):
     """Fill what the arms of patients ``first`` to ``last - 1`` make of their rows of ``every``, ``[row, arm]``."""
     arms = every.shape[1]
     if every.shape[0] == 1 and arms <= 4:
@@ -292,7 +292,7 @@ def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw,
         whole = -(-end // PATIENTS_A_WORD)
         start = known if alike else begin // PATIENTS_A_WORD * PATIENTS_A_WORD
         upto = min(PATIENTS_A_WORD * whole, arm.shape[1])
-        of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)
+        _of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)
         known = max(known, upto)
         if len(keys):
             words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
@@ -316,7 +316,7 @@ def values(seed, replicates, chosen, first, last, table, keys, purpose, draw, ex
     for r in chosen:
         begin, end = first[r], last[row_of(last, r)]
         start = known if alike else begin
-        of_own_arm(expected, rows[row_of(rows, r)], arm[row_of(arm, r)], start, end, own)
+        _of_own_arm(expected, rows[row_of(rows, r)], arm[row_of(arm, r)], start, end, own)
         known = max(known, end)
         if len(keys):
             words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
@@ -354,7 +354,7 @@ def values_of_few(
         if k == len(chosen):
             break
         mine = arm[row_of(arm, r), begin:end]
-        of_own_arm(expected, rows[row_of(rows, r), begin:end], mine, 0, len(mine), own[waiting:])
+        _of_own_arm(expected, rows[row_of(rows, r), begin:end], mine, 0, len(mine), own[waiting:])
         if len(keys):
             words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
         else:
