@@ -157,7 +157,8 @@ class Plan:
     allocation
         How patients are allocated.
     reviews
-        ``("enrolled", count)``, ``("calendar", ticks)`` or None: randomisation is then reconsidered at the looks.
+        ``("enrolled", count)``, ``("calendar", ticks)`` or None: randomisation is then reconsidered at the looks, sites and
+        scores of candidates are not.
     stopping, randomisation, recruitment
         The policies.
     horizon
@@ -235,6 +236,17 @@ class Plan:
     def uses_spread(self) -> bool:
         """Whether any test needs to know how much outcomes spread."""
         return any(getattr(test.analysis, "uses_spread", True) for test in self.tests)
+
+    @property
+    def reselects_sites(self) -> bool:
+        """Whether reviews may close sites and open others."""
+        return self.reviews is not None and bool(getattr(self.site_policy, "at_reviews", False))
+
+    @property
+    def rescores_candidates(self) -> bool:
+        """Whether the recruitment policy learns, and scores candidates anew, at reviews."""
+        with_sites = self.reviews is not None and self.world.sites is not None
+        return with_sites and bool(getattr(self.recruitment, "at_reviews", False))
 
     @property
     def may_close_early(self) -> bool:
