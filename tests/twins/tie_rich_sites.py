@@ -202,20 +202,20 @@ SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
     "blocks_of_sites": (_within_sites(_tree(_CROWDED, 14, {"by_site": None, "by_site_and_sex": None})), _DAY),
     "sites_chosen_again": (
         _reviewed(
-            _tree(_STRANGERS, 20, {"as_they_come": None, "ranked": _RANKED}),
+            _tree(_STRANGERS, 14, {"as_they_come": None, "ranked": _RANKED}),
             {"calendar": "2 days"},
             open=4,
-            close_below="0.4 per day",
-            after="3 days",
+            close_below="0.2 per day",
+            after="6 days",
         ),
         _DAY,
     ),
     "sites_chosen_again_by_draws": (
         _reviewed(
-            _tree(_STRANGERS, 20, {"as_they_come": None}, when_enrolment_closes="keep"),
+            _tree(_STRANGERS, 12, {"as_they_come": None}, when_enrolment_closes="keep"),
             {"enrolled": 2},
             open=3,
-            close_below="1 per day",
+            close_below="0.5 per day",
             judged_by="posterior",
             after="1 day",
             reserves="thompson",

@@ -127,8 +127,8 @@ def _add_reviews(
             if tick > end:
                 return
             cause = (Kind.REVIEW, review.number)
-            for s in np.flatnonzero(review.called[k]):
-                add(tick, Kind.SITE_CALLED, int(s), 0, 0.0, *cause)
+            for called in np.flatnonzero(review.called[k]):
+                add(tick, Kind.SITE_CALLED, int(called), 0, 0.0, *cause)
             if not review.learnt:
                 continue
             for s, closing in enumerate(closings):

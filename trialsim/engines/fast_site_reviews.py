@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from trialsim.contracts import Bools, Ints, ScreeningsView, SiteReviewView
 from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_review_kernels as kernels
+from trialsim.engines.fast_site_kernels import OUTCOME
 from trialsim.engines.site_selection import chosen_sites, site_view
+from trialsim.operations.screening import PASSES, PASSES_INELIGIBLE
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -224,13 +226,13 @@ class _Course:
         )
         resolved = places[: ends[-1]]
         owner = np.repeat(self._all, np.diff(ends, prepend=0))
-        passes = of.contact[resolved, closing.OUTCOME]
+        outcomes = of.contact[:, OUTCOME][resolved]
         view = ScreeningsView(
             np.full(len(rows), number),
             at[rows] / float(TICKS_PER_DAY),
             np.concatenate([[0], ends[rows]]),
             of.view_of(resolved // attempts, owner),
-            (passes <= 0) & (passes >= -1),
+            (outcomes <= PASSES) & (outcomes >= PASSES_INELIGIBLE),
         )
         memory = plan.recruitment.learn(view, self._remembered("recruitment", rows))  # type: ignore[attr-defined]
         self._keep("recruitment", rows, memory)
