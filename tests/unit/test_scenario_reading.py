@@ -141,3 +141,24 @@ def test_problems_have_the_lines_on_which_they_stand(tmp_path: Path) -> None:
     file.write_text("extends: other.yaml\nname: x\ndesigns:\n  a:\n    n: 10\n")
     found = with_lines([Problem("designs.a.n", ""), Problem("designs.a.kind", "")], file)
     assert [str(each) for each in found] == ["line 5, designs.a.n: ", "designs.a.kind: "]
+
+
+def test_what_the_text_is_blamed_for_hides_nothing_else(tmp_path: Path) -> None:
+    """A key that is written twice, a number that is not finite and a merge key stand beside all other problems."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "name: bad\narms: [a, b]\naccrual: {evenly_spaced: {over: 12 monhts}}\n"
+        "endpoints:\n  e: {kind: binary, rate: .nan, readout: 1 week, effect: {b: 0.4}, effect_measure: rate}\n"
+        "hypotheses: {h: {endpoint: e, arms: [b, a], analysis: score_test, direction: higher}}\ntruths: {t: {}}\n"
+        "designs:\n  one: &one\n    {kind: fixed, n: 4, n: 50, allocation: simple, looks: [{when: {readouts: 4}}],\n"
+        "    tests: {h: {alpha: 3}}}\n  two: {<<: *one, n: 30}\n"
+    )
+    with pytest.raises(ScenarioError) as refused:
+        load_scenario(file)
+    assert [(each.path, each.line) for each in refused.value.problems] == [
+        ("endpoints.e.rate", 5),
+        ("designs.one.n", 10),
+        ("designs.two", 12),
+        ("accrual.evenly_spaced.over", 3),
+        ("designs.one.tests.h.alpha", 11),
+    ]

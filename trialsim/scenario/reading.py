@@ -41,6 +41,7 @@ class _Open:
     anchor: str | None
     nodes_before: int
     key: str | None = None
+    merges: bool = False
     height: int = 0
     lines: dict[str, int] = field(default_factory=dict)
 
@@ -89,25 +90,38 @@ def _reason(error: Exception) -> str:
     return (words or "its name is not a path").lower()
 
 
-def parse_yaml(text: str, source: str = "") -> Any:
+def parse_yaml(text: str, source: str = "", problems: list[Problem] | None = None) -> Any:
     """Return the plain data of one YAML document.
+
+    Parameters
+    ----------
+    text
+        The document.
+    source
+        Where it comes from, for the message.
+    problems
+        Where given, problems that leave something to go on with are appended here: a key that is written twice, a number
+        that is not finite, a merge key.
 
     Raises
     ------
     ScenarioError
         With all problems of the text; a syntax error ends the search.
     """
-    return _read(text, source).root
+    reader = _read(text, source, problems is not None)
+    if problems is not None:
+        problems += reader.problems
+    return reader.root
 
 
 def lines_of(text: str) -> dict[str, int]:
     """Return the line, from 1, of each key and each item of a list by its path, of a text that can be read."""
-    return _read(text, "").lines
+    return _read(text, "", go_on=True).lines
 
 
-def _read(text: str, source: str) -> _Reader:
-    """Return the reader of one YAML document after its end."""
-    reader = _Reader()
+def _read(text: str, source: str, go_on: bool = False) -> _Reader:
+    """Return the reader of one YAML document after its end; ``go_on`` where some problems do not end it."""
+    reader, ended = _Reader(), False
     try:
         parser = _PARSER(text)
         try:
@@ -117,13 +131,17 @@ def _read(text: str, source: str) -> _Reader:
             parser.dispose()
     except _Refused as refusal:
         reader.problems.append(refusal.problem)
+        ended = True
     except yaml.YAMLError as error:
         reader.problems.append(Problem("", _syntax(error, text)))
+        ended = True
     except (ValueError, RecursionError):
         reader.problems.append(Problem("", "the text cannot be read as YAML"))
+        ended = True
     if not reader.problems and not reader.documents:
         reader.problems.append(Problem("", "the file is empty; trialsim init writes a commented start"))
-    if reader.problems:
+        ended = True
+    if ended or (reader.problems and not go_on):
         raise ScenarioError(reader.problems, source)
     return reader
 
@@ -217,6 +235,7 @@ class _Reader:
         line = _line(event)
         path = f"{top.path}.{printable(key)}" if top.path else printable(key)
         if key == "<<" and event.implicit[0]:
+            top.merges = True
             self.problems.append(
                 Problem(top.path, f"merge keys (<<, line {line}) are not read; use extends, or write out")
             )
@@ -322,5 +341,6 @@ class _Reader:
         if isinstance(top.value, list):
             top.value.append(value)
         else:
-            top.value[str(top.key)] = value
-            top.key = None
+            if not top.merges:
+                top.value[str(top.key)] = value
+            top.key, top.merges = None, False
