@@ -90,6 +90,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "sites.adversarial": "trialsim.policies.site_selection:AdversarialSites",
         "sites.reselection": "trialsim.policies.site_reselection:Reselection",
         "monitoring.by_protocol": "trialsim.policies.traditional:ByProtocol",
+        "monitoring.dose_modification": "trialsim.policies.dose_modification:DoseModification",
     },
     "models": {
         "logistic": "trialsim.models.logistic:LogisticModel",

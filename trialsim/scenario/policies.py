@@ -162,6 +162,21 @@ class Relearned(Model):
         return self
 
 
+class DoseModification(Model):
+    """From which severity on adverse events count, and after how many the dose is lowered or treatment ends."""
+
+    level: Text
+    reduce_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
+    discontinue_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> DoseModification:
+        """Refuse a rule that does nothing."""
+        if self.reduce_after is None and self.discontinue_after is None:
+            raise refuse("the rule does nothing; give it reduce_after, discontinue_after or both")
+        return self
+
+
 class HumanInTheLoop(Model):
     """Accept, delay or override what a ranking recommends."""
 
@@ -341,6 +356,7 @@ class Monitoring(Slot):
     """Policies for what is done at a visit."""
 
     by_protocol: Parameterless | None = None
+    dose_modification: DoseModification | None = None
 
 
 class Stopping(Slot):

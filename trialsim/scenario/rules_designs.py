@@ -11,6 +11,7 @@ from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
+from trialsim.scenario.rules_life import monitoring_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
 from trialsim.scenario.rules_multiplicity import multiplicity_findings
@@ -240,6 +241,8 @@ def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
             f"{name} learns at reviews, and the design has none; add reviews: {{every: {{enrolled: 20}}}}",
         )
     yield from ranking_findings(place, {name: parameters}, parts.world)
+    name, parameters = design.policies["monitoring"]
+    yield from monitoring_findings((*at, "policies", "monitoring", name), name, parameters, parts.world)
 
 
 def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:
