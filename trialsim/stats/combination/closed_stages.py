@@ -119,8 +119,8 @@ class ClosedStages:
             Its patients on control and in the arms, ``[1 + arm, trial]``; None where they are as planned.
         """
         plan = self._plan
-        if (found := self._add_as_planned(rows, look, z, there, n)) is not None:
-            return found
+        if (as_planned := self._add_as_planned(rows, look, z, there, n)) is not None:
+            return as_planned
         whole = len(rows) == self._sums.shape[1]
         at = slice(None) if whole else rows
         deviates = stage_deviates(plan, np.where(np.isnan(z), LEAST, z), there, n)
