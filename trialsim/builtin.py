@@ -73,6 +73,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "recruitment.adversarial": "trialsim.policies.oracle:Adversarial",
         "recruitment.emulated": "trialsim.policies.emulated:Emulated",
         "recruitment.prescreen_rules": "trialsim.policies.prescreen_rules:PrescreenRules",
+        "recruitment.expected_completion": "trialsim.policies.expected_completion:ExpectedCompletion",
         "recruitment.within_group": "trialsim.policies.within_group:WithinGroup",
         "recruitment.exposure": "trialsim.policies.within_group:Exposure",
         "recruitment.human_in_the_loop": "trialsim.policies.human_in_the_loop:HumanInTheLoop",

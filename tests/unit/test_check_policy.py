@@ -28,6 +28,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.by_covariate": {"covariate": "group.B"},
     "recruitment.emulated": EMULATED,
     "recruitment.prescreen_rules": {"require": {"age": {"most": 70}, "group": {"levels": ["A"]}}},
+    "recruitment.expected_completion": {
+        "eligible": {"probability": 0.3, "covariates": {"age": -0.05, "group.B": 0.4}, "centre": {"age": 60}},
+        "stays": {"probability": 0.9},
+    },
     "recruitment.within_group": {"covariate": "group", "ranking": BY_AGE},
     "recruitment.exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": {"emulated": EMULATED}},
     "recruitment.human_in_the_loop": {"ranking": BY_AGE, "delay": 0.2, "override": 0.2},

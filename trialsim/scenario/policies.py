@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from trialsim.errors import ScenarioError
+from trialsim.scenario.completion_ranking import ExpectedCompletion
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
@@ -313,6 +314,7 @@ class Recruitment(Slot):
     adversarial: Control | None = None
     emulated: Emulated | None = None
     prescreen_rules: PrescreenRules | None = None
+    expected_completion: ExpectedCompletion | None = None
     within_group: WithinGroup | None = None
     exposure: Exposure | None = None
     human_in_the_loop: HumanInTheLoop | None = None
