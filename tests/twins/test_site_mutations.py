@@ -12,20 +12,10 @@ from tests.twins.test_mutations import Mutation, load
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 from trialsim.conformance import check_twins
-from trialsim.engines import (
-    fast,
-    fast_closing_kernels,
-    fast_log,
-    fast_patients,
-    fast_review_kernels,
-    fast_site_kernels,
-    fast_sites,
-    reference,
-)
+from trialsim.engines import fast, fast_closing_kernels, fast_log, fast_patients, fast_site_kernels, reference
 from trialsim.scenario.load import scenario_from
 
 _RUN, _FIND, _TALLY = ("run_sites",), ("find_closing",), ("site_tallies",)
-_BACK, _SEEN, _RESOLVED = ("take_back",), ("seen_at_sites",), ("resolved_between",)
 
 SLIPS = [
     Mutation(
@@ -106,55 +96,7 @@ SLIPS = [
         "return not self.open and not self.under_way",
         "return not self.open",
     ),
-    Mutation(
-        "a reserve opens at the review that asks for it",
-        "reference_sites",
-        "int(self.trial.clock.now) + int(self.set_up[site.number])",
-        "int(self.trial.clock.now) + 1",
-    ),
-    Mutation(
-        "a site that a review closes keeps its waiting list",
-        "reference_sites",
-        "self._close_site(site, BY_REVIEW)",
-        "site.closed = int(self.trial.clock.now); self.trial.write(Kind.SITE_CLOSED, site.number, 0, BY_REVIEW)",
-    ),
-    Mutation(
-        "screenings that were learnt from are learnt from again",
-        "reference_sites",
-        "        self.resolved = []\n        view",
-        "        view",
-    ),
-    Mutation(
-        "who comes again keeps the score of before the review",
-        "reference_sites",
-        "            if plan.rescores_candidates:\n                (score,) = self._scores([candidate])\n",
-        "",
-    ),
     # Slips of the array engine.
-    Mutation(
-        "a site that is on its way is asked again",
-        "fast_site_reviews",
-        "self._asked[rows] |= called",
-        "self._asked[rows] |= False",
-    ),
-    Mutation(
-        "a review comes with the last patient",
-        "fast_site_reviews",
-        "(due < NEVER) & (due < shut)",
-        "(due < NEVER) & (due <= shut)",
-    ),
-    Mutation(
-        "who waits keeps the score of before the review",
-        "fast_site_reviews",
-        "            of.scores = of.score()\n",
-        "",
-    ),
-    Mutation(
-        "whoever a review closes upon is scored anew",
-        "fast_site_log",
-        "if closing <= (tick, *cause):",
-        "if closing < (tick, *cause):",
-    ),
     Mutation(
         "those kept are not waited for",
         "fast_sites",
@@ -187,55 +129,6 @@ SLIPS = [
         "tick >= shut[0]",
     ),
     # Slips of its kernels, which are compiled anew.
-    Mutation(
-        "who is called at a review was called before it",
-        "fast_review_kernels",
-        "if called >= at[r] and called < NEVER:",
-        "if called > at[r] and called < NEVER:",
-        _BACK,
-    ),
-    Mutation(
-        "who came at a review had not come by then",
-        "fast_review_kernels",
-        "if came <= at[r] or came == NEVER:",
-        "if came < at[r] or came == NEVER:",
-        _BACK,
-    ),
-    Mutation(
-        "who is randomised at a review is not known there",
-        "fast_review_kernels",
-        "passes and contact[c, FINAL] <= at[r]",
-        "passes and contact[c, FINAL] < at[r]",
-        _SEEN,
-    ),
-    Mutation(
-        "what ended at the review before is learnt from again",
-        "fast_review_kernels",
-        "after[r] < contact[c, FINAL] <= at[r]",
-        "after[r] <= contact[c, FINAL] <= at[r]",
-        _RESOLVED,
-    ),
-    Mutation(
-        "a coordinator is free again after a review",
-        "fast_site_kernels",
-        "free -= busy",
-        "free -= 0",
-        _RUN,
-    ),
-    Mutation(
-        "who failed before a review does not come again after it",
-        "fast_site_kernels",
-        "if again < NEVER and final + again > since:",
-        "if again < 0:",
-        _RUN,
-    ),
-    Mutation(
-        "a site forgets at a review how full it is",
-        "fast_site_kernels",
-        "                passed += 1\n                latest = max(latest, final)\n                break",
-        "                break",
-        _RUN,
-    ),
     Mutation(
         "a cap of one too many",
         "fast_site_kernels",
@@ -359,14 +252,6 @@ SLIPS = [
 ]
 
 
-_KERNELS: dict[str, ModuleType] = {
-    "fast_closing_kernels": fast_closing_kernels,
-    "fast_review_kernels": fast_review_kernels,
-    "fast_site_kernels": fast_site_kernels,
-}
-_LOADED = {"fast_closing_kernels": _FIND, "fast_review_kernels": (*_BACK, *_SEEN, *_RESOLVED)}
-
-
 def disagreement() -> str | None:
     """Return the first disagreement of the engines on the small scenarios with sites, or None."""
     for tree, grid in SITE_SCENARIOS.values():
@@ -384,12 +269,10 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
         monkeypatch.setattr(fast, "Patients", module.Patients)
     elif mutation.file == "fast_sites":
         monkeypatch.setattr(fast_patients, "Recruitment", module.Recruitment)
-    elif mutation.file == "fast_site_reviews":
-        monkeypatch.setattr(fast_sites, "run_through_reviews", module.run_through_reviews)
     elif mutation.file == "fast_site_log":
         monkeypatch.setattr(fast_log, "add_candidates", module.add_candidates)
     else:
-        own = _KERNELS[mutation.file]
+        own = fast_closing_kernels if mutation.file == "fast_closing_kernels" else fast_site_kernels
         for name in mutation.kernels:
             monkeypatch.setattr(own, name, getattr(module, name))
 
@@ -404,11 +287,9 @@ def test_without_a_slip_the_engines_agree() -> None:
         "reference_sites",
         "fast_patients",
         "fast_sites",
-        "fast_site_reviews",
         "fast_site_log",
         "fast_site_kernels",
         "fast_closing_kernels",
-        "fast_review_kernels",
     ],
 )
 def test_loading_a_module_without_a_slip_changes_nothing(
@@ -419,7 +300,7 @@ def test_loading_a_module_without_a_slip_changes_nothing(
         file,
         "from __future__",
         "from __future__",
-        _LOADED.get(file, (*_RUN, *_TALLY)),
+        _FIND if file == "fast_closing_kernels" else (*_RUN, *_TALLY),
     )
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)

@@ -115,13 +115,14 @@ from tests.twins.bayesian import SCENARIOS as BAYESIAN
 from tests.twins.lives import SCENARIOS as LIVES
 from tests.twins.tie_rich import SCENARIOS, FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
+from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 bayesian, paths = sys.argv[1] == "bayesian", sys.argv[2:]
 for path in paths:
     scenario = load_scenario(path)
     large = sum(design.n for design in scenario.designs.values()) >= 1000
     found = check_twins(scenario, None, list(scenario.truths)[:1], range(1 if large else 5), grid=7 << 20)
     assert not found, found
-for name, (tree, grid) in ({} if bayesian else SCENARIOS | SITE_SCENARIOS).items():
+for name, (tree, grid) in ({} if bayesian else SCENARIOS | SITE_SCENARIOS | REVIEW_SCENARIOS).items():
     found = check_twins(scenario_from(tree, FOLDER), None, None, range(12), grid=grid)
     assert not found, found
 for name, (tree, grid) in (BAYESIAN if bayesian else LIVES).items():

@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import minimize
 
 from tests.twins.tie_rich import FOLDER
-from tests.twins.tie_rich_sites import SITE_SCENARIOS
+from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from trialsim.conformance.sample_views import site_review_view
 from trialsim.contracts import Kind, LogRow
 from trialsim.engines.conduct import conduct
@@ -29,7 +29,7 @@ AGAIN, BY_DRAWS, LEARNT = "sites_chosen_again", "sites_chosen_again_by_draws", "
 
 def tree_of(name: str, **changes: Any) -> dict[str, Any]:
     """Return one of the small scenarios, with other groups of sites where they are given."""
-    tree: dict[str, Any] = copy.deepcopy(SITE_SCENARIOS[name][0])
+    tree: dict[str, Any] = copy.deepcopy(REVIEW_SCENARIOS[name][0])
     for group, changed in changes.items():
         tree["accrual"]["sites"][group] |= changed
     return tree
