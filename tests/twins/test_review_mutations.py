@@ -50,12 +50,6 @@ SLIPS = [
         "self._asked[rows] |= False",
     ),
     Mutation(
-        "a review comes with the last patient",
-        "fast_site_reviews",
-        "(due < NEVER) & (due < shut)",
-        "(due < NEVER) & (due <= shut)",
-    ),
-    Mutation(
         "who waits keeps the score of before the review",
         "fast_site_reviews",
         "            of.scores = of.score()\n",

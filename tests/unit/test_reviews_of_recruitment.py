@@ -13,12 +13,14 @@ from scipy.optimize import minimize
 
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
+from tests.unit.shipped_schema import check_document
 from trialsim.conformance.sample_views import site_review_view
 from trialsim.contracts import Kind, LogRow
 from trialsim.engines.conduct import conduct
 from trialsim.engines.runner import chunk_of
 from trialsim.errors import ScenarioError
 from trialsim.policies.site_reselection import Reselection
+from trialsim.report.story import explain
 from trialsim.scenario.load import load_scenario, scenario_from
 from trialsim.stats.bayes.sequential_logistic import update_by_answers
 from trialsim.timegrid import TICKS_PER_DAY
@@ -189,6 +191,25 @@ def test_chunks_change_nothing() -> None:
             return logged
 
         assert found([range(9)]) == found([range(2), range(2, 9)])
+
+
+def test_reviews_are_told() -> None:
+    """A site that a review closed, a reserve that it called, and a candidate who was scored anew, in plain sentences."""
+    scenario = scenario_from(tree_of("learnt_while_sites_are_chosen_again"), FOLDER)
+    story = explain(scenario, "learns", "world", 13, 1)
+    check_document("explain", story.document())
+    log = story.replay.log
+    names = story.replay.plan.world.sites.names  # type: ignore[union-attr]
+    text = " ".join(story.sentences)
+    reviews = sum(row.kind == Kind.REVIEW for row in log)
+    assert f"Recruitment was reviewed {reviews} times" in text
+    closed = next(row.id for row in log if row.kind == Kind.SITE_CLOSED and row.value == 3)
+    assert "as a review decided" in story.site(names[closed]).text()
+    called = next(row.id for row in log if row.kind == Kind.SITE_CALLED)
+    assert "was asked on" in story.site(names[called]).text()
+    scored = next(row.id for row in log if row.kind == Kind.RESCORED)
+    part = story.candidate(f"{names[scored >> 32]}:{(scored & 0xFFFFFFFF) + 1}")
+    assert "was scored anew on" in part.text()
 
 
 @pytest.mark.parametrize(
