@@ -263,15 +263,16 @@ class Recruitment:
         """Return the subgroup of a candidate, or -1."""
         return int(candidate.record[self.law.subgroup]) if self.law.subgroup >= 0 else -1
 
-    def _score(self, candidate: Candidate) -> int:
-        """Return what the recruitment policy thinks of a candidate, by what it has learnt so far."""
+    def _scores(self, who: list[Candidate]) -> list[int]:
+        """Return what the recruitment policy thinks of candidates, by what it has learnt so far."""
         policy, memory = self.plan.recruitment, self.memories["recruitment"]
         if policy.as_they_come:
-            return -candidate.came
-        view = self._view_of([candidate])
-        if memory:
-            return int(policy.score_by(view, memory, np.zeros(1, dtype=np.int64))[0])  # type: ignore[attr-defined]
-        return int(policy.score(view)[0])
+            return [-candidate.came for candidate in who]
+        view = self._view_of(who)
+        if not memory:
+            return [int(score) for score in policy.score(view)]
+        rows = np.zeros(len(who), dtype=np.int64)
+        return [int(score) for score in policy.score_by(view, memory, rows)]  # type: ignore[attr-defined]
 
     def _view_of(self, who: list[Candidate]) -> CandidateView:
         """Return what the recruitment policy sees of candidates."""
@@ -291,7 +292,7 @@ class Recruitment:
     def _way(self, candidate: Candidate) -> Process:
         """Go a candidate's way, attempt after attempt."""
         trial, plan, site, key = self.trial, self.plan, candidate.site, candidate.key
-        score = self._score(candidate)
+        (score,) = self._scores([candidate])
         while True:
             if plan.recruitment.as_they_come:
                 score = -candidate.came
@@ -328,7 +329,7 @@ class Recruitment:
             candidate.attempt += 1
             candidate.came = int(trial.clock.now)
             if plan.rescores_candidates:
-                score = self._score(candidate)
+                (score,) = self._scores([candidate])
             trial.write(Kind.ARRIVAL, key, candidate.attempt, 1.0)
 
     def _attempt(self, candidate: Candidate, score: int) -> Generator[simpy.Event, Any, int | None]:
@@ -463,11 +464,11 @@ class Recruitment:
             np.array([passes for *_, passes in resolved], dtype=bool),
         )
         self.memories["recruitment"] = self.plan.recruitment.learn(view, self.memories["recruitment"])  # type: ignore[attr-defined]
-        for site in self.sites:
-            for key in sorted(site.waiting):
-                score = self._score(self.under_way[key])
-                site.waiting[key] = (score, site.waiting[key][1])
-                self.trial.write(Kind.RESCORED, key, 0, score)
+        waiting = [(site, key) for site in self.sites for key in sorted(site.waiting)]
+        scores = self._scores([self.under_way[key] for _, key in waiting])
+        for (site, key), score in zip(waiting, scores, strict=True):
+            site.waiting[key] = (score, site.waiting[key][1])
+            self.trial.write(Kind.RESCORED, key, 0, score)
 
     @property
     def exhausted(self) -> bool:
