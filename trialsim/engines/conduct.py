@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from trialsim.contracts import (
     Status,
 )
 from trialsim.engines.bounds_in_force import BoundsInForce
+from trialsim.engines.decision_log import Journal
 from trialsim.engines.overrunning import Overrunning, analyse_overrunning
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
@@ -79,6 +80,8 @@ class ChunkResult:
         What has to be paid for, ``[replicate, item]``, where the world has costs.
     overrunning
         What is concluded once everything has arrived, where the design asks for it.
+    log
+        The tables of the decision log, where one was kept.
     """
 
     chunk: Chunk
@@ -93,6 +96,7 @@ class ChunkResult:
     tallies: SiteTallies | None = None
     amounts: Ints | None = None
     overrunning: Overrunning | None = None
+    log: Mapping[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,13 +130,15 @@ class Minds:
         return decision.canonical()
 
 
-def conduct(chunk: Chunk) -> ChunkResult:
+def conduct(chunk: Chunk, journal: Journal | None = None) -> ChunkResult:
     """Run a chunk to its end.
 
     Parameters
     ----------
     chunk
         Trials at the start of accrual, of either engine.
+    journal
+        Keeps the decision log, if one is wanted.
 
     Returns
     -------
@@ -143,9 +149,14 @@ def conduct(chunk: Chunk) -> ChunkResult:
     try:
         asked = next(course)
         while True:
-            asked = course.send(minds.answer(asked))
+            decision = minds.answer(asked)
+            if journal is not None:
+                journal.note(asked, decision)
+            asked = course.send(decision)
     except StopIteration as ended:
         result: ChunkResult = ended.value
+        if journal is not None:
+            result.log = journal.tables(result)
         return result
 
 

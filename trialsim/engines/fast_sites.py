@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Ints
+from trialsim.contracts import CandidateView, Ints
 from trialsim.engines import fast_candidate_kernels as candidates
 from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_site_kernels as kernels
 from trialsim.engines.candidate_views import candidate_view
-from trialsim.engines.points import SiteTallies
+from trialsim.engines.points import Scored, SiteTallies
 from trialsim.engines.site_selection import openings
 from trialsim.errors import UsageError
+from trialsim.operations.screening import FAILS_PRESCREEN
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -229,6 +230,42 @@ class Recruitment:
         )  # fmt: skip
         opens = (self.openings <= ends[:, None]) & (self.openings < self.closing[:, None])
         return SiteTallies(tally, reasons, subgroups, idle, np.where(opens, self.openings, NEVER), closed)
+
+    def scored(self, ends: Ints) -> Scored:
+        """Return whom the policy scored by the end of each trial, in order of first contact.
+
+        Parameters
+        ----------
+        ends
+            Tick at which each trial ended, ``[replicate]``.
+        """
+        found = [self._scored_of(row, int(end)) for row, end in enumerate(ends)]
+        chosen = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+        offsets = np.concatenate([[0], np.cumsum([len(each) for each in found])]).astype(np.int64)
+        return Scored(offsets, self.candidates[chosen], self.ticks[chosen], self.scores[chosen])
+
+    def candidates_seen(self, row: int, ends: Ints) -> CandidateView:
+        """Return what the policy saw of those of one replicate."""
+        chosen = self._scored_of(row, int(ends[row]))
+        rows, replicates = self.chance_rows[chosen], np.full(len(chosen), self.replicates[row])
+        return candidate_view(
+            self.plan.world, self.plan.recruitment, self.plan.seed, replicates, self.candidates[chosen],
+            self.ticks[chosen], self.records[rows], self.chances[rows],
+        )  # fmt: skip
+
+    def _scored_of(self, row: int, end: int) -> Ints:
+        """Return the places of candidates of a replicate whose records passed while their site took candidates."""
+        first, last = self.candidates_of(row).start, self.candidates_of(row).stop
+        sites = np.arange(row * self.sites.count, (row + 1) * self.sites.count)
+        closes = np.where(self.closed_why[row] != kernels.OPEN, self.closed_at[row], NEVER)
+        closes = np.minimum(closes, self.closing[row])  # whoever comes at that tick comes after it
+        came = self.ticks[first:last]
+        taken = came < np.minimum(np.repeat(closes, np.diff(self.offsets)[sites]), end + 1)
+        attempts = self.law.attempts
+        outcome = self.contact[first * attempts : last * attempts : attempts, kernels.OUTCOME]
+        places = np.flatnonzero(taken & (outcome != FAILS_PRESCREEN))
+        # Within a site candidates come in the order of their numbers, so that sites are merged.
+        return np.asarray(first + places[np.argsort(came[places], kind="stable")])
 
     def candidates_of(self, row: int) -> range:
         """Return the places of a replicate's candidates."""

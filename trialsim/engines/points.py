@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, DataCut, Decision, Floats, Ints, LogRow
+from trialsim.contracts import Bools, CandidateView, DataCut, Decision, Floats, Ints, LogRow
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan
 
@@ -111,6 +111,28 @@ class SiteTallies:
     idle: Ints
     opened: Ints
     closed: Ints
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Candidates whom a recruitment policy scored in a chunk of trials, by replicate in order of first contact.
+
+    Parameters
+    ----------
+    offsets
+        Those of the replicate in row ``r`` are ``offsets[r]`` to ``offsets[r + 1] - 1``, ``[replicate + 1]``.
+    keys
+        Site << 32 | arrival number at the site, ``[candidate]``.
+    ticks
+        Time of the first contact, ``[candidate]``.
+    scores
+        What the policy said, ``[candidate]``.
+    """
+
+    offsets: Ints
+    keys: Ints
+    ticks: Ints
+    scores: Ints
 
 
 class Chunk(Protocol):
@@ -219,6 +241,14 @@ class Chunk(Protocol):
         numpy.ndarray
             int64 ``[replicate, date, group]``.
         """
+        ...
+
+    def scored(self) -> Scored | None:
+        """Return whom the recruitment policy scored by the trials' ends; None where it was never asked."""
+        ...
+
+    def candidates_seen(self, row: int) -> CandidateView:
+        """Return what it saw of those of one replicate, in the order of :meth:`scored`."""
         ...
 
     def log(self, row: int) -> list[LogRow]:

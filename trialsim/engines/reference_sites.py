@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import Floats, Ints, Kind
+from trialsim.contracts import CandidateView, Floats, Ints, Kind
 from trialsim.draws import Purpose, word
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
@@ -121,6 +121,7 @@ class Recruitment:
             )
         ]
         self.under_way: dict[int, Candidate] = {}
+        self.scored: list[tuple[int, int, CandidateView]] = []
         self.reasons = [0] * len(self.law.reasons)
         self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
         for site in self.sites:
@@ -262,7 +263,9 @@ class Recruitment:
         world, seed = self.plan.world, self.plan.seed
         records, chances = candidate.record[None], candidate.chances[None]
         view = candidate_view(world, policy, seed, who[0], who[1], who[2], records, chances)
-        return int(policy.score(view)[0])
+        score = int(policy.score(view)[0])
+        self.scored.append((candidate.came, score, view))
+        return score
 
     def _way(self, candidate: Candidate) -> Process:
         """Go a candidate's way, attempt after attempt."""
@@ -381,6 +384,10 @@ class Recruitment:
     def exhausted(self) -> bool:
         """Whether nobody more will be randomised because enrolment has closed and all under way have reached an end."""
         return not self.open and not self.under_way
+
+    def scored_until(self, end: int) -> list[tuple[int, int, CandidateView]]:
+        """Return whom the policy scored by a tick, as they came: tick, score and what it saw."""
+        return [one for one in self.scored if one[0] <= end]
 
     def tallies(self) -> SiteTallies:
         """Return what happened at each site."""

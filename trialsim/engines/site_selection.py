@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Ints, SiteView
+from trialsim.contracts import Bools, Floats, Ints, SiteView
 from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.timegrid import NEVER
 
@@ -27,9 +27,28 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
     laws = plan.world.sites
     assert laws is not None
     opening = laws.activations(plan.seed, replicates, plan.grid)
-    policy = plan.site_policy
-    if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
+    choice = choice_of_sites(plan, replicates)
+    if choice is None:
         return opening
+    opening = np.where(choice[2], opening, NEVER)
+    first = opening.min(axis=1, keepdims=True)
+    return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)
+
+
+def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Bools] | None:
+    """Return what the policy saw of sites, its scores and which it opens, ``[replicate, site]``; None where all open.
+
+    Parameters
+    ----------
+    plan
+        A plan with sites.
+    replicates
+        Global numbers.
+    """
+    laws, policy = plan.world.sites, plan.site_policy
+    assert laws is not None
+    if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
+        return None
     patients, promised = laws.history(plan.seed, replicates)
     view = SiteView(
         replicate=replicates,
@@ -46,8 +65,6 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
     score = policy.score(view)
     # Highest first, the first among equals; not a number comes last.
     order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
-    chosen = np.zeros(opening.shape, dtype=bool)
+    chosen = np.zeros(score.shape, dtype=bool)
     np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
-    opening = np.where(chosen, opening, NEVER)
-    first = opening.min(axis=1, keepdims=True)
-    return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)
+    return view, score, chosen
