@@ -109,11 +109,12 @@ class Journal:
     replicates
         Their global numbers.
     in_full
-        Replicates of which everything is kept: numbers below this.
+        Replicates of which everything is kept: numbers below this, by default :data:`KEPT_IN_FULL`.
     """
 
-    def __init__(self, plan: Plan, origin: Origin, replicates: Ints, in_full: int = KEPT_IN_FULL) -> None:
-        self._plan, self._origin, self._replicates, self._in_full = plan, origin, replicates, in_full
+    def __init__(self, plan: Plan, origin: Origin, replicates: Ints, in_full: int | None = None) -> None:
+        self._plan, self._origin, self._replicates = plan, origin, replicates
+        self._in_full = KEPT_IN_FULL if in_full is None else in_full
         self._entries: list[list[_Entry]] = [[] for _ in replicates]
         self._named = {
             "look": ("stopping", plan.stopping.name),
@@ -145,8 +146,8 @@ class Journal:
             zip(kept.tolist(), _texts([(name, array[kept]) for name, array in seen]), strict=True)
         )
         digests = _digests_of(seen, len(rows))
-        for i in np.flatnonzero(self._replicates[rows] < KEPT_IN_FULL):
-            digests[i] = hashlib.sha256(texts[int(i)].encode()).hexdigest()
+        for row in np.flatnonzero(self._replicates[rows] < KEPT_IN_FULL).tolist():
+            digests[row] = hashlib.sha256(texts[row].encode()).hexdigest()
         looks = [-1] * len(rows) if numbers is None else numbers.tolist()
         for i, (row, tick, said, digest, look) in enumerate(
             zip(rows.tolist(), ticks.tolist(), _texts(decided), digests, looks, strict=True)

@@ -263,6 +263,10 @@ class TableWriter:
             self._writer = self._writer or self._open(None)
             # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
             whole = pa.concat_tables(self._waiting).unify_dictionaries()
+            if set(TEXTS) & set(
+                whole.column_names
+            ):  # pages begin anew with each block: the log has to have the same ones
+                whole = whole.combine_chunks()
             self._writer = self._writer or self._open(whole)
             if full_groups and (over := whole.num_rows % ROWS_PER_GROUP):
                 whole, rest = whole.slice(0, whole.num_rows - over), [whole.slice(whole.num_rows - over)]
