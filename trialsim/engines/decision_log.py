@@ -77,7 +77,7 @@ def origin_of(scenario: Scenario, design: str, truth: str, seed: int) -> Origin:
 
 def _digests(parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yield the digests of a policy's checkpoint and of those of rankings inside it."""
-    if "digest" in parameters:
+    if parameters.get("digest"):
         yield str(parameters["digest"])
     for inner in (parameters.get("ranking") or {}).values():
         yield from _digests(inner or {})
@@ -95,6 +95,11 @@ class _Entry:
     number: int = -1
     first: int = 0
     last: int = 0
+
+
+def _order(entry: _Entry) -> tuple[int, int]:
+    """Return the key by which entries are sorted: a review of sites is noted last, and happens first of an instant."""
+    return entry.tick, int(entry.kind != "site_review")
 
 
 class Journal:
@@ -121,6 +126,7 @@ class Journal:
             "allocation": ("randomisation", plan.randomisation.name),
             "candidates": ("recruitment", plan.recruitment.name),
             "sites": ("sites", "" if plan.site_policy is None else plan.site_policy.name),
+            "site_review": ("sites", "" if plan.site_policy is None else plan.site_policy.name),
             "size": ("stopping", "size"),
         }
 
@@ -161,6 +167,9 @@ class Journal:
     def tables(self, result: ChunkResult) -> dict[str, Columns]:
         """Return the log of a chunk that has ended: decisions, the head of each chain, and rankings."""
         self._note_sizes(result)
+        self._note_reviews_of_sites(result)
+        for entries in self._entries:
+            entries.sort(key=_order)
         self._note_sites()
         rankings = self._note_candidates(result)
         log: dict[str, list[Any]] = {name: [] for name in ("replicate", "decision", "record", "seen", "link")}
@@ -214,8 +223,21 @@ class Journal:
                 continue
             decided = [("further_readouts", further)]
             self._add("size", look.point.rows, look.point.tick, [("conditional_power", power)], decided)
-        for entries in self._entries:
-            entries.sort(key=lambda entry: entry.tick)  # stable: looks come before sizes
+
+    def _note_reviews_of_sites(self, result: ChunkResult) -> None:
+        """Note which sites were closed, and which reserves were called, at reviews before the end of each trial."""
+        for each in result.chunk.sites_reviewed():
+            there = np.flatnonzero(each.tick <= result.ends.tick[each.rows])
+            view = each.view
+            seen: Parts = [
+                (name, getattr(view, name)[there])
+                for name in ("open", "reserve", "open_days", "came", "randomised")
+            ]
+            known = view.before.of(there)
+            seen += [("history_patients", known.history_patients), ("promised", known.promised)]
+            seen += [("rates", known.rates)] if known.rates.size else []
+            decided: Parts = [("close", each.closed[there]), ("open", each.called[there])]
+            self._add("site_review", each.rows[there], each.tick[there], seen, decided)
 
     def _note_sites(self) -> None:
         """Note which sites were opened, before anything else."""
@@ -263,7 +285,7 @@ class Journal:
         ticks, at = rows[first:last, 1], 0
         for entry in self._entries[row]:
             until = int(np.searchsorted(ticks, entry.tick, side="right"))
-            if until > at and entry.kind != "sites":
+            if until > at and entry.kind != "sites":  # sites are chosen before anybody comes
                 yield self._ranking(row, rows, first + at, first + until, texts[at:until])
                 at = until
             yield entry

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 
 from trialsim.contracts import Bools, CandidateView, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
-from trialsim.engines import fast_costs, fast_minimisation
+from trialsim.engines import fast_costs, fast_minimisation, fast_scored
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_allocation_kernels import fill_allocations
-from trialsim.engines.fast_first import FirstPatients
+from trialsim.engines.fast_enrolled_kernels import count_randomised
+from trialsim.engines.fast_first import ByArm, FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
-from trialsim.engines.fast_site_kernels import count_randomised
 from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point, Scored, SiteTallies
+from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies
 from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import SIMPLE
@@ -550,8 +550,10 @@ class FastChunk:
         self._moments[key].bring_to(outcome, self, point, since, spread)
         return self._moments[key]
 
-    def stage_of(self, outcome: Outcome, rows: Ints, since: Ints, ticks: Ints) -> FirstPatients:
+    def stage_of(self, outcome: Outcome, rows: Ints, since: Ints, ticks: Ints) -> ByArm:
         """Return who was read out after some times and by others and what, of some replicates, in the order of entry."""
+        if (found := outcome.read_out_between(self, rows, since, ticks)) is not None:
+            return found
         stage = self._stages.setdefault(
             outcome.index, FirstPatients(len(self.replicates), len(self.plan.arms))
         )
@@ -677,12 +679,21 @@ class FastChunk:
         recruitment = self.patients.recruitment
         if recruitment is None or self.plan.recruitment.as_they_come:
             return None
-        return recruitment.scored(self._end)
+        return fast_scored.scores_given(recruitment, self._end)
 
     def candidates_seen(self, row: int) -> CandidateView:
-        """Return what it saw of those of one replicate, in order of first contact."""
+        """Return what it saw of those of one replicate, in that order."""
         assert self.patients.recruitment is not None
-        return self.patients.recruitment.candidates_seen(row, self._end)
+        return fast_scored.candidates_seen(self.patients.recruitment, row, int(self._end[row]))
+
+    def sites_reviewed(self) -> list[SitesReviewed]:
+        """Return the reviews of sites, also those that would have come after a trial's end."""
+        reviews = [] if self.patients.recruitment is None else self.patients.recruitment.reviews
+        return [
+            SitesReviewed(each.rows, each.tick, each.view, each.closed, each.called)
+            for each in reviews
+            if each.view is not None
+        ]
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until some times; all that happens to them is laid out already."""

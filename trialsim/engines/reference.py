@@ -21,7 +21,7 @@ from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point, Scored, SiteTallies
+from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies
 from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
@@ -500,6 +500,8 @@ class ReferenceTrial:
         if point.kind == "review":
             self.write(Kind.REVIEW, number, 0, len(self.patients))
             self._review += 1
+            if self.recruitment is not None:
+                self.recruitment.review(number)
             if decision.weights is not None:
                 self._period += 1
                 self.asked.append((now, now))
@@ -697,6 +699,10 @@ class ReferenceTrial:
             name: np.concatenate([getattr(view, name) for view in views]) for name in arrays
         }
         return replace(views[0], **together)
+
+    def sites_reviewed(self) -> list[SitesReviewed]:
+        """Return the reviews of sites."""
+        return [] if self.recruitment is None else self.recruitment.reviewed
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until a time, without a word in the log."""

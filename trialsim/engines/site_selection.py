@@ -27,16 +27,22 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
     laws = plan.world.sites
     assert laws is not None
     opening = laws.activations(plan.seed, replicates, plan.grid)
-    choice = choice_of_sites(plan, replicates)
-    if choice is None:
+    chosen = chosen_sites(plan, replicates)
+    if chosen is None:
         return opening
-    opening = np.where(choice[2], opening, NEVER)
+    opening = np.where(chosen, opening, NEVER)
     first = opening.min(axis=1, keepdims=True)
     return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)
 
 
+def chosen_sites(plan: Plan, replicates: Ints) -> Bools | None:
+    """Return which sites are asked to open before the trial, ``[replicate, site]``; None where all are."""
+    choice = choice_of_sites(plan, replicates)
+    return None if choice is None else choice[2]
+
+
 def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Bools] | None:
-    """Return what the policy saw of sites, its scores and which it opens, ``[replicate, site]``; None where all open.
+    """Return what the policy saw of sites, its scores and which are asked to open; None where all are.
 
     Parameters
     ----------
@@ -49,8 +55,29 @@ def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Boo
     assert laws is not None
     if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
         return None
+    view = site_view(plan, replicates)
+    score = policy.score(view)
+    # Highest first, the first among equals; not a number comes last.
+    order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
+    chosen = np.zeros(score.shape, dtype=bool)
+    np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
+    return view, score, chosen
+
+
+def site_view(plan: Plan, replicates: Ints) -> SiteView:
+    """Return what is known of the sites before the trial.
+
+    Parameters
+    ----------
+    plan
+        A plan with sites and a policy for them.
+    replicates
+        Global numbers.
+    """
+    laws = plan.world.sites
+    assert laws is not None
     patients, promised = laws.history(plan.seed, replicates)
-    view = SiteView(
+    return SiteView(
         replicate=replicates,
         names=laws.names,
         groups=tuple(laws.groups[group] for group in laws.group),
@@ -59,12 +86,6 @@ def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Boo
         promised=promised,
         seed=seed_for_policies(plan.seed),
         rates=laws.rates(plan.seed, replicates)
-        if getattr(policy, "reads_latent", False)
+        if getattr(plan.site_policy, "reads_latent", False)
         else np.zeros((0, 0)),
     )
-    score = policy.score(view)
-    # Highest first, the first among equals; not a number comes last.
-    order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
-    chosen = np.zeros(score.shape, dtype=bool)
-    np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
-    return view, score, chosen

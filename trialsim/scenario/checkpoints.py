@@ -53,7 +53,7 @@ def checkpoints_of(scenario: Scenario, designs: Sequence[str] | None = None) -> 
 
 def _files(parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yield a policy's checkpoint and those of rankings inside it."""
-    if "checkpoint" in parameters:
+    if parameters.get("checkpoint"):
         yield str(parameters["checkpoint"])
     for inner in (parameters.get("ranking") or {}).values():
         yield from _files(inner or {})
