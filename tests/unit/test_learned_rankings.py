@@ -20,7 +20,6 @@ from trialsim.conformance.sample_views import candidate_view
 from trialsim.engines.runner import MOST_REPLICATES
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.learning import evaluation
-from trialsim.learning.benchmark import Effort, benchmark_recruitment
 from trialsim.learning.request import OPTIONS, TrainingRequest, read_request
 from trialsim.learning.screening_log import FIRST_REPLICATE, ScreeningLog, split_by_site
 from trialsim.learning.training import Trained, train
@@ -30,11 +29,9 @@ from trialsim.models.quality import area_under_curve, brier_score, log_loss
 from trialsim.oc.decision_log import ROOT, verify
 from trialsim.oc.decision_replay import replayed
 from trialsim.oc.in_memory import collect
-from trialsim.oc.rankings import fastest
 from trialsim.report.rankings import draw_rankings
 from trialsim.scenario.load import scenario_from, scenario_from_text
 from trialsim.scenario.schema import Scenario
-from trialsim.stats.discrimination import area_of_correlation
 
 sklearn = pytest.importorskip("sklearn")
 torch = pytest.importorskip("torch")
@@ -427,33 +424,6 @@ def test_the_picture_shows_every_ranking(folder: Path) -> None:
     assert first == second
     assert b"<svg" in first
     assert draw_rankings({"learning": compared}, "png").startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_who_wins_each_world(tmp_path: Path) -> None:
-    effort = Effort(40, 200, 12, 60)
-    linear, interactions = benchmark_recruitment(effort, tmp_path, 1, 1, lambda text: None)
-
-    def shorter(world: str, first: str, second: str) -> bool:
-        result = linear if world == "linear" else interactions
-        (winner, _), (_, apart) = fastest(result.compared, [first, second])
-        return winner == first and apart.value > 3 * apart.mcse
-
-    for world in ("linear", "interactions"):
-        for learned in OPTIONS:
-            assert shorter(world, learned, "as_they_come")
-            assert shorter(world, "oracle", learned)
-            assert shorter(world, learned, "adversarial")
-    assert not shorter("linear", "mlp", "logistic")
-    assert not shorter("linear", "gradient_boosting", "logistic")
-    assert shorter("interactions", "mlp", "logistic")
-    assert shorter("interactions", "gradient_boosting", "logistic")
-    # The best weighted sum has a correlation of sqrt(0.485) with the trait, whose area for eligibility is known; one in
-    # five refuses, which no ranking can tell.
-    (logistic,) = [each for each in linear.compared if each.label == "logistic"]
-    best = area_of_correlation(np.sqrt(0.35**2 + 0.45**2 + 0.4**2), 0.3)
-    with_refusals = (0.7 * best + 0.06 * 0.5) / 0.76
-    assert logistic.area == pytest.approx(with_refusals, abs=0.012)
 
 
 def test_a_scenario_says_at_once_which_checkpoints_it_lacks(trained: Any, folder: Path) -> None:
