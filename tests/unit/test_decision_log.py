@@ -225,7 +225,7 @@ def test_audit_on_the_command_line(
     assert main(who) == 0
     again = capsys.readouterr().out
     assert "The trial was made again: every record and link is the same." in again
-    one = re.search(r"Candidate (\S+), first contact .* place 1 of", again)
+    one = re.search(r"Candidate (\S+), scored at day .* place 1 of", again)
     assert one is not None
     assert main([*who, "--candidate", one[1], "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

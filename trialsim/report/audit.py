@@ -15,6 +15,7 @@ _TICKS = float(1 << 20)
 _SHOWN = 5
 _MAY_SEE = {
     "sites": "It may see what is known of sites before the trial: records of an earlier one and what sites promise.",
+    "site_review": "It may see what is known of sites and what they have found up to the review; no arm and no outcome.",
     "candidates": "It may see a candidate's records at first contact; it sees no allocation probability, no randomisation "
     "list and no outcome.",
     "allocation": "It may see counts and read-outs by arm up to the cut; it sees no single patient and nothing later.",
@@ -24,6 +25,7 @@ _MAY_SEE = {
 _HIDDEN = "It is a control: it reads what is hidden from everybody in a trial."
 _OF = {
     "sites": "which sites open",
+    "site_review": "which sites close and open",
     "candidates": "a ranking of candidates",
     "allocation": "allocation",
     "look": "a look",
@@ -52,7 +54,7 @@ def explained(
     ranked
         Its rows in the rankings, where candidates were ranked.
     candidate
-        Name of the site and number of one of them, who is told of.
+        Name of the site and number (from 1, as `trialsim explain` counts) of one of them, who is told of.
     """
     record = json.loads(row["record"])
     kind, models = record["kind"], record.get("models", [])
@@ -61,12 +63,18 @@ def explained(
         f"at day {_day(record)}. It was made by the policy {record['policy']}.",
         f"Model: SHA-256 {', '.join(models)}." if models else "No learned model has a part in it.",
     ]
-    hidden = kind in ("sites", "candidates") and _reads_hidden(plan, kind)
+    hidden = kind in ("sites", "site_review", "candidates") and _reads_hidden(plan, kind)
     sentences.append(_HIDDEN if hidden else _MAY_SEE[kind])
     if kind == "candidates":
         return [*sentences, *_of_candidates(plan, ranked, candidate)]
     seen = json.loads(row["seen"])
-    tell = {"sites": _of_sites, "allocation": _of_allocation, "look": _of_look, "size": _of_size}[kind]
+    tell = {
+        "sites": _of_sites,
+        "site_review": _of_site_review,
+        "allocation": _of_allocation,
+        "look": _of_look,
+        "size": _of_size,
+    }[kind]
     return [*sentences, *tell(plan, seen, record["decided"])]
 
 
@@ -81,6 +89,8 @@ def _short(record: Mapping[str, Any]) -> str:
         return f"{decided['candidates']} scored"
     if record["kind"] == "sites":
         return f"{sum(decided['open'])} of {len(decided['open'])} open"
+    if record["kind"] == "site_review":
+        return f"{sum(decided['close'])} closed, {sum(decided['open'])} called"
     if record["kind"] == "allocation":
         return f"probabilities {', '.join(_number(weight) for weight in decided['weights'])}"
     if record["kind"] == "size":
@@ -96,7 +106,7 @@ def _stops(decided: Mapping[str, Any]) -> str:
 
 
 def _reads_hidden(plan: Plan, kind: str) -> bool:
-    policy = plan.site_policy if kind == "sites" else plan.recruitment
+    policy = plan.recruitment if kind == "candidates" else plan.site_policy
     return bool(getattr(policy, "reads_latent", False))
 
 
@@ -164,6 +174,24 @@ def _of_sites(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -
         yield f"{name}: {found}{promise}{rate}; score {_number(decided['scores'][s])}; {opens}."
 
 
+def _of_site_review(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what had become of each site, and what was decided about it."""
+    assert plan.world.sites is not None
+    for s, name in enumerate(plan.world.sites.names):
+        state = "open" if seen["open"][s] else "a reserve" if seen["reserve"][s] else "not open"
+        done = (
+            "closes"
+            if decided["close"][s]
+            else "is asked to open"
+            if decided["open"][s]
+            else "stays as it is"
+        )
+        yield (
+            f"{name}: {state}, {_number(seen['open_days'][s])} days so far, {seen['came'][s]} came, "
+            f"{seen['randomised'][s]} randomised; {done}."
+        )
+
+
 def _of_size(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was decided on the size."""
     yield f"Seen: conditional power as things stand {_number(seen['conditional_power'])}."
@@ -175,17 +203,17 @@ def _of_candidates(plan: Plan, ranked: Rows, candidate: tuple[str, int] | None) 
     assert plan.world.sites is not None
     names = plan.world.sites.names
     order = sorted(ranked, key=lambda each: (-each["score"], each["site"], each["candidate"]))
-    places = {(names[each["site"]], each["candidate"]): k for k, each in enumerate(order, 1)}
+    places = {id(each): k for k, each in enumerate(order, 1)}
     yield (
-        f"{len(order)} candidates were scored as they came. Whoever has the highest score at a site is called when a "
-        "coordinator becomes free there, the lowest number among equals."
+        f"{len(order)} scores were given, as candidates came or a review had learnt something. Whoever has the highest "
+        "score at a site is called when a coordinator becomes free there, the lowest number among equals."
     )
-    shown = [each for each in ranked if candidate == (names[each["site"]], each["candidate"])]
+    shown = [each for each in ranked if candidate == (names[each["site"]], each["candidate"] + 1)]
     for each in shown or ([] if candidate else order[:_SHOWN]):
-        who = (names[each["site"]], int(each["candidate"]))
         yield (
-            f"Candidate {who[0]}:{who[1]}, first contact at day {each['tick'] / _TICKS:.3f}: score {each['score']} "
-            f"({_number(each['score'] / STEPS)}), place {places[who]} of {len(order)}. Seen: {_records(each['seen'])}."
+            f"Candidate {names[each['site']]}:{each['candidate'] + 1}, scored at day {each['tick'] / _TICKS:.3f}: "
+            f"{each['score']} ({_number(each['score'] / STEPS)}), place {places[id(each)]} of {len(order)}. "
+            f"Seen: {_records(each['seen'])}."
         )
     if candidate is not None and not shown:
         yield f"No candidate {candidate[0]}:{candidate[1]} was scored in this decision."
