@@ -22,6 +22,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.within_group": {"covariate": "group", "ranking": BY_AGE},
     "recruitment.exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": {"emulated": EMULATED}},
     "recruitment.human_in_the_loop": {"ranking": BY_AGE, "delay": 0.2, "override": 0.2},
+    "randomisation.emulated": {"auc": 0.8},
     "sites.reselection": {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"},
 }
 LEARNED = (

@@ -149,14 +149,14 @@ class Journal:
         """Add an entry to each of some replicates."""
         kept = np.flatnonzero(self._replicates[rows] < self._in_full)
         texts: dict[int, str] = dict(
-            zip(kept.tolist(), _texts([(name, array[kept]) for name, array in seen]), strict=True)
+            zip(kept.tolist(), _texts([(name, array[kept]) for name, array in seen], len(kept)), strict=True)
         )
         digests = _digests_of(seen, len(rows))
         for row in np.flatnonzero(self._replicates[rows] < KEPT_IN_FULL).tolist():
             digests[row] = hashlib.sha256(texts[row].encode()).hexdigest()
         looks = [-1] * len(rows) if numbers is None else numbers.tolist()
         for i, (row, tick, said, digest, look) in enumerate(
-            zip(rows.tolist(), ticks.tolist(), _texts(decided), digests, looks, strict=True)
+            zip(rows.tolist(), ticks.tolist(), _texts(decided, len(rows)), digests, looks, strict=True)
         ):
             self._entries[row].append(_Entry(tick, kind, said, texts.get(i, ""), digest, look))
 
@@ -358,7 +358,10 @@ def _seen_at_look(view: LookView) -> Parts:
 def _seen_at_review(view: AllocationView) -> Parts:
     """Return what a randomisation policy saw."""
     names = ("arm_enrolled", "arm_events", "arm_readouts", "arm_total", "open_arms")
-    return [(name, getattr(view, name)) for name in names]
+    found: Parts = [(name, getattr(view, name)) for name in names]
+    if view.benefit.size:
+        found.append(("benefit", np.broadcast_to(view.benefit, view.open_arms.shape)))
+    return found
 
 
 def _decided(decision: Decision) -> Parts:
@@ -367,8 +370,10 @@ def _decided(decision: Decision) -> Parts:
     return [(name, np.asarray(value)) for name in names if (value := getattr(decision, name)) is not None]
 
 
-def _texts(parts: Parts) -> list[str]:
+def _texts(parts: Parts, size: int) -> list[str]:
     """Return arrays whose first axis is the replicate as JSON, a text a replicate."""
+    if not parts:
+        return ["{}"] * size  # nothing is changed
     names = [name for name, _ in parts]
     return [
         _ENCODE(dict(zip(names, values, strict=True)))

@@ -63,7 +63,7 @@ def explained(
         f"at day {_day(record)}. It was made by the policy {record['policy']}.",
         f"Model: SHA-256 {', '.join(models)}." if models else "No learned model has a part in it.",
     ]
-    hidden = kind in ("sites", "site_review", "candidates") and _reads_hidden(plan, kind)
+    hidden = kind in ("sites", "site_review", "candidates", "allocation") and _reads_hidden(plan, kind)
     sentences.append(_HIDDEN if hidden else _MAY_SEE[kind])
     if kind == "candidates":
         return [*sentences, *_of_candidates(plan, ranked, candidate)]
@@ -106,7 +106,8 @@ def _stops(decided: Mapping[str, Any]) -> str:
 
 
 def _reads_hidden(plan: Plan, kind: str) -> bool:
-    policy = plan.recruitment if kind == "candidates" else plan.site_policy
+    of = {"candidates": plan.recruitment, "allocation": plan.randomisation}
+    policy = of.get(kind, plan.site_policy)
     return bool(getattr(policy, "reads_latent", False))
 
 

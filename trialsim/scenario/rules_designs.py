@@ -24,7 +24,8 @@ from trialsim.scenario.site_policies import site_policy_sentences
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
-LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive", "learned")
+LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive", "learned", "oracle", "adversarial", "random",
+            "emulated")  # fmt: skip
 """Randomisation policies that learn from response rates."""
 _IN_WORDS = {
     "fixed": "fixed",
