@@ -11,6 +11,7 @@ import pytest
 from trialsim import registry
 from trialsim.conformance import check_twins
 from trialsim.conformance.sample_views import allocation_view
+from trialsim.errors import ScenarioError
 from trialsim.oc.in_memory import collect
 from trialsim.scenario.load import scenario_from_text
 
@@ -98,3 +99,16 @@ def test_smallest_shares_leave_room() -> None:
     view = replace(allocation_view(5), open_arms=np.ones((5, 3), dtype=bool))
     weights = registry.get("policies", "randomisation.oracle")(minimum=0.5).decide(view, {})[0].weights
     assert np.allclose(weights, 1 / 3)
+
+
+def test_a_control_is_not_run_again_by_a_rerandomisation_test() -> None:
+    text = WORLD.replace("low: 0.2, high: 0.6", "high: 0.6").replace(
+        "[control, low, high]", "[control, high]"
+    )
+    text = text.replace(
+        "  low: {endpoint: response, arms: [low, control], analysis: score_test, direction: higher}\n", ""
+    )
+    text = text.replace("analysis: score_test", "analysis: rerandomised_proportions")
+    design = (DESIGN % ("control", "oracle")).replace("low: {alpha: 0.025}, ", "")
+    with pytest.raises(ScenarioError, match="oracle does not look at them"):
+        scenario_from_text(text + design)

@@ -200,6 +200,10 @@ class ProtectedControl(Model):
     prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
 
 
+ALLOCATION_CONTROLS = ("oracle", "adversarial", "random", "emulated")
+"""Policies of allocation that look at the truth or at nothing, never at outcomes."""
+
+
 class AllocationControl(Model):
     """Favour one arm: the best, the worst or any, as only nature or chance knows it."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
+from trialsim.scenario.policies import ALLOCATION_CONTROLS
 from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
@@ -24,8 +25,7 @@ from trialsim.scenario.site_policies import site_policy_sentences
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
-LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive", "learned", "oracle", "adversarial", "random",
-            "emulated")  # fmt: skip
+LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive", "learned")
 """Randomisation policies that learn from response rates."""
 _IN_WORDS = {
     "fixed": "fixed",
@@ -218,12 +218,13 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
         for sentence in site_policy_sentences(chosen, options, accrual.sites, design.reviews is not None):
             yield (*at, "policies", "sites", chosen), sentence
     learning = design.policies["randomisation"][0]
-    if learning in LEARNING:
+    if learning in (*LEARNING, *ALLOCATION_CONTROLS):
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
         readable = known and len(parts.world.endpoints) == len(parts.endpoint_names)
         if readable and "binary" not in kinds:
-            sentence = f"{learning} learns from success rates; "
+            stands_for = "is a control of rules that learn" if learning in ALLOCATION_CONTROLS else "learns"
+            sentence = f"{learning} {stands_for} from success rates; "
             sentence += "the design tests no hypothesis on a binary endpoint"
             yield (*at, "policies", "randomisation"), sentence
 
