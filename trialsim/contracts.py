@@ -510,6 +510,10 @@ class AllocationView:
         Patients to be enrolled at most.
     best_arms
         Works out, and remembers, which of some response rates is the best.
+    benefit
+        True benefit of each arm over control, ``[arm]``; empty but for policies that declare ``reads_latent``.
+    seed
+        For policies that draw at an arm's address; it follows from the seed of the run, not the other way round.
     """
 
     replicate: Ints
@@ -523,6 +527,8 @@ class AllocationView:
     lower_is_better: bool = False
     n_max: int = 0
     best_arms: BestArms | None = None
+    benefit: Floats = field(default_factory=lambda: np.zeros(0))
+    seed: int = 0
 
 
 @dataclass(frozen=True)

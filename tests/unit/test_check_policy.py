@@ -36,6 +36,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": {"emulated": EMULATED}},
     "recruitment.human_in_the_loop": {"ranking": BY_AGE, "delay": 0.2, "override": 0.2},
     "monitoring.dose_modification": {"level": "moderate", "reduce_after": 2, "discontinue_after": 4},
+    "randomisation.emulated": {"auc": 0.8},
     "sites.reselection": {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"},
 }
 LEARNED = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.conformance.invariance import batches, repeated
+from trialsim.conformance.invariance import batches, repeated, same
 from trialsim.conformance.reviews import learning_faults, site_faults
 from trialsim.conformance.sample_views import (
     allocation_view,
@@ -103,6 +103,9 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
         return tuple(getattr(made, field.name) for field in fields(Decision))
 
     size = len(view.replicate)
+    whole = view
+    if isinstance(view, AllocationView) and not reads_latent(policy):
+        view = replace(view, benefit=np.zeros(0))
     made = decide(view)
     named = {field.name: values for field, values in zip(fields(Decision), made, strict=True)}
     for name, values in named.items():
@@ -122,6 +125,8 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
         yield "a stopping policy must say of each replicate whether it stops"
     yield from repeated(view, decide)
     yield from batches(view, size, decide, "replicates")
+    if view is not whole and not same(decide(whole), made):
+        yield "peeking: weights change with true benefits; declare reads_latent = True, or do not read them"
 
 
 def _without_hidden(view: CandidateView) -> CandidateView:

@@ -107,6 +107,8 @@ def allocation_view(n: int = 40) -> AllocationView:
         open_arms=open_arms,
         ratio=np.array([1, 1, 1]),
         n_max=240,
+        benefit=np.array([0.0, -0.1, 0.2]),
+        seed=12345,
     )
 
 

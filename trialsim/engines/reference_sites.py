@@ -16,7 +16,7 @@ import simpy
 from trialsim.contracts import CandidateView, Floats, Ints, Kind, Memory, ScreeningsView, SiteReviewView
 from trialsim.draws import Purpose, word
 from trialsim.engines.candidate_views import candidate_view
-from trialsim.engines.points import SiteTallies
+from trialsim.engines.points import SitesReviewed, SiteTallies
 from trialsim.engines.site_selection import chosen_sites, openings, site_view
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
@@ -123,6 +123,8 @@ class Recruitment:
             )
         ]
         self.under_way: dict[int, Candidate] = {}
+        self.scored: list[tuple[int, int, CandidateView]] = []
+        self.reviewed: list[SitesReviewed] = []
         self.reasons = [0] * len(self.law.reasons)
         self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
         self.memories: dict[str, Memory] = {"sites": {}, "recruitment": {}}
@@ -269,10 +271,16 @@ class Recruitment:
         if policy.as_they_come:
             return [-candidate.came for candidate in who]
         view = self._view_of(who)
-        if not memory:
-            return [int(score) for score in policy.score(view)]
-        rows = np.zeros(len(who), dtype=np.int64)
-        return [int(score) for score in policy.score_by(view, memory, rows)]  # type: ignore[attr-defined]
+        if memory:
+            rows = np.zeros(len(who), dtype=np.int64)
+            found = policy.score_by(view, memory, rows)  # type: ignore[attr-defined]
+        else:
+            found = policy.score(view)
+        scores = [int(score) for score in found]
+        views = [view] if len(who) == 1 else [self._view_of([one]) for one in who]
+        now = int(self.trial.clock.now)
+        self.scored += [(now, score, seen) for score, seen in zip(scores, views, strict=True)]
+        return scores
 
     def _view_of(self, who: list[Candidate]) -> CandidateView:
         """Return what the recruitment policy sees of candidates."""
@@ -437,6 +445,8 @@ class Recruitment:
             self.plan.n,
         )
         decision, self.memories["sites"] = self.plan.site_policy.review(view, self.memories["sites"])  # type: ignore[union-attr]
+        closes, opens = decision.close & view.open, decision.open & view.reserve
+        self.reviewed.append(SitesReviewed(np.array([0]), np.array([now]), view, closes, opens))
         for site in self.sites:
             if decision.close[0, site.number] and is_open[site.number]:
                 self._close_site(site, BY_REVIEW)
@@ -474,6 +484,10 @@ class Recruitment:
     def exhausted(self) -> bool:
         """Whether nobody more will be randomised because enrolment has closed and all under way have reached an end."""
         return not self.open and not self.under_way
+
+    def scored_until(self, end: int) -> list[tuple[int, int, CandidateView]]:
+        """Return the scores that the policy gave by a tick, as it did: tick, score and what it saw."""
+        return [one for one in self.scored if one[0] <= end]
 
     def tallies(self) -> SiteTallies:
         """Return what happened at each site."""

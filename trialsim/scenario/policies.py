@@ -216,6 +216,23 @@ class ProtectedControl(Model):
     prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
 
 
+ALLOCATION_CONTROLS = ("oracle", "adversarial", "random", "emulated")
+"""Policies of allocation that look at the truth or at nothing, never at outcomes."""
+
+
+class AllocationControl(Model):
+    """Favour one arm: the best, the worst or any, as only nature or chance knows it."""
+
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
+
+
+class EmulatedAllocation(Model):
+    """Favour the arm that a score of a chosen area under the curve takes for the best."""
+
+    auc: Area
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
+
+
 class DoublyAdaptive(Model):
     """Steer allocation towards an estimated target by the doubly adaptive biased coin."""
 
@@ -352,6 +369,10 @@ class Randomisation(Slot):
     protected_control: ProtectedControl | None = None
     doubly_adaptive: DoublyAdaptive | None = None
     learned: Learned | None = None
+    oracle: AllocationControl | None = None
+    adversarial: AllocationControl | None = None
+    random: AllocationControl | None = None
+    emulated: EmulatedAllocation | None = None
 
 
 class Monitoring(Slot):

@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
+from trialsim.scenario.policies import ALLOCATION_CONTROLS
 from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
@@ -218,12 +219,13 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
         for sentence in site_policy_sentences(chosen, options, accrual.sites, design.reviews is not None):
             yield (*at, "policies", "sites", chosen), sentence
     learning = design.policies["randomisation"][0]
-    if learning in LEARNING:
+    if learning in (*LEARNING, *ALLOCATION_CONTROLS):
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
         readable = known and len(parts.world.endpoints) == len(parts.endpoint_names)
         if readable and "binary" not in kinds:
-            sentence = f"{learning} learns from success rates; "
+            stands_for = "is a control of rules that learn" if learning in ALLOCATION_CONTROLS else "learns"
+            sentence = f"{learning} {stands_for} from success rates; "
             sentence += "the design tests no hypothesis on a binary endpoint"
             yield (*at, "policies", "randomisation"), sentence
 
