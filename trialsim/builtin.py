@@ -66,6 +66,10 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "randomisation.protected_control": "trialsim.policies.protected_control:ProtectedControl",
         "randomisation.doubly_adaptive": "trialsim.policies.doubly_adaptive:DoublyAdaptive",
         "randomisation.learned": "trialsim.policies.learned_allocation:LearnedAllocation",
+        "randomisation.oracle": "trialsim.policies.allocation_controls:AllocationOracle",
+        "randomisation.adversarial": "trialsim.policies.allocation_controls:AllocationAdversarial",
+        "randomisation.random": "trialsim.policies.allocation_controls:AllocationRandom",
+        "randomisation.emulated": "trialsim.policies.allocation_controls:AllocationEmulated",
         "recruitment.first_come_first_served": "trialsim.policies.traditional:FirstComeFirstServed",
         "recruitment.random": "trialsim.policies.ranking:Random",
         "recruitment.by_covariate": "trialsim.policies.ranking:ByCovariate",
@@ -91,6 +95,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "sites.adversarial": "trialsim.policies.site_selection:AdversarialSites",
         "sites.reselection": "trialsim.policies.site_reselection:Reselection",
         "monitoring.by_protocol": "trialsim.policies.traditional:ByProtocol",
+        "monitoring.dose_modification": "trialsim.policies.dose_modification:DoseModification",
     },
     "models": {
         "logistic": "trialsim.models.logistic:LogisticModel",
