@@ -263,7 +263,7 @@ def test_models_with_a_prior_are_for_designs_that_know_of_it() -> None:
     far = copy.deepcopy(TWO_ARMS)
     far["designs"]["weighed"]["decisions"][1]["when"]["posterior"]["within"] = 1.2
     with pytest.raises(
-        ScenarioError, match="1.2 is no difference of probabilities; give one between -1 and 1"
+        ScenarioError, match=r"1\.2 is no difference of probabilities; give one between -1 and 1"
     ):
         scenario_from(far)
     compared = copy.deepcopy(FOUR_ARMS)
