@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import AllocationView, CandidateView, LookView, Status
+from trialsim.contracts import AllocationView, CandidateView, LookView, SiteReviewView, SiteView, Status
 
 _SEED = 7
 
@@ -99,4 +99,43 @@ def allocation_view(n: int = 40) -> AllocationView:
         open_arms=open_arms,
         ratio=np.array([1, 1, 1]),
         n_max=240,
+    )
+
+
+def site_review_view(n: int = 40) -> SiteReviewView:
+    """Return reviews of trials with six sites: open, closed, on their way and in reserve, on record or not.
+
+    Parameters
+    ----------
+    n
+        How many trials.
+    """
+    rng = np.random.default_rng(_SEED)
+    shape = (n, 6)
+    reserve = rng.random(shape) < 0.4
+    opened = ~reserve & (rng.random(shape) < 0.8)
+    came = np.where(opened, rng.poisson(12.0, shape), 0)
+    days = np.array([365.0, 365.0, 200.0, 100.0, 0.0, 0.0])
+    promised = rng.uniform(0.05, 0.4, shape)
+    promised[:, 5] = np.nan
+    before = SiteView(
+        replicate=np.arange(n),
+        names=tuple("abcdef"),
+        groups=("x", "x", "x", "x", "y", "y"),
+        history_days=days,
+        history_patients=rng.poisson(0.1 * days, shape),
+        promised=promised,
+        seed=12345,
+        rates=rng.gamma(1.5, 0.1, shape),
+    )
+    return SiteReviewView(
+        before=before,
+        review=rng.integers(0, 5, n),
+        review_days=rng.uniform(50.0, 400.0, n),
+        open=opened & (rng.random(shape) < 0.9),
+        reserve=reserve,
+        open_days=np.where(opened, rng.uniform(1.0, 200.0, shape), 0.0),
+        came=came,
+        randomised=rng.binomial(came, 0.4),
+        n_max=120,
     )

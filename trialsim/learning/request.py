@@ -30,6 +30,9 @@ OPTIONS: dict[str, dict[str, _Limits]] = {
 }  # fmt: skip
 """Default, least and most of each option of a ranking, and whether it is a whole number."""
 
+NETWORKS = ("mlp",)
+"""Rankings that torch trains."""
+
 ALLOCATION = "allocation"
 ALLOCATION_OPTIONS: dict[str, _Limits] = {
     "power_weight": (40.0, 0.0, 1e6, False), "minimum": (0.1, 0.0, 0.5, False),
@@ -63,6 +66,8 @@ class TrainingRequest:
         Of the trials, the split and the fit.
     options
         Of the fit.
+    device
+        Where a network is trained: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
     """
 
     policy: str
@@ -73,6 +78,7 @@ class TrainingRequest:
     replicates: int
     seed: int
     options: Mapping[str, Any]
+    device: str = "auto"
 
 
 def read_request(path: Path) -> TrainingRequest:
@@ -98,7 +104,7 @@ def read_request(path: Path) -> TrainingRequest:
         policy = "mlp"
     allocates = policy == ALLOCATION
     options = _SEED | (ALLOCATION_OPTIONS if allocates else _LOG | OPTIONS[policy])
-    has_layers = allocates or policy == "mlp"
+    has_layers = allocates or policy in NETWORKS
     allowed = [
         "policy",
         "scenario",
