@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from trialsim.stats.group_sequential.optimal import optimal_bounds
 ALPHA, POWER, FIXED_N = 0.025, 0.9, 400
 LOOKS = 5
 EFFECTS = (0.0, 0.5, 1.0)
+_RATES = [(look + 1) / LOOKS for look in range(LOOKS)]
 FULL, QUICK = 40_000, 2000
 """Simulated trials of each rule at each effect."""
 
@@ -56,7 +57,23 @@ def benchmark_stopping(
     say
         Told what is being done.
     """
-    rates = [(look + 1) / LOOKS for look in range(LOOKS)]
+    rules = _bounds()
+    say(f"{len(rules)} rules, {replicates:,} simulated trials each at {len(EFFECTS)} effects")
+    simulated = _simulated(
+        {label: each[1:] for label, each in rules.items()}, replicates, folder, seed, workers
+    )
+    return _described(rules, simulated)
+
+
+def stopping_rules() -> list[StoppingRule]:
+    """Return the rules that the benchmark compares, from theory alone: nothing is simulated."""
+    rules = _bounds()
+    return _described(rules, dict.fromkeys(rules, ()))
+
+
+def _bounds() -> dict[str, tuple[str, float, Floats, Floats]]:
+    """Return family, largest size over that of the fixed test, efficacy and futility bounds of each rule."""
+    rates = _RATES
     rules: dict[str, tuple[str, float, Floats, Floats]] = {}
     for label, (name, parameter, futility) in _FAMILIES.items():
         found = group_sequential(
@@ -69,14 +86,18 @@ def benchmark_stopping(
     for inflation in (1.05, 1.1, 1.2):
         best = optimal_bounds(rates, ALPHA, POWER, inflation, EFFECTS)
         rules[f"optimum_{round(100 * inflation)}"] = ("optimum", inflation, best.efficacy_z, best.futility_z)
-    say(f"{len(rules)} rules, {replicates:,} simulated trials each at {len(EFFECTS)} effects")
-    simulated = _simulated(
-        {label: each[1:] for label, each in rules.items()}, replicates, folder, seed, workers
-    )
+    return rules
+
+
+def _described(
+    rules: dict[str, tuple[str, float, Floats, Floats]],
+    simulated: Mapping[str, tuple[tuple[float, float], ...]],
+) -> list[StoppingRule]:
+    """Return the rules with their expected sizes and with the best that their largest size allows."""
     return [
         StoppingRule(
-            label, family, inflation, _expected(rates, inflation, upper, lower),
-            optimal_bounds(rates, ALPHA, POWER, inflation, EFFECTS).objective, simulated[label],
+            label, family, inflation, _expected(_RATES, inflation, upper, lower),
+            optimal_bounds(_RATES, ALPHA, POWER, inflation, EFFECTS).objective, simulated[label],
             _plain(upper), _plain(lower),
         )
         for label, (family, inflation, upper, lower) in rules.items()
