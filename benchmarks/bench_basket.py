@@ -44,8 +44,8 @@ def main(nuts_trials: int, folder: Path | None) -> None:
     begin, cpu = time.perf_counter(), time.process_time()
 
     def progress(done: int, of: int) -> None:
-        if done % 100 == 0 or done == of:
-            print(f"\r{done} of {of} trials, {time.perf_counter() - begin:.0f} s", end="", flush=True)
+        if done % 20 == 0 or done == of:
+            print(f"\r{done:,} of {of:,} trials, {time.perf_counter() - begin:.0f} s", end="", flush=True)
 
     sampled = by_nuts(DESIGN, RATES, 1, np.arange(nuts_trials), chosen, workers=2, progress=progress)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu

@@ -426,6 +426,9 @@ class LookView:
         Of the run, at which policies that impute what is to come find their draws.
     error
         Of the posterior probabilities that z stands for, where a test's analysis is a Bayesian model, otherwise NaN.
+    beyond
+        Posterior probabilities of a benefit beyond margins other than a test's own, by its number and the margin,
+        ``[replicate]``, where the policy asks for them.
     """
 
     replicate: Ints
@@ -452,6 +455,7 @@ class LookView:
     best_arms: BestArms | None = None
     seed: int = 0
     error: Floats | None = None
+    beyond: Mapping[tuple[int, float], Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -468,12 +472,20 @@ class OutcomesSeen:
         Patients enrolled, not lost, and not read out yet.
     followed
         Patients one by one, by number of the test, where the policy imputes from their follow-up.
+    laws
+        Parameters of the posteriors of a test's arms, by number of the test, control first, ``[replicate, 2, 3]``, where
+        the policy predicts from them.
+    arm_laws
+        Number of the family of the posteriors of every arm on the first test's endpoint, and their parameters,
+        ``[replicate, arm, 3]``, where the policy compares all arms by them.
     """
 
     readouts: Ints
     total: Floats
     pending: Ints
     followed: Mapping[int, PatientRows] = field(default_factory=dict)
+    laws: Mapping[int, Floats] = field(default_factory=dict)
+    arm_laws: tuple[int, Floats] | None = None
 
 
 class BestArms(Protocol):
@@ -988,6 +1000,32 @@ class Resizing:
 
 
 @dataclass(frozen=True)
+class AdverseEventsCounted:
+    """Which adverse events a test is about.
+
+    Parameters
+    ----------
+    terms
+        Numbers of the terms.
+    least
+        Lowest level of severity that counts, from 1.
+    serious
+        Whether serious ones alone count.
+    worst
+        Whether the worst level of each patient is analysed, in place of how many there were.
+    within
+        Ticks since randomisation in which they count; only patients followed for as long, or who have left, are then
+        analysed. None for as long as they are followed.
+    """
+
+    terms: tuple[int, ...]
+    least: int
+    serious: bool
+    worst: bool
+    within: int | None
+
+
+@dataclass(frozen=True)
 class TestPlan:
     """One test of a design, resolved.
 
@@ -1025,6 +1063,8 @@ class TestPlan:
         Coefficients of a prognostic score that the analysis adjusts for, by covariate.
     follower
         Gives the bounds for what was seen in place of what was planned; None where the planned ones stay.
+    adverse_events
+        What is counted where the test is about adverse events; ``endpoint`` is then that of the design's first test.
     """
 
     name: str
@@ -1045,3 +1085,4 @@ class TestPlan:
     covariates: tuple[str, ...] = ()
     score: Mapping[str, float] = field(default_factory=dict)
     follower: BoundsFollower | None = None
+    adverse_events: AdverseEventsCounted | None = None

@@ -35,6 +35,7 @@ FEW = {
     "advent": 200,
     "basket_borrowing": 500,
     "robust_borrowing": 500,
+    "safety_stopping": 2000,
 }
 MANY = {
     "binary_sequential": 400_000,

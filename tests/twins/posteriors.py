@@ -78,3 +78,61 @@ def tree(kind: str) -> dict[str, Any]:
             },
         },
     }  # fmt: skip
+
+
+FIRST: dict[str, dict[str, Any]] = {
+    "continuous": {"normal_known_variance": {"sd": 2, "prior_sd": 5}},
+    "unknown": {
+        "normal_unknown_variance": {"prior_worth": 1, "variance_shape_parameter": 1, "variance_scale_parameter": 2}
+    },
+    "survival": {"gamma_exponential": {"prior_rate": "5 days"}},
+    "binary": {"robust_beta_binomial": {"control_a": 6, "control_b": 14}},
+}  # fmt: skip
+"""Models of which more is asked than whether treatment is better."""
+
+
+def compared(name: str) -> dict[str, Any]:
+    """Return a scenario whose rules compare arms, predict success, and ask for effects beyond other margins."""
+    kind = "continuous" if name == "unknown" else name
+    found, (model,) = tree(kind), FIRST[name]
+    arms = ["control", "treatment"] if name == "binary" else ["control", "treatment", "other"]
+    ratio, means = kind == "survival", kind == "continuous"
+    within, far = (1.5, 1.2) if ratio else (1.2, 0.3) if means else (0.2, 0.1)
+    direction = "lower" if ratio or name == "unknown" else "higher"
+    hypotheses = {
+        f"{arm}_better": {
+            "endpoint": "outcome", "arms": [arm, "control"], "analysis": FIRST[name], "direction": direction,
+        }
+        for arm in arms[1:]
+    }  # fmt: skip
+    # An effect that is wanted to be low is one below 1, or below 0.
+    beyond = {"lower": 1 / far if ratio else -far, "higher": far}[direction]
+    rules: list[dict[str, Any]] = [
+        {"do": "stop_for_equivalence", "when": {"posterior": {"within": within, "above": 0.75}}},
+        {"do": "stop_for_success", "when": {"posterior": {"beyond": beyond, "above": 0.97}}},
+    ]
+    if model != "robust_beta_binomial":
+        rules += [
+            {"do": "stop_for_superiority", "when": {"best": {"above": 0.95}}},
+            {"do": "drop_arms", "when": {"best": {"below": 0.03}}},
+            {"do": "stop_for_equivalence", "when": {"equivalent": {"within": within, "above": 0.5}}},
+        ]
+    if not ratio:
+        first = next(iter(hypotheses))
+        rules += [
+            {"do": "stop_accrual", "when": {"predictive": {"tests": [first], "above": [0.7, 0.6]}}},
+            {
+                "do": "stop_for_futility",
+                "when": {"predictive": {"tests": [first], "at": "maximum", "below": 0.05}},
+            },
+        ]
+    design = found["designs"]["by_posterior"]
+    design |= {
+        "tests": {test: {"alpha": 0.05, "posterior": 0.95} for test in hypotheses}, "decisions": rules,
+        "allocation": {"permuted_blocks": {"size": len(arms)}},
+    }  # fmt: skip
+    endpoint = found["endpoints"]["outcome"]
+    sign = -1 if name == "unknown" else 1
+    endpoint["effect"] = dict.fromkeys(arms[1:], sign * endpoint["effect"]["treatment"])
+    null = {f"endpoints.outcome.effect.{arm}": NULL[kind] for arm in arms[1:]}
+    return found | {"arms": arms, "hypotheses": hypotheses, "truths": {"world": {}, "null": null}}

@@ -1,6 +1,6 @@
-"""A design that decides on models that are sampled, one of them its user's own; and its decisions, logged and replayed.
+"""Designs that decide on models that are sampled, one of them its user's own; and their decisions, logged and replayed.
 
-``PYTHONPATH=. python -m tests.twins.sampled`` runs the trials and writes the log anew.
+``PYTHONPATH=. python -m tests.twins.sampled [NAME]`` runs the trials and writes the logs anew, or one of them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.runner import start_engine
 from trialsim.scenario.load import scenario_from
 
-LOG = Path(__file__).parent / "sampled_decisions.csv"
-LOGGED = range(16)
+LOGGED = {"sampled": range(16), "weibull": range(6)}
+"""Trials of each design whose decisions were logged."""
 _NUMBERS = ("effect", "se", "z", "information", "error")
 _PACKAGE = """
 import pymc as pm
@@ -94,9 +94,49 @@ TREE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def plan() -> Plan:
-    """Return the design's plan; the own model must be registered."""
-    return build_plan(scenario_from(TREE), "by_sampling", "world", 1)
+WEIBULL: dict[str, Any] = {
+    "name": "weibull",
+    "arms": ["control", "treatment"],
+    "population": {"marginals": {"age": {"normal": {"mean": 50, "sd": 10}}}},
+    "accrual": {"poisson": {"rate": "3 per day"}},
+    "endpoints": {
+        "death": {
+            "kind": "survival", "baseline": {"weibull": {"shape": 1.3, "median": "20 days"}}, "effect": {"treatment": 0.5},
+            "covariates": {"age": 0.03}, "centre": {"age": 50}, "effect_kind": "conditional",
+        },
+    },
+    "hypotheses": {
+        "delays": {
+            "endpoint": "death", "arms": ["treatment", "control"], "direction": "lower",
+            "analysis": {"weibull_nuts": {"covariates": ["age"], "time_unit": "30 days"}},
+        },
+    },
+    "truths": {"world": {}},
+    "designs": {
+        "by_sampling": {
+            "kind": "bayesian", "n": 60, "allocation": {"permuted_blocks": {"size": 4}},
+            "looks": [{"when": {"events": 15}}, {"when": {"events": 30}, "decision_lag": "1 day"},
+                      {"when": {"events": 45}}],
+            "tests": {"delays": {"alpha": 0.05}},
+            "decisions": [
+                {"do": "stop_for_success", "when": {"posterior": {"above": 0.97}}},
+                {"do": "stop_for_futility", "looks": [2], "when": {"posterior": {"below": 0.6}}},
+            ],
+        }
+    },
+}  # fmt: skip
+
+TREES = {"sampled": TREE, "weibull": WEIBULL}
+
+
+def log_of(name: str) -> Path:
+    """Return the file that holds a design's logged decisions."""
+    return Path(__file__).parent / f"{name}_decisions.csv"
+
+
+def plan(name: str = "sampled") -> Plan:
+    """Return a design's plan; the own model must be registered."""
+    return build_plan(scenario_from(TREES[name]), "by_sampling", "world", 1)
 
 
 def rows_of(result: ChunkResult) -> Iterable[dict[str, Any]]:
@@ -139,8 +179,8 @@ class Replayed:
 
 
 def replaying(real: Plan) -> Plan:
-    """Return the plan with its fits taken from the log."""
-    with LOG.open(encoding="utf-8", newline="") as file:
+    """Return a plan with its fits taken from its log."""
+    with log_of(real.scenario).open(encoding="utf-8", newline="") as file:
         log = list(csv.DictReader(file))
     tests: list[Any] = [
         replace(test, analysis=Replayed(test.analysis.name, t, log)) for t, test in enumerate(real.tests)
@@ -148,17 +188,18 @@ def replaying(real: Plan) -> Plan:
     return replace(real, tests=tuple(tests))
 
 
-def main() -> None:
-    """Run the trials and write the log."""
+def main(chosen: list[str]) -> None:
+    """Run the trials and write their logs."""
     with tempfile.TemporaryDirectory() as folder:
         register(Path(folder))
         sys.path.insert(0, folder)
-        rows = list(rows_of(conduct(start_engine(plan(), "fast").start(np.array(LOGGED)))))
-    with LOG.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        for name in chosen or TREES:
+            rows = list(rows_of(conduct(start_engine(plan(name), "fast").start(np.array(LOGGED[name])))))
+            with log_of(name).open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

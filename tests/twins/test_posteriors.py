@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.twins.posteriors import ENDPOINTS, tree
+from tests.twins.posteriors import ENDPOINTS, FIRST, compared, tree
 from trialsim.conformance import check_twins
 from trialsim.contracts import Status, Stop
 from trialsim.engines.conduct import conduct
@@ -47,3 +47,21 @@ def test_an_analysis_that_may_not_be_decided_on_stops_the_automation() -> None:
     assert (result.ends.reason[refused] == Stop.NO_ANALYSIS).all()
     assert not result.rejected[refused].any()
     assert not check_twins(scenario_from(changed), None, ["world"], range(6))
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("grid", [1, TICKS_PER_DAY])
+def test_the_engines_agree_on_what_else_is_asked(name: str, grid: int) -> None:
+    found = check_twins(scenario_from(compared(name)), None, None, range(4), grid=grid)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_every_other_rule_decides(name: str) -> None:
+    rules = len(compared(name)["designs"]["by_posterior"]["decisions"])
+    decided: set[int] = set()
+    for truth in ("world", "null"):
+        plan = build_plan(scenario_from(compared(name)), "by_posterior", truth, 1)
+        found = columns_of(conduct(start_engine(plan, "fast").start(np.arange(150))))["decisions"]
+        decided |= set(found["rule"].tolist())
+    assert decided == set(range(rules + 1))

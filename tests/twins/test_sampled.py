@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.twins.sampled import LOGGED, TREE, plan, register, replaying
+from tests.twins.sampled import LOGGED, TREE, TREES, plan, register, replaying
 from trialsim.conformance import twin_difference
 from trialsim.contracts import Stop
 from trialsim.engines.conduct import conduct
@@ -25,20 +25,24 @@ def own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_model")
-def test_the_engines_replay_logged_decisions_alike() -> None:
-    logged = replaying(plan())
-    assert twin_difference(logged, LOGGED) is None
-    replayed = conduct(start_engine(logged, "fast").start(np.array(LOGGED)))
+@pytest.mark.parametrize("name", TREES)
+def test_the_engines_replay_logged_decisions_alike(name: str) -> None:
+    logged = replaying(plan(name))
+    assert twin_difference(logged, LOGGED[name]) is None
+    replayed = conduct(start_engine(logged, "fast").start(np.array(LOGGED[name])))
     assert {int(each) for each in replayed.ends.reason} >= {Stop.EFFICACY, Stop.FUTILITY}
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_model")
-def test_two_trials_run_live_in_both_engines_and_as_logged() -> None:
-    real = plan()
-    replayed = conduct(start_engine(replaying(real), "fast").start(np.array(LOGGED[:2])))
-    assert twin_difference(real, LOGGED[:2]) is None
-    live = conduct(start_engine(real, "fast").start(np.array(LOGGED[:2])))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n == "sampled" else pytest.mark.exhaustive) for n in TREES]
+)
+def test_two_trials_run_live_in_both_engines_and_as_logged(name: str) -> None:
+    real, two = plan(name), np.array(LOGGED[name][:2])
+    replayed = conduct(start_engine(replaying(real), "fast").start(two))
+    assert twin_difference(real, LOGGED[name][:2]) is None
+    live = conduct(start_engine(real, "fast").start(two))
     # Draws of a sampler are the same on every machine but for the last bits of its arithmetic.
     assert live.z == pytest.approx(replayed.z, abs=0.05)
     assert (live.ends.reason == replayed.ends.reason).all()

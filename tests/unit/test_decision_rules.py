@@ -253,7 +253,25 @@ def test_models_with_a_prior_are_for_designs_that_know_of_it() -> None:
     with pytest.raises(ScenarioError) as refused:
         scenario_from(adaptive)
     assert "success of gain, analysed by logistic_laplace, cannot be predicted" in str(refused.value)
-    assert "name other hypotheses whose margins are those effects" in str(refused.value)
+    assert "0.2 is not above 1; logistic_laplace compares arms by their ratio" in str(refused.value)
+    assert "0.05 is no ratio" not in str(refused.value)
+    adaptive["hypotheses"]["gain"]["analysis"] = {"logistic_nuts": {}}
+    with pytest.raises(ScenarioError) as refused:
+        scenario_from(adaptive)
+    asked = "is not for logistic_nuts, by which gain is analysed; name other hypotheses whose margins are those effects"
+    assert asked in str(refused.value)
+    far = copy.deepcopy(TWO_ARMS)
+    far["designs"]["weighed"]["decisions"][1]["when"]["posterior"]["within"] = 1.2
+    with pytest.raises(
+        ScenarioError, match=r"1\.2 is no difference of probabilities; give one between -1 and 1"
+    ):
+        scenario_from(far)
+    compared = copy.deepcopy(FOUR_ARMS)
+    compared["hypotheses"]["gain"]["analysis"] = {"logistic_laplace": {}}
+    with pytest.raises(
+        ScenarioError, match="compares the arms on the first test, gain, which is analysed by"
+    ):
+        scenario_from(compared)
 
 
 def _two_looks() -> list[dict[str, Any]]:

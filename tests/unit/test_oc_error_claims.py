@@ -8,6 +8,7 @@ from scipy import stats
 from tests.unit.synthetic_records import cell_fact, tables, trial
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.error_claims import ErrorClaim, error_claims
+from trialsim.oc.montecarlo import upper_limit
 
 
 def claims(
@@ -33,6 +34,18 @@ def test_controlled_only_when_the_limit_is_at_or_below_the_target() -> None:
     assert claim.sentence.endswith(
         "0.0200, upper 97.5% limit 0.0307: compatible with the target 0.025, not shown to be controlled."
     )
+
+
+def test_how_few_of_fifty_thousand_nulls_may_be_rejected() -> None:
+    # Exact limits: 0.0236 at one point; 0.0230 at each of ten (0.0231 by the normal approximation).
+    for points, most in ((1, 1181), (10, 1152)):
+        claimed = [
+            ErrorClaim("d", "t", "h", 0.025, x / 50_000, 0.0, upper_limit(x, 50_000, 0.025 / points), points)
+            for x in (most, most + 1)
+        ]
+        assert [claim.controlled for claim in claimed] == [True, False]
+        assert stats.beta.ppf(1 - 0.025 / points, most + 1, 50_000 - most) <= 0.025
+        assert stats.beta.ppf(1 - 0.025 / points, most + 2, 50_000 - most - 1) > 0.025
 
 
 def test_a_design_whose_lower_limit_is_above_the_target_exceeds_it() -> None:

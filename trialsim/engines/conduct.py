@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from trialsim.contracts import (
     AllocationView,
@@ -20,6 +21,7 @@ from trialsim.contracts import (
     Memory,
     OutcomesSeen,
     Status,
+    TestPlan,
 )
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.candidate_views import seed_for_policies
@@ -342,7 +344,20 @@ def _look_view(
         best_arms=best_arms,
         seed=plan.seed,
         error=record.error,
+        beyond={
+            (test, margin): _beyond(chunk, point, test, margin, record.status[:, test] == _OK)
+            for test, margin in getattr(plan.stopping, "further_margins", ())
+        },
     )
+
+
+def _beyond(chunk: Chunk, point: Point, t: int, margin: float, usable: Bools) -> Floats:
+    """Return the posterior probability of a benefit beyond a margin that is not the test's own, ``[k]``."""
+    test = chunk.plan.tests[t]
+    key = "margin_ratio" if "margin_ratio" in test.options else "margin"
+    options = {**test.options, key: margin}
+    found = test.analysis.estimate(chunk.cut(point, t), test.lower_is_better, options)
+    return np.asarray(np.where(usable, ndtr(found.z), np.nan))
 
 
 def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
@@ -362,7 +377,28 @@ def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
         np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
         {test: chunk.cut(point, test).patients() for test in imputed},
+        {
+            test: _laws(chunk, point, plan.tests[test])[1]
+            for test in getattr(plan.stopping, "predicted_by_law", ())
+        },
+        _arm_laws(chunk, point) if getattr(plan.stopping, "compares_arm_laws", False) else None,
     )
+
+
+def _laws(chunk: Chunk, point: Point, test: TestPlan) -> tuple[int, Floats]:
+    """Return family and parameters of the posteriors of a test's arms, ``[k, 2, 3]``: control, treatment."""
+    found: tuple[int, Floats] = test.analysis.arm_laws(  # type: ignore[attr-defined]
+        chunk.cut(point, test), test.lower_is_better, test.options
+    )
+    return found
+
+
+def _arm_laws(chunk: Chunk, point: Point) -> tuple[int, Floats]:
+    """Return family and parameters of the posteriors of every arm on the first test's endpoint, ``[k, arm, 3]``."""
+    plan = chunk.plan
+    pairs = [replace(plan.tests[0], treatment=arm, control=0) for arm in range(1, len(plan.arms))]
+    found = [_laws(chunk, point, pair) for pair in pairs]
+    return found[0][0], np.stack([found[0][1][:, 0], *(each[1][:, 1] for each in found)], axis=1)
 
 
 def _allocation_view(

@@ -11,11 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import Bools, CandidateView, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
+from trialsim.contracts import (
+    Bools,
+    CandidateView,
+    DataCut,
+    Decision,
+    Floats,
+    Ints,
+    Stop,
+    TestPlan,
+    any_of,
+    sum_of,
+)
 from trialsim.engines import fast_costs, fast_minimisation, fast_scored
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines.fast_adverse_events import adverse_event_cut
 from trialsim.engines.fast_allocation_kernels import fill_allocations
 from trialsim.engines.fast_enrolled_kernels import count_randomised
 from trialsim.engines.fast_first import ByArm, FirstPatients
@@ -534,13 +546,16 @@ class FastChunk:
 
     # ---- what is known --------------------------------------------------------------------------------------------
 
-    def cut(self, point: Point, test: int) -> FastCut:
+    def cut(self, point: Point, test: int | TestPlan) -> DataCut:
         """Return what is known for a test at the point."""
-        return FastCut(self, point, test)
+        chosen = self.plan.tests[test] if isinstance(test, int) else test
+        if chosen.adverse_events is not None:
+            return adverse_event_cut(self, point, chosen)
+        return FastCut(self, point, chosen)
 
     def stage_cut(self, point: Point, test: int) -> FastCut:
         """Return what has become known for a test since the look before."""
-        return FastCut(self, point, test, self._previous_cut[point.rows])
+        return FastCut(self, point, self.plan.tests[test], self._previous_cut[point.rows])
 
     def moments_by_arm(self, outcome: Outcome, point: Point, since: Ints | None, spread: bool) -> ArmMoments:
         """Return the moments of all arms of some replicates, worked out once for the tests that compare them."""

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, ArmTotals, Floats, Ints, Moments, PatientRows, RiskTables
+from trialsim.contracts import (
+    AllocationRows,
+    ArmTotals,
+    Floats,
+    Ints,
+    Moments,
+    PatientRows,
+    RiskTables,
+    TestPlan,
+)
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -305,11 +314,11 @@ class FastCut:
     Of binary and continuous endpoints what was read out after ``since``, ``[k]``.
     """
 
-    def __init__(self, chunk: FastChunk, point: Point, test: int, since: Ints | None = None) -> None:
+    def __init__(self, chunk: FastChunk, point: Point, test: TestPlan, since: Ints | None = None) -> None:
         self._chunk, self._point = chunk, point
         self._of_stage = since
         self._since = np.full(len(point.rows), -1) if since is None else since
-        self._test = chunk.plan.tests[test]
+        self._test = test
         self._outcome = chunk.analysed(self._test, point)
 
     def risk_tables(self) -> RiskTables:

@@ -23,6 +23,7 @@ from trialsim.contracts import (
     TestPlan,
 )
 from trialsim.engines.adjustment import Adjustment, build_adjustment
+from trialsim.engines.adverse_event_tests import counted_by, options_of_model
 from trialsim.engines.balance import Balance, build_balance
 from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
@@ -311,8 +312,13 @@ class Plan:
 
     @cached_property
     def response_endpoint(self) -> int:
-        """Index of the endpoint whose read-outs a randomisation policy learns from: the first that has any."""
-        order = [self.primary, *range(len(self.world.outcomes))]
+        """Index of the endpoint whose read-outs a randomisation policy learns from: the first that has any.
+
+        Of those tested the binary one comes first, from which policies that learn from rates do.
+        """
+        tested = [test.endpoint for test in self.tests]
+        rates = [e for e in tested if self.world.outcomes[e].kind == "binary"]
+        order = [*rates, self.primary, *range(len(self.world.outcomes))]
         return next((e for e in order if self.world.outcomes[e].kind != "survival"), -1)
 
 
@@ -371,7 +377,7 @@ def build_plan(
     def index_of_arms(names: tuple[str, ...] | None) -> tuple[int, ...] | None:
         return None if names is None else tuple(arms.index(name) for name in names)
 
-    tests = []
+    tests: list[TestPlan] = []
     kind = registry.get("designs", chosen.kind)()
     for name, test in chosen.tests.items():
         hypothesis = world_scenario.hypotheses[name]
@@ -381,15 +387,20 @@ def build_plan(
             else PosteriorAnalysis(hypothesis.posterior)
         )
         treatment, control = hypothesis.arms[0], hypothesis.arms[-1]
+        options, counted = hypothesis.analysis_options, None
+        if hypothesis.endpoint not in endpoints:
+            assert world.life is not None
+            counted = counted_by(hypothesis, world.life, grid)
+            options = options_of_model(hypothesis, counted, len(world.life.levels))
         efficacy, futility = kind.bounds(chosen, name)
         tests.append(
             TestPlan(
                 name,
-                endpoints.index(hypothesis.endpoint),
+                endpoints.index(hypothesis.endpoint) if counted is None else tests[0].endpoint,
                 arms.index(treatment),
                 arms.index(control),
                 analysis,
-                hypothesis.analysis_options,
+                options,
                 hypothesis.direction == "lower",
                 efficacy,
                 futility,
@@ -401,6 +412,7 @@ def build_plan(
                 hypothesis.covariates,
                 hypothesis.score,
                 kind.follower(scenario, design, name),
+                counted,
             )
         )
     primary = tests[0].endpoint

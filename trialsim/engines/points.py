@@ -8,7 +8,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, CandidateView, DataCut, Decision, Floats, Ints, LogRow, SiteReviewView
+from trialsim.contracts import (
+    Bools,
+    CandidateView,
+    DataCut,
+    Decision,
+    Floats,
+    Ints,
+    LogRow,
+    SiteReviewView,
+    TestPlan,
+)
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan
 
@@ -171,8 +181,8 @@ class Chunk(Protocol):
         """Run every live replicate to its next decision and return those that share a kind; None when all ended."""
         ...
 
-    def cut(self, point: Point, test: int) -> DataCut:
-        """Return what is known for a test at the point."""
+    def cut(self, point: Point, test: int | TestPlan) -> DataCut:
+        """Return what is known at the point for a test, by its number, or of other arms than the design's tests compare."""
         ...
 
     def stage_cut(self, point: Point, test: int) -> DataCut:

@@ -42,7 +42,8 @@ SAMPLE = 100_000
 class Lives:
     """What becomes of patients under one arm, in ticks since randomisation.
 
-    Events and exits of survival endpoints are ``[endpoint, patient]``, the rest ``[patient]``.
+    Events and exits of survival endpoints are ``[endpoint, patient]``, the rest ``[patient]``; ``left`` is death, or having
+    nothing more to give.
     """
 
     event: Ints
@@ -51,6 +52,7 @@ class Lives:
     quit: Ints
     crossed: Ints
     died: Ints
+    left: Ints
 
 
 def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
@@ -130,6 +132,11 @@ def expected_under(plan: Plan, test: TestPlan, pair: tuple[int, int]) -> tuple[f
             value = value[stays]
         values.append(float(value.mean()))
     return values[0], values[1]
+
+
+def journal_under(world: World, life: LifeLaw, arm: int, until: int) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
+    """Return what becomes of keyed patients under an arm by a time, and their journal; nobody is lost."""
+    return _led(world, life, _truth_records(world), arm, until, False)
 
 
 def _truth_records(world: World) -> Floats:
@@ -212,6 +219,13 @@ def lives_of(
     monitoring
         What decides at visits, if anything does.
     """
+    return _led(world, life, records, arm, until, nobody_quits)[0]
+
+
+def _led(
+    world: World, life: LifeLaw, records: Floats, arm: int, until: int, nobody_quits: bool
+) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
+    """Return what becomes of keyed patients, and the journal that tells it; parameters as :func:`lives_of`."""
     n = len(records)
     numbers = _ideal(life.numbers, nobody_quits, monitoring is not None)
     ends, reads = len(numbers.endpoints), len(numbers.readouts)
@@ -273,7 +287,8 @@ def lives_of(
             live,
         )
     died = np.where(left[0] == DEAD, complete[0], NEVER)
-    return Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died)
+    found = Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died, complete[0])
+    return found, (ticks, codes, offsets)
 
 
 def _parts(world: World, index: int, records: Floats) -> tuple[Floats, Floats, Floats]:

@@ -15,7 +15,18 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, CandidateView, Decision, Floats, Ints, Kind, LogRow, Stop, TestPlan
+from trialsim.contracts import (
+    Bools,
+    CandidateView,
+    DataCut,
+    Decision,
+    Floats,
+    Ints,
+    Kind,
+    LogRow,
+    Stop,
+    TestPlan,
+)
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
@@ -26,7 +37,7 @@ from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
 from trialsim.engines.reference_sites import Recruitment
-from trialsim.engines.reference_tally import adverse_events_by_period, tally_of
+from trialsim.engines.reference_tally import adverse_events_by_period, adverse_events_known, tally_of
 from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import (
@@ -594,13 +605,16 @@ class ReferenceTrial:
 
     # ---- what is known --------------------------------------------------------------------------------------------
 
-    def cut(self, point: Point, test: int) -> ReferenceCut:
+    def cut(self, point: Point, test: int | TestPlan) -> DataCut:
         """Return what is known for a test at the point."""
-        return ReferenceCut(self, int(point.tick[0]), test)
+        chosen = self.plan.tests[test] if isinstance(test, int) else test
+        if chosen.adverse_events is not None:
+            return adverse_events_known(self, int(point.tick[0]), chosen)
+        return ReferenceCut(self, int(point.tick[0]), chosen)
 
     def stage_cut(self, point: Point, test: int) -> ReferenceCut:
         """Return what has become known for a test since the look before."""
-        return ReferenceCut(self, int(point.tick[0]), test, self._previous_cut)
+        return ReferenceCut(self, int(point.tick[0]), self.plan.tests[test], self._previous_cut)
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation."""

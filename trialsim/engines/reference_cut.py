@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationRows, ArmTotals, Floats, LogRow, Moments, PatientRows, RiskTables
+from trialsim.contracts import (
+    AllocationRows,
+    ArmTotals,
+    Floats,
+    LogRow,
+    Moments,
+    PatientRows,
+    RiskTables,
+    TestPlan,
+)
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
@@ -79,9 +88,9 @@ class ReferenceCut:
     Of binary and continuous endpoints what was read out after ``since``.
     """
 
-    def __init__(self, trial: ReferenceTrial, tick: int, test: int, since: int = -1) -> None:
+    def __init__(self, trial: ReferenceTrial, tick: int, test: TestPlan, since: int = -1) -> None:
         self._trial, self._tick, self._since = trial, tick, since
-        self._test = trial.plan.tests[test]
+        self._test = test
         self._law = trial.plan.world.outcomes[self._test.endpoint]
         life = trial.plan.world.life
         survival = [] if life is None else [int(e) for e in life.numbers.endpoints]

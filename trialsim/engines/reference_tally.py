@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Ints, Kind, LogRow
+from trialsim.analyses.bayesian.array_cut import ArrayCut
+from trialsim.contracts import Ints, Kind, LogRow, TestPlan
+from trialsim.engines.adverse_event_tests import cut_of_counts
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
 from trialsim.timegrid import NEVER
@@ -36,6 +38,38 @@ def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
         risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.window)]
         exposure[0, p.arm] += np.array(risks)
     return LifeTally(counts, persons, exposure)
+
+
+def adverse_events_known(trial: ReferenceTrial, tick: int, test: TestPlan) -> ArrayCut:
+    """Return what is known of a test's adverse events at a cut, counted the plain way."""
+    counted, law = test.adverse_events, trial.plan.world.life
+    assert counted is not None
+    assert law is not None
+    rows: list[tuple[bool, int, int, int]] = []
+    for p in trial.patients:
+        if p.arm not in (test.treatment, test.control) or p.entry > tick:
+            continue
+        followed = (tick if p.ended is None else min(tick, p.ended)) - p.entry
+        has_left = p.ended is not None and p.ended <= tick
+        until = tick
+        if counted.within is not None:
+            if not has_left and followed < counted.within:
+                continue
+            until, followed = min(tick, p.entry + counted.within), min(followed, counted.within)
+        kind = Kind.SERIOUS if counted.serious else Kind.ADVERSE_EVENT
+        levels = [
+            int(row.value)
+            for row in p.log
+            if row.kind == kind
+            and row.tick <= until
+            and row.part in counted.terms
+            and row.value >= counted.least
+        ]
+        dosed = NEVER if p.off is None else p.off - p.entry
+        risk = min(followed, dosed + max(int(law.numbers.window[term]) for term in counted.terms))
+        rows.append((p.arm == test.treatment, len(levels), max(levels, default=0), risk))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    return cut_of_counts(test, np.array([0, len(rows)]), *table.T)
 
 
 def _column(base: int, width: int, row: LogRow) -> int:

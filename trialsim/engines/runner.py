@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from trialsim.contracts import TestPlan
+from trialsim.engines.adverse_event_effects import smallest
 from trialsim.engines.conduct import conduct
 from trialsim.engines.decision_log import Journal, origin_of
 from trialsim.engines.fast import FastEngine
@@ -369,7 +370,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "estimand": estimand_of(test),
                     "estimator": estimator_of(test),
                     "true_value": value,
-                    "null": benefit_beyond_margin(plan, test) <= _smallest(plan, test.endpoint),
+                    "null": benefit_beyond_margin(plan, test) <= _smallest_of(plan, test),
                     "best_arm": best,
                     "alpha": test.alpha,
                     "unit": _unit(plan, test),
@@ -387,12 +388,18 @@ def _smallest(plan: Plan, endpoint: int) -> float:
     return 1e-9 * (plan.world.outcomes[endpoint].sd or 1.0)
 
 
+def _smallest_of(plan: Plan, test: TestPlan) -> float:
+    """Return the effect of a test below which there is none."""
+    return _smallest(plan, test.endpoint) if test.adverse_events is None else smallest(plan, test)
+
+
 def _unit(plan: Plan, test: TestPlan) -> str:
     """Return the unit of a test's estimand."""
     units = {
         "log_hazard_ratio": "log hazard ratio",
         "weighted_log_hazard_ratio": "log hazard ratio",
         "log_odds_ratio": "log odds ratio",
+        "log_rate_ratio": "log rate ratio",
         "risk_difference": "probability",
         "difference_in_survival": "probability",
         "difference_in_event_rates": "probability",

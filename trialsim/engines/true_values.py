@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.analyses.bayesian.as_analysis import UNKNOWN_ESTIMAND
 from trialsim.contracts import Bools, Floats, Ints, TestPlan
-from trialsim.engines import potential_outcomes
+from trialsim.engines import adverse_event_effects, potential_outcomes
 from trialsim.engines.plan import Plan
 from trialsim.population.estimands import adjusted_cox_log_ratio, population_survival, time_grid
 from trialsim.stats.kaplan_meier import kaplan_meier
@@ -50,6 +50,8 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
         outcomes.
     """
     estimand, pair = estimand_of(test), (treatment, control)
+    if test.adverse_events is not None:
+        return adverse_event_effects.true_value(plan, test, treatment, control)
     if test.options.get("rate") is not None:
         return plan.world.mean_responses(test.endpoint, (treatment, treatment))[0] - float(
             test.options["rate"]
@@ -77,7 +79,7 @@ def benefit(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
     """
     value = true_value(plan, test, treatment, control)
     lower = test.lower_is_better
-    if math.isnan(value):
+    if math.isnan(value) and test.adverse_events is None:
         value = potential_outcomes.true_value(plan, test, treatment, control)
     elif estimand_of(test) in _GROWING:
         lower = not lower

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from trialsim.contracts import Bools, Decision, Floats, LookView, Memory, Status, Stop, any_of
+from trialsim.policies.predicted_models import error_of_prediction
 from trialsim.policies.probabilities import Probabilities
 from trialsim.scenario.decisions import (
+    BY_LAW,
     OF_ARMS,
     Best,
     Condition,
@@ -74,6 +76,23 @@ class DecisionRules:
         self.imputed_tests = tuple(
             sorted({test for tests in predicted for test in tests if self._is(test, "event_rate")})
         )
+        self.predicted_by_law = tuple(
+            sorted({test for tests in predicted for test in tests if self._name_of(test) in BY_LAW})
+        )
+        every = [leaf for rule in rules for leaf in leaves(rule.when)]
+        self.compares_arm_laws = not self._is(0, "beta_binomial") and any(
+            isinstance(leaf, (Best, Equivalent)) for leaf in every
+        )
+        asked = [
+            (test, edge)
+            for rule in rules
+            for leaf in leaves(rule.when)
+            if isinstance(leaf, Posterior)
+            for test in self._tests_of(leaf, rule.do in OF_ARMS)
+            for edge in self._edges(test, leaf)
+            if not self._is(test, "beta_binomial")
+        ]
+        self.further_margins = tuple(dict.fromkeys(asked))
 
     def decide(self, view: LookView, memory: Memory) -> tuple[Decision, Memory]:
         """Return what the rules say of every replicate."""
@@ -141,7 +160,8 @@ class DecisionRules:
         fires = any_of(each)
         found.stop(fires, number, "stop_for_superiority")
         for test, (treatment, _) in enumerate(view.test_arms):
-            found.reject[:, test] |= each[:, treatment] & fires
+            if self._probabilities.tests[test].adverse_events is None:
+                found.reject[:, test] |= each[:, treatment] & fires
 
     def _conclude(self, view: LookView, found: _Decided) -> Decision:
         """Return the decision that follows; at the last look every test that is not decided is judged."""
@@ -184,12 +204,30 @@ class DecisionRules:
         """Return the probability of a benefit, or that two arms differ by less than a width."""
         if leaf.within is None:
             return self._probabilities.posterior(view, test, leaf.beyond)
-        above = [self._probabilities.posterior(view, test, edge) for edge in (-leaf.within, leaf.within)]
+        above = [self._probabilities.posterior(view, test, edge) for edge in self._edges(test, leaf)]
         return np.abs(above[0] - above[1])
+
+    def _edges(self, test: int, leaf: Posterior) -> tuple[float, ...]:
+        """Return the effects that a condition asks about besides the test's own margin."""
+        if leaf.within is None:
+            return () if leaf.beyond is None else (leaf.beyond,)
+        by_ratio = "margin_ratio" in self._probabilities.tests[test].options
+        return (1.0 / leaf.within if by_ratio else -leaf.within, leaf.within)
+
+    def _tests_of(self, leaf: Posterior, by_arm: bool) -> list[int]:
+        """Return the tests whose posterior probability a condition asks for."""
+        if by_arm and leaf.test is None:
+            found = [self.of_arm(arm) for arm in range(len(self._arms))]
+            return [test for test in found if test is not None]
+        return self._numbers((leaf.test or self._tests[0],))
+
+    def _name_of(self, test: int) -> str:
+        """Return the name of a test's analysis."""
+        return self._probabilities.tests[test].analysis.name
 
     def _is(self, test: int, analysis: str) -> bool:
         """Return whether a test is analysed by a named analysis."""
-        return self._probabilities.tests[test].analysis.name == analysis
+        return self._name_of(test) == analysis
 
     def test_of(self, leaf: Posterior, name: str) -> int:
         """Return the number of the test whose posterior probability has a name, as :meth:`names_of` gives it."""
@@ -204,6 +242,10 @@ class DecisionRules:
             return "exact" if model is None else str(model.kind)
         imputed = isinstance(leaf, Predictive) and set(self._numbers(leaf.tests)) & set(self.imputed_tests)
         return "sampled" if imputed else "exact"
+
+    def largest_error(self, leaf: Predictive) -> float:
+        """Return the largest error of a predictive probability that is not sampled."""
+        return max(error_of_prediction(self._name_of(test)) for test in self._numbers(leaf.tests))
 
     def probit_error(self, leaf: Limited, name: str) -> float:
         """Return the largest error of an approximate posterior probability, on the probit scale."""

@@ -8,12 +8,11 @@ import numpy as np
 
 from trialsim.contracts import Floats
 from trialsim.policies.decision_rules import DecisionRules, error_of
-from trialsim.scenario.decisions import OF_ARMS, Condition, Limited, Utility
-from trialsim.stats.bayes import best_arm, beta_binomial, close_arms, predictive
+from trialsim.scenario.decisions import OF_ARMS, Condition, Limited, Predictive, Utility
+from trialsim.stats.bayes import best_arm, beta_binomial, close_arms
 
 ERRORS: Mapping[str, float] = {
     "Posterior": beta_binomial.ERROR,
-    "Predictive": predictive.ERROR,
     "Best": best_arm.ERROR,
     "Equivalent": close_arms.ERROR,
 }
@@ -73,7 +72,8 @@ def _error(policy: DecisionRules, leaf: Limited, name: str, trace: Floats) -> st
         return f"Monte Carlo error {float(trace[policy.quantities.index(error_of(name))]):.4f}"
     if policy.kind_of(leaf, name) == "approximate":
         return f"error below {policy.probit_error(leaf, name):g} on the probit scale"
-    return f"error below {ERRORS[type(leaf).__name__]:.0e}"
+    largest = policy.largest_error(leaf) if isinstance(leaf, Predictive) else ERRORS[type(leaf).__name__]
+    return f"error below {largest:.0e}"
 
 
 def _threshold(leaf: Limited, look: int) -> str:

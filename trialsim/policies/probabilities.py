@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from trialsim.contracts import Bools, Floats, Ints, LookView, Status, TestPlan
+from trialsim.policies.predicted_models import HERE, PredictedModels
 from trialsim.stats.bayes.beta_binomial import posterior_above, posterior_differences
 from trialsim.stats.bayes.close_arms import probabilities_within
+from trialsim.stats.bayes.families import Family
 from trialsim.stats.bayes.good_outcomes import as_benefit, benefit_margin, beta_priors, reference_rate
 from trialsim.stats.bayes.imputation import CompletedEvents
+from trialsim.stats.bayes.independent import probability_best, probability_close
 from trialsim.stats.bayes.predictive import least_on_treatment, predictive_of_one, predictive_of_two
 from trialsim.stats.bayes.who_is_best import BestArms
 
@@ -43,11 +46,14 @@ class Probabilities:
         self._share = ratio / ratio.sum()
         self._borders: dict[tuple[int, int, int], Ints] = {}
         self._imputed: tuple[LookView, dict[int, CompletedEvents]] | None = None
+        self._predicted = PredictedModels(self.tests, tuple(thresholds))
 
     def posterior(self, view: LookView, test: int, beyond: float | None) -> Floats:
         """Return the probability that a test's treatment is better than its margin, or than ``beyond`` in its place."""
         plan = self.tests[test]
         if plan.analysis.name != "beta_binomial":
+            if beyond is not None:
+                return view.beyond[test, beyond]
             return np.asarray(np.where(view.status[:, test] == int(Status.OK), ndtr(view.z[:, test]), np.nan))
         options = plan.options if beyond is None else {**plan.options, "margin": beyond}
         margin, prior = (
@@ -77,6 +83,8 @@ class Probabilities:
         further = pending.copy()
         if maximum:
             further += self._to_come(view, test)
+        if plan.analysis.name in HERE:
+            return self._predicted(view, test, further)
         prior, margin = (
             beta_priors(options, plan.lower_is_better),
             benefit_margin(options, plan.lower_is_better),
@@ -123,17 +131,36 @@ class Probabilities:
         return np.asarray((good[:, 1] >= wanted).mean(axis=1))
 
     def best(self, view: LookView, open_arms: Bools) -> Floats:
-        """Return the probability that each open arm has the best rate of the first endpoint, ``[replicate, arm]``."""
+        """Return the probability that each open arm is the best on the first endpoint, ``[replicate, arm]``."""
+        if (laws := self._arm_laws(view)) is not None:
+            family, parameters, unknown = laws
+            higher = not self.tests[0].lower_is_better
+            of_laws = probability_best(family, parameters, higher, open_arms)[0]
+            return np.where(unknown[:, None], np.nan, of_laws)
         good, n, prior = self._every_arm(view)
         asked = view.best_arms or BestArms()
         return asked(view.replicate, good, n, open_arms, (float(prior[0]), float(prior[1])))
 
     def equivalent(self, view: LookView, open_arms: Bools, within: float) -> Floats:
-        """Return the probability that the rates of all open arms lie within a width of each other, ``[replicate]``."""
+        """Return the probability that all open arms lie within a width of each other, ``[replicate]``."""
+        if (laws := self._arm_laws(view)) is not None:
+            family, parameters, unknown = laws
+            of_laws = probability_close(family, parameters, within, family == Family.GAMMA, open_arms)[0]
+            return np.where(unknown, np.nan, of_laws)
         good, n, prior = self._every_arm(view)
         found = np.empty(len(n))
         probabilities_within(good, n, open_arms, prior[0], prior[1], within, found)
         return found
+
+    def _arm_laws(self, view: LookView) -> tuple[Family, Floats, Bools] | None:
+        """Return family and parameters of every arm's posterior, and where one is improper; None for response rates."""
+        if self.tests[0].analysis.name == "beta_binomial":
+            return None
+        assert view.seen is not None
+        assert view.seen.arm_laws is not None
+        family, parameters = view.seen.arm_laws
+        unknown = np.asarray(~np.isfinite(parameters).all(axis=(1, 2)), dtype=np.bool_)
+        return Family(family), np.where(unknown[:, None, None], np.ones(3), parameters), unknown
 
     def utility(self, view: LookView, weights: Mapping[int, float]) -> Floats:
         """Return the expected utility: posterior mean benefits of tests times their weights, ``[replicate]``."""

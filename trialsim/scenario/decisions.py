@@ -24,6 +24,18 @@ OF_ARMS = ("stop_for_superiority", "drop_arms")
 """Actions whose conditions are asked of each open arm."""
 
 CONDITIONS = ("posterior", "predictive", "best", "equivalent", "utility", "all", "any")
+BY_LAW = ("normal_known_variance", "normal_unknown_variance")
+"""Models whose predictive probability follows from the arms' posteriors and the numbers still to be read out."""
+
+PREDICTED = ("beta_binomial", "event_rate", "robust_beta_binomial", *BY_LAW)
+"""Analyses whose success can be predicted."""
+
+COMPARED = ("beta_binomial", *BY_LAW, "gamma_exponential")
+"""Analyses by which all arms can be compared: each arm's own parameter has a posterior of a known family."""
+
+WITHOUT_MARGINS = ("event_rate", "basket", "logistic_nuts", "weibull_nuts")
+"""Models that are not asked about effects beyond other margins than their own: they are sampled, or have none."""
+
 MOST_RULES = 20
 MOST_LOOKS = 50
 
@@ -65,8 +77,8 @@ class ThresholdAtom:
 
 
 Limit = Annotated[Threshold, ThresholdAtom()]
-Beyond = Annotated[float, NumberAtom(above=-1, below=1)]
-Width = Annotated[float, NumberAtom(above=0, below=1)]
+Beyond = Annotated[float, NumberAtom(least=-1e9, most=1e9)]
+Width = Annotated[float, NumberAtom(above=0, most=1e9)]
 Tests = Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
 LookNumber = Annotated[int, NumberAtom(least=1, most=MOST_LOOKS, whole=True)]
 

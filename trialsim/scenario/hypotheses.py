@@ -25,8 +25,10 @@ from trialsim.scenario.analysis_options import (
 )
 from trialsim.scenario.posterior_options import (
     Basket,
+    DirichletMultinomial,
     EventRate,
     GammaExponential,
+    GammaPoisson,
     LaplaceRegression,
     LogisticRegression,
     NormalKnownVariance,
@@ -74,8 +76,12 @@ POSTERIORS_OF_KIND = {
     ),
     "continuous": ("normal_known_variance", "normal_unknown_variance", "robust_normal", "model"),
     "binary": ("robust_beta_binomial", "logistic_laplace", "logistic_nuts", "basket", "model"),
+    "adverse_events": ("gamma_poisson", "dirichlet_multinomial"),
 }
 """Bayesian models by kind of endpoint, ``model`` being one of another package."""
+
+ADVERSE_EVENTS = "adverse_events"
+"""What a hypothesis names as its endpoint that is about the scenario's adverse events."""
 
 POSTERIORS = tuple(dict.fromkeys(name for names in POSTERIORS_OF_KIND.values() for name in names))
 ANALYSES = (*(name for names in ANALYSES_OF_KIND.values() for name in names), *POSTERIORS)
@@ -99,6 +105,8 @@ _WANTED = {
     ),
     "event_rate": "the time by which events count, and days that the hazards' prior is worth: "
     "{event_rate: {at: 360 days, hazard_exposure: [1000 days]}}",
+    "gamma_poisson": "days at risk that the prior is worth: {gamma_poisson: {prior_rate: 100 days}}",
+    "dirichlet_multinomial": "the lowest severity that counts: {dirichlet_multinomial: {at_least: 3}}",
     "basket": "the rate that a basket's is compared with: {basket: {rate: 0.15}}",
     "model": "the name under which the model is registered: {model: {name: heavy_tails}}",
 }
@@ -145,6 +153,8 @@ class Analysis(Model):
     event_rate: EventRate | None = None
     cox_laplace: LaplaceRegression | None = None
     weibull_nuts: WeibullRegression | None = None
+    gamma_poisson: GammaPoisson | None = None
+    dirichlet_multinomial: DirichletMultinomial | None = None
     model: OwnModel | None = None
 
     @model_validator(mode="before")

@@ -13,14 +13,17 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from trialsim.scenario.analysis_options import Covariates, KnownSd, Margin, Shape, Shapes
-from trialsim.scenario.units import Duration, PositiveDuration
-from trialsim.scenario.values import Finite, Model, Name, NumberAtom, Positive
+from trialsim.scenario.severity import Level
+from trialsim.scenario.units import Duration, PositiveDuration, Rate
+from trialsim.scenario.values import Finite, Flag, Model, Name, NumberAtom, Positive
 from trialsim.scenario.wording import refuse
 
 Ratio = Annotated[float, NumberAtom(least=1e-4, most=1e4)]
 Share = Annotated[float, NumberAtom(above=0, below=1)]
 Starts = Annotated[tuple[Duration, ...], Field(min_length=1, max_length=20)]
 Pieces = Annotated[tuple[Shape, ...], Field(min_length=1, max_length=20)]
+Terms = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
+Categories = Annotated[tuple[Shape, ...], Field(min_length=4, max_length=6)]
 Exposures = Annotated[tuple[PositiveDuration, ...], Field(min_length=1, max_length=20)]
 
 
@@ -72,6 +75,29 @@ class GammaExponential(Model):
     prior_shape: Shape = 0.5
     prior_rate: PositiveDuration
     margin_ratio: Ratio = 1.0
+
+
+class GammaPoisson(Model):
+    """Rates of adverse events with gamma priors; a single arm is compared with a rate."""
+
+    terms: Terms | None = None
+    at_least: Level | None = None
+    serious: Flag = False
+    prior_shape: Shape = 0.5
+    prior_rate: PositiveDuration
+    margin_ratio: Ratio = 1.0
+    rate: Rate | None = None
+
+
+class DirichletMultinomial(Model):
+    """Probabilities of a grade of the worst adverse event or a higher one; a single arm is compared with a rate."""
+
+    terms: Terms | None = None
+    at_least: Level
+    within: PositiveDuration | None = None
+    prior_alpha: Categories | None = None
+    margin: Margin = 0.0
+    rate: Share | None = None
 
 
 class PiecewiseExponential(Model):

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trialsim.scenario.decisions import Best, Condition, Equivalent, Limited, Posterior, Predictive, Utility
+from trialsim import registry
+from trialsim.scenario.decisions import (
+    COMPARED,
+    PREDICTED,
+    WITHOUT_MARGINS,
+    Best,
+    Condition,
+    Equivalent,
+    Limited,
+    Posterior,
+    Predictive,
+    Utility,
+)
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import POSTERIORS, Hypothesis
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
-
-_PREDICTED = ("beta_binomial", "event_rate")
-"""Analyses whose success can be predicted."""
 
 _BOUNDED = ("bounds", "efficacy", "futility", "information", "power", "under", "events")
 
@@ -136,26 +145,60 @@ def _asked_of(at: Place, leaf: Limited, design: Design, parts: TrialParts) -> It
         key = "within" if leaf.beyond is None else "beyond"
         tests = [leaf.test] if leaf.test else list(analyses)[:1]
         for test in tests:
-            if analyses.get(test, "beta_binomial") != "beta_binomial":
-                sentence = f"is for beta_binomial, and {test} is analysed by {analyses[test]}"
+            if analyses.get(test) in WITHOUT_MARGINS or _is_sampled(test, parts):
+                sentence = f"is not for {analyses[test]}, by which {test} is analysed"
                 yield (*at, key), f"{sentence}; name other hypotheses whose margins are those effects"
+            elif test in parts.hypotheses and (problem := _no_effect(leaf, parts.hypotheses[test], parts)):
+                yield (*at, key), problem
             elif test in parts.hypotheses and len(parts.hypotheses[test].arms) == 1 and key == "within":
                 yield (*at, key), f"compares two arms, and {test} has one"
     if isinstance(leaf, Predictive):
         for test in leaf.tests or analyses:
-            if analyses.get(test, "beta_binomial") not in _PREDICTED:
-                allowed = listed(_PREDICTED)
+            if analyses.get(test, "beta_binomial") not in PREDICTED:
+                allowed = listed(PREDICTED)
                 yield (
                     at,
                     f"success of {test}, analysed by {analyses[test]}, cannot be predicted; allowed: {allowed}",
                 )
     if isinstance(leaf, (Best, Equivalent)) and analyses:
         first = next(iter(analyses))
-        if analyses[first] != "beta_binomial":
+        if analyses[first] not in COMPARED:
             yield (
                 at,
-                f"compares rates of the first test, {first}, which is analysed by {analyses[first]}; take beta_binomial",
+                f"compares the arms on the first test, {first}, which is analysed by {analyses[first]}; take one of "
+                f"{listed(COMPARED)}",
             )
+        elif isinstance(leaf, Equivalent) and (problem := _no_effect(leaf, parts.hypotheses[first], parts)):
+            yield (*at, "within"), problem
+
+
+def _is_sampled(test: str, parts: TrialParts) -> bool:
+    """Return whether a test is analysed by a sampled model of another package."""
+    hypothesis = parts.hypotheses.get(test)
+    if hypothesis is None or hypothesis.analysis != "model" or hypothesis.posterior is None:
+        return False
+    if hypothesis.posterior not in registry.names("posteriors"):
+        return False
+    return bool(getattr(registry.get("posteriors", hypothesis.posterior), "kind", "") == "sampled")
+
+
+def _no_effect(leaf: Posterior | Equivalent, hypothesis: Hypothesis, parts: TrialParts) -> str | None:
+    """Return why what a condition names can be no effect of a test, or None."""
+    beyond, within = getattr(leaf, "beyond", None), leaf.within
+    if "margin_ratio" in hypothesis.analysis_options:
+        if beyond is not None and beyond <= 0.0:
+            return f"{beyond:g} is no ratio; {hypothesis.analysis} compares arms by their ratio: give one above 0"
+        if within is not None and within <= 1.0:
+            why = f"{within:g} is not above 1; {hypothesis.analysis} compares arms by their ratio"
+            return f"{why}: 1.25 stands for 0.8 to 1.25"
+        return None
+    endpoint = parts.world.endpoints.get(hypothesis.endpoint)
+    if getattr(endpoint, "kind", "") == "continuous" or hypothesis.analysis == "model":
+        return None
+    for given in (beyond, within):
+        if given is not None and not -1.0 < given < 1.0:
+            return f"{given:g} is no difference of probabilities; give one between -1 and 1"
+    return None
 
 
 def _thresholds(at: Place, leaf: Limited, looks: int) -> Iterator[Finding]:

@@ -8,6 +8,11 @@ from typing import Any
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
 from trialsim.scenario.policies import ALLOCATION_CONTROLS
+from trialsim.scenario.rules_adverse_events import (
+    about_adverse_events,
+    adverse_event_findings,
+    adverse_event_test_findings,
+)
 from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
@@ -47,6 +52,7 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _allocation(at, design, parts)
         yield from look_findings(at, design, parts)
         yield from _tests(at, design, parts)
+        yield from adverse_event_test_findings(at, design, parts)
         yield from decision_findings(at, design, parts)
         yield from _bounds(at, design)
         yield from multi_arm_findings(at, design, parts)
@@ -67,7 +73,9 @@ def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterato
     yield from single_arm_findings(at, hypothesis)
     if len(hypothesis.arms) == 2 and hypothesis.arms[0] == hypothesis.arms[1]:
         yield (*at, "arms"), f"'{hypothesis.arms[0]}' is compared with itself; name two different arms"
-    if hypothesis.endpoint not in parts.endpoint_names:
+    if about_adverse_events(hypothesis, parts):
+        yield from adverse_event_findings(at, hypothesis, parts)
+    elif hypothesis.endpoint not in parts.endpoint_names:
         yield (*at, "endpoint"), unknown("the endpoint", hypothesis.endpoint, parts.endpoint_names)
     elif hypothesis.endpoint in parts.world.endpoints:
         kind = parts.world.endpoints[hypothesis.endpoint].kind

@@ -38,7 +38,7 @@ class LevelAtom:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return the JSON Schema of a level."""
-        return {"type": "string", "enum": [*SEVERITIES, *GRADES]}
+        return {"enum": [*SEVERITIES, *GRADES, *(int(grade) for grade in GRADES)]}
 
 
 def by_level(found: dict[str, Value] | None) -> dict[str, Value] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trialsim.contracts import ArmTotals, Moments, PatientRows, RiskTables
+from trialsim.contracts import AllocationRows, ArmTotals, Moments, PatientRows, RiskTables
 from trialsim.errors import UsageError
 
 
@@ -40,6 +40,14 @@ class ArrayCut:
     def risk_tables(self) -> RiskTables:
         """Refuse: Bayesian analyses take the patients one by one."""
         raise UsageError("risk tables are made of a trial, not of arrays; take patients()")
+
+    def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
+        """Refuse, as :meth:`risk_tables` does."""
+        yield self.risk_tables()
+
+    def allocations(self) -> AllocationRows:
+        """Refuse: arrays do not say how patients were allocated."""
+        raise UsageError("arrays do not say how patients were allocated")
 
     def every_arm(self) -> ArmTotals:
         """Return the read-outs of both arms; the second is tested, and no more patients come."""

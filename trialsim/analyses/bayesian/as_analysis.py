@@ -11,7 +11,7 @@ import numpy as np
 from trialsim import registry
 from trialsim.analyses.equivalent_z import z_of_tail
 from trialsim.analyses.keys import Key
-from trialsim.contracts import BayesianAnalysis, DataCut, Estimates, Ints, PatientRows
+from trialsim.contracts import BayesianAnalysis, DataCut, Estimates, Floats, Ints, PatientRows
 from trialsim.stats.bayes.imputation import CompletedEvents
 
 _SAME = {"difference_in_proportions": "risk_difference"}
@@ -22,6 +22,7 @@ _KNOWN = (
     "difference_in_means",
     "difference_in_survival",
     "difference_in_event_rates",
+    "log_rate_ratio",
 )
 UNKNOWN_ESTIMAND = "effect_of_the_model"
 """Estimand of a model that says of its effect nothing whose true value is worked out here."""
@@ -85,6 +86,22 @@ class PosteriorAnalysis:
         if getattr(self.model, "has_final_prior", False):
             more["final"] = looks == last
         return self._estimate(cut, lower_is_better, options, more)
+
+    @property
+    def has_arm_laws(self) -> bool:
+        """Whether the posterior of each arm's own parameter is of a known family."""
+        return hasattr(self.model, "arm_laws")
+
+    def arm_laws(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> tuple[int, Floats]:
+        """Return the number of the family of the arms' posteriors and their parameters, ``[replicate, 2, 3]``.
+
+        Parameters
+        ----------
+        cut, lower_is_better, options
+            As of every analysis.
+        """
+        family, parameters = self.model.arm_laws(cut, self.options_of_model(options, lower_is_better))  # type: ignore[attr-defined]
+        return int(family), parameters
 
     def completed(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 
 from trialsim.analyses.bayesian.arms import difference_of_arms
 from trialsim.analyses.bayesian.options import options_of
-from trialsim.contracts import DataCut, Posterior, Status
+from trialsim.contracts import DataCut, Floats, Posterior, Status
 from trialsim.stats.bayes.families import Family
 from trialsim.stats.bayes.normal import posterior_known_variance, posterior_unknown_variance
 
@@ -36,11 +36,16 @@ class NormalKnownVariance:
     ) -> Posterior:
         """Return the posterior of every replicate."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
+        family, parameters = self.arm_laws(cut, options)
+        return difference_of_arms(family, parameters, chosen["margin"], lower_is_better, level, [])
+
+    def arm_laws(self, cut: DataCut, options: Mapping[str, Any]) -> tuple[Family, Floats]:
+        """Return the family of the means' posteriors and their parameters, ``[replicate, 2, 3]``: control, treatment."""
+        chosen = options_of(self.name, self.prior, self.defaults, options)
         moments = cut.moments()
-        parameters = posterior_known_variance(
+        return Family.NORMAL, posterior_known_variance(
             moments.n, moments.mean, chosen["sd"], chosen["prior_mean"], chosen["prior_sd"]
         )
-        return difference_of_arms(Family.NORMAL, parameters, chosen["margin"], lower_is_better, level, [])
 
 
 class NormalUnknownVariance:
@@ -74,8 +79,16 @@ class NormalUnknownVariance:
     ) -> Posterior:
         """Return the posterior of every replicate."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
+        family, parameters = self.arm_laws(cut, options)
+        improper = ~np.isfinite(parameters).all(axis=(1, 2))
+        failures: list[tuple[Status, object]] = [(Status.NO_VARIANCE, improper)]
+        return difference_of_arms(family, parameters, chosen["margin"], lower_is_better, level, failures)
+
+    def arm_laws(self, cut: DataCut, options: Mapping[str, Any]) -> tuple[Family, Floats]:
+        """Return the family of the means' posteriors and their parameters, ``[replicate, 2, 3]``: control, treatment."""
+        chosen = options_of(self.name, self.prior, self.defaults, options)
         moments = cut.moments()
-        parameters = posterior_unknown_variance(
+        return Family.STUDENT, posterior_unknown_variance(
             moments.n,
             moments.mean,
             moments.squares,
@@ -83,9 +96,4 @@ class NormalUnknownVariance:
             chosen["prior_worth"],
             chosen["variance_shape_parameter"],
             chosen["variance_scale_parameter"],
-        )
-        improper = ~np.isfinite(parameters).all(axis=(1, 2))
-        failures: list[tuple[Status, object]] = [(Status.NO_VARIANCE, improper)]
-        return difference_of_arms(
-            Family.STUDENT, parameters, chosen["margin"], lower_is_better, level, failures
         )
