@@ -60,7 +60,7 @@ def _rate_under(plan: Plan, test: TestPlan, arm: int) -> tuple[float, float]:
     assert counted is not None
     assert life is not None
     until = max(to_ticks(test.follow_up), 1) if counted.within is None else counted.within
-    lives, journal = potential_outcomes.journal_under(plan.world, life, arm, until)
+    lives, journal = potential_outcomes.journal_under(plan, arm, until)
     nobody = np.full((1, len(lives.last_dose)), NEVER)
     ended = lives.left[None, :]
     first = np.zeros(1, dtype=np.int64)

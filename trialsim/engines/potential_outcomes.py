@@ -134,9 +134,11 @@ def expected_under(plan: Plan, test: TestPlan, pair: tuple[int, int]) -> tuple[f
     return values[0], values[1]
 
 
-def journal_under(world: World, life: LifeLaw, arm: int, until: int) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
+def journal_under(plan: Plan, arm: int, until: int) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
     """Return what becomes of keyed patients under an arm by a time, and their journal; nobody is lost."""
-    return _led(world, life, _truth_records(world), arm, until, False)
+    world = plan.world
+    assert world.life is not None
+    return _led(world, world.life, _truth_records(world), arm, until, False, plan.monitoring)
 
 
 def _truth_records(world: World) -> Floats:
@@ -219,11 +221,17 @@ def lives_of(
     monitoring
         What decides at visits, if anything does.
     """
-    return _led(world, life, records, arm, until, nobody_quits)[0]
+    return _led(world, life, records, arm, until, nobody_quits, monitoring)[0]
 
 
 def _led(
-    world: World, life: LifeLaw, records: Floats, arm: int, until: int, nobody_quits: bool
+    world: World,
+    life: LifeLaw,
+    records: Floats,
+    arm: int,
+    until: int,
+    nobody_quits: bool,
+    monitoring: MonitoringPolicy | None,
 ) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
     """Return what becomes of keyed patients, and the journal that tells it; parameters as :func:`lives_of`."""
     n = len(records)
@@ -288,7 +296,7 @@ def _led(
         )
     died = np.where(left[0] == DEAD, complete[0], NEVER)
     found = Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died, complete[0])
-    return found, (ticks, codes, offsets)
+    return found, (journal[0], journal[1], offsets)
 
 
 def _parts(world: World, index: int, records: Floats) -> tuple[Floats, Floats, Floats]:
