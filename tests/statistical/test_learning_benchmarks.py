@@ -47,6 +47,6 @@ def test_unknown_family_and_a_folder_that_is_there(
 ) -> None:
     """Sentences."""
     assert main(["benchmark", "alocation", "--out", str(tmp_path / "out")]) == 2
-    assert "allowed: recruitment, randomisation, stopping, all" in capsys.readouterr().err
+    assert "allowed: recruitment, sites, randomisation, stopping, all" in capsys.readouterr().err
     assert main(["benchmark", "stopping", "--quick", "--out", str(tmp_path)]) == 2
     assert "is not overwritten" in capsys.readouterr().err

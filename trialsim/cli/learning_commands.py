@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 _CHECKPOINT = ".safetensors"
 _USUAL = "first_come_first_served,random"
+_IN_TRIALS: dict[str, tuple[str, str, dict[str, str], str]] = {
+    "allocation": (
+        "trialsim.learning.allocation_training", "train_allocation",
+        {"responders": "{:.2f} responders", "rejected": "{:.1%} reject", "value": "value {:.2f}"},
+        "randomisation: {learned: {checkpoint: FILE, digest: DIGEST}}",
+    ),
+    "sites": (
+        "trialsim.learning.site_training", "train_sites",
+        {"months": "{:.2f} months to the last patient in", "distance": "{:.4f} from the eligible", "value": "value {:.2f}"},
+        "sites: {learned: {open: ..., checkpoint: FILE, digest: DIGEST}}",
+    ),
+}  # fmt: skip
+"""Policies that learn in simulated trials: who trains them, what is said of an iteration, and how a scenario has them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +46,8 @@ def train_command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a ranking on simulated screening logs, or an allocation rule in simulated trials; write its checkpoint."""
-    from trialsim.learning.request import ALLOCATION, read_request
+    """Train a ranking on simulated screening logs, or allocation or sites in simulated trials; write the checkpoint."""
+    from trialsim.learning.request import read_request
     from trialsim.learning.training import train
     from trialsim.oc.run_writer import json_text
 
@@ -44,8 +57,8 @@ def train_command(
     if path.exists():
         raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
     asked = read_request(request)
-    if asked.policy == ALLOCATION:
-        _train_allocation(asked, path, json)
+    if asked.policy in _IN_TRIALS:
+        _train_in_trials(asked, path, json)
         return
     trained = train(asked)
     digest = trained.write(path)
@@ -65,28 +78,25 @@ def train_command(
     )
 
 
-def _train_allocation(asked: TrainingRequest, path: Path, json: bool) -> None:
-    """Train an allocation rule and say how it went; interrupted, it goes on where it was."""
-    from trialsim.learning.allocation_training import train_allocation
+def _train_in_trials(asked: TrainingRequest, path: Path, json: bool) -> None:
+    """Train a policy in simulated trials and say how it went; interrupted, it goes on where it was."""
+    from importlib import import_module
+
     from trialsim.oc.run_writer import json_text
 
-    unfinished = path.with_suffix(".unfinished")
-    trained = train_allocation(asked, unfinished, lambda text: typer.echo(text, err=True))
+    module, function, shown, slot = _IN_TRIALS[asked.policy]
+    learn = getattr(import_module(module), function)
+    trained = learn(asked, path.with_suffix(".unfinished"), lambda text: typer.echo(text, err=True))
     digest = trained.write(path)
     if json:
         document = {"checkpoint": str(path), "digest": digest, "about": trained.about, "curve": trained.curve}
         typer.echo(json_text(document), nl=False)
         return
-    first, last = trained.curve[0], trained.curve[-1]
-    for at, found in (("first", first), ("last", last)):
-        typer.echo(
-            f"{at:<5} iteration: {found['responders']:.2f} responders, {found['rejected']:.1%} reject, "
-            f"value {found['value']:.2f}"
-        )
+    for at, found in (("first", trained.curve[0]), ("last", trained.curve[-1])):
+        said = ", ".join(text.format(found[name]) for name, text in shown.items())
+        typer.echo(f"{at:<5} iteration: {said}")
     typer.echo(f"Checkpoint: {path}")
-    typer.echo(
-        f"In a scenario beside it: randomisation: {{learned: {{checkpoint: {path.name}, digest: {digest}}}}}"
-    )
+    typer.echo(f"In a scenario beside it: {slot.replace('FILE', path.name).replace('DIGEST', digest)}")
 
 
 def evaluate_command(
@@ -141,7 +151,9 @@ def evaluate_command(
 def benchmark_command(
     family: Annotated[
         str,
-        typer.Argument(help="What to compare: recruitment, randomisation, stopping, all.", metavar="FAMILY"),
+        typer.Argument(
+            help="What to compare: recruitment, sites, randomisation, stopping, all.", metavar="FAMILY"
+        ),
     ],
     quick: Annotated[
         bool, typer.Option("--quick", help="A tenth of the trials or fewer, and a short training.")
@@ -226,8 +238,32 @@ def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> N
     _write(folder, json_text(document), "stopping.svg", draw_stopping(rules, "svg"))
 
 
+def _benchmark_sites(quick: bool, folder: Path, seed: int, workers: int) -> None:
+    from trialsim.learning.site_benchmark import FULL, QUICK, benchmark_sites
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.site_choices import draw_site_choices, site_choices_table, site_verdicts
+
+    effort = QUICK if quick else FULL
+    result = benchmark_sites(effort, folder, seed, workers, _say)
+    _print_table(site_choices_table(f"ten of thirty sites: {effort.replicates} trials each", result.choices))
+    typer.echo(
+        "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
+    )
+    for sentence in site_verdicts(result.rivals):
+        typer.echo(sentence)
+    short = [each.label for each in result.choices if each.estimate("reached_target").value < 1.0]
+    if short:
+        typer.echo(
+            f"Not every trial reached its target with {', '.join(short)}: months are to the horizon there."
+        )
+    document = {"seed": seed, "shape": result.shape, "digests": dict(result.digests), "curves": dict(result.curves),
+                "choices": [each.to_dict() for each in result.choices]}  # fmt: skip
+    _write(folder, json_text(document), "sites.svg", draw_site_choices(result.choices, result.rivals, "svg"))
+
+
 _FAMILIES = {
     "recruitment": _benchmark_recruitment,
+    "sites": _benchmark_sites,
     "randomisation": _benchmark_randomisation,
     "stopping": _benchmark_stopping,
 }

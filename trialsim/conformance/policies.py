@@ -9,24 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.conformance.sample_views import allocation_view, candidate_view, look_view
-from trialsim.contracts import AllocationView, CandidateView, Decision, LookView
+from trialsim.conformance.sample_views import allocation_view, candidate_view, look_view, site_view
+from trialsim.contracts import AllocationView, CandidateView, Decision, LookView, SiteView
 from trialsim.policies.scores import prepared, reads_latent
 
 _SEED = 11
 _BY_COLUMN = ("reject", "futile", "open_arms", "weights", "trace")  # the others have one value a replicate
 
 
-def check_policy(policy: Any, view: CandidateView | LookView | AllocationView | None = None) -> list[str]:
+def check_policy(
+    policy: Any, view: CandidateView | SiteView | LookView | AllocationView | None = None
+) -> list[str]:
     """Return which rules a policy breaks; empty when it keeps them all.
 
-    A policy with ``score`` ranks candidates; one with ``decide`` allocates where it has ``adaptive``, and stops otherwise.
+    A policy with ``open_sites`` chooses sites, another one with ``score`` ranks candidates; one with ``decide`` allocates
+    where it has ``adaptive``, and stops otherwise.
 
     Rankings are checked for determinism (asked again, the same answer), batch invariance (each candidate alone, in another
     order and among others, the same score to the last bit), valid output (one int64 each), leaving the view as it is, and
     not peeking: a policy that does not declare ``reads_latent`` scores the same when everything hidden is laid before it,
     scrambled, or absent. Policies for stopping and allocation are checked for determinism, batch invariance over
-    replicates, valid output and leaving the view as it is; that their views hold no future is up to the engines.
+    replicates, valid output and leaving the view as it is; that their views hold no future is up to the engines. Choices of
+    sites are checked like those, and for not reading true rates without declaring it.
 
     Parameters
     ----------
@@ -34,13 +38,15 @@ def check_policy(policy: Any, view: CandidateView | LookView | AllocationView | 
         An instance.
     view
         What to ask about, for policies that need certain covariates or arms; by default 300 candidates with a group, an
-        age and a marker (some missing), or 40 trials of three arms with two tests.
+        age and a marker (some missing), 40 trials' views of twelve sites, or 40 trials of three arms with two tests.
 
     Returns
     -------
     list of str
         A sentence for each rule that is broken.
     """
+    if hasattr(policy, "open_sites"):
+        return list(_site_faults(policy, view if isinstance(view, SiteView) else site_view()))
     if hasattr(policy, "score"):
         seen = view if isinstance(view, CandidateView) else candidate_view()
         return list(_ranking_faults(policy, seen))
@@ -73,6 +79,27 @@ def _ranking_faults(policy: Any, whole: CandidateView) -> Iterator[str]:
         for name, other in (("is laid before it", whole), ("is scrambled", _scrambled(whole))):
             if not np.array_equal(policy.score(other), scores):
                 yield f"peeking: scores change when what is hidden {name}; declare reads_latent = True, or do not read it"
+
+
+def _site_faults(policy: Any, whole: SiteView) -> Iterator[str]:
+    """Yield the rules that a choice of sites breaks."""
+    declared = reads_latent(policy)
+    view = whole if declared else replace(whole, rates=np.zeros((0, 0)))
+    try:
+        scores = policy.score(copy.deepcopy(view))
+    except (IndexError, ValueError, KeyError) as error:
+        hint = "" if declared else "; a policy that reads what is hidden declares reads_latent = True"
+        yield f"score fails on the view: {type(error).__name__}: {error}{hint}"
+        return
+    expected = (len(view.replicate), len(view.names))
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f" or scores.shape != expected:
+        found = f"{getattr(scores, 'dtype', type(scores).__name__)} of shape {getattr(scores, 'shape', None)}"
+        yield f"score must return floats of shape {expected}, one a trial and site; it is {found}"
+        return
+    yield from _repeated(view, lambda seen: (policy.score(seen),))
+    yield from _batches(view, len(view.replicate), lambda seen: (policy.score(seen),), "trials")
+    if not declared and whole.rates.size and not np.array_equal(policy.score(whole), scores, equal_nan=True):
+        yield "peeking: scores change when true rates are laid before it; declare reads_latent = True, or do not read it"
 
 
 def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[str]:
@@ -131,7 +158,7 @@ def _batches(view: Any, size: int, answer: Callable[[Any], tuple[Any, ...]], wha
 
 def _rows_of(view: Any, size: int, rows: np.ndarray) -> Any:
     """Return the view of some rows."""
-    shared = {"test_arms", "ratio"}
+    shared = {"test_arms", "ratio", "history_days"}
     chosen: dict[str, Any] = {}
     for field in fields(view):
         value = getattr(view, field.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import AllocationView, CandidateView, LookView, Status
+from trialsim.contracts import AllocationView, CandidateView, LookView, SiteView, Status
 
 _SEED = 7
 
@@ -35,6 +35,35 @@ def candidate_view(n: int = 300) -> CandidateView:
         latent=rng.standard_normal((n, 1)),
         traits=("eligibility",),
         chances=rng.random((n, 3)),
+    )
+
+
+def site_view(n: int = 40) -> SiteView:
+    """Return what trials know of twelve sites: some without a record, some without a promise, a subgroup of two levels.
+
+    Parameters
+    ----------
+    n
+        How many trials.
+    """
+    rng = np.random.default_rng(_SEED)
+    shape = (n, 12)
+    rates = rng.gamma(1.2, 0.04, shape)
+    days = np.where(np.arange(12) % 3 == 0, 0.0, 365.0)
+    patients = rng.poisson(rates * days)
+    some = rng.binomial(patients, 0.3)
+    promised = np.where(rng.random(shape) < 0.3, np.nan, rates * rng.lognormal(0.6, 0.5, shape))
+    return SiteView(
+        replicate=np.arange(n),
+        names=tuple(f"site_{number}" for number in range(12)),
+        groups=("sites",) * 12,
+        history_days=days,
+        history_patients=patients,
+        promised=promised,
+        seed=12345,
+        rates=rates,
+        levels=("A", "B"),
+        history_levels=np.stack([patients - some, some], axis=2),
     )
 
 
