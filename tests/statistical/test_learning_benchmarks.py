@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trialsim.cli.main import main
-from trialsim.learning.stopping_benchmark import benchmark_stopping
+from trialsim.learning.stopping_benchmark import Effort, benchmark_stopping
 
 pytestmark = pytest.mark.slow
 
@@ -34,12 +34,18 @@ def test_randomisation(tmp_path: Path) -> None:
 
 def test_stopping(tmp_path: Path) -> None:
     """Expected sizes in trials within 5 standard errors of recursive integration, rounding of looks allowed for."""
-    rules = benchmark_stopping(2000, tmp_path, 3, 1, lambda text: None)
-    for rule in rules:
+    effort = Effort(1000, (1.1,), 1, 250, 500)
+    result = benchmark_stopping(effort, tmp_path, 3, 1, lambda text: None)
+    for rule in result.rules:
         for exact, (value, error) in zip(rule.expected, rule.simulated, strict=True):
             assert abs(value - exact) < 5 * error + 2 / 400, rule.label
         assert rule.mean >= rule.best - 1e-9
         assert math.isfinite(rule.maximum)
+    (learned,) = result.learned
+    assert learned.best == "hwang_shih_decani_tuned_110"
+    assert learned.of_optimum < learned.of_best
+    assert learned.share < 1.0
+    assert (tmp_path / "learned_110_1.safetensors").exists()
 
 
 def test_unknown_family_and_a_folder_that_is_there(

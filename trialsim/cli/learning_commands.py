@@ -227,15 +227,29 @@ def _benchmark_randomisation(quick: bool, folder: Path, seed: int, workers: int)
 
 
 def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> None:
-    from trialsim.learning.stopping_benchmark import FULL, QUICK, benchmark_stopping
+    from trialsim.learning.stopping_benchmark import FULL, QUICK, benchmark_stopping, look_time_errors
     from trialsim.oc.run_writer import json_text
-    from trialsim.report.stopping import draw_stopping, stopping_table, stopping_verdict
+    from trialsim.report.stopping import (
+        draw_stopping,
+        learned_sentences,
+        look_time_sentence,
+        stopping_table,
+        stopping_verdict,
+    )
 
-    rules = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
-    _print_table(stopping_table(rules))
-    typer.echo(stopping_verdict(rules))
-    document = {"seed": seed, "rules": [rule.to_dict() for rule in rules]}
-    _write(folder, json_text(document), "stopping.svg", draw_stopping(rules, "svg"))
+    result = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
+    _print_table(stopping_table(result.rules))
+    errors = look_time_errors()
+    for sentence in (
+        stopping_verdict(result.rules),
+        *learned_sentences(result.learned),
+        look_time_sentence(errors),
+    ):
+        typer.echo(sentence)
+    document = {"seed": seed, "rules": [rule.to_dict() for rule in result.rules],
+                "learned": [each.to_dict() for each in result.learned], "digests": result.digests,
+                "curves": result.curves, "look_at_first_crossing": errors}  # fmt: skip
+    _write(folder, json_text(document), "stopping.svg", draw_stopping(result.rules, "svg"))
 
 
 def _benchmark_sites(quick: bool, folder: Path, seed: int, workers: int) -> None:
