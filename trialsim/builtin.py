@@ -79,6 +79,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "recruitment.logistic": "trialsim.policies.learned:Logistic",
         "recruitment.gradient_boosting": "trialsim.policies.learned:GradientBoosting",
         "recruitment.mlp": "trialsim.policies.learned:Mlp",
+        "recruitment.relearned": "trialsim.policies.relearned:Relearned",
         "sites.all_open": "trialsim.policies.site_selection:AllOpen",
         "sites.random": "trialsim.policies.site_selection:RandomSites",
         "sites.historical_mean": "trialsim.policies.site_selection:HistoricalMean",
@@ -90,6 +91,7 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "sites.learned": "trialsim.policies.learned_sites:LearnedSites",
         "sites.oracle": "trialsim.policies.site_selection:OracleSites",
         "sites.adversarial": "trialsim.policies.site_selection:AdversarialSites",
+        "sites.reselection": "trialsim.policies.site_reselection:Reselection",
         "monitoring.by_protocol": "trialsim.policies.traditional:ByProtocol",
     },
     "models": {

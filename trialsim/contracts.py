@@ -89,6 +89,9 @@ class Kind(enum.IntEnum):
     RESCUE = 39
     CROSSOVER = 40
     ADJUDICATED = 41
+    # What follows from a review of recruitment, besides closed sites.
+    SITE_CALLED = 42
+    RESCORED = 43
 
 
 class Status(enum.IntEnum):
@@ -656,11 +659,102 @@ class SiteView:
     levels: tuple[str, ...] = ()
     history_levels: Ints = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=np.int64))
 
+    def of(self, rows: Ints) -> SiteView:
+        """Return the view of some of its replicates."""
+        return replace(
+            self,
+            replicate=self.replicate[rows],
+            history_patients=self.history_patients[rows],
+            promised=self.promised[rows],
+            rates=self.rates[rows] if self.rates.size else self.rates,
+            history_levels=self.history_levels[rows] if self.history_levels.size else self.history_levels,
+        )
+
+
+@dataclass(frozen=True)
+class SiteReviewView:
+    """What is known of sites at a review while the trial enrols; nothing in it is later than the review.
+
+    Arrays are ``[replicate, site]`` unless said otherwise.
+
+    Parameters
+    ----------
+    before
+        What was known before the trial.
+    review
+        Number of the review from 0, ``[replicate]``.
+    review_days
+        When it is, ``[replicate]``.
+    open
+        Whether the site takes candidates now.
+    reserve
+        Whether it has never been asked to open.
+    open_days
+        Days for which it has been open so far, 0 where it has not opened yet.
+    came, randomised
+        Candidates who have come, and those randomised.
+    n_max
+        Patients to be enrolled.
+    """
+
+    before: SiteView
+    review: Ints
+    review_days: Floats
+    open: Bools
+    reserve: Bools
+    open_days: Floats
+    came: Ints
+    randomised: Ints
+    n_max: int
+
+
+@dataclass(frozen=True)
+class SiteDecision:
+    """What a site policy decides at a review, ``[replicate, site]`` each.
+
+    Parameters
+    ----------
+    close
+        Sites that take nobody any more; only those that are open can close.
+    open
+        Reserves that are asked to open; they do so once their activation has taken its time.
+    """
+
+    close: Bools
+    open: Bools
+
+
+@dataclass(frozen=True)
+class ScreeningsView:
+    """What has become of screenings since the review before; nothing in it is later than this review.
+
+    Parameters
+    ----------
+    review
+        Number of the review from 0, ``[replicate]``.
+    review_days
+        When it is, ``[replicate]``.
+    offsets
+        Attempts of replicate ``k`` are ``offsets[k]`` to ``offsets[k + 1] - 1``, by number of the candidate,
+        ``[replicate + 1]``.
+    candidates
+        Who was called and has reached an end since then, ``[attempt]``.
+    randomised
+        Whether that end was randomisation; otherwise they refused or failed, ``[attempt]``.
+    """
+
+    review: Ints
+    review_days: Floats
+    offsets: Ints
+    candidates: CandidateView
+    randomised: Bools
+
 
 class SitePolicy(Protocol):
     """Chooses which sites open: those that score highest, the first among equals.
 
-    A policy may have ``reads_latent = True``, which opens the true rates to it.
+    A policy may have ``reads_latent = True``, which opens the true rates to it. One with ``at_reviews = True`` also has a
+    method ``review(view: SiteReviewView, memory) -> (SiteDecision, memory)``, asked at the reviews of the design.
     """
 
     name: str
@@ -679,6 +773,10 @@ class RecruitmentPolicy(Protocol):
     A policy may have ``reads_latent = True``, which opens the hidden part of a view to it, and a method
     ``prepared(sample)`` that returns the policy to use, given the view of candidates whom no trial ever meets; it is asked
     once, before anything runs, so that a score can be set against what is usual.
+
+    One with ``at_reviews = True`` learns from the screenings of its own trial: ``learn(view: ScreeningsView, memory)
+    -> memory`` is asked at the reviews of the design, and ``score_by(view, memory, rows)`` gives scores by what was learnt,
+    the memory of each candidate standing at ``rows[candidate]``. Before the first review :meth:`score` is asked.
     """
 
     name: str

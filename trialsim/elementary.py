@@ -241,9 +241,15 @@ def fill_standard_normal(u, tails, held, out):  # type: ignore[no-untyped-def]
     beyond = np.uint64(0)
     for i in range(len(u)):
         out[i] = central_normal(u[i] - 0.5)
-    for i in range(len(u)):
-        tails[beyond] = i
-        beyond += np.uint64(abs(u[i] - 0.5) > CENTRAL)
+    for begin in range(0, len(u), 64):
+        some = u[begin : begin + 64]
+        bits = np.uint64(0)
+        for j in range(len(some)):
+            bits |= np.uint64(abs(some[j] - 0.5) > CENTRAL) << np.uint64(j)
+        while bits:
+            tails[beyond] = begin + lowest_one(bits)
+            beyond += np.uint64(1)
+            bits &= bits - np.uint64(1)
     # Loops of their own, as only so each of them vectorises.
     at, deep = held[0], held[1]
     deeper = 0

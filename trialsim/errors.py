@@ -17,14 +17,19 @@ class Problem:
         Where it stands, as a dotted path in the file (``designs.fixed.looks[0].when``); empty for the whole.
     message
         A sentence: what is wrong, what is allowed, what to do.
+    line
+        Line of the file, from 1; None where it is not known.
     """
 
     path: str
     message: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        """Return ``path: message``, or the message alone where there is no path."""
-        return f"{self.path}: {self.message}" if self.path else self.message
+        """Return ``line 7, path: message``, without what there is not."""
+        line = "" if self.line is None else f"line {self.line}"
+        where = ", ".join(part for part in (line, self.path) if part)
+        return f"{where}: {self.message}" if where else self.message
 
 
 class ScenarioError(Exception):

@@ -5,8 +5,8 @@
 ``--check`` writes nothing and fails when one of them differs. It reads the CSV files and the template and needs NumPy,
 SciPy and pandas. The files are the same to the byte however often they are made.
 
-Each part of the fit is a file: ``fit_enrolment``, ``fit_adverse_events``, ``fit_discontinuation``, ``fit_visits``
-and ``fit_adas``.
+Each part of the fit is a file: ``fit_enrolment`` (with ``fit_ramp_up``), ``fit_adverse_events``,
+``fit_discontinuation``, ``fit_visits`` and ``fit_adas``.
 """
 
 from __future__ import annotations

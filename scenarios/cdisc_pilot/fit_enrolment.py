@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import fit_ramp_up
 import numpy as np
 import pandas as pd
+from fit_ramp_up import SLOWED
 from pilot_likelihood import maximise
 from pilot_tables import Floats, Row, read, row, share
 from scipy.special import betaln, gammaln
 from scipy.stats.mstats import mjci
 
 PERIOD = 90
-SLOWED = 7 * PERIOD  # the rate by period is steady until then
 
 
 def site_table(screening: pd.DataFrame, closing: int) -> pd.DataFrame:
@@ -155,7 +156,7 @@ def fit() -> dict[str, Row]:
     found["screen_failure.site_size"] = row(
         size, size * spread[1], len(sites), "1", "a + b of that beta distribution"
     )
-    return found | _until_slowed(screening) | _balance() | _lags(screening)
+    return found | _until_slowed(screening) | fit_ramp_up.fit(screening) | _balance() | _lags(screening)
 
 
 def _until_slowed(screening: pd.DataFrame) -> dict[str, Row]:

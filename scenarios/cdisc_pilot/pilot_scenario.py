@@ -7,9 +7,9 @@ from string import Template
 from typing import Any
 
 import numpy as np
+from fit_ramp_up import SLOWED
 from pilot_tables import ARMS, HERE, PIECE_NAMES, PIECES, SEVERITIES
 
-SLOWED = 630
 WEEKS = (8, 16, 24)
 CONSTANT_REASONS = (
     "lack_of_efficacy",
@@ -83,23 +83,30 @@ def _population(events: Mapping[str, Any]) -> dict[str, str]:
 def _recruitment(enrolment: Mapping[str, Any]) -> dict[str, str]:
     """Return sites, each a group of its own, and screening."""
     lines = []
-    slowdown = enrolment["screening_slowdown"]
+    slowdown, start, over = (enrolment[f"ramp_up.{name}"] for name in ("slowdown", "from", "over"))
+    ramp_up = f"ramp_up: {{from: {number(start['value'])}, over: {number(over['value'])} days}}"
     for name in enrolment:
         if not name.startswith("activation_day.") or not (site := name.split(".")[1]).isdigit():
             continue
-        rate = enrolment[f"screening_rate.{site}.until_{SLOWED}"]
+        rate = enrolment[f"ramp_up.rate.{site}"]
         day = enrolment[name]["value"]
-        parts = [f"rate: {number(rate['value'])} per day", "backlog: 1"]
+        parts = [f"rate: {number(rate['value'])} per day", ramp_up, "backlog: 1"]
         if day:
             parts.insert(0, f"activation: {day} days")
-        parts.append(f"competing: [{{from: {SLOWED} days, share: {number(slowdown['value'])}}}]")
-        lines += [f"{INDENT * 2}site_{site}: {error(rate)}", f"{INDENT * 3}{{{', '.join(parts)}}}"]
+        competing = f"competing: [{{from: {SLOWED} days, share: {number(slowdown['value'])}}}]"
+        lines += [
+            f"{INDENT * 2}site_{site}: {error(rate)}",
+            f"{INDENT * 3}{{{', '.join(parts)},",
+            f"{INDENT * 3} {competing}}}",
+        ]
     failure = enrolment["screen_failure"]
     mean, sd = (enrolment[f"screening_to_randomisation.log_{name}"] for name in ("mean", "sd"))
     return {
         "sites": "\n".join(lines),
         "slowed": str(SLOWED),
         "slowdown": fitted(slowdown),
+        "ramp_up_from": fitted(start),
+        "ramp_up_over": fitted(over),
         "eligible": number(1.0 - failure["value"]),
         "screen_failure": fitted(failure),
         "lag_median": number(float(np.exp(mean["value"]))),

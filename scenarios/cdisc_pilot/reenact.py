@@ -35,7 +35,7 @@ from trialsim.timegrid import TICKS_PER_DAY
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from reenactments import Figure, figure_among, survival_at  # noqa: E402
+from reenactments import Figure, figure_among, joint, survival_at  # noqa: E402
 
 Floats = NDArray[np.float64]
 
@@ -230,6 +230,32 @@ def table_text(listed: list[Figure]) -> str:
     return "\n".join(lines)
 
 
+def joint_text(listed: list[Figure]) -> str:
+    """Return, as a table, how far off the real trial is in the figures of each kind at once."""
+    kinds = {
+        "enrolment": [one for one in listed if one.arm == "all"],
+        "adverse events by severity": [one for one in listed if one.name.endswith(" adverse events")],
+        "staying on treatment": [one for one in listed if one.name.startswith("on treatment")],
+        "who stops and completes": [
+            one for one in listed if one.name.startswith("stopped") or one.name == "completed"
+        ],
+        "ADAS-Cog": [one for one in listed if one.name.startswith("change")],
+        "all": listed,
+    }
+    lines = [
+        "| figures | how many | real values outside | of re-enactments, median (95%) | p, as many | p, as extreme |"
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for name, some in kinds.items():
+        one = joint(some)
+        low, middle, high = (f"{value:.0f}" for value in one.usual)
+        lines.append(
+            f"| {name} | {one.figures} | {one.outside} | {middle} ({low} to {high}) | {one.p_outside:.3f} | "
+            f"{one.p_extreme:.3f} |"
+        )
+    return "\n".join(lines)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the table, draw the picture where one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -244,7 +270,8 @@ def main(arguments: list[str] | None = None) -> int:
     listed = figures(found)
     inside = sum(one.inside for one in listed)
     print(table_text(listed))
-    print(f"\n{inside} of {len(listed)} real values lie inside the central 95% of their re-enactments.")
+    print(f"\n{inside} of {len(listed)} real values lie inside the central 95% of their re-enactments.\n")
+    print(joint_text(listed))
     if options.picture:
         sys.path.insert(0, str(HERE))
         from draw_pilot_reenactment import draw

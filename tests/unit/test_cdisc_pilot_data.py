@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -231,6 +232,80 @@ def test_site_rates_are_a_negative_binomial_regression(found: dict[str, Any]) ->
     assert enrolment["site_rate_shape"]["value"] == pytest.approx(1 / model.params.iloc[1], rel=1e-3)
     assert enrolment["site_rate_shape"]["se"] == pytest.approx(
         model.bse.iloc[1] / model.params.iloc[1] ** 2, rel=2e-2
+    )
+
+
+def test_the_profile_of_screening_is_a_poisson_regression_of_days(found: dict[str, Any]) -> None:
+    # A row for every day of every site, its rate that of the profile on the day, sites as factors.
+    screening, rows = table("screening"), found["enrolment"]
+    share = rows["ramp_up.slowdown"]["value"]
+
+    def fitted(start: float, over: float) -> Any:
+        counts, offsets, sites = [], [], []
+        for number, (_, days) in enumerate(screening.groupby("site")["screening_day"]):
+            if len(days) == 1:
+                continue  # nobody after the first: the rate is 0
+            age = np.arange(784 - days.min() + 1)
+            profile = np.where(age < over, start + (1 - start) * age / over, 1.0)
+            late = np.where(days.min() + age > 630, 1 - share, 1.0)
+            seen = np.bincount(np.sort(days)[1:] - days.min(), minlength=len(age))
+            counts.append(seen)
+            length = np.where((age == 0) | (age == age[-1]), 0.5, 1.0)  # half a day at either end
+            offsets.append(np.log(profile * late * length))
+            sites.append(np.full(len(age), number))
+        dummies = (np.concatenate(sites)[:, None] == np.unique(np.concatenate(sites))).astype(float)
+        return sm.GLM(
+            np.concatenate(counts), dummies, family=sm.families.Poisson(), offset=np.concatenate(offsets)
+        ).fit()
+
+    start, over = rows["ramp_up.from"]["value"], rows["ramp_up.over"]["value"]
+    constant, best = fitted(1.0, 1.0), fitted(start, over)
+    gain = rows["profile.ramp_up.log_likelihood"]["value"]
+    assert best.llf - constant.llf == pytest.approx(
+        gain, abs=0.04
+    )  # the slowing of constant rates is another
+    assert all(fitted(*other).llf < best.llf for other in ((start + 0.15, over), (start - 0.15, over)))
+    assert all(fitted(start, over + step).llf < best.llf for step in (-25.0, 25.0))
+    rates = [rows[f"ramp_up.rate.{site}"]["value"] for site in sorted(screening["site"].unique())]
+    assert np.exp(best.params) == pytest.approx([rate for rate in rates if rate], rel=2e-3)
+
+
+def test_standard_errors_of_the_profile_are_those_of_simulated_tables(found: dict[str, Any]) -> None:
+    # Tables drawn from the fitted profile: with ten times the candidates, so that the normal law holds, the day known.
+    load("fit")
+    module = sys.modules["fit_ramp_up"]
+    seen = module.Screenings.of(table("screening"))
+    start, over, share = 0.33, 102.0, 0.83
+    more = dataclasses.replace(seen, counts=10 * seen.counts)
+    covariance, _ = module.information(more, start, over, share)
+    rng, estimates = np.random.default_rng(3), []
+    days = np.arange(0.0, seen.closing)
+    for _ in range(40):
+        ages, calendar, counts = [], [], []
+        for opened, count in zip(seen.opened, more.counts, strict=True):
+            age = days[days < seen.closing - opened] + 0.5
+            profile = module.risen(age, start, over) * np.where(opened + age > module.SLOWED, 1 - share, 1)
+            drawn = rng.poisson(count * profile / profile.sum())
+            ages.append(np.repeat(age, drawn) + rng.random(drawn.sum()) - 0.5)
+            calendar.append(opened + ages[-1])
+            counts.append(float(drawn.sum()))
+        sample = dataclasses.replace(
+            seen, counts=np.array(counts), age=np.concatenate(ages), day=np.concatenate(calendar)
+        )
+        best, _, _ = module.maximise(
+            lambda x, sample=sample: module.ramp_up_likelihood(
+                sample, 1 / (1 + np.exp(-x[0])), over, 1 / (1 + np.exp(-x[1]))
+            ),
+            np.array([-0.7, 1.6]),
+        )
+        estimates.append(1 / (1 + np.exp(-best)))
+    # With the day known: the covariance given it.
+    kept = [0, 2]
+    given = np.linalg.inv(np.linalg.inv(covariance)[np.ix_(kept, kept)])
+    spread = np.std(estimates, axis=0, ddof=1) / np.sqrt(np.diag(given))
+    assert spread == pytest.approx(1.0, abs=5 / np.sqrt(2 * 39))
+    assert np.mean(estimates, axis=0) == pytest.approx(
+        [start, share], abs=5 * np.sqrt(given.diagonal().max() / 40)
     )
 
 

@@ -22,23 +22,26 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.within_group": {"covariate": "group", "ranking": BY_AGE},
     "recruitment.exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": {"emulated": EMULATED}},
     "recruitment.human_in_the_loop": {"ranking": BY_AGE, "delay": 0.2, "override": 0.2},
+    "sites.reselection": {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"},
 }
 LEARNED = (
     "recruitment.logistic",
     "recruitment.gradient_boosting",
     "recruitment.mlp",
     "randomisation.learned",
-)  # test_learned_rankings.py, test_learned_allocation.py
+    "sites.learned",
+)  # test_learned_rankings.py, test_learned_allocation.py, test_learned_sites.py
 SHIPPED = [
     name
     for name in registry.names("policies")
-    if name.partition(".")[0] in ("recruitment", "stopping", "randomisation") and name not in LEARNED
+    if name.partition(".")[0] in ("recruitment", "sites", "stopping", "randomisation") and name not in LEARNED
 ]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_policies_keep_the_rules(name: str) -> None:
-    assert check_policy(registry.get("policies", name)(**PARAMETERS.get(name, {}))) == []
+    given = {"open": 3} if name.startswith("sites.") and name != "sites.all_open" else {}
+    assert check_policy(registry.get("policies", name)(**PARAMETERS.get(name, given))) == []
 
 
 class Ranks:

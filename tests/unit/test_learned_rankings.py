@@ -23,6 +23,7 @@ from trialsim.learning.request import OPTIONS, TrainingRequest, read_request
 from trialsim.learning.screening_log import FIRST_REPLICATE, ScreeningLog, split_by_site
 from trialsim.learning.training import Trained, train
 from trialsim.models.checkpoint import read_checkpoint
+from trialsim.models.dense import training_device
 from trialsim.models.quality import area_under_curve, brier_score, log_loss
 from trialsim.oc.in_memory import collect
 from trialsim.oc.rankings import fastest
@@ -87,6 +88,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("learning")
     (made / "world.yaml").write_text(WORLD, encoding="utf-8")
     return made
+
+
+def test_where_a_network_is_trained_is_recorded_and_checked(
+    folder: Path, trained: dict[str, tuple[Trained, str]]
+) -> None:
+    """A GPU is taken where there is one and refused where there is none; trees and logistic regression need none."""
+    there = torch.cuda.is_available()
+    assert trained["mlp"][0].about["device"] == ("cuda" if there else "cpu")
+    assert train(request("logistic", folder / "world.yaml", device="cuda")).about["device"] == "cpu"
+    assert training_device("cpu") == "cpu"
+    if there:
+        assert training_device("cuda") == "cuda"
+    else:
+        with pytest.raises(UsageError, match="sees no GPU"):
+            train(request("mlp", folder / "world.yaml", device="cuda"))
+    with pytest.raises(UsageError, match="no device 'gpu'; allowed: auto, cpu, cuda"):
+        training_device("gpu")
 
 
 @pytest.fixture(scope="module")

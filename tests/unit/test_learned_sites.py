@@ -14,7 +14,7 @@ import trialsim
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.conformance import check_policy
-from trialsim.conformance.sample_views import site_view
+from trialsim.conformance.sample_views import site_review_view
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.learning.request import read_request
 from trialsim.learning.site_benchmark import Effort, benchmark_sites
@@ -75,17 +75,17 @@ def test_the_law_of_rankings_adds_up() -> None:
 
 def test_features_by_hand() -> None:
     """What is missing is 0 and said so; shares are beyond those of all records."""
-    view = site_view()
+    view = site_review_view().before
     found = site_features(view)
-    assert found.shape == (40, 12, len(feature_names(("A", "B"))))
+    assert found.shape == (40, 6, len(feature_names(("A", "B"))))
     assert np.isfinite(found).all()
     fresh = view.history_days == 0
     assert (found[:, fresh, :3] == 0).all()
     assert (found[:, ~fresh, 0] == 1).all()
     silent = np.isnan(view.promised)
     assert (found[silent][:, 3:5] == 0).all()
-    row, site = 3, 4
-    mean = (view.history_patients[row, ~fresh].sum() + 0.5) / (365 * (~fresh).sum())
+    row, site = 3, 1
+    mean = (view.history_patients[row, ~fresh].sum() + 0.5) / view.history_days.sum()
     count = view.history_patients[row, site]
     assert found[row, site, 1] == pytest.approx(np.log((count + 0.5) / (365 + 0.5 / mean) / mean))
     logs = np.log(view.promised[row])
@@ -146,7 +146,7 @@ def test_both_engines_open_the_same_sites(folder: Path, checkpoint: tuple[Path, 
 
 def test_another_subgroup_is_refused(checkpoint: tuple[Path, str]) -> None:
     network = SiteNetwork.load(*checkpoint)
-    view = site_view()
+    view = site_review_view().before
     object.__setattr__(view, "levels", ("A", "C"))
     with pytest.raises(UsageError, match="of the levels A, B; the scenario has A, C"):
         network.scores(view)

@@ -14,7 +14,7 @@ from tests.unit.synthetic_records import Tables, cell_fact, simulated_cell, tabl
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import Records, records_of
 from trialsim.oc.error_claims import error_claims
-from trialsim.report.answer import answer
+from trialsim.report.answer import answer, comparison_sentences
 from trialsim.report.figures import duration_picture, power_picture, stopping_picture
 from trialsim.report.more_tables import finished_sentences, more_measures, stopping_table
 from trialsim.report.numbers import with_error
@@ -153,8 +153,9 @@ def test_the_answer_names_power_comparison_and_error(found: tuple[Records, Opera
     sentences = answer(found[1], TARGETS)
     assert sentences[0].startswith("Under “effect”, “fixed” rejects its null hypothesis in 8")
     assert "95% interval" in sentences[0]
-    compared = "“gs” against “fixed”, on the same patients (Monte Carlo standard errors in parentheses): its power is"
-    assert sentences[1].startswith(compared)
+    compared = "“gs” against “fixed” under “effect”, on the same patients (Monte Carlo standard errors in parentheses)"
+    assert sentences[1].startswith(f"{compared}: its power is")
+    assert comparison_sentences(found[1]) == sentences[1:2]
     assert re.search(r"its power is [0-9.]+ \([0-9.]+\) percentage points", sentences[1])
     assert sentences[2].startswith("Type I error of “primary” in “")
     assert sentences[2].endswith("controlled at the target 0.08.")

@@ -77,12 +77,15 @@ def test_check_shows_all_problems_of_all_files(
     assert "good.yaml: good (" in checked.stdout
     errors = checked.stderr.splitlines()
     assert errors[0] == "bad.yaml: 5 problems"
-    assert "  accrual.poisson.rate: a rate needs a time unit, found the bare number 20; " in errors[1]
-    assert "  designs.fixed.looks[0].when.events: 250 exceeds the 100 patients that can be enrolled" in errors
-    assert (
-        "  designs.sequential.looks[2].when.events: 250 exceeds the 100 patients that can be enrolled"
-        in errors
-    )
+    lines = Path("bad.yaml").read_text().splitlines()
+    for path, words in (
+        ("accrual.poisson.rate", "a rate needs a time unit, found the bare number 20; "),
+        ("designs.fixed.looks[0].when.events", "250 exceeds the 100 patients that can be enrolled"),
+        ("designs.sequential.looks[2].when.events", "250 exceeds the 100 patients that can be enrolled"),
+    ):
+        (found,) = (error for error in errors if f", {path}: {words}" in error)
+        line = lines[int(found.split(",")[0].removeprefix("  line ")) - 1]
+        assert path.rsplit(".")[-1] in line, (found, line)  # the key stands on the line that is named
     assert errors[-1] == "  the file cannot be read: there is no such file"
 
 

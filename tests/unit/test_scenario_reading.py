@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trialsim.errors import ScenarioError
+from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.lines import with_lines
 from trialsim.scenario.load import load_scenario
 from trialsim.scenario.reading import parse_yaml, read_text
 
@@ -120,3 +121,44 @@ def test_a_file_of_just_the_greatest_size_is_read(tmp_path: Path) -> None:
     file = tmp_path / "full.yaml"
     file.write_bytes(b"#" * ((1 << 20) - 1) + b"\n")
     assert len(read_text(file)) == 1 << 20
+
+
+def test_problems_have_the_lines_on_which_they_stand(tmp_path: Path) -> None:
+    """A key's own line, that of its mapping where it is wanting, none where it may stand in another file."""
+    file = tmp_path / "scenario.yaml"
+    file.write_text("# a comment\nname: x\ndesigns:\n  a:\n    n: 10\n  b: {looks: [1,\n    2]}\n")
+    lines = {
+        "": None,
+        "name": 2,
+        "designs.a.n": 5,
+        "designs.a.kind": 4,
+        "designs.b.looks[1]": 7,
+        "nowhere": None,
+    }
+    assert [each.line for each in with_lines([Problem(path, "") for path in lines], file)] == list(
+        lines.values()
+    )
+    file.write_text("extends: other.yaml\nname: x\ndesigns:\n  a:\n    n: 10\n")
+    found = with_lines([Problem("designs.a.n", ""), Problem("designs.a.kind", "")], file)
+    assert [str(each) for each in found] == ["line 5, designs.a.n: ", "designs.a.kind: "]
+
+
+def test_what_the_text_is_blamed_for_hides_nothing_else(tmp_path: Path) -> None:
+    """A key that is written twice, a number that is not finite and a merge key stand beside all other problems."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "name: bad\narms: [a, b]\naccrual: {evenly_spaced: {over: 12 monhts}}\n"
+        "endpoints:\n  e: {kind: binary, rate: .nan, readout: 1 week, effect: {b: 0.4}, effect_measure: rate}\n"
+        "hypotheses: {h: {endpoint: e, arms: [b, a], analysis: score_test, direction: higher}}\ntruths: {t: {}}\n"
+        "designs:\n  one: &one\n    {kind: fixed, n: 4, n: 50, allocation: simple, looks: [{when: {readouts: 4}}],\n"
+        "    tests: {h: {alpha: 3}}}\n  two: {<<: *one, n: 30}\n"
+    )
+    with pytest.raises(ScenarioError) as refused:
+        load_scenario(file)
+    assert [(each.path, each.line) for each in refused.value.problems] == [
+        ("endpoints.e.rate", 5),
+        ("designs.one.n", 10),
+        ("designs.two", 12),
+        ("accrual.evenly_spaced.over", 3),
+        ("designs.one.tests.h.alpha", 11),
+    ]

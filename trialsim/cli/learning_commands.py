@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,11 +45,15 @@ def train_command(
     out: Annotated[
         Path | None, typer.Option(help="Checkpoint; default: the training file's name, .safetensors.")
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where a network is trained: auto (a GPU where there is one), cpu, cuda.")
+    ] = "auto",
     json: Json = False,
 ) -> None:
     """Train a ranking on simulated screening logs, or allocation or sites in simulated trials; write the checkpoint."""
     from trialsim.learning.request import read_request
     from trialsim.learning.training import train
+    from trialsim.models.dense import check_device
     from trialsim.oc.run_writer import json_text
 
     path = out or request.with_suffix(_CHECKPOINT)
@@ -56,7 +61,8 @@ def train_command(
         raise UsageError(f"--out: {path}: a checkpoint is a file that ends in {_CHECKPOINT}")
     if path.exists():
         raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
-    asked = read_request(request)
+    check_device(device)
+    asked = replace(read_request(request), device=device)
     if asked.policy in _IN_TRIALS:
         _train_in_trials(asked, path, json)
         return

@@ -236,7 +236,7 @@ def _entries(kind: str) -> list[dict[str, str | None]]:
 
 
 def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float]) -> None:
-    from trialsim.report.answer import type_one_error_sentences
+    from trialsim.report.answer import comparison_sentences, type_one_error_sentences
     from trialsim.report.legend import legend
     from trialsim.report.more_tables import finished_sentences
     from trialsim.report.recruitment_tables import recruitment_table
@@ -249,7 +249,8 @@ def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple
     if (recruitment := recruitment_table(characteristics)) is not None:
         console.print(rich_table(recruitment))
     sentences = [*finished_sentences(characteristics), *legend(characteristics, tables)]
-    for sentence in (*sentences, *type_one_error_sentences(characteristics, targets)):
+    sentences += [*comparison_sentences(characteristics), *type_one_error_sentences(characteristics, targets)]
+    for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 

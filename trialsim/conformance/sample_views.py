@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from trialsim.contracts import AllocationView, CandidateView, LookView, SiteView, Status
+from trialsim.contracts import AllocationView, CandidateView, LookView, SiteReviewView, SiteView, Status
 
 _SEED = 7
 
@@ -35,35 +37,6 @@ def candidate_view(n: int = 300) -> CandidateView:
         latent=rng.standard_normal((n, 1)),
         traits=("eligibility",),
         chances=rng.random((n, 3)),
-    )
-
-
-def site_view(n: int = 40) -> SiteView:
-    """Return what trials know of twelve sites: some without a record, some without a promise, a subgroup of two levels.
-
-    Parameters
-    ----------
-    n
-        How many trials.
-    """
-    rng = np.random.default_rng(_SEED)
-    shape = (n, 12)
-    rates = rng.gamma(1.2, 0.04, shape)
-    days = np.where(np.arange(12) % 3 == 0, 0.0, 365.0)
-    patients = rng.poisson(rates * days)
-    some = rng.binomial(patients, 0.3)
-    promised = np.where(rng.random(shape) < 0.3, np.nan, rates * rng.lognormal(0.6, 0.5, shape))
-    return SiteView(
-        replicate=np.arange(n),
-        names=tuple(f"site_{number}" for number in range(12)),
-        groups=("sites",) * 12,
-        history_days=days,
-        history_patients=patients,
-        promised=promised,
-        seed=12345,
-        rates=rates,
-        levels=("A", "B"),
-        history_levels=np.stack([patients - some, some], axis=2),
     )
 
 
@@ -128,4 +101,46 @@ def allocation_view(n: int = 40) -> AllocationView:
         open_arms=open_arms,
         ratio=np.array([1, 1, 1]),
         n_max=240,
+    )
+
+
+def site_review_view(n: int = 40) -> SiteReviewView:
+    """Return reviews of trials with six sites: open, closed, on their way and in reserve, on record or not.
+
+    Parameters
+    ----------
+    n
+        How many trials.
+    """
+    rng = np.random.default_rng(_SEED)
+    shape = (n, 6)
+    reserve = rng.random(shape) < 0.4
+    opened = ~reserve & (rng.random(shape) < 0.8)
+    came = np.where(opened, rng.poisson(12.0, shape), 0)
+    days = np.array([365.0, 365.0, 200.0, 100.0, 0.0, 0.0])
+    promised = rng.uniform(0.05, 0.4, shape)
+    promised[:, 5] = np.nan
+    before = SiteView(
+        replicate=np.arange(n),
+        names=tuple("abcdef"),
+        groups=("x", "x", "x", "x", "y", "y"),
+        history_days=days,
+        history_patients=rng.poisson(0.1 * days, shape),
+        promised=promised,
+        seed=12345,
+        rates=rng.gamma(1.5, 0.1, shape),
+        levels=("A", "B"),
+    )
+    some = rng.binomial(before.history_patients, 0.3)
+    before = replace(before, history_levels=np.stack([before.history_patients - some, some], axis=2))
+    return SiteReviewView(
+        before=before,
+        review=rng.integers(0, 5, n),
+        review_days=rng.uniform(50.0, 400.0, n),
+        open=opened & (rng.random(shape) < 0.9),
+        reserve=reserve,
+        open_days=np.where(opened, rng.uniform(1.0, 200.0, shape), 0.0),
+        came=came,
+        randomised=rng.binomial(came, 0.4),
+        n_max=120,
     )

@@ -17,11 +17,11 @@ from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_allocation_kernels import fill_allocations
-from trialsim.engines.fast_first import FirstPatients
+from trialsim.engines.fast_enrolled_kernels import count_randomised
+from trialsim.engines.fast_first import ByArm, FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
-from trialsim.engines.fast_site_kernels import count_randomised
 from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
@@ -550,8 +550,10 @@ class FastChunk:
         self._moments[key].bring_to(outcome, self, point, since, spread)
         return self._moments[key]
 
-    def stage_of(self, outcome: Outcome, rows: Ints, since: Ints, ticks: Ints) -> FirstPatients:
+    def stage_of(self, outcome: Outcome, rows: Ints, since: Ints, ticks: Ints) -> ByArm:
         """Return who was read out after some times and by others and what, of some replicates, in the order of entry."""
+        if (found := outcome.read_out_between(self, rows, since, ticks)) is not None:
+            return found
         stage = self._stages.setdefault(
             outcome.index, FirstPatients(len(self.replicates), len(self.plan.arms))
         )

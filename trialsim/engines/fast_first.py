@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +11,8 @@ from trialsim.contracts import Floats, Ints, Moments
 from trialsim.engines import fast_first_kernels as kernels
 
 
-class FirstPatients:
-    """How many of the first patients of each trial are in each arm, and the sum of what was read out of them.
+class ByArm:
+    """How many of some patients of each trial are in each arm, and the sum of what was read out of them.
 
     Parameters
     ----------
@@ -20,11 +22,32 @@ class FirstPatients:
     Attributes
     ----------
     n, total
-        As of the last cut, ``[replicate, arm]``.
+        ``[replicate, arm]``.
     """
 
     def __init__(self, size: int, arms: int) -> None:
         self.n, self.total = np.zeros((size, arms), dtype=np.int64), np.zeros((size, arms))
+
+    def moments(self, rows: Ints, pair: tuple[int, int], binary: bool) -> Moments:
+        """Return the moments of two arms in some trials; sums of squares of binary outcomes alone, else 0."""
+        n = np.stack([self.n[rows, arm] for arm in pair])
+        total = np.stack([self.total[rows, arm] for arm in pair])
+        mean = total / np.maximum(n, 1)
+        squares = total * (1.0 - mean) if binary else np.zeros(mean.shape)
+        return Moments(n.T, mean.T, squares.T)
+
+
+class FirstPatients(ByArm):
+    """The first so many patients of each trial, as of the last cut.
+
+    Parameters
+    ----------
+    size, arms
+        As of :class:`ByArm`.
+    """
+
+    def __init__(self, size: int, arms: int) -> None:
+        super().__init__(size, arms)
         self._counted, self._left_out = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
 
     def forget(self, rows: Ints, first: Ints) -> None:
@@ -58,10 +81,26 @@ class FirstPatients:
         else:
             kernels.add_values(*known)
 
-    def moments(self, rows: Ints, pair: tuple[int, int], binary: bool) -> Moments:
-        """Return the moments of two arms in some trials; sums of squares of binary outcomes alone, else 0."""
-        n = np.stack([self.n[rows, arm] for arm in pair])
-        total = np.stack([self.total[rows, arm] for arm in pair])
-        mean = total / np.maximum(n, 1)
-        squares = total * (1.0 - mean) if binary else np.zeros(mean.shape)
-        return Moments(n.T, mean.T, squares.T)
+
+class SummedPatients(FirstPatients):
+    """The same, of values that are added up as they are drawn; those added last by themselves, too.
+
+    Parameters
+    ----------
+    size, arms
+        As of :class:`ByArm`.
+    """
+
+    def __init__(self, size: int, arms: int) -> None:
+        super().__init__(size, arms)
+        self._last = ByArm(size, arms)
+        self._since = np.zeros(size, dtype=np.int64)
+
+    def add(self, rows: Ints, upto: Ints, draw: Callable[..., None]) -> None:
+        """Count the first ``upto[k]`` patients of some trials by arm, with the values that ``draw`` makes of new ones."""
+        draw(rows, upto, self._counted, self.n, self.total, self._since, self._last.n, self._last.total)
+
+    def added_last(self, rows: Ints, nobody: Ints, upto: Ints) -> ByArm | None:
+        """Return those after the first ``nobody[k]`` of the first ``upto[k]`` patients, where added last; or None."""
+        same = (self._since[rows] == nobody) & (self._counted[rows] == upto)
+        return self._last if same.all() else None

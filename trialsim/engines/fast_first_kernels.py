@@ -17,6 +17,8 @@ from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
 from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 
+_BYTES = 224
+
 
 @kernel
 def first_entered(chosen, until, entry, starts, shift, coming, out):
@@ -31,15 +33,19 @@ def first_entered(chosen, until, entry, starts, shift, coming, out):
 
 @kernel
 def patients_in(arm, a):
-    """Return how many of some patients are in an arm."""
+    """Return how many of some patients are in an arm: bytes are counted in bytes, as many at once as go into a vector."""
     count = np.int64(0)
-    for i in range(len(arm)):
-        count += np.int64(arm[i] == a)
+    for begin in range(0, len(arm), _BYTES):
+        some = arm[begin : begin + _BYTES]
+        few = np.uint8(0)
+        for i in range(len(some)):
+            few = np.uint8(few + np.uint8(some[i] == a))
+        count += np.int64(few)
     return count
 
 
 @kernel
-def _begin(r, upto, counted, n, total):
+def begin_count(r, upto, counted, n, total):
     """Return with whom a replicate's count goes on; a cut before the last one starts again."""
     if upto < counted[r]:
         counted[r] = 0
@@ -53,7 +59,7 @@ def add_patients(chosen, upto, arm, counted, n, total):
     """Count the first ``upto[k]`` patients of each chosen replicate by arm."""
     for k in range(len(chosen)):
         r = chosen[k]
-        mine = arm[r, _begin(r, upto[k], counted, n, total) : upto[k]]
+        mine = arm[r, begin_count(r, upto[k], counted, n, total) : upto[k]]
         if len(mine):
             for a in range(n.shape[1]):
                 n[r, a] += patients_in(mine, a)
@@ -68,7 +74,7 @@ def add_responses(chosen, upto, arm, outcome, counted, n, total):
     """
     for k in range(len(chosen)):
         r = chosen[k]
-        begin, end = _begin(r, upto[k], counted, n, total), upto[k]
+        begin, end = begin_count(r, upto[k], counted, n, total), upto[k]
         while begin < end:
             word = begin // PATIENTS_A_WORD
             from_patient = word * PATIENTS_A_WORD
@@ -96,7 +102,7 @@ def add_values(chosen, upto, arm, outcome, counted, n, total):
         four, ends = chosen[k : k + 4], upto[k : k + 4]
         alike = len(four) == 4
         for j in range(len(four)):
-            begin[j] = _begin(four[j], ends[j], counted, n, total)
+            begin[j] = begin_count(four[j], ends[j], counted, n, total)
             alike &= begin[j] == begin[0] and ends[j] == ends[0]
         if alike:
             a, b, c, d = arm[four[0]], arm[four[1]], arm[four[2]], arm[four[3]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trialsim.contracts import Kind, LogRow
-from trialsim.engines.fast_site_log import add_candidates
+from trialsim.engines.fast_site_log import add_candidates, add_released
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def event_log(chunk: FastChunk, row: int) -> list[LogRow]:
                     add(tick, kind, i, e, value)
     if chunk.plan.resizing is None:
         _add_sizes(chunk, row, int(ends.enrolled[row]), add)
-    if recruitment is not None:
-        add_candidates(recruitment, row, end, add)
+    released = [] if recruitment is None else add_candidates(recruitment, row, end, add)
     _add_decisions(chunk, row, end, add)
     if chunk.plan.resizing is not None:
         _add_sizes(chunk, row, int(ends.enrolled[row]), add)
+    add_released(released, add)
     add(end, Kind.END, 0, 0, float(ends.reason[row]))
     return [log_row for _, log_row in sorted(keyed, key=_order)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines import fast_risk_kernels as risk
-from trialsim.engines.fast_first import FirstPatients
+from trialsim.engines import fast_sum_kernels as adding
+from trialsim.engines.fast_first import ByArm, FirstPatients, SummedPatients
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.engines.world import OutcomeLaw
@@ -48,7 +50,8 @@ class Outcome:
             self.begin_anew()
             return
         if chunk.in_order and chunk.own_arms:
-            self.first = FirstPatients(size, len(chunk.plan.arms))
+            sums = law.kind == "continuous" and chunk.plan.closed is not None and not chunk.plan.uses_spread
+            self.first = (SummedPatients if sums else FirstPatients)(size, len(chunk.plan.arms))
         self._as_of: tuple[Ints, Ints] | None = None  # of the last cut, which is asked about again and again
         self._laid_out = np.zeros(size, dtype=np.int64)
         self._upto = np.zeros(size, dtype=np.int64)
@@ -72,13 +75,29 @@ class Outcome:
         """Return who has been read out by some times and what, of some replicates, where it goes by the order of entry."""
         assert self.first is not None
         if self._as_of is None or self._as_of[0] is not rows or self._as_of[1] is not ticks:
-            self.first.read(rows, self.known_at_cut(chunk, rows, ticks), chunk.arm, self.values)
+            if isinstance(self.first, SummedPatients):
+                self.first.add(rows, self.read_out_by(chunk, rows, ticks), partial(self._sum_values, chunk))
+            else:
+                self.first.read(rows, self.known_at_cut(chunk, rows, ticks), chunk.arm, self.values)
             self._as_of = rows, ticks
         return self.first
 
+    def read_out_between(self, chunk: FastChunk, rows: Ints, since: Ints, ticks: Ints) -> ByArm | None:
+        """Return who was read out after some times and by others and what, where that was added up last; or None."""
+        if not isinstance(self.first, SummedPatients):
+            return None
+        self.read_out(chunk, rows, ticks)
+        return self.first.added_last(
+            rows, self.read_out_by(chunk, rows, since), self.read_out_by(chunk, rows, ticks)
+        )
+
+    def read_out_by(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
+        """Return how many patients have been read out by some times, ``[k]``, where that goes by the order of entry."""
+        return chunk.entered(rows, ticks - self.law.readout_ticks)
+
     def known_at_cut(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients have been read out by some times, ``[k]``; what was read out is laid out by then."""
-        upto = chunk.entered(rows, ticks - self.law.readout_ticks)
+        upto = self.read_out_by(chunk, rows, ticks)
         further = self._laid_out[rows] < upto
         if further.any():
             some, until = (rows, upto) if further.all() else (rows[further], upto[further])
@@ -166,6 +185,14 @@ class Outcome:
     def lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints) -> None:
         """Lay out what will be read out of patients ``first[row]`` onwards of some replicates."""
         self._lay_out_values(chunk, index, rows, first, chunk.coming)
+
+    def _sum_values(self, chunk: FastChunk, rows: Ints, upto: Ints, *into: NDArray[Any]) -> None:
+        """Add the first ``upto[k]`` patients of some replicates to what was counted and added up so far."""
+        law, plan = self.law, chunk.plan
+        adding.sums_of_few(
+            plan.seed, chunk.replicates, rows, upto, chunk.prepared.words[self.index], chunk.patients.keys, law.purpose,
+            law.draw, *chunk.patients.parameters[self.index], chunk.arm, law.sd, *into,
+        )  # fmt: skip
 
     def _lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints, last: Ints) -> None:
         """Lay out what will be read out of patients ``first[row]`` to ``last[row]`` of some replicates."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.draws import Purpose, block_count, patient_table
 from trialsim.engines import fast_outcome_kernels as layout
+from trialsim.engines.fast_enrolled_kernels import record_strata
 from trialsim.engines.fast_lives import Reach
 from trialsim.engines.fast_rows import index_entries
-from trialsim.engines.fast_site_kernels import record_strata
 from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
 from trialsim.operations.sites import SITE_BITS

@@ -13,9 +13,6 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.draws import Purpose, unit
-from trialsim.keyed_words import GROUPED, group_keys, words_of
-from trialsim.operations.allocation import recorded_stratum
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
     PASSES,
@@ -26,11 +23,8 @@ from trialsim.operations.screening import (
     way_draws,
     way_of,
 )
-from trialsim.operations.sites import NO_LIMIT, SITE_BITS
-from trialsim.philox import MORE_LANES
+from trialsim.operations.sites import NO_LIMIT
 from trialsim.timegrid import NEVER
-
-_STRATUM = int(Purpose.STRATUM)
 
 # Columns of ``contact``, all int64: first ticks, then the outcome of the attempt.
 CONTACT, PATIENCE, DISPATCH, ANSWER, SCREENED, FINAL, OUTCOME = range(7)
@@ -40,7 +34,7 @@ COLUMNS = 7
 _FREES, _LEAVES, _FREES_AND_LEAVES, _RETURNS = range(4)
 
 # Why a site closed.
-OPEN, CLOSED_BY_CAP, CLOSED_BY_TIME = range(3)
+OPEN, CLOSED_BY_CAP, CLOSED_BY_TIME, CLOSED_BY_REVIEW = range(4)
 
 # Columns of the tally of a site.
 CAME, PRESCREEN_FAILURES, CONSENTED, REFUSED, FAILED, WITHDREW, RELEASED, RANDOMISED, TO_CONSENT = range(9)
@@ -129,14 +123,66 @@ def _drop_best(score, who, size):
 
 
 @kernel
+def _stands(
+    seed, replicate, since, first, last, keys, ticks, scores, numbers, grid, attempts, contact, when, what, value, who
+):  # fmt: skip
+    """Lay out how a site stands at a tick, before its dispatch, from what its candidates ``first`` to ``last - 1`` did.
+
+    Fills the agenda and the waiting list. Returns who arrives next, the sizes of both, how many coordinators are busy, how
+    many candidates count towards the cap, how many of these pass, and when the last of those is randomised.
+    """
+    agenda = 0
+    waiting = 0
+    busy, committed, passed, latest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    by_score = len(scores) > 0
+    arriving = first
+    while arriving < last and ticks[arriving] <= since:
+        for attempt in range(attempts):
+            place = arriving * attempts + attempt
+            came = contact[place, CONTACT]
+            outcome = contact[place, OUTCOME]
+            if came > since or outcome == FAILS_PRESCREEN:
+                break
+            if contact[place, DISPATCH] == NEVER:
+                if contact[place, PATIENCE] > since:
+                    waiting = _queue(value, who, waiting, scores[arriving] if by_score else -came, place)
+                break
+            screened, final = contact[place, SCREENED], contact[place, FINAL]
+            passes = outcome == PASSES or outcome == PASSES - 1
+            if screened > since:
+                busy += 1
+                kind = _FREES if passes or final > screened else _FREES_AND_LEAVES
+                agenda = _add_to_agenda(when, what, agenda, screened, place << 2 | kind)
+            if passes:
+                committed += 1
+                passed += 1
+                latest = max(latest, final)
+                break
+            if final > since:
+                committed += 1
+                if final > screened:
+                    agenda = _add_to_agenda(when, what, agenda, final, place << 2 | _LEAVES)
+            if outcome != REFUSES:
+                again = comes_again(seed, replicate, keys[arriving], attempt, numbers, grid)
+                if again < NEVER and final + again > since:
+                    agenda = _add_to_agenda(when, what, agenda, final + again, (place + 1) << 2 | _RETURNS)
+        arriving += 1
+    return arriving, agenda, waiting, busy, committed, passed, latest
+
+
+@kernel
 def run_sites(
     seed, replicates, offsets, keys, ticks, chances, chance_rows, scores, numbers, reason_bounds, closes, coordinators,
-    cap, until, grid, attempts, contact, closed_at, closed_why,
+    cap, until, grid, attempts, since, told_to_close, contact, closed_at, closed_why,
 ):  # fmt: skip
     """Run every site of every replicate until ``until[replicate]`` as if enrolment never closed.
 
     ``contact`` holds what :func:`draw_ways` drew, durations still; whoever is called has them counted from the call.
     ``scores`` is empty where candidates are served as they come. Also fills when and why each site closes.
+
+    Where sites are run from review to review, ``since[replicate]`` is the tick from whose dispatch on they go on, -1 for
+    the beginning, ``told_to_close[replicate, site]`` the tick of the review that closed a site, and an ``until`` below 0
+    leaves a replicate out. Both are empty where nothing is decided at reviews.
     """
     sites = len(closes)
     largest = 0
@@ -147,7 +193,10 @@ def run_sites(
     value, who = np.empty(room, np.int64), np.empty(room, np.int64)
     by_score = len(scores) > 0
     u = np.empty(WAY_DRAWS)
+    reviewed = len(since) > 0
     for r in range(len(replicates)):
+        if until[r] < 0:
+            continue
         replicate = replicates[r]
         for s in range(sites):
             cell = r * sites + s
@@ -160,12 +209,28 @@ def run_sites(
             latest = np.int64(0)
             close = closes[s]
             why = CLOSED_BY_TIME if close < NEVER else OPEN
+            resumed = np.int64(-1)
+            if reviewed:
+                if told_to_close[r, s] < close:
+                    close, why = told_to_close[r, s], CLOSED_BY_REVIEW
+                if since[r] >= 0:
+                    resumed = since[r]
+                    arriving, agenda, waiting, busy, committed, passed, latest = _stands(
+                        seed, replicate, resumed, arriving, last, keys, ticks, scores, numbers, grid, attempts,
+                        contact, when, what, value, who,
+                    )  # fmt: skip
+                    free -= busy
+                    if passed == cap[s] and latest <= close:
+                        close, why = latest, CLOSED_BY_CAP
             while True:
                 now = np.int64(NEVER)
                 if arriving < last:
                     now = ticks[arriving]
                 if agenda > 0 and when[0] < now:
                     now = when[0]
+                if resumed >= 0:
+                    # All but the dispatch of this instant has happened.
+                    now, resumed = resumed, np.int64(-1)
                 if now > until[r]:
                     break
                 while agenda > 0 and when[0] == now:
@@ -343,48 +408,3 @@ def site_tallies(
             closed[r, s] = close if itself else np.int64(NEVER)
             if coordinators[s] < NO_LIMIT:
                 idle[r, s] = max(window - openings[r, s], 0) * coordinators[s] - busy
-
-
-@kernel
-def record_strata(seed, replicates, keys, margin, strata, count, rate, out):
-    """Fill the stratum in which each patient is allocated, errors included."""
-    n = out.shape[1]
-    grouped, words = np.empty((GROUPED, n + MORE_LANES), np.int64), np.empty(n, np.uint64)
-    for r in range(out.shape[0]):
-        mine, theirs = strata[r if strata.shape[0] > 1 else 0], keys[r]
-        blocks = group_keys(theirs, grouped)
-        words_of(words, grouped, blocks, replicates[r], _STRATUM, 2 * margin, seed)
-        for i in range(n):
-            out[r, i] = mine[i]
-            if count > 1 and unit(words[i]) < rate:
-                out[r, i] = recorded_stratum(seed, replicates[r], theirs[i], margin, mine[i], count, rate)
-
-
-@kernel
-def count_randomised(entry, keys, ends, ticks, group, out):
-    """Add up the patients of each group of sites who were randomised by each time and by the end of their trial.
-
-    Parameters
-    ----------
-    entry, keys
-        Tick of randomisation, NEVER for those who never come, and candidate's key, ``[replicate, patient]``.
-    ends
-        Tick at which each trial ended, ``[replicate]``.
-    ticks
-        The times, in order, ``[date]``.
-    group
-        Number of the group of each site, ``[site]``.
-    out
-        Zeros to be filled, ``[replicate, date, group]``.
-    """
-    dates = len(ticks)
-    for r in range(len(entry)):
-        for i in range(entry.shape[1]):
-            if entry[r, i] > ends[r]:
-                continue
-            date = np.searchsorted(ticks, entry[r, i])
-            if date < dates:
-                out[r, date, group[keys[r, i] >> SITE_BITS]] += 1
-        for date in range(1, dates):
-            for g in range(out.shape[2]):
-                out[r, date, g] += out[r, date - 1, g]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trialsim.contracts import Kind
+import numpy as np
+
+from trialsim.contracts import Ints, Kind
 from trialsim.engines import fast_site_kernels as kernels
+from trialsim.engines.fast_review_kernels import still_waiting
 from trialsim.operations.screening import FAILS_PRESCREEN, REFUSES
 from trialsim.timegrid import NEVER
 
@@ -18,8 +22,12 @@ _AFTER_ALL: Key = (NEVER, 0, 0)
 _WAITING, _IN_SCREENING, _BEFORE_RANDOMISATION = 0, 1, 2
 
 
-def add_candidates(recruitment: Recruitment, row: int, end: int, add: Callable[..., None]) -> None:
-    """Add what happened at the sites of one replicate until it ended.
+Released = tuple[int, int, tuple[int, int], int]
+"""When, who, kind and id of the cause, and where the candidate stood."""
+
+
+def add_candidates(recruitment: Recruitment, row: int, end: int, add: Callable[..., None]) -> list[Released]:
+    """Add what happened at the sites of one replicate until it ended, and return who was released, to be added last.
 
     Parameters
     ----------
@@ -46,10 +54,12 @@ def add_candidates(recruitment: Recruitment, row: int, end: int, add: Callable[.
         if opening <= end and (opening, Kind.SITE, s) < shut:
             add(opening, Kind.SITE, s)
         if closing < shut and closing[0] <= end:
-            cause = (closing[1], numbers[closing[2]] if closing[1] == Kind.RANDOMISATION else s)
+            cause = _cause(closing, numbers, s)
             add(closing[0], Kind.SITE_CLOSED, s, 0, float(recruitment.closed_why[row, s]), *cause)
+    scores = ScoresInForce(recruitment, row)
+    _add_reviews(recruitment, row, end, closings, scores, add)
     dispatched: list[tuple[int, int, int, int]] = []
-    released: list[tuple[int, int, tuple[int, int], int]] = []
+    released: list[Released] = []
     for j in recruitment.candidates_of(row):
         key = int(recruitment.candidates[j])
         s = key >> 32
@@ -66,7 +76,7 @@ def add_candidates(recruitment: Recruitment, row: int, end: int, add: Callable[.
                 break
             if called < NEVER and (called, Kind.DISPATCH, s) < closing:
                 if called <= end:
-                    dispatched.append((called, s, _rank(recruitment, j, came), key))
+                    dispatched.append((called, s, -scores.at(j, called) if scores else came, key))
                 else:
                     break
             else:
@@ -93,8 +103,82 @@ def add_candidates(recruitment: Recruitment, row: int, end: int, add: Callable[.
             break
     for tick, s, _, key in sorted(dispatched):
         add(tick, Kind.DISPATCH, key, 0, 0.0, Kind.DISPATCH, s)
+    return released
+
+
+def add_released(released: list[Released], add: Callable[..., None]) -> None:
+    """Add who was released; it follows from what closes, once all else that follows from it is said."""
     for tick, key, cause, state in sorted(released, key=lambda one: (one[0], one[1])):
         add(tick, Kind.RELEASED, key, 0, float(state), *cause)
+
+
+def _add_reviews(
+    recruitment: Recruitment,
+    row: int,
+    end: int,
+    closings: list[Key],
+    scores: ScoresInForce,
+    add: Callable[..., None],
+) -> None:
+    """Add what reviews of recruitment decided in one replicate, besides the sites that they closed."""
+    for review in recruitment.reviews:
+        for k in np.flatnonzero(review.rows == row):
+            tick = int(review.tick[k])
+            if tick > end:
+                return
+            cause = (Kind.REVIEW, review.number)
+            for called in np.flatnonzero(review.called[k]):
+                add(tick, Kind.SITE_CALLED, int(called), 0, 0.0, *cause)
+            if not review.learnt:
+                continue
+            for s, closing in enumerate(closings):
+                if closing <= (tick, *cause):
+                    continue
+                for place in _waiting(recruitment, row, s, tick):
+                    j = int(place) // recruitment.law.attempts
+                    key = int(recruitment.candidates[j])
+                    add(tick, Kind.RESCORED, key, 0, float(scores.at(j, tick)), *cause)
+
+
+def _waiting(recruitment: Recruitment, row: int, site: int, tick: int) -> Ints:
+    """Return the attempts of candidates who wait at a site as a review begins."""
+    cell, attempts = row * recruitment.sites.count + site, recruitment.law.attempts
+    first, last = int(recruitment.offsets[cell]), int(recruitment.offsets[cell + 1])
+    places = np.empty((last - first) * attempts, dtype=np.int64)
+    found = still_waiting(first, last, attempts, tick, recruitment.contact, places)
+    return places[:found]
+
+
+class ScoresInForce:
+    """The scores of a replicate's candidates as they were from review to review; false where nobody is scored."""
+
+    def __init__(self, recruitment: Recruitment, row: int) -> None:
+        self._any, self._first = bool(len(recruitment.scores)), 0
+        self._since: list[int] = []
+        if not self._any:
+            return
+        places = recruitment.candidates_of(row)
+        self._first = places.start
+        if not recruitment.reviews:
+            self._scores = [recruitment.scores[places.start : places.stop]]
+            return
+        policy, own = recruitment.plan.recruitment, np.arange(places.start, places.stop)
+        owner = np.full(len(own), row)
+        view = recruitment.view_of(own, owner)
+        self._scores = [policy.score(view)]
+        for review in recruitment.reviews:
+            for k in np.flatnonzero(review.rows == row):
+                self._since.append(int(review.tick[k]))
+                self._scores.append(
+                    policy.score_by(view, review.learnt, owner) if review.learnt else self._scores[-1]  # type: ignore[attr-defined]
+                )
+
+    def __bool__(self) -> bool:
+        return self._any
+
+    def at(self, candidate: int, tick: int) -> int:
+        """Return the score of a candidate, given by place, from the reviews of an instant on."""
+        return int(self._scores[bisect_right(self._since, tick)][candidate - self._first])
 
 
 def _stages(asked: int, answer: int, screened: int, final: int, outcome: int) -> list[tuple[int, int, float]]:
@@ -109,14 +193,11 @@ def _stages(asked: int, answer: int, screened: int, final: int, outcome: int) ->
     return stages
 
 
-def _rank(recruitment: Recruitment, candidate: int, came: int) -> int:
-    """Return a number that is smaller the sooner a candidate is called."""
-    return -int(recruitment.scores[candidate]) if len(recruitment.scores) else came
-
-
 def _cause(closing: Key, numbers: dict[int, int], site: int) -> tuple[int, int]:
     """Return kind and id of what released those waiting."""
-    return (closing[1], numbers[closing[2]] if closing[1] == Kind.RANDOMISATION else site)
+    if closing[1] == Kind.RANDOMISATION:
+        return closing[1], numbers[closing[2]]
+    return closing[1], closing[2] if closing[1] == Kind.REVIEW else site
 
 
 def _site_closing(recruitment: Recruitment, row: int, site: int, numbers: dict[int, int]) -> Key:
@@ -126,6 +207,8 @@ def _site_closing(recruitment: Recruitment, row: int, site: int, numbers: dict[i
         return _AFTER_ALL
     if why == kernels.CLOSED_BY_TIME:
         return (tick, Kind.SITE, site)
+    if why == kernels.CLOSED_BY_REVIEW:
+        return (tick, Kind.REVIEW, _review_that_closed(recruitment, row, site))
     cell = row * recruitment.sites.count + site
     first, last = (int(recruitment.offsets[c]) * recruitment.law.attempts for c in (cell, cell + 1))
     full = [
@@ -136,3 +219,12 @@ def _site_closing(recruitment: Recruitment, row: int, site: int, numbers: dict[i
         and -1 <= recruitment.contact[place, kernels.OUTCOME] <= 0
     ]
     return (tick, Kind.RANDOMISATION, max(full)) if full and max(full) in numbers else _AFTER_ALL
+
+
+def _review_that_closed(recruitment: Recruitment, row: int, site: int) -> int:
+    """Return the number of the review that closed a site."""
+    return next(
+        review.number
+        for review in recruitment.reviews
+        if review.closed[np.flatnonzero(review.rows == row), site].any()
+    )

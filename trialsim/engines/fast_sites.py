@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trialsim.contracts import Ints
+from trialsim.contracts import CandidateView, Ints
 from trialsim.engines import fast_candidate_kernels as candidates
 from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_site_kernels as kernels
 from trialsim.engines.candidate_views import candidate_view
+from trialsim.engines.fast_site_reviews import Reviewed, run_through_reviews
 from trialsim.engines.points import SiteTallies
 from trialsim.engines.site_selection import openings
 from trialsim.errors import UsageError
@@ -24,6 +27,10 @@ MOST_ROWS = 1 << 20
 """Attempts of candidates that a chunk of trials is meant to hold at a time, about 100 MB."""
 
 _FIRST_CHUNK = 4
+
+# Where nothing is decided at reviews.
+_FROM_THE_BEGINNING = np.zeros(0, dtype=np.int64)
+_NOT_TOLD = np.zeros((0, 0), dtype=np.int64)
 
 
 class Window:
@@ -104,18 +111,10 @@ class Recruitment:
         self._rates = self.sites.rates(plan.seed, replicates)
         opening = openings(plan, replicates)
         self.openings = np.where(opening < self.sites.closes, opening, NEVER)
-        # Trials that are not full by the end of the window are run further; then all are laid out together.
-        until = np.full(size, window.ticks)
-        rows = np.arange(size)
-        while True:
-            self._run(rows, until[rows])
-            late = rows[(self.closing >= NEVER) & (until[rows] < plan.horizon)]
-            if not len(late):
-                break
-            rows = late
-            until[rows] = np.minimum(until[rows] + until[rows] // 3 + plan.grid, plan.horizon)
-        if len(rows) < size:
-            self._run(np.arange(size), until)
+        self.learnt: Mapping[str, NDArray[Any]] = {}
+        self.reviews: list[Reviewed] = []
+        self.told_to_close = _NOT_TOLD
+        until = self._run_to_closing(window)
         window.learn(self.closing, until, len(self.contact))
         width = max(int(self.enrolled.max(initial=0)), plan.n)
         self.entry = np.full((size, width), NEVER, dtype=np.int64)
@@ -126,8 +125,35 @@ class Recruitment:
             self.closing, self.closing_place, self.entry, self.keys, self.places,
         )  # fmt: skip
 
+    def _run_to_closing(self, window: Window) -> Ints:
+        """Run all sites until enrolment has closed; return until when, ``[replicate]``."""
+        plan, size = self.plan, len(self.replicates)
+        until = np.full(size, window.ticks)
+        if plan.reselects_sites or plan.rescores_candidates:
+            return run_through_reviews(self, until)
+        # Trials that are not full by the end of the window are run further; then all are laid out together.
+        rows = np.arange(size)
+        while True:
+            self._run(rows, until[rows])
+            late = rows[(self.closing >= NEVER) & (until[rows] < plan.horizon)]
+            if not len(late):
+                break
+            rows = late
+            until[rows] = np.minimum(until[rows] + until[rows] // 3 + plan.grid, plan.horizon)
+        if len(rows) < size:
+            self._run(np.arange(size), until)
+        return until
+
     def _run(self, rows: Ints, until: Ints) -> None:
         """Run all sites of some replicates, each until a tick of its own, and find when enrolment closes."""
+        self.list_candidates(rows, until)
+        self.closed_at = np.empty((len(rows), self.sites.count), dtype=np.int64)
+        self.closed_why = np.zeros((len(rows), self.sites.count), dtype=np.int64)
+        self.run_sites(until, _FROM_THE_BEGINNING)
+        self.find_closing(until)
+
+    def list_candidates(self, rows: Ints, until: Ints) -> None:
+        """List who comes to the sites of some replicates, each until a tick of its own, and what is in store for them."""
         plan, sites, law = self.plan, self.sites, self.law
         size, replicates, rates = len(rows), self.replicates[rows], self._rates[rows]
         self._running = replicates
@@ -150,24 +176,30 @@ class Recruitment:
             room = found
         self.candidates, self.ticks = self.candidates[:found], ticks[:found]
         self._describe()
-        self.scores = self._scores(self.ticks)
+        self.scores = self.score()
         self.contact = np.empty((found * law.attempts, kernels.COLUMNS), dtype=np.int64)
         candidates.draw_ways(
             plan.seed, replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
             law.numbers, law.reason_bounds, plan.grid, law.attempts, self.contact,
         )  # fmt: skip
-        self.closed_at = np.empty((size, sites.count), dtype=np.int64)
-        self.closed_why = np.zeros((size, sites.count), dtype=np.int64)
+
+    def run_sites(self, until: Ints, since: Ints) -> None:
+        """Run the sites of the replicates that are listed; see :func:`~trialsim.engines.fast_site_kernels.run_sites`."""
+        plan, sites, law = self.plan, self.sites, self.law
         kernels.run_sites(
-            plan.seed, replicates, self.offsets, self.candidates, self.ticks, self.chances, self.chance_rows,
+            plan.seed, self._running, self.offsets, self.candidates, self.ticks, self.chances, self.chance_rows,
             self.scores, law.numbers, law.reason_bounds, sites.closes, sites.coordinators, sites.cap, until, plan.grid,
-            law.attempts, self.contact, self.closed_at, self.closed_why,
+            law.attempts, since, self.told_to_close, self.contact, self.closed_at, self.closed_why,
         )  # fmt: skip
+
+    def find_closing(self, until: Ints) -> None:
+        """Find when enrolment closes in the replicates that have been run, each until a tick of its own."""
+        size = len(self._running)
         self.closing, self.closing_place = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
         self.enrolled, self.pipeline_end = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
         closing.find_closing(
-            self.offsets, self.contact, sites.count, law.attempts, plan.n, law.keep, until, self.closing,
-            self.closing_place, self.enrolled, self.pipeline_end,
+            self.offsets, self.contact, self.sites.count, self.law.attempts, self.plan.n, self.law.keep, until,
+            self.closing, self.closing_place, self.enrolled, self.pipeline_end,
         )  # fmt: skip
 
     @property
@@ -192,17 +224,23 @@ class Recruitment:
         if law.subgroup >= 0:
             self.levels = records[self.chance_rows, law.subgroup].astype(np.int64)
 
-    def _scores(self, ticks: Ints) -> Ints:
-        """Return the score of every candidate; none where they are served as they come."""
+    def score(self) -> Ints:
+        """Return the score of every candidate, by what has been learnt so far; none where they are served as they come."""
         policy = self.plan.recruitment
         if policy.as_they_come:
             return np.zeros(0, dtype=np.int64)
-        rows = self.chance_rows
-        view = candidate_view(
-            self.plan.world, policy, self.plan.seed, self._running[self._owner], self.candidates, ticks,
-            self.records[rows], self.chances[rows],
+        owner = self._owner
+        view = self.view_of(np.arange(len(self.candidates)), owner)
+        scores = policy.score_by(view, self.learnt, owner) if self.learnt else policy.score(view)  # type: ignore[attr-defined]
+        return np.ascontiguousarray(scores, dtype=np.int64)
+
+    def view_of(self, places: Ints, owner: Ints) -> CandidateView:
+        """Return what the recruitment policy sees of some candidates, whose replicates are given by position."""
+        rows = self.chance_rows[places]
+        return candidate_view(
+            self.plan.world, self.plan.recruitment, self.plan.seed, self._running[owner], self.candidates[places],
+            self.ticks[places], self.records[rows], self.chances[rows],
         )  # fmt: skip
-        return np.ascontiguousarray(policy.score(view), dtype=np.int64)
 
     def last_activity(self, rows: Ints, last: Ints) -> Ints:
         """Return when nobody is left who could add to any count, given when the last patient has nothing more to give."""

@@ -29,7 +29,7 @@ from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
-from trialsim.scenario.design import SITE
+from trialsim.scenario.design import SITE, Design
 from trialsim.scenario.policies import located_parameters
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
@@ -157,7 +157,8 @@ class Plan:
     allocation
         How patients are allocated.
     reviews
-        ``("enrolled", count)``, ``("calendar", ticks)`` or None: randomisation is then reconsidered at the looks.
+        ``("enrolled", count)``, ``("calendar", ticks)`` or None: randomisation is then reconsidered at the looks, sites and
+        scores of candidates are not.
     stopping, randomisation, recruitment
         The policies.
     horizon
@@ -176,6 +177,8 @@ class Plan:
         Whether futility bounds are counted on.
     site_policy
         What chooses the sites that open; None without sites.
+    shows_closed_sites
+        Whether a design of the scenario closes sites at reviews, so that records hold how many closed.
     """
 
     scenario: str
@@ -200,6 +203,7 @@ class Plan:
     shows_overrun: bool = False
     futility_binding: bool = False
     site_policy: SitePolicy | None = None
+    shows_closed_sites: bool = False
 
     @property
     def n(self) -> int:
@@ -235,6 +239,17 @@ class Plan:
     def uses_spread(self) -> bool:
         """Whether any test needs to know how much outcomes spread."""
         return any(getattr(test.analysis, "uses_spread", True) for test in self.tests)
+
+    @property
+    def reselects_sites(self) -> bool:
+        """Whether reviews may close sites and open others."""
+        return self.reviews is not None and bool(getattr(self.site_policy, "at_reviews", False))
+
+    @property
+    def rescores_candidates(self) -> bool:
+        """Whether the recruitment policy learns, and scores candidates anew, at reviews."""
+        with_sites = self.reviews is not None and self.world.sites is not None
+        return with_sites and bool(getattr(self.recruitment, "at_reviews", False))
 
     @property
     def may_close_early(self) -> bool:
@@ -467,4 +482,11 @@ def build_plan(
         any(bool(each.overrunning) for each in scenario.designs.values()),
         chosen.futility_binding,
         policies["sites"] if world.sites is not None else None,
+        world.sites is not None and any(_closes_sites(each) for each in scenario.designs.values()),
     )
+
+
+def _closes_sites(design: Design) -> bool:
+    """Return whether a design's policy for sites may close some at reviews."""
+    policy = registry.get("policies", f"sites.{design.policies['sites'][0]}")
+    return bool(getattr(policy, "at_reviews", False))

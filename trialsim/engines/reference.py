@@ -499,6 +499,8 @@ class ReferenceTrial:
         if point.kind == "review":
             self.write(Kind.REVIEW, number, 0, len(self.patients))
             self._review += 1
+            if self.recruitment is not None:
+                self.recruitment.review(number)
             if decision.weights is not None:
                 self._period += 1
                 self.asked.append((now, now))

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import Floats, Ints, Kind
+from trialsim.contracts import CandidateView, Floats, Ints, Kind, Memory, ScreeningsView, SiteReviewView
 from trialsim.draws import Purpose, word
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SiteTallies
-from trialsim.engines.site_selection import openings
+from trialsim.engines.site_selection import chosen_sites, openings, site_view
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
     PASSES,
@@ -30,7 +30,7 @@ from trialsim.operations.screening import (
     way_of,
 )
 from trialsim.operations.sites import NO_LIMIT, SITE_BITS, arrival_tick, next_amount, taken_by_competition
-from trialsim.timegrid import NEVER
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.reference import ReferenceTrial
@@ -40,7 +40,7 @@ Process = Generator[simpy.Event, Any, None]
 WAITING, IN_SCREENING, BEFORE_RANDOMISATION = 0, 1, 2
 """Where a candidate stood who was released, as the log says it."""
 
-BY_CAP, BY_TIME = 1.0, 2.0
+BY_CAP, BY_TIME, BY_REVIEW = 1.0, 2.0, 3.0
 """Why a site closed, as the log says it."""
 
 
@@ -70,6 +70,7 @@ class Site:
     free: int
     rate: float
     opening: int
+    asked: bool = True
     opened: int = NEVER
     closed: int = NEVER
     committed: int = 0
@@ -89,6 +90,7 @@ class Candidate:
     record: Floats
     chances: Floats
     came: int
+    first: int
     attempt: int = 0
     state: int = WAITING
     process: Any = None
@@ -123,6 +125,14 @@ class Recruitment:
         self.under_way: dict[int, Candidate] = {}
         self.reasons = [0] * len(self.law.reasons)
         self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
+        self.memories: dict[str, Memory] = {"sites": {}, "recruitment": {}}
+        self.resolved: list[tuple[int, int, Candidate, bool]] = []
+        if plan.reselects_sites:
+            self.before = site_view(plan, one)
+            self.set_up = self.laws.activation_delays(plan.seed, one, plan.grid)[0]
+            chosen = chosen_sites(plan, one)
+            for site in self.sites:
+                site.asked = chosen is None or bool(chosen[0, site.number])
         for site in self.sites:
             if site.opening < self.laws.closes[site.number]:
                 trial.clock.process(self._site(site))
@@ -226,7 +236,7 @@ class Recruitment:
         now = int(trial.clock.now)
         one = np.array([trial.replicate])
         record = plan.world.source.records_at(plan.seed, one, np.array([key], dtype=np.int64))
-        candidate = Candidate(key, site, record[0], self.traits_say.of(record)[0], now)
+        candidate = Candidate(key, site, record[0], self.traits_say.of(record)[0], now, now)
         site.counts.came += 1
         level = self._level(candidate)
         if level >= 0:
@@ -254,15 +264,29 @@ class Recruitment:
         return int(candidate.record[self.law.subgroup]) if self.law.subgroup >= 0 else -1
 
     def _score(self, candidate: Candidate) -> int:
-        """Return what the recruitment policy thinks of a candidate."""
-        policy = self.plan.recruitment
+        """Return what the recruitment policy thinks of a candidate, by what it has learnt so far."""
+        policy, memory = self.plan.recruitment, self.memories["recruitment"]
         if policy.as_they_come:
             return -candidate.came
-        who = np.array([[self.trial.replicate], [candidate.key], [candidate.came]], dtype=np.int64)
-        world, seed = self.plan.world, self.plan.seed
-        records, chances = candidate.record[None], candidate.chances[None]
-        view = candidate_view(world, policy, seed, who[0], who[1], who[2], records, chances)
+        view = self._view_of([candidate])
+        if memory:
+            return int(policy.score_by(view, memory, np.zeros(1, dtype=np.int64))[0])  # type: ignore[attr-defined]
         return int(policy.score(view)[0])
+
+    def _view_of(self, who: list[Candidate]) -> CandidateView:
+        """Return what the recruitment policy sees of candidates."""
+        world, count = self.plan.world, len(who)
+        columns = len(world.source.columns)
+        return candidate_view(
+            world,
+            self.plan.recruitment,
+            self.plan.seed,
+            np.full(count, self.trial.replicate, dtype=np.int64),
+            np.array([one.key for one in who], dtype=np.int64),
+            np.array([one.first for one in who], dtype=np.int64),
+            np.array([one.record for one in who]).reshape(count, columns),
+            np.array([one.chances for one in who]).reshape(count, 3),
+        )
 
     def _way(self, candidate: Candidate) -> Process:
         """Go a candidate's way, attempt after attempt."""
@@ -281,7 +305,10 @@ class Recruitment:
                 return
             if outcome is None:
                 return
-            if outcome in (PASSES, PASSES_INELIGIBLE):
+            passes = outcome in (PASSES, PASSES_INELIGIBLE)
+            if plan.rescores_candidates:
+                self.resolved.append((key, candidate.attempt, candidate, passes))
+            if passes:
                 self._randomise(candidate)
                 return
             del self.under_way[key]
@@ -300,6 +327,8 @@ class Recruitment:
                 return
             candidate.attempt += 1
             candidate.came = int(trial.clock.now)
+            if plan.rescores_candidates:
+                score = self._score(candidate)
             trial.write(Kind.ARRIVAL, key, candidate.attempt, 1.0)
 
     def _attempt(self, candidate: Candidate, score: int) -> Generator[simpy.Event, Any, int | None]:
@@ -376,6 +405,69 @@ class Recruitment:
             candidate = self.under_way.pop(key)
             candidate.site.waiting.pop(key, None)
             candidate.process.interrupt()
+
+    # ---- reviews --------------------------------------------------------------------------------------------------
+
+    def review(self, number: int) -> None:
+        """Let policies close sites, open reserves, and score anew who waits, as things stand now."""
+        if self.plan.reselects_sites:
+            self._reselect(number)
+        if self.plan.rescores_candidates:
+            self._rescore(number)
+
+    def _reselect(self, number: int) -> None:
+        """Close sites, and ask reserves to open."""
+        now = int(self.trial.clock.now)
+        opened = [site.opened < NEVER for site in self.sites]
+        is_open = [began and site.closed == NEVER for began, site in zip(opened, self.sites, strict=True)]
+        ticks = [
+            min(now, site.closed) - site.opened if began else 0
+            for began, site in zip(opened, self.sites, strict=True)
+        ]
+        view = SiteReviewView(
+            self.before,
+            np.array([number]),
+            np.array([now / float(TICKS_PER_DAY)]),
+            np.array([is_open]),
+            np.array([[not site.asked for site in self.sites]]),
+            np.array([ticks]) / float(TICKS_PER_DAY),
+            np.array([[site.counts.came for site in self.sites]]),
+            np.array([[site.counts.randomised for site in self.sites]]),
+            self.plan.n,
+        )
+        decision, self.memories["sites"] = self.plan.site_policy.review(view, self.memories["sites"])  # type: ignore[union-attr]
+        for site in self.sites:
+            if decision.close[0, site.number] and is_open[site.number]:
+                self._close_site(site, BY_REVIEW)
+        for site in self.sites:
+            if decision.open[0, site.number] and not site.asked:
+                self._call(site)
+
+    def _call(self, site: Site) -> None:
+        """Ask a reserve to open, which it does once its set-up has taken its time."""
+        site.asked = True
+        self.trial.write(Kind.SITE_CALLED, site.number)
+        site.opening = int(self.trial.clock.now) + int(self.set_up[site.number])
+        if site.opening < self.laws.closes[site.number]:
+            self.trial.clock.process(self._site(site))
+
+    def _rescore(self, number: int) -> None:
+        """Show the recruitment policy what has become of screenings, and score anew who waits."""
+        resolved = sorted(self.resolved, key=lambda one: one[:2])
+        self.resolved = []
+        view = ScreeningsView(
+            np.array([number]),
+            np.array([int(self.trial.clock.now) / float(TICKS_PER_DAY)]),
+            np.array([0, len(resolved)]),
+            self._view_of([candidate for _, _, candidate, _ in resolved]),
+            np.array([passes for *_, passes in resolved], dtype=bool),
+        )
+        self.memories["recruitment"] = self.plan.recruitment.learn(view, self.memories["recruitment"])  # type: ignore[attr-defined]
+        for site in self.sites:
+            for key in sorted(site.waiting):
+                score = self._score(self.under_way[key])
+                site.waiting[key] = (score, site.waiting[key][1])
+                self.trial.write(Kind.RESCORED, key, 0, score)
 
     @property
     def exhausted(self) -> bool:

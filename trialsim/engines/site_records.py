@@ -54,6 +54,8 @@ def recruitment_columns(plan: Plan, tallies: SiteTallies, ends: Ends) -> Columns
     columns["sites_without_patients"] = (
         (opened & (tallies.counts[:, :, COUNTS.index("randomised")] == 0)).sum(axis=1).astype(np.int32)
     )
+    if plan.shows_closed_sites:
+        columns["sites_closed"] = (tallies.closed < NEVER).sum(axis=1).astype(np.int32)
     return columns
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Floats, Ints, SiteView
+from trialsim.contracts import Bools, Floats, Ints, SiteView
 from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.operations.site_history import history_levels
 from trialsim.timegrid import NEVER
@@ -52,11 +52,42 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
     laws = plan.world.sites
     assert laws is not None
     opening = laws.activations(plan.seed, replicates, plan.grid)
-    policy = plan.site_policy
-    if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
+    chosen = chosen_sites(plan, replicates)
+    if chosen is None:
         return opening
+    opening = np.where(chosen, opening, NEVER)
+    first = opening.min(axis=1, keepdims=True)
+    return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)
+
+
+def chosen_sites(plan: Plan, replicates: Ints) -> Bools | None:
+    """Return which sites are asked to open before the trial, ``[replicate, site]``; None where all are."""
+    laws, policy = plan.world.sites, plan.site_policy
+    assert laws is not None
+    if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
+        return None
+    score = policy.score(site_view(plan, replicates))
+    # Highest first, the first among equals; not a number comes last.
+    order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
+    chosen = np.zeros(score.shape, dtype=bool)
+    np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
+    return chosen
+
+
+def site_view(plan: Plan, replicates: Ints) -> SiteView:
+    """Return what is known of the sites before the trial.
+
+    Parameters
+    ----------
+    plan
+        A plan with sites and a policy for them.
+    replicates
+        Global numbers.
+    """
+    laws = plan.world.sites
+    assert laws is not None
     patients, promised = laws.history(plan.seed, replicates)
-    view = SiteView(
+    return SiteView(
         replicate=replicates,
         names=laws.names,
         groups=tuple(laws.groups[group] for group in laws.group),
@@ -65,16 +96,8 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
         promised=promised,
         seed=seed_for_policies(plan.seed),
         rates=laws.rates(plan.seed, replicates)
-        if getattr(policy, "reads_latent", False)
+        if getattr(plan.site_policy, "reads_latent", False)
         else np.zeros((0, 0)),
         levels=plan.world.subgroup_levels,
         history_levels=history_levels(plan.seed, replicates, patients, level_shares(plan.world)),
     )
-    score = policy.score(view)
-    # Highest first, the first among equals; not a number comes last.
-    order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
-    chosen = np.zeros(opening.shape, dtype=bool)
-    np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
-    opening = np.where(chosen, opening, NEVER)
-    first = opening.min(axis=1, keepdims=True)
-    return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)

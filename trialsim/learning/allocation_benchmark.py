@@ -84,7 +84,7 @@ def benchmark_randomisation(
         options: dict[str, Any] = {key: default for key, (default, *_) in ALLOCATION_OPTIONS.items()}
         options |= {"power_weight": weight, "minimum": 0.0, "hidden": (16, 16)}
         options |= {"iterations": effort.iterations, "trials": effort.trials}
-        request = TrainingRequest(ALLOCATION, _WORLD, effort.design, None, "", 0, seed, options)
+        request = TrainingRequest(ALLOCATION, _WORLD, effort.design, None, "", 0, seed, options, "cpu")
         trained = train_allocation(request, folder / f"{label}.unfinished")
         digests[label] = trained.write(folder / f"{label}.safetensors")
         curves[label] = trained.curve

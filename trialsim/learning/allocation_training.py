@@ -18,7 +18,7 @@ from trialsim.learning.screening_log import FIRST_REPLICATE
 from trialsim.learning.unfinished import SAVE_EVERY, keep, restore
 from trialsim.models.allocation_network import FEATURES, AllocationNetwork, arm_features, shares
 from trialsim.models.checkpoint import write_checkpoint
-from trialsim.models.dense import Floats, arrays_of, new_network, one_thread, torch_module
+from trialsim.models.dense import Floats, arrays_of, new_network, repeatable, torch_module, training_device
 from trialsim.scenario.load import load_scenario, patient_table
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def train_allocation(
     seed = int(word(request.seed, FIRST_REPLICATE, 0, int(Purpose.SAMPLER), 11)) >> 1
     generator = torch.Generator().manual_seed(seed)
     arms = len(plans[0].arms)
-    with one_thread():
-        learner = _Learner(arms, options, generator)
+    with repeatable(about["device"]):
+        learner = _Learner(arms, options, generator, about["device"])
         curve = restore(unfinished, about, learner.networks, learner.optimiser)
         environment = AllocationEnvironment(plans, max(1, options["trials"] // len(plans)))
         for iteration in range(len(curve), options["iterations"]):
@@ -126,6 +126,7 @@ def _worlds(request: TrainingRequest) -> tuple[list[Plan], dict[str, Any]]:
         "design": design,
         "truths": list(truths),
         "seed": request.seed,
+        "device": training_device(request.device),
         "options": {
             key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
         },
@@ -136,11 +137,13 @@ def _worlds(request: TrainingRequest) -> tuple[list[Plan], dict[str, Any]]:
 class _Learner:
     """The network that allocates, the one that foretells the value, and their optimiser."""
 
-    def __init__(self, arms: int, options: Mapping[str, Any], generator: torch.Generator) -> None:
+    def __init__(
+        self, arms: int, options: Mapping[str, Any], generator: torch.Generator, device: str
+    ) -> None:
         torch = torch_module()
-        self._options = options
-        self.actor = new_network([len(FEATURES), *options["hidden"], 1], generator)
-        self.critic = new_network([arms * len(FEATURES), *options["hidden"], 1], generator)
+        self._options, self._device = options, device
+        self.actor = new_network([len(FEATURES), *options["hidden"], 1], generator).to(device)
+        self.critic = new_network([arms * len(FEATURES), *options["hidden"], 1], generator).to(device)
         with torch.no_grad():  # allocation begins near equal shares
             list(self.actor.parameters())[-2].mul_(0.1)
         self.optimiser = torch.optim.Adam(
@@ -153,10 +156,10 @@ class _Learner:
         outcome = environment.outcome()
         value = outcome.responders + self._options["power_weight"] * outcome.rejected
         torch = torch_module()
-        features = torch.from_numpy(np.concatenate([each[0] for each in halts]))
-        open_arms = torch.from_numpy(np.concatenate([each[1] for each in halts]))
-        reached = torch.from_numpy(np.concatenate([value[each[2]] for each in halts]))
-        placed = torch.from_numpy(np.concatenate(counts).astype(np.float64))
+        features = self._here(np.concatenate([each[0] for each in halts]))
+        open_arms = self._here(np.concatenate([each[1] for each in halts]))
+        reached = self._here(np.concatenate([value[each[2]] for each in halts]))
+        placed = self._here(np.concatenate(counts).astype(np.float64))
         centre, spread = reached.mean(), reached.std().clamp_min(1e-9)
         foretold = self.critic(features.flatten(1))[:, 0]
         aim = (reached - centre) / spread
@@ -173,6 +176,11 @@ class _Learner:
             "rejected": float(outcome.rejected.mean()),
             "value": float(value.mean()),
         }
+
+    def _here(self, array: NDArray[Any]) -> torch.Tensor:
+        """Return a tensor where the networks are."""
+        tensor: torch.Tensor = torch_module().from_numpy(array).to(self._device)
+        return tensor
 
     def _run(
         self, environment: AllocationEnvironment, first: int
@@ -191,7 +199,7 @@ class _Learner:
                     self._count(counts, halts, int(k), halt.trial, place, halt.view.arm_enrolled, before)
             features = arm_features(halt.view)
             with torch.no_grad():
-                scores = self.actor(torch.from_numpy(features))[..., 0].numpy()
+                scores = self.actor(self._here(features))[..., 0].cpu().numpy()
             halts.append((features, halt.view.open_arms.copy(), halt.trial))
             counts.append(np.zeros((len(halt.trial), arms), dtype=np.int64))
             before[halt.trial], place[halt.trial] = halt.view.arm_enrolled, len(halts) - 1

@@ -86,7 +86,7 @@ def benchmark_recruitment(
             options |= {"hidden": (32, 16), "epochs": effort.epochs} if kind == "mlp" else {}
             options |= {"trees": effort.trees} if kind == "gradient_boosting" else {}
             request = TrainingRequest(
-                kind, path, _DESIGN, _TRUTH, "randomised", effort.training, seed, options
+                kind, path, _DESIGN, _TRUTH, "randomised", effort.training, seed, options, "cpu"
             )
             trained[kind] = train(request)
             name = f"{world}_{kind}.safetensors"

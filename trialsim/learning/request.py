@@ -30,6 +30,9 @@ OPTIONS: dict[str, dict[str, _Limits]] = {
 }  # fmt: skip
 """Default, least and most of each option of a ranking, and whether it is a whole number."""
 
+NETWORKS = ("mlp",)
+"""Rankings that torch trains."""
+
 ALLOCATION = "allocation"
 ALLOCATION_OPTIONS: dict[str, _Limits] = {
     "power_weight": (40.0, 0.0, 1e6, False), "minimum": (0.1, 0.0, 0.5, False),
@@ -75,6 +78,8 @@ class TrainingRequest:
         Of the trials, the split and the fit.
     options
         Of the fit.
+    device
+        Where a network is trained: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
     """
 
     policy: str
@@ -85,6 +90,7 @@ class TrainingRequest:
     replicates: int
     seed: int
     options: Mapping[str, Any]
+    device: str = "auto"
 
 
 def read_request(path: Path) -> TrainingRequest:
@@ -111,7 +117,7 @@ def read_request(path: Path) -> TrainingRequest:
     in_trials = policy in _IN_TRIALS
     own, layers = _IN_TRIALS[policy] if in_trials else (_LOG | OPTIONS[policy], _HIDDEN)
     options = _SEED | own
-    has_layers = in_trials or policy == "mlp"
+    has_layers = in_trials or policy in NETWORKS
     allowed = [
         "policy",
         "scenario",

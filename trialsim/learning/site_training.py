@@ -17,7 +17,7 @@ from trialsim.errors import UsageError
 from trialsim.learning.screening_log import FIRST_REPLICATE
 from trialsim.learning.unfinished import SAVE_EVERY, Curve, keep, restore
 from trialsim.models.checkpoint import write_checkpoint
-from trialsim.models.dense import arrays_of, new_network, one_thread, torch_module
+from trialsim.models.dense import arrays_of, new_network, repeatable, torch_module, training_device
 from trialsim.models.site_network import SiteNetwork, feature_names, site_features
 from trialsim.oc.subgroup_shares import distance
 from trialsim.scenario.load import load_scenario, patient_table
@@ -89,8 +89,10 @@ def train_sites(
     seed = int(word(request.seed, FIRST_REPLICATE, 0, int(Purpose.SAMPLER), 12)) >> 1
     generator = torch.Generator().manual_seed(seed)
     window = Window(plan)
-    with one_thread():
-        actor = new_network([len(feature_names(levels)), *options["hidden"], 1], generator)
+    with repeatable(about["device"]):
+        actor = new_network([len(feature_names(levels)), *options["hidden"], 1], generator).to(
+            about["device"]
+        )
         with torch.no_grad():  # all sets begin nearly alike
             list(actor.parameters())[-2].mul_(0.1)
         optimiser = torch.optim.Adam(actor.parameters(), lr=options["learning_rate"], foreach=False)
@@ -142,6 +144,7 @@ def _world(request: TrainingRequest) -> tuple[Plan, dict[str, Any]]:
         "design": design,
         "truth": truth,
         "seed": request.seed,
+        "device": training_device(request.device),
         "options": {
             key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
         },
@@ -166,7 +169,7 @@ class _Explorer:
         features = site_features(view)
         uniform = torch.rand(features.shape[:2], generator=self._generator, dtype=torch.float64)
         with torch.no_grad():
-            scores = self._actor(torch.from_numpy(features))[..., 0]
+            scores = _scores(self._actor, features).cpu()
             noisy: Floats = (scores - torch.log(-torch.log(uniform.clamp(1e-12, 1.0 - 1e-12)))).numpy()
         self.features.append(features)
         self.chosen.append(np.argsort(-noisy, axis=1, kind="stable")[:, : self.open_sites])
@@ -194,9 +197,9 @@ def _improve(
     others = (value.sum(axis=1, keepdims=True) - value) / (samples - 1)
     beyond = (value - others).ravel()
     beyond = torch.from_numpy(beyond / max(float(beyond.std()), 1e-9))
-    scores = actor(torch.from_numpy(np.concatenate(explorer.features)))[..., 0]
-    log_chance = _log_chance(scores, torch.from_numpy(np.concatenate(explorer.chosen)))
-    loss = -(beyond * log_chance).mean()
+    scores = _scores(actor, np.concatenate(explorer.features))
+    log_chance = _log_chance(scores, torch.from_numpy(np.concatenate(explorer.chosen)).to(scores.device))
+    loss = -(beyond.to(scores.device) * log_chance).mean()
     optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(actor.parameters(), 1.0)
@@ -206,6 +209,13 @@ def _improve(
         "distance": float(apart.mean()),
         "value": float(value.mean()),
     }
+
+
+def _scores(actor: torch.nn.Sequential, features: Floats) -> torch.Tensor:
+    """Return the scores of sites, ``[replicate, site]``, where the network is."""
+    where = next(actor.parameters()).device
+    found: torch.Tensor = actor(torch_module().from_numpy(features).to(where))[..., 0]
+    return found
 
 
 def _log_chance(scores: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

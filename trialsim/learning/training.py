@@ -13,7 +13,7 @@ from trialsim import registry
 from trialsim.draws import Purpose, word
 from trialsim.engines.plan import build_plan
 from trialsim.errors import UsageError
-from trialsim.learning.request import TrainingRequest
+from trialsim.learning.request import NETWORKS, TrainingRequest
 from trialsim.learning.screening_log import (
     FIRST_REPLICATE,
     TEST,
@@ -24,6 +24,7 @@ from trialsim.learning.screening_log import (
     split_by_site,
 )
 from trialsim.models.checkpoint import write_checkpoint
+from trialsim.models.dense import training_device
 from trialsim.models.quality import area_under_curve, brier_score, log_loss
 from trialsim.scenario.load import load_scenario, patient_table
 
@@ -85,8 +86,9 @@ def train(request: TrainingRequest) -> Trained:
     if any(label.all() or not label.any() for _, label in halves):
         raise UsageError("all candidates of the log had the same end: there is nothing to tell apart")
     seed = int(word(request.seed, FIRST_REPLICATE, 0, int(Purpose.SAMPLER), 10)) >> 1
+    device = training_device(request.device) if request.policy in NETWORKS else "cpu"
     model, curve = registry.get("models", request.policy).fit(
-        halves[0], halves[1], names, source.categories, request.options, seed
+        halves[0], halves[1], names, source.categories, dict(request.options, device=device), seed
     )
     quality = {
         name: _quality(model, log, part == each)
@@ -105,6 +107,7 @@ def train(request: TrainingRequest) -> Trained:
         "options": {
             key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
         },
+        "device": device,
         "quality": quality,
     }
     return Trained(model, quality, curve, about)

@@ -43,10 +43,10 @@ def keep(
     arrays = {}
     for name, network in networks.items():
         for k, each in enumerate(network.parameters()):
-            arrays[f"{name}_{k}"] = each.detach().numpy()
+            arrays[f"{name}_{k}"] = each.detach().cpu().numpy()
             state = optimiser.state[each]
-            arrays[f"{name}_{k}_mean"] = state["exp_avg"].numpy()
-            arrays[f"{name}_{k}_square"] = state["exp_avg_sq"].numpy()
+            arrays[f"{name}_{k}_mean"] = state["exp_avg"].cpu().numpy()
+            arrays[f"{name}_{k}_square"] = state["exp_avg_sq"].cpu().numpy()
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     write_checkpoint(fresh, arrays, {"kind": "unfinished", "of": dict(about), "curve": curve})
@@ -86,7 +86,7 @@ def restore(
                 each.copy_(torch.from_numpy(arrays[f"{name}_{k}"]))
             optimiser.state[each] = {
                 "step": torch.tensor(float(done)),
-                "exp_avg": torch.from_numpy(arrays[f"{name}_{k}_mean"].copy()),
-                "exp_avg_sq": torch.from_numpy(arrays[f"{name}_{k}_square"].copy()),
+                "exp_avg": torch.from_numpy(arrays[f"{name}_{k}_mean"].copy()).to(each.device),
+                "exp_avg_sq": torch.from_numpy(arrays[f"{name}_{k}_square"].copy()).to(each.device),
             }
     return list(kept["curve"])

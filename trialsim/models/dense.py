@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.errors import UsageError
 from trialsim.models.checkpoint import require_extra
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _BLOCK = 512
+
+DEVICES = ("auto", "cpu", "cuda")
+"""Where a network can be trained; ``auto`` is a GPU where there is one. Decisions are always computed on the CPU."""
 
 
 def torch_module() -> Any:
@@ -46,6 +51,52 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def check_device(name: str) -> None:
+    """Refuse a name that is none of :data:`DEVICES`, with a UsageError."""
+    if name not in DEVICES:
+        raise UsageError(f"there is no device {name!r}; allowed: {', '.join(DEVICES)}")
+
+
+def training_device(wanted: str) -> str:
+    """Return where to train, ``cpu`` or ``cuda``.
+
+    Parameters
+    ----------
+    wanted
+        One of :data:`DEVICES`.
+
+    Raises
+    ------
+    UsageError
+        If it is none of them, or a GPU is wanted and torch sees none.
+    """
+    check_device(wanted)
+    there = wanted != "cpu" and bool(torch_module().cuda.is_available())
+    if wanted == "cuda" and not there:
+        raise UsageError("torch sees no GPU here; train with --device cpu, or auto")
+    return "cuda" if there else "cpu"
+
+
+@contextmanager
+def repeatable(device: str) -> Iterator[None]:
+    """Train so that the same request gives the same bits again on the same machine: one thread, on a GPU fixed sums."""
+    if device == "cpu":
+        with one_thread():
+            yield
+        return
+    torch = torch_module()
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # without it, its products may change from run to run
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with one_thread():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 class DenseLayers:
@@ -125,6 +176,6 @@ def arrays_of(parameters: Sequence[torch.Tensor]) -> dict[str, NDArray[Any]]:
     """Return a network's weights under the names that a file gives them."""
     arrays = {}
     for k in range(len(parameters) // 2):
-        arrays[f"weight_{k}"] = parameters[2 * k].detach().numpy()
-        arrays[f"bias_{k}"] = parameters[2 * k + 1].detach().numpy()
+        arrays[f"weight_{k}"] = parameters[2 * k].detach().cpu().numpy()
+        arrays[f"bias_{k}"] = parameters[2 * k + 1].detach().cpu().numpy()
     return arrays

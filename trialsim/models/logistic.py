@@ -47,6 +47,20 @@ class LogisticModel(Checkpointed):
         return cls(encoding, arrays["weights"])
 
     @classmethod
+    def unfitted(
+        cls, values: Floats, names: tuple[str, ...], levels: Mapping[str, tuple[str, ...]]
+    ) -> LogisticModel:
+        """Return a model whose coefficients are all 0, on the scale of some candidates' covariates.
+
+        Parameters
+        ----------
+        values, names, levels
+            As in :func:`~trialsim.models.features.learn_encoding`.
+        """
+        encoding = learn_encoding(values, names, levels)
+        return cls(encoding, np.zeros(1 + encoding.linear(values[:1]).shape[1]))
+
+    @classmethod
     def fit(
         cls,
         train: tuple[Floats, NDArray[np.bool_]],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.models.checkpoint import Checkpointed
-from trialsim.models.dense import DenseLayers, arrays_of, new_network, one_thread, torch_module
+from trialsim.models.dense import DenseLayers, arrays_of, new_network, repeatable, torch_module
 from trialsim.models.features import Encoding, Floats, learn_encoding
 
 if TYPE_CHECKING:
@@ -61,17 +61,20 @@ class MlpModel(Checkpointed):
 
         Adam (Kingma and Ba, 2015) with decoupled weight decay on the mean log loss; in one thread, initial weights and the
         order of candidates from a generator seeded once: the same log gives the same network on the same machine.
+        ``options["device"]`` says where.
         """
-        torch, encoding = torch_module(), learn_encoding(train[0], names, levels)
-        x, y = torch.from_numpy(encoding.linear(train[0])), torch.from_numpy(train[1].astype(np.float64))
-        x_held, y_held = (
-            torch.from_numpy(encoding.linear(validation[0])),
-            torch.from_numpy(validation[1].astype(np.float64)),
+        torch, encoding, device = torch_module(), learn_encoding(train[0], names, levels), options["device"]
+        (x, y), held = (
+            tuple(
+                torch.from_numpy(each).to(device)
+                for each in (encoding.linear(part[0]), part[1].astype(np.float64))
+            )
+            for part in (train, validation)
         )
         generator = torch.Generator().manual_seed(seed)
-        with one_thread():
-            network = new_network([x.shape[1], *options["hidden"], 1], generator)
-            best, curve = _descend(network, (x, y), (x_held, y_held), options, generator)
+        with repeatable(device):
+            network = new_network([x.shape[1], *options["hidden"], 1], generator).to(device)
+            best, curve = _descend(network, (x, y), held, options, generator)
         return cls(encoding, arrays_of(best)), curve
 
 
@@ -93,7 +96,7 @@ def _descend(
     best: list[torch.Tensor] = []
     lowest, since, curve = float("inf"), 0, []
     for epoch in range(options["epochs"]):
-        order = torch.randperm(len(x), generator=generator)
+        order = torch.randperm(len(x), generator=generator).to(x.device)
         total = 0.0
         for first in range(0, len(x), options["batch"]):
             rows = order[first : first + options["batch"]]

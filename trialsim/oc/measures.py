@@ -284,6 +284,10 @@ RECRUITMENT_COUNTS = {
     ),
     "sites_opened": ("sites", "Mean number of sites that opened before enrolment closed."),
     "sites_without_patients": ("sites", "Mean number of sites that opened and randomised nobody."),
+    "sites_closed": (
+        "sites",
+        "Mean number of sites that closed before enrolment did; reported where a design closes some at reviews.",
+    ),
 }
 RECRUITMENT_TIMES = {
     "first_patient_in": "Mean time from the first site's opening to the first randomisation.",

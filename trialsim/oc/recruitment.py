@@ -31,6 +31,8 @@ def recruitment_measures(records: Records, cell: Cell, failed: Flags | None) -> 
     if not records.columns("sites"):
         return
     for name, (unit, _) in RECRUITMENT_COUNTS.items():
+        if name not in records.columns("trials"):
+            continue
         yield from _mean(cell, name, unit, succeeded(records.numbers("trials", name, cell), failed), failed)
     for name in RECRUITMENT_TIMES:
         yield from _mean(cell, name, DAYS, succeeded(_times(records, cell, name), failed), failed)

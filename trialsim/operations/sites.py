@@ -153,10 +153,21 @@ class SitesLaw:
         grid
             Step of the time grid in ticks.
         """
-        out = np.empty((len(replicates), self.count), dtype=np.int64)
-        _activate(seed, replicates, self.activation, self.never_opens, grid, out)
+        out = self.activation_delays(seed, replicates, grid)
         first = out.min(axis=1, keepdims=True)
         return np.where(out < NEVER, out - np.where(first < NEVER, first, 0), NEVER)
+
+    def activation_delays(self, seed: int, replicates: Ints, grid: int) -> Ints:
+        """Return the ticks from the start of set-up to each site's opening, ``[replicate, site]``; NEVER: it does not.
+
+        Parameters
+        ----------
+        seed, replicates, grid
+            As in :meth:`activations`.
+        """
+        out = np.empty((len(replicates), self.count), dtype=np.int64)
+        _activate(seed, replicates, self.activation, self.never_opens, grid, out)
+        return out
 
     def expected_arrivals(self, days: Floats) -> Floats:
         """Return the expected number of candidates by each day, all sites opening at their median time, ``[day]``."""

@@ -30,19 +30,32 @@ def answer(characteristics: OperatingCharacteristics, targets: Mapping[tuple[str
     cells = characteristics.cells()
     if not cells:
         return ["No trial was simulated."]
-    sentences = []
-    with_benefit = [cell for cell in cells if _one(characteristics, "power_disjunctive", cell)]
-    headline = with_benefit[0] if with_benefit else cells[0]
-    sentences.append(_power(characteristics, headline))
-    others = [row for row in characteristics.differences if row.truth == headline.truth]
-    compared = list(dict.fromkeys(row.design for row in others))[: MOST_DESIGNS - 1]
-    for design in compared:
-        rows = [row for row in others if row.design == design]
-        sentences.append(_against(characteristics, rows))
-        sentences.append(_each_power(characteristics, headline.truth, design, rows[0].reference))
+    sentences = [_power(characteristics, _headline(characteristics))]
+    sentences += comparison_sentences(characteristics)
     sentences += type_one_error_sentences(characteristics, targets)
     sentences += caution_sentences(characteristics)
     return [sentence for sentence in sentences if sentence]
+
+
+def comparison_sentences(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the first designs compared, on the same patients, under the first truth with a benefit."""
+    if not characteristics.cells():
+        return []
+    truth = _headline(characteristics).truth
+    others = [row for row in characteristics.differences if row.truth == truth]
+    compared = list(dict.fromkeys(row.design for row in others))[: MOST_DESIGNS - 1]
+    sentences = []
+    for design in compared:
+        rows = [row for row in others if row.design == design]
+        sentences.append(_against(characteristics, rows))
+        sentences.append(_each_power(characteristics, truth, design, rows[0].reference))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _headline(characteristics: OperatingCharacteristics) -> Cell:
+    """Return the first cell in which there is a benefit to find, or the first of all."""
+    cells = characteristics.cells()
+    return next((cell for cell in cells if _one(characteristics, "power_disjunctive", cell)), cells[0])
 
 
 def _power(characteristics: OperatingCharacteristics, cell: Cell) -> str:
@@ -87,8 +100,8 @@ def _against(characteristics: OperatingCharacteristics, rows: list[Difference]) 
         return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return (
-        f"“{rows[0].design}” against “{rows[0].reference}”, on the same patients (Monte Carlo standard errors in "
-        f"parentheses): {listed}."
+        f"“{rows[0].design}” against “{rows[0].reference}” under “{rows[0].truth}”, on the same patients (Monte Carlo "
+        f"standard errors in parentheses): {listed}."
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from trialsim.contracts import Kind, LogRow
 from trialsim.operations.sites import SITE_BITS
+from trialsim.policies.scores import STEPS
+from trialsim.report.numbers import plain
 from trialsim.report.story_replay import Replay
 
 RECRUITMENT_COLUMNS = ("site", "candidate", "attempt", "result")
@@ -13,16 +15,17 @@ RECRUITMENT_COLUMNS = ("site", "candidate", "attempt", "result")
 
 OF_CANDIDATES = (
     Kind.ARRIVAL, Kind.DISPATCH, Kind.SCREENING, Kind.RENEGING, Kind.RELEASED, Kind.CANDIDATE,
+    Kind.RESCORED,
 )  # fmt: skip
-OF_SITES = (Kind.SITE, Kind.SITE_CLOSED)
+OF_SITES = (Kind.SITE, Kind.SITE_CLOSED, Kind.SITE_CALLED)
 
 CONSENT, RESULT, WINDOW_END = 0, 1, 2
 """Parts of an entry of screening: the answer to the question for consent, the result, the end of the window after it."""
 
-CLOSED_BECAUSE = {1: "cap", 2: "time"}
+CLOSED_BECAUSE = {1: "cap", 2: "time", 3: "review"}
 RELEASED_FROM = ("waiting", "in_screening", "before_randomisation")
 
-_WHY_CLOSED = {"cap": "as it was full", "time": "as its time was over"}
+_WHY_CLOSED = {"cap": "as it was full", "time": "as its time was over", "review": "as a review decided"}
 _NUMBER = (1 << SITE_BITS) - 1
 
 
@@ -71,6 +74,8 @@ def of_recruitment(replay: Replay, row: LogRow) -> dict[str, Any]:
         found["patient"] = row.id + 1
     elif kind == Kind.ARRIVAL:
         found |= {"attempt": row.part + 1, "result": "passed" if value else "failed"}
+    elif kind == Kind.RESCORED:
+        found["value"] = row.value / STEPS
     elif kind == Kind.RELEASED:
         found["reason"] = RELEASED_FROM[value]
     elif kind == Kind.SCREENING and row.part == CONSENT:
@@ -108,10 +113,16 @@ def recruitment_clause(entry: dict[str, Any]) -> str | None:
     return {
         "site": f"{site} opened",
         "site_closed": f"{site} closed, {_WHY_CLOSED.get(entry['reason'], '')}",
+        "site_called": f"{site}, a reserve, was asked to open",
+        "rescored": f"{who} was scored anew: {_score(entry['value'])}",
         "dispatch": f"{who} was called",
         "reneging": f"{who} withdrew while waiting",
         "candidate": f"patient {entry['patient']} is {who}",
     }.get(kind)
+
+
+def _score(value: float | None) -> str:
+    return plain(value, 3) if value is not None else ""
 
 
 def _passed(entry: dict[str, Any]) -> str:

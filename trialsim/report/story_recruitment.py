@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from trialsim.contracts import Kind, LogRow
 from trialsim.operations.sites import NO_LIMIT
+from trialsim.policies.scores import STEPS
 from trialsim.report.numbers import plain
 from trialsim.report.story_candidates import (
     CLOSED_BECAUSE,
@@ -72,6 +73,39 @@ def recruitment_sentences(replay: Replay) -> list[str]:
     return sentences
 
 
+def review_sentences(replay: Replay) -> list[str]:
+    """Return what reviews decided on sites and candidates; nothing where they decide on neither."""
+    plan, sites = replay.plan, replay.plan.world.sites
+    reviews = [row for row in replay.log if row.kind == Kind.REVIEW]
+    if sites is None or not (plan.reselects_sites or plan.rescores_candidates):
+        return []
+    if not reviews:
+        return ["Recruitment was never reviewed."]
+    text = f"Recruitment was reviewed {count(len(reviews), 'time')}, last on {when(reviews[-1].tick)}"
+    found = []
+    if plan.reselects_sites:
+        closed = [
+            row.id
+            for row in replay.log
+            if row.kind == Kind.SITE_CLOSED and CLOSED_BECAUSE[int(row.value)] == "review"
+        ]
+        called = [row.id for row in replay.log if row.kind == Kind.SITE_CALLED]
+        found.append(f"{_sites(sites.names, closed, 'was', 'were')} closed")
+        found.append(f"{_sites(sites.names, called, 'was', 'were')} asked to open")
+    if plan.rescores_candidates:
+        scores = sum(row.kind == Kind.RESCORED for row in replay.log)
+        found.append(f"those waiting were given {count(scores, 'new score')}")
+    return [f"{text}; {listed(found)}."]
+
+
+def _sites(names: Sequence[str], chosen: Sequence[int], one: str, several: str) -> str:
+    """Return some sites by name, and the verb for as many."""
+    if not chosen:
+        return f"no site {one}"
+    listing = listed([names[s] for s in chosen])
+    return f"site{'' if len(chosen) == 1 else 's'} {listing} {one if len(chosen) == 1 else several}"
+
+
 def site_sentences(replay: Replay, site: int) -> list[str]:
     """Return how recruitment went at one site.
 
@@ -87,13 +121,21 @@ def site_sentences(replay: Replay, site: int) -> list[str]:
     name = sites.names[site]
     opened = [row.tick for row in replay.log if row.kind == Kind.SITE and row.id == site]
     if not opened:
-        return [f"Site {name} never opened in this trial."]
+        called = [row.tick for row in replay.log if row.kind == Kind.SITE_CALLED and row.id == site]
+        asked = f", though it was asked on {when(called[0])}" if called else ""
+        return [f"Site {name} never opened in this trial{asked}."]
     text = f"Site {name} opened on {when(opened[0])}"
+    called = [row.tick for row in replay.log if row.kind == Kind.SITE_CALLED and row.id == site]
+    if called:
+        text = f"Site {name}, a reserve, was asked on {when(called[0])}, opened on {when(opened[0])}"
     closed = [row for row in replay.log if row.kind == Kind.SITE_CLOSED and row.id == site]
     if closed:
-        full = CLOSED_BECAUSE[int(closed[0].value)] == "cap"
         patients = count(int(table["randomised"][site]), "patient")
-        why = f"having its {patients}" if full else "its time being over"
+        why = {
+            "cap": f"having its {patients}",
+            "time": "its time being over",
+            "review": "as a review decided",
+        }[CLOSED_BECAUSE[int(closed[0].value)]]
         text += f" and closed on {when(closed[0].tick)}, {why}"
     elif (shut := _enrolment_closed(replay)) is not None:
         text += f" and took candidates until enrolment closed on {when(shut)}"
@@ -169,6 +211,8 @@ def _step(replay: Replay, row: LogRow, came: int) -> tuple[list[str], bool]:
         return ["had records that did not pass"], True
     if row.kind == Kind.DISPATCH:
         return ["was called at once" if row.tick == came else f"waited {waited} and was called {on}"], False
+    if row.kind == Kind.RESCORED:
+        return [f"was scored anew {on} ({plain(row.value / STEPS, 3)})"], False
     if row.kind == Kind.RENEGING:
         return [f"withdrew {on} after waiting {waited}"], True
     if row.kind == Kind.RELEASED:

@@ -14,7 +14,7 @@ from trialsim.policies.decision_words import account
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_closed import closed_finding
-from trialsim.report.story_recruitment import recruitment_sentences
+from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
 from trialsim.report.story_words import (
@@ -282,21 +282,22 @@ def _shares(replay: Replay, weights: list[float]) -> str:
 
 
 def _reviews(replay: Replay) -> list[str]:
-    """Return how allocation weights moved, where they were reviewed apart from the looks."""
+    """Return how allocation weights moved, where they were reviewed apart from the looks, and recruitment besides."""
     reviews = [row for row in replay.log if row.kind == Kind.REVIEW]
-    if not reviews:
-        return []
+    recruitment = review_sentences(replay)
+    if not reviews or (recruitment and not replay.plan.randomisation.adaptive):
+        return recruitment
     arms = len(replay.plan.arms)
     weights = np.array([row.value for row in replay.log if row.kind == Kind.WEIGHT]).reshape(-1, arms)
     text = f"Allocation was reviewed {count(len(reviews), 'time')}, last on {when(reviews[-1].tick)}"
     if len(weights) == 0:
-        return [f"{text}, and never changed."]
+        return [f"{text}, and never changed.", *recruitment]
     ranges = [
         f"{arm} {plain(low, 3)} to {plain(high, 3)}"
         for arm, low, high in zip(replay.plan.arms, weights.min(axis=0), weights.max(axis=0), strict=True)
     ]
     last = _shares(replay, weights[-1].tolist())
-    return [f"{text}; the weights ranged over {listed(ranges)}, and were {last} last."]
+    return [f"{text}; the weights ranged over {listed(ranges)}, and were {last} last.", *recruitment]
 
 
 def _ending(replay: Replay) -> list[str]:

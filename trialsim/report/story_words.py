@@ -90,8 +90,8 @@ def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:
     """Return an entry of the event log with names for indices and None for what does not apply.
 
-    ``value`` is an outcome, a z statistic, an allocation weight or probability, a number of patients, days, or the
-    number of a visit.
+    ``value`` is an outcome, a z statistic, an allocation weight or probability, a number of patients, days, the
+    number of a visit, or a candidate's score.
     """
     plan, kind = replay.plan, row.kind
     found: dict[str, Any] = dict.fromkeys(event_columns(replay))

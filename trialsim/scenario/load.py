@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.checkpoints import checkpoint_problems
 from trialsim.scenario.computing import solved_sizes, take_computed, with_computed_bounds
 from trialsim.scenario.grids import expand_grids
+from trialsim.scenario.lines import with_lines
 from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
 from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.resolve import inside, read_extended, resolve_designs
@@ -43,11 +44,12 @@ def load_scenario(path: str | Path) -> Scenario:
     ScenarioError
         With every problem that was found.
     """
-    path = Path(path)
+    path, found = Path(path), list[Problem]()
     try:
-        return scenario_from(read_extended(path), path.parent)
+        return _scenario(read_extended(path, found), path.parent, found)
     except ScenarioError as error:
-        raise ScenarioError(map(_on_one_line, error.problems), str(path)) from None
+        problems = with_lines(list(map(_on_one_line, error.problems)), path)
+        raise ScenarioError(problems, str(path)) from None
 
 
 def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:
@@ -65,12 +67,13 @@ def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:
     ScenarioError
         With every problem that was found.
     """
-    tree = parse_yaml(text)
+    found: list[Problem] = []
+    tree = parse_yaml(text, problems=found)
     if isinstance(tree, dict) and "extends" in tree:
         raise ScenarioError(
             [Problem("extends", "a text of its own cannot extend a file; load the file instead")]
         )
-    return scenario_from(tree, folder)
+    return _scenario(tree, folder, found)
 
 
 def scenario_from(tree: Any, folder: Path | None = None) -> Scenario:
@@ -88,18 +91,26 @@ def scenario_from(tree: Any, folder: Path | None = None) -> Scenario:
     ScenarioError
         With every problem that was found.
     """
+    return _scenario(tree, folder, [])
+
+
+def _scenario(tree: Any, folder: Path | None, found: Sequence[Problem]) -> Scenario:
+    """Return the scenario of plain data; ``found`` is what its text is blamed for already."""
     if not isinstance(tree, dict):
-        raise ScenarioError([Problem("", "a scenario is a mapping with keys such as name, arms and designs")])
-    problems: list[Problem] = []
+        raise ScenarioError(
+            [*found, Problem("", "a scenario is a mapping with keys such as name, arms and designs")]
+        )
+    problems = list(found)
     tree = dict(tree)
     ancestors = resolve_designs(tree, problems)
+    blamed = {problem.path for problem in found if problem.path}
     resolved = take_computed(tree)
     expand_grids(tree, problems)
     table = _table(tree, folder, problems)
-    scenario = _checked(tree, {}, folder, table, problems, ancestors)
+    scenario = _checked(tree, {}, folder, table, problems, ancestors, blamed)
     solved = solved_sizes(scenario, to_be_solved(tree))
     if solved:
-        scenario = _checked(tree, solved, folder, table, problems, ancestors)
+        scenario = _checked(tree, solved, folder, table, problems, ancestors, blamed)
     return with_computed_bounds(scenario, solved, resolved)
 
 
@@ -110,6 +121,7 @@ def _checked(
     table: Table | None,
     problems: list[Problem],
     ancestors: Mapping[str, tuple[str, ...]],
+    blamed: Collection[str],
 ) -> Scenario:
     """Return the scenario of a tree, checked; bounds are still to be computed.
 
@@ -117,6 +129,8 @@ def _checked(
     ----------
     solved
         Sizes by design, where they were solved.
+    blamed
+        Paths whose values the text did not give; what follows from that is not said.
 
     Raises
     ------
@@ -139,7 +153,7 @@ def _checked(
         found = [*truth_path_problems(scenario)] if problems else [*truth_problems(scenario)]
         problems += [*found, *unknown_truths(scenario), *checkpoint_problems(scenario)]
     if problems or scenario is None:
-        raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors)))
+        raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors, blamed)))
     return scenario
 
 
@@ -169,13 +183,23 @@ def _on_one_line(problem: Problem) -> Problem:
     return Problem(printable(problem.path, 300), printable(problem.message, 1500))
 
 
-def _said_once(problems: list[Problem], ancestors: Mapping[str, tuple[str, ...]]) -> list[Problem]:
-    """Return the problems without repeats: what a design inherits is said where it comes from."""
+def _said_once(
+    problems: list[Problem], ancestors: Mapping[str, tuple[str, ...]], blamed: Collection[str]
+) -> list[Problem]:
+    """Return the problems without repeats: what a design inherits is said where it comes from.
+
+    Of a path that is blamed, only the first problem is returned, and none of what lies in it.
+    """
     said = dict.fromkeys(problems)
+    heads: set[str] = set()
     cells: set[tuple[str, str]] = set()
     kept = []
     for problem in said:
         path = problem.path.split(".")
+        above_it = {".".join(path[:length]) for length in range(1, len(path) + 1)} & {*blamed}
+        if above_it and (above_it != {problem.path} or problem.path in heads):
+            continue
+        heads |= above_it
         if len(path) > 1 and path[0] == "designs":
             above = (".".join(["designs", one, *path[2:]]) for one in ancestors.get(path[1], ()))
             if any(Problem(other, problem.message) in said for other in above):

@@ -20,7 +20,7 @@ from trialsim.errors import ScenarioError
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
-from trialsim.scenario.site_policies import OpenBalancedSites, OpenSites, OpenSitesByPosterior
+from trialsim.scenario.site_policies import OpenBalancedSites, OpenSites, OpenSitesByPosterior, Reselection
 from trialsim.scenario.values import (
     Finite,
     Flag,
@@ -152,6 +152,21 @@ class LearnedSites(OpenSites):
 
     checkpoint: Text
     digest: Annotated[str, AfterValidator(_is_digest)]
+
+
+class Relearned(Model):
+    """A logistic regression that learns from the trial's own screenings, from zero or from a model in a file."""
+
+    prior_sd: Annotated[float, NumberAtom(least=0.001, most=100)] = 1.0
+    checkpoint: Text | None = None
+    digest: Annotated[str, AfterValidator(_is_digest)] | None = None
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Relearned:
+        """Refuse a checkpoint without its digest, and the other way round."""
+        if (self.checkpoint is None) != (self.digest is None):
+            raise refuse("checkpoint and digest belong together: the file, and the SHA-256 of its bytes")
+        return self
 
 
 class HumanInTheLoop(Model):
@@ -296,6 +311,7 @@ class Recruitment(Slot):
     logistic: Learned | None = None
     gradient_boosting: Learned | None = None
     mlp: Learned | None = None
+    relearned: Relearned | None = None
 
 
 # Rankings inside rankings: only now is there what they refer to.
@@ -317,6 +333,7 @@ class Sites(Slot):
     learned: LearnedSites | None = None
     oracle: OpenSites | None = None
     adversarial: OpenSites | None = None
+    reselection: Reselection | None = None
 
 
 class Randomisation(Slot):

@@ -41,6 +41,7 @@ class _Open:
     anchor: str | None
     nodes_before: int
     key: str | None = None
+    merges: bool = False
     height: int = 0
     lines: dict[str, int] = field(default_factory=dict)
 
@@ -89,15 +90,38 @@ def _reason(error: Exception) -> str:
     return (words or "its name is not a path").lower()
 
 
-def parse_yaml(text: str, source: str = "") -> Any:
+def parse_yaml(text: str, source: str = "", problems: list[Problem] | None = None) -> Any:
     """Return the plain data of one YAML document.
+
+    Parameters
+    ----------
+    text
+        The document.
+    source
+        Where it comes from, for the message.
+    problems
+        Where given, problems that leave something to go on with are appended here: a key that is written twice, a number
+        that is not finite, a merge key.
 
     Raises
     ------
     ScenarioError
         With all problems of the text; a syntax error ends the search.
     """
-    reader = _Reader()
+    reader = _read(text, source, problems is not None)
+    if problems is not None:
+        problems += reader.problems
+    return reader.root
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """Return the line, from 1, of each key and each item of a list by its path, of a text that can be read."""
+    return _read(text, "", go_on=True).lines
+
+
+def _read(text: str, source: str, go_on: bool = False) -> _Reader:
+    """Return the reader of one YAML document after its end; ``go_on`` where some problems do not end it."""
+    reader, ended = _Reader(), False
     try:
         parser = _PARSER(text)
         try:
@@ -107,15 +131,19 @@ def parse_yaml(text: str, source: str = "") -> Any:
             parser.dispose()
     except _Refused as refusal:
         reader.problems.append(refusal.problem)
+        ended = True
     except yaml.YAMLError as error:
         reader.problems.append(Problem("", _syntax(error, text)))
+        ended = True
     except (ValueError, RecursionError):
         reader.problems.append(Problem("", "the text cannot be read as YAML"))
+        ended = True
     if not reader.problems and not reader.documents:
         reader.problems.append(Problem("", "the file is empty; trialsim init writes a commented start"))
-    if reader.problems:
+        ended = True
+    if ended or (reader.problems and not go_on):
         raise ScenarioError(reader.problems, source)
-    return reader.root
+    return reader
 
 
 def _syntax(error: yaml.YAMLError, text: str) -> str:
@@ -159,6 +187,7 @@ class _Reader:
         self.nodes = 0
         self.stack: list[_Open] = []
         self.anchors: dict[str, _Anchored | None] = {}
+        self.lines: dict[str, int] = {}
 
     def take(self, event: yaml.Event) -> None:
         """Take the next event."""
@@ -185,6 +214,11 @@ class _Reader:
         key = printable(str(top.key))
         return f"{top.path}.{key}" if top.path else key
 
+    def _note_line(self, event: Any) -> None:
+        """Note where an item of a list stands."""
+        if self.stack and isinstance(self.stack[-1].value, list):
+            self.lines.setdefault(self._here(), _line(event))
+
     def _awaits_key(self) -> bool:
         """Return whether the next node is the key of a mapping."""
         return bool(self.stack) and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None
@@ -201,6 +235,7 @@ class _Reader:
         line = _line(event)
         path = f"{top.path}.{printable(key)}" if top.path else printable(key)
         if key == "<<" and event.implicit[0]:
+            top.merges = True
             self.problems.append(
                 Problem(top.path, f"merge keys (<<, line {line}) are not read; use extends, or write out")
             )
@@ -210,6 +245,7 @@ class _Reader:
             )
         top.lines[key] = line
         top.key = key
+        self.lines.setdefault(path, line)
         if len(key) > 500:
             raise _Refused(top.path, f"a key on line {line} has {len(key)} characters")
 
@@ -221,6 +257,7 @@ class _Reader:
             self._key(event)
             return
         self._check_tag(event)
+        self._note_line(event)
         value = self._plain(event.value) if event.implicit[0] else event.value
         if event.anchor:
             self.anchors[event.anchor] = _Anchored(value, nodes=1, height=0)
@@ -281,6 +318,7 @@ class _Reader:
         if event.tag not in (None, "!"):
             self._check_tag(event)
             raise _Refused(self._here(), f"the tag !!str (line {_line(event)}) stands before a collection")
+        self._note_line(event)
         value: list[Any] | dict[str, Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self.stack.append(_Open(value, self._here(), event.anchor, self.nodes - 1))
         if event.anchor:
@@ -303,5 +341,6 @@ class _Reader:
         if isinstance(top.value, list):
             top.value.append(value)
         else:
-            top.value[str(top.key)] = value
-            top.key = None
+            if not top.merges:
+                top.value[str(top.key)] = value
+            top.key, top.merges = None, False

@@ -54,8 +54,15 @@ def inside(folder: Path, name: Any, what: str) -> Path:
     return path
 
 
-def read_extended(path: Path) -> Any:
+def read_extended(path: Path, problems: list[Problem] | None = None) -> Any:
     """Return the tree of a scenario file, merged over the files that it extends.
+
+    Parameters
+    ----------
+    path
+        The file.
+    problems
+        As in :func:`trialsim.scenario.reading.parse_yaml`.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def read_extended(path: Path) -> Any:
     seen: list[Path] = []
     here = path
     while True:
-        tree = parse_yaml(read_text(here), str(here))
+        tree = parse_yaml(read_text(here), str(here), problems)
         seen.append(here.resolve())
         if not isinstance(tree, dict) or "extends" not in tree:
             chain.append(tree)

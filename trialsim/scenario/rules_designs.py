@@ -15,7 +15,7 @@ from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
 from trialsim.scenario.rules_multiplicity import multiplicity_findings
 from trialsim.scenario.rules_overrun import overrun_findings
-from trialsim.scenario.rules_rankings import ranking_findings
+from trialsim.scenario.rules_rankings import AT_REVIEWS, ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_rerandomised import rerandomised_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
@@ -214,7 +214,7 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
     yield from _recruitment(at, design, parts)
     if (accrual := parts.world.accrual) is not None:
         chosen, options = design.policies["sites"]
-        for sentence in site_policy_sentences(chosen, options, accrual.sites):
+        for sentence in site_policy_sentences(chosen, options, accrual.sites, design.reviews is not None):
             yield (*at, "policies", "sites", chosen), sentence
     learning = design.policies["randomisation"][0]
     if learning in LEARNING:
@@ -234,6 +234,11 @@ def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
     accrual = parts.world.accrual
     if name != "first_come_first_served" and accrual is not None and accrual.sites is None:
         yield place, f"{name} ranks candidates, and without accrual: {{sites: {{...}}}} there are none"
+    if name in AT_REVIEWS and design.reviews is None:
+        yield (
+            place,
+            f"{name} learns at reviews, and the design has none; add reviews: {{every: {{enrolled: 20}}}}",
+        )
     yield from ranking_findings(place, {name: parameters}, parts.world)
 
 

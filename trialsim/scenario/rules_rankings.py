@@ -10,6 +10,8 @@ from trialsim.scenario.rules_world import Finding, WorldParts, covariate_levels,
 from trialsim.scenario.wording import listed, unknown
 
 _Place = tuple[str | int, ...]
+AT_REVIEWS = ("relearned",)
+"""Rankings that learn at reviews."""
 
 
 def ranking_findings(at: _Place, ranking: Mapping[str, Any], world: WorldParts) -> Iterator[Finding]:
@@ -50,7 +52,17 @@ def ranking_findings(at: _Place, ranking: Mapping[str, Any], world: WorldParts) 
     if name == "exposure":
         yield from _levels((*place, "shares"), parameters["shares"], levels.get(parameters["covariate"]))
         yield from _whole((*place, "shares"), parameters["shares"], levels.get(parameters["covariate"]))
+    elif name in AT_REVIEWS and not levels:
+        yield (
+            place,
+            f"{name} learns from covariates, and the population has none; add population: {{marginals: ...}}",
+        )
     if "ranking" in parameters:
+        if (inner := next(iter(parameters["ranking"]))) in AT_REVIEWS:
+            yield (
+                (*place, "ranking"),
+                f"{inner} learns at reviews and cannot stand inside {name}; name it alone",
+            )
         yield from ranking_findings((*place, "ranking"), parameters["ranking"], world)
 
 

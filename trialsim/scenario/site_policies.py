@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from trialsim.scenario.sites import MOST_SITES, SiteGroup
-from trialsim.scenario.values import Model, NumberAtom
+from trialsim.scenario.units import PositiveDuration, Rate
+from trialsim.scenario.values import Model, NumberAtom, WordAtom
 
 _BY_RECORD = ("historical_mean",)
 _BY_PROMISE = ("questionnaire",)
 _BY_EITHER = ("gamma_poisson", "thompson", "record_and_promise", "balanced", "learned")
+_AT_REVIEWS = ("reselection",)
 
 
 class OpenSites(Model):
@@ -31,8 +33,17 @@ class OpenBalancedSites(OpenSitesByPosterior):
     price: Annotated[float, NumberAtom(least=0, most=1e6)] = 1.0
 
 
+class Reselection(OpenSitesByPosterior):
+    """How many sites are opened, which of them close at reviews, and which reserves open in their place."""
+
+    close_below: Rate
+    judged_by: Annotated[str, WordAtom(("patients", "candidates", "posterior"))] = "patients"
+    after: PositiveDuration = 91.3125
+    reserves: Annotated[str, WordAtom(("posterior", "thompson", "none"))] = "posterior"
+
+
 def site_policy_sentences(
-    name: str, parameters: Mapping[str, Any], groups: Mapping[str, SiteGroup] | None
+    name: str, parameters: Mapping[str, Any], groups: Mapping[str, SiteGroup] | None, reviews: bool
 ) -> Iterator[str]:
     """Yield why a policy that chooses sites does not fit.
 
@@ -42,6 +53,8 @@ def site_policy_sentences(
         The policy.
     groups
         The sites; None where there are none.
+    reviews
+        Whether the design has reviews.
     """
     if name == "all_open":
         return
@@ -57,5 +70,7 @@ def site_policy_sentences(
         yield f"{name} goes by earlier trials, and no sites have a history; add history: {{over: 2 years}} to a group"
     if name in _BY_PROMISE and not asked:
         yield f"{name} goes by promises, and no sites were asked; add feasibility: {{optimism: 1.5}} to a group"
+    if name in _AT_REVIEWS and not reviews:
+        yield f"{name} decides at reviews, and the design has none; add reviews: {{every: {{calendar: 2 months}}}}"
     if name in _BY_EITHER and not (on_record or asked):
         yield f"{name} knows nothing of these sites; give a group a history, as history: {{over: 2 years}}"

@@ -6,7 +6,15 @@ import numpy as np
 
 from trialsim.compiled import inline, kernel
 from trialsim.draws import unit
-from trialsim.elementary import CENTRAL, NEAR_TAIL, central_normal, depth, near_tail_normal, tail_normal
+from trialsim.elementary import (
+    CENTRAL,
+    NEAR_TAIL,
+    central_normal,
+    depth,
+    lowest_one,
+    near_tail_normal,
+    tail_normal,
+)
 
 
 @kernel
@@ -40,9 +48,16 @@ def fill_values(words, expected, sd, first, last, tails, held, out):  # type: ig
     beyond = np.uint64(0)
     for i in range(count):
         out[i] = central_normal(unit(words[i]) - 0.5)
-    for i in range(count):
-        tails[beyond] = i
-        beyond += np.uint64(abs(unit(words[i]) - 0.5) > CENTRAL)
+    for begin in range(0, count, 64):
+        # Which of 64 lie in a tail, as bits: found in vectors, and few of them are set.
+        some = words[begin : begin + 64]
+        bits = np.uint64(0)
+        for j in range(len(some)):
+            bits |= np.uint64(abs(unit(some[j]) - 0.5) > CENTRAL) << np.uint64(j)
+        while bits:
+            tails[beyond] = begin + lowest_one(bits)
+            beyond += np.uint64(1)
+            bits &= bits - np.uint64(1)
     # Loops of their own, as only so each of them vectorises.
     at, deep = held[0], held[1]
     deeper = 0
