@@ -30,6 +30,17 @@ def test_randomisation(tmp_path: Path) -> None:
     # Equal shares: all has a closed form but the test, and error is that of the score test.
     assert rules["equal"]["responders"] == pytest.approx(50.0, abs=1e-9)
     assert rules["equal"]["responders_at_point"] == pytest.approx(40.0, abs=1e-9)
+    # Shares of the blocks on treatment say how many respond.
+    assert rules["equal"]["shares"] == pytest.approx([0.5] * 5)
+    for rule in rules.values():
+        found = sum(20 * (0.3 * (1 - share) + 0.5 * share) for share in rule["shares"])
+        assert found == pytest.approx(rule["responders_at_point"], abs=1e-8), rule["label"]
+    # Where both arms rise by 0.4, the naive test of Thompson's rule errs much more often than the one by block.
+    at = {(p["label"], p["test"], p["effect"], p["drift"]): p for p in document["drift"]}
+    naive, by_block = (at["thompson", test, 0.0, 0.4] for test in ("naive", "by_block"))
+    assert naive["value"] > 0.08
+    assert by_block["value"] < 0.05 + 5 * by_block["mcse"]
+    assert {"allocation.svg", "drift.svg"} < {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_stopping(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -215,21 +216,29 @@ def _benchmark_recruitment(quick: bool, folder: Path, seed: int, workers: int) -
         for result in results
     ]
     picture = draw_rankings({each.name: each.compared for each in results}, "svg")
-    _write(folder, json_text({"seed": seed, "worlds": table}), "rankings.svg", picture)
+    _write(folder, json_text({"seed": seed, "worlds": table}), {"rankings.svg": picture})
 
 
 def _benchmark_randomisation(quick: bool, folder: Path, seed: int, workers: int) -> None:
     from trialsim.learning.allocation_benchmark import FULL, QUICK, benchmark_randomisation
     from trialsim.oc.run_writer import json_text
     from trialsim.report.allocation import allocation_table, draw_frontier, verdicts
+    from trialsim.report.allocation_pictures import draw_allocation_over_time, draw_drift, drift_table
 
     result = benchmark_randomisation(QUICK if quick else FULL, folder, seed, workers, _say)
     _print_table(allocation_table(result))
     for sentence in verdicts(result):
         typer.echo(sentence)
+    _print_table(drift_table(result.drift))
     document = {"seed": seed, "n": result.course.n, "block": result.course.block, "digests": dict(result.digests),
-                "rules": [each.to_dict() for each in result.rules], "curves": dict(result.curves)}  # fmt: skip
-    _write(folder, json_text(document), "frontier.svg", draw_frontier(result, "svg"))
+                "rules": [each.to_dict() for each in result.rules], "curves": dict(result.curves),
+                "drift": [each.to_dict() for each in result.drift]}  # fmt: skip
+    pictures = {
+        "frontier.svg": draw_frontier(result, "svg"),
+        "allocation.svg": draw_allocation_over_time(result, "svg"),
+        "drift.svg": draw_drift(result.drift, "svg"),
+    }
+    _write(folder, json_text(document), pictures)
 
 
 def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> None:
@@ -255,7 +264,7 @@ def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> N
     document = {"seed": seed, "rules": [rule.to_dict() for rule in result.rules],
                 "learned": [each.to_dict() for each in result.learned], "digests": result.digests,
                 "curves": result.curves, "look_at_first_crossing": errors}  # fmt: skip
-    _write(folder, json_text(document), "stopping.svg", draw_stopping(result.rules, "svg"))
+    _write(folder, json_text(document), {"stopping.svg": draw_stopping(result.rules, "svg")})
 
 
 def _benchmark_sites(quick: bool, folder: Path, seed: int, workers: int) -> None:
@@ -278,7 +287,8 @@ def _benchmark_sites(quick: bool, folder: Path, seed: int, workers: int) -> None
         )
     document = {"seed": seed, "shape": result.shape, "digests": dict(result.digests), "curves": dict(result.curves),
                 "choices": [each.to_dict() for each in result.choices]}  # fmt: skip
-    _write(folder, json_text(document), "sites.svg", draw_site_choices(result.choices, result.rivals, "svg"))
+    picture = draw_site_choices(result.choices, result.rivals, "svg")
+    _write(folder, json_text(document), {"sites.svg": picture})
 
 
 _FAMILIES = {
@@ -289,12 +299,13 @@ _FAMILIES = {
 }
 
 
-def _write(folder: Path, table: str, name: str, picture: bytes) -> None:
-    """Write the table and the figure of a benchmark, and say where they lie."""
+def _write(folder: Path, table: str, pictures: Mapping[str, bytes]) -> None:
+    """Write the table and the figures of a benchmark, and say where they lie."""
     (folder / "table.json").write_text(table, encoding="utf-8")
-    (folder / name).write_bytes(picture)
     typer.echo(f"Table:  {folder / 'table.json'}")
-    typer.echo(f"Figure: {folder / name}")
+    for name, picture in pictures.items():
+        (folder / name).write_bytes(picture)
+        typer.echo(f"Figure: {folder / name}")
 
 
 def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:

@@ -117,7 +117,8 @@ def _draw_frontier(axes: Axes, choices: Sequence[SiteChoice]) -> None:
         ylabel="months to the last patient in (95% interval)",
         title="time against diversity",
     )
-    axes.legend(frameon=False, fontsize=7, ncols=2)
+    axes.set_ylim(top=1.5 * max(y for _, y, *_ in map(_point, drawn)))  # room for the legend
+    axes.legend(frameon=False, fontsize=7, ncols=3, loc="upper left")
 
 
 def _draw_curves(axes: Axes, choices: Sequence[SiteChoice], rivals: Sequence[Rival]) -> None:
