@@ -55,7 +55,7 @@ class Effort:
 
 
 FULL = Effort("adaptive", 200, (10.0, 40.0, 160.0), 200, 4000, 40_000, 20_000)
-QUICK = Effort("short", 100, (40.0,), 20, 1000, 2000, 500)
+QUICK = Effort("short", 100, (40.0,), 20, 1000, 2000, 200)
 
 
 def benchmark_randomisation(
