@@ -36,7 +36,7 @@ def test_power_at_a_familywise_level(design: str) -> None:
         dropped = rows["dropped_look"].to_numpy().reshape(TRIALS, 4)[:, 1:] > 0
         values = here[["z:a", "z:b", "z:c"]].to_numpy(dtype=float)
         z[truth] = np.where(dropped | ~np.isfinite(values), -np.inf, values)
-    null, works = np.sort(z["none_works"].max(axis=1)), z["one_works"][:, 2]
+    null, works = np.sort(z["none_works"].max(axis=1)), z["one_works"][:, 1]
 
     def power_at(level: float) -> float:
         return float((works > null[int(np.ceil((1.0 - level) * TRIALS)) - 1]).mean())
