@@ -510,6 +510,10 @@ class AllocationView:
         Patients to be enrolled at most.
     best_arms
         Works out, and remembers, which of some response rates is the best.
+    benefit
+        True benefit of each arm over control, ``[arm]``; empty but for policies that declare ``reads_latent``.
+    seed
+        For policies that draw at an arm's address; it follows from the seed of the run, not the other way round.
     """
 
     replicate: Ints
@@ -523,6 +527,8 @@ class AllocationView:
     lower_is_better: bool = False
     n_max: int = 0
     best_arms: BestArms | None = None
+    benefit: Floats = field(default_factory=lambda: np.zeros(0))
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -786,6 +792,62 @@ class RecruitmentPolicy(Protocol):
 
     def score(self, view: CandidateView) -> Ints:
         """Return a whole number for each candidate, from what can be seen of this candidate alone."""
+        ...
+
+
+NOTHING, DISCONTINUE, REDUCE, INTERRUPT = range(4)
+"""What is done about the treatment of a patient, after an adverse event or at a visit."""
+
+
+@dataclass(frozen=True)
+class VisitView:
+    """What is known of patients at visits that they come to while on treatment; nothing in it is later than the visit.
+
+    Neither the arm nor an outcome is among it. Arrays have a row for each patient asked about.
+
+    Parameters
+    ----------
+    replicate, patient
+        Number of the trial, and the patient's key in it.
+    visit
+        Number of the visit from 0.
+    days
+        Since randomisation.
+    events
+        Adverse events from randomisation to the visit, ``[row, term, level]``.
+    serious
+        How many of them were serious.
+    dose
+        Level of the dose, 0 for the full one.
+    terms, levels
+        Names of the adverse events and of their severities, from the mildest.
+    doses
+        How many levels of the dose there are.
+    seed
+        Of the run.
+    """
+
+    replicate: Ints
+    patient: Ints
+    visit: Ints
+    days: Floats
+    events: Ints
+    serious: Ints
+    dose: Ints
+    terms: tuple[str, ...]
+    levels: tuple[str, ...]
+    doses: int
+    seed: int
+
+
+class MonitoringPolicy(Protocol):
+    """Decides at visits what is done about a patient; it is shown all that has happened, and remembers nothing."""
+
+    name: str
+    reference: str
+
+    def at_visit(self, view: VisitView) -> Ints:
+        """Return :data:`NOTHING`, :data:`REDUCE` or :data:`DISCONTINUE` for each row."""
         ...
 
 

@@ -45,6 +45,7 @@ def test_every_command_is_there() -> None:
         "adjust",
         "analyse",
         "assurance",
+        "audit",
         "benchmark",
         "boundaries",
         "calibrate",

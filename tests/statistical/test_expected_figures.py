@@ -26,6 +26,10 @@ FEW = {
     "binary_sequential": 40_000,
     "backlog": 1000,
     "fairness": 1000,
+    "completion": 1000,
+    "predictive_enrichment": 4000,
+    "prognostic_enrichment": 1000,
+    "rectifier": 500,
     "adaptr_three_arm": 2000,
     "rar_drift": 1200,
     "advent": 200,
@@ -36,6 +40,10 @@ MANY = {
     "binary_sequential": 400_000,
     "backlog": 5000,
     "fairness": 5000,
+    "completion": 5000,
+    "predictive_enrichment": 40_000,
+    "prognostic_enrichment": 5000,
+    "rectifier": 5000,
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
     "advent": 800,
@@ -101,6 +109,9 @@ def records(path: Path, design: str, truth: str, replicates: int) -> tuple[pd.Da
                 .pivot_table("randomised", "replicate", "subgroup", observed=True)
             )
             trials[-1] = trials[-1].join(of.add_prefix("randomised:"), on="replicate")
+        if "screening" in tables:
+            of = tables["screening"].to_pandas().pivot_table("failures", "replicate", "reason", observed=True)
+            trials[-1] = trials[-1].join(of.add_prefix("failures:"), on="replicate")
         shown = tables["looks"].select(["replicate", "look", "cut_time", "hypothesis", "status"]).to_pandas()
         looks.append(shown[shown["status"] != NOT_TESTED].drop(columns="status"))
 
@@ -133,6 +144,8 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
     elif measure == "screen_failure_rate":
         failures = trials["screen_failures"].to_numpy()
         values = failures / (failures + trials["enrolled"].to_numpy())
+    elif measure == "found_eligible":
+        values = (trials["screened"] - trials["failures:ineligible"]).to_numpy()
     elif measure == "subgroup_of_randomised":
         values = (trials[f"randomised:{figure['subgroup']}"] / trials["enrolled"]).to_numpy()
     else:
@@ -174,7 +187,8 @@ def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation",
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
-        "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level",
+        "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level", "completion",
+        "predictive_enrichment", "prognostic_enrichment", "rectifier",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -422,7 +422,22 @@ def outcomes_change() -> dict[str, Any]:
     return tree
 
 
+def monitored() -> dict[str, Any]:
+    """Return a scenario in which doses fall and treatment ends at visits, and read-outs and hazards follow."""
+    tree = outcomes_change()
+    tree["name"] = "monitored"
+    tree["treatment"]["doses"] = [1, 0.7, 0.4]
+    first, second = list(tree["designs"])[:2]
+    rule = {"level": "mild", "reduce_after": 1, "discontinue_after": 4}
+    tree["designs"][first] |= {"policies": {"monitoring": {"dose_modification": rule}}}
+    tree["designs"][second] |= {
+        "policies": {"monitoring": {"dose_modification": {"level": "moderate", "discontinue_after": 1}}}
+    }
+    return tree
+
+
 SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
+    "monitored": (monitored(), _DAY),
     "outcomes_change": (outcomes_change(), _DAY),
     "strategies": (strategies(), _DAY),
     "only_leaving": (only_leaving(), _DAY),

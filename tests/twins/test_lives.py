@@ -115,6 +115,19 @@ MUTATIONS = [
         "planned ends are censored as if they were intercurrent", "reference_cut",
         'last = p.off if strategy == "while_on_treatment" else p.quit', "last = p.off",
     ),
+    Mutation(
+        "monitoring decides at missed visits", "reference_life",
+        "            if course.left is None and course.last_dose is None:\n                self._monitor(visit)",
+        "        if course.left is None and course.last_dose is None:\n            self._monitor(visit)",
+    ),
+    Mutation(
+        "monitoring goes below the last dose", "reference_life",
+        "if done == DISCONTINUE or course.dose + 1 == law.numbers.doses:", "if done == DISCONTINUE:",
+    ),
+    Mutation(
+        "monitoring decides before a visit is seen", "fast_visit_kernels", "when[j] > held or (", "when[j] >= held or (",
+        ("seen_at_visit",),
+    ),
     Mutation("a missed visit is held", "reference_life", "if how != WAS_MISSED:", "if True:"),
     Mutation(
         "visits go on as scheduled after a late one", "reference_life", "self._expect_visit(visit + 1, now)",

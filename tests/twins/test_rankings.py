@@ -58,6 +58,17 @@ RANKINGS = {
     "emulated": EMULATED,
     "calibrated": {"emulated": EMULATED["emulated"] | {"rank_by": "probability"}},
     "rules": {"prescreen_rules": {"require": {"age": {"least": 45, "most": 70}, "group": {"levels": ["A"]}}}},
+    "completion": {
+        "expected_completion": {
+            "eligible": {
+                "probability": 0.4,
+                "covariates": {"age": -0.02, "group.B": 0.3},
+                "centre": {"age": 60},
+            },
+            "consents": {"probability": 0.8},
+            "predictive": {"probability": 0.5, "covariates": {"marker": 0.7}, "centre": {"marker": 2}},
+        }
+    },
     "within_group": {"within_group": {"covariate": "group", "ranking": EMULATED}},
     "exposure": {"exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": BY_AGE}},
     "human": {"human_in_the_loop": {"ranking": EMULATED, "delay": 0.2, "override": 0.3}},

@@ -34,13 +34,16 @@ CELLS = [
 LARGE = {
     "actg175", "actg175_bayesian", "actg175_sites", "backlog", "arrivals", "mixed", "sample_size_reestimation",
     "three_stages", "adaptr_three_arm", "rar_four_arms", "rar_drift", "fairness", "cost", "enrichment", "screening",
-    "screening_arrivals", "site_selection", "site_mix", "advent",
+    "screening_arrivals", "site_selection", "site_mix", "advent", "completion", "predictive_enrichment",
+    "prognostic_enrichment", "rectifier", "sites_again", "relearning", "dose_modification",
 }  # fmt: skip
 IN_PART = {
     "actg175": 5, "actg175_bayesian": 2, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
     "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1,
     "cost": 2, "enrichment": 4, "screening": 2, "screening_arrivals": 2, "losers_dropped": 10,
-    "site_selection": 3, "site_mix": 3, "advent": 4, "basket_borrowing": 8, "robust_borrowing": 8,
+    "site_selection": 3, "site_mix": 3, "sites_again": 3, "relearning": 1, "advent": 4, "basket_borrowing": 8,
+    "robust_borrowing": 8, "completion": 1, "predictive_enrichment": 2, "prognostic_enrichment": 1, "rectifier": 1,
+    "dose_modification": 3,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
@@ -115,13 +118,14 @@ from tests.twins.bayesian import SCENARIOS as BAYESIAN
 from tests.twins.lives import SCENARIOS as LIVES
 from tests.twins.tie_rich import SCENARIOS, FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
+from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 bayesian, paths = sys.argv[1] == "bayesian", sys.argv[2:]
 for path in paths:
     scenario = load_scenario(path)
     large = sum(design.n for design in scenario.designs.values()) >= 1000
     found = check_twins(scenario, None, list(scenario.truths)[:1], range(1 if large else 5), grid=7 << 20)
     assert not found, found
-for name, (tree, grid) in ({} if bayesian else SCENARIOS | SITE_SCENARIOS).items():
+for name, (tree, grid) in ({} if bayesian else SCENARIOS | SITE_SCENARIOS | REVIEW_SCENARIOS).items():
     found = check_twins(scenario_from(tree, FOLDER), None, None, range(12), grid=grid)
     assert not found, found
 for name, (tree, grid) in (BAYESIAN if bayesian else LIVES).items():

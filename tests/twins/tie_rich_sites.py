@@ -11,9 +11,9 @@ from trialsim.timegrid import TICKS_PER_DAY
 
 _DAY = TICKS_PER_DAY
 _ARMS = ["control", "treatment"]
-_LEVELS = {"sex": {"categorical": {"female": 0.4, "male": 0.6}}}
+LEVELS = {"sex": {"categorical": {"female": 0.4, "male": 0.6}}}
 
-_CROWDED: dict[str, Any] = {
+CROWDED: dict[str, Any] = {
     "crowded": {
         "count": 3,
         "rate": "2 per day",
@@ -54,7 +54,7 @@ _SCREENING: dict[str, Any] = {
 }
 
 
-def _tree(
+def tree_of(
     sites: dict[str, Any], n: int, policies: dict[str, Any], follow_up: int = 6, **changes: Any
 ) -> dict[str, Any]:
     """Return a trial whose looks wait for patients, for events, and for more events than may come.
@@ -67,7 +67,7 @@ def _tree(
         "horizon": "60 days",
         "arms": _ARMS,
         "truths": {"world": {}},
-        "population": {"marginals": _LEVELS},
+        "population": {"marginals": LEVELS},
         "accrual": {"sites": sites},
         "screening": _SCREENING | changes,
         "endpoints": {
@@ -111,16 +111,7 @@ _FEW: dict[str, Any] = {
     "one": {"rate": "0.3 per day"},
 }
 _AT_ONCE: dict[str, Any] = {"probability": 0.9, "after": "0 days", "eligible": 0.9, "attempts": 1}
-_RANKED: dict[str, Any] = {"by_covariate": {"covariate": "sex.male"}}
-
-
-def _reviewed(tree: dict[str, Any], every: dict[str, Any], **sites: Any) -> dict[str, Any]:
-    """Return a trial whose designs review recruitment: sites are chosen again, and who learns learns."""
-    for design in tree["designs"].values():
-        design["reviews"] = {"every": every}
-        if sites:
-            design["policies"] = design.get("policies", {}) | {"sites": {"reselection": sites}}
-    return tree
+RANKED: dict[str, Any] = {"by_covariate": {"covariate": "sex.male"}}
 
 
 def _within_sites(tree: dict[str, Any]) -> dict[str, Any]:
@@ -135,45 +126,12 @@ def _within_sites(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-_STRANGERS: dict[str, Any] = {
-    "known": {
-        "count": 4,
-        "rate": "0.8 per day",
-        "rate_shape": 1.0,
-        "coordinators": 2,
-        "cap": 5,
-        "backlog": 2,
-        "history": {"over": "10 days", "spread": 0.5},
-        "activation": {"uniform": {"from": "0 days", "to": "4 days"}},
-    },
-    "fresh": {
-        "count": 4,
-        "rate": "0.8 per day",
-        "rate_shape": 1.0,
-        "coordinators": 1,
-        "closes": "20 days",
-        "never_opens": 0.2,
-        "competing": [{"from": "3 days", "share": 0.3}],
-        "activation": {"uniform": {"from": "0 days", "to": "4 days"}},
-    },
-}
-_AGED: dict[str, Any] = {"marginals": _LEVELS | {"age": {"normal": {"mean": 50, "sd": 10}}}}
-_LEARNS: dict[str, Any] = {"relearned": {"prior_sd": 2}}
-
-
-def _told_by_age(tree: dict[str, Any]) -> dict[str, Any]:
-    """Return a trial in which the old are seldom eligible."""
-    tree["population"] = _AGED
-    tree["screening"]["eligible"] = {"probability": 0.5, "covariates": {"age": -0.2}}
-    return tree
-
-
 SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
-    "crowded_released": (_tree(_CROWDED, 14, {"as_they_come": None, "ranked": _RANKED}), _DAY),
-    "crowded_kept": (_tree(_CROWDED, 14, {"as_they_come": None}, when_enrolment_closes="keep"), _DAY),
+    "crowded_released": (tree_of(CROWDED, 14, {"as_they_come": None, "ranked": RANKED}), _DAY),
+    "crowded_kept": (tree_of(CROWDED, 14, {"as_they_come": None}, when_enrolment_closes="keep"), _DAY),
     "kept_to_the_end": (
-        _tree(
-            _CROWDED,
+        tree_of(
+            CROWDED,
             10,
             {"as_they_come": None},
             follow_up=1,
@@ -184,11 +142,11 @@ SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
         _DAY,
     ),
     "sites_that_fill": (
-        _tree(_FILLING, 14, {"ranked": _RANKED}, consent={"probability": 0.9}, rescreening=_AT_ONCE),
+        tree_of(_FILLING, 14, {"ranked": RANKED}, consent={"probability": 0.9}, rescreening=_AT_ONCE),
         _DAY,
     ),
     "full_at_once": (
-        _tree(
+        tree_of(
             {"one": {"count": 3, "rate": "1 per day", "backlog": 2, "cap": 1}, "rest": {"rate": "1 per day"}},
             8,
             {"as_they_come": None},
@@ -199,46 +157,10 @@ SITE_SCENARIOS: dict[str, tuple[dict[str, Any], int]] = {
         ),
         _DAY,
     ),
-    "blocks_of_sites": (_within_sites(_tree(_CROWDED, 14, {"by_site": None, "by_site_and_sex": None})), _DAY),
-    "sites_chosen_again": (
-        _reviewed(
-            _tree(_STRANGERS, 14, {"as_they_come": None, "ranked": _RANKED}),
-            {"calendar": "2 days"},
-            open=4,
-            close_below="0.2 per day",
-            after="6 days",
-        ),
+    "blocks_of_sites": (
+        _within_sites(tree_of(CROWDED, 14, {"by_site": None, "by_site_and_sex": None})),
         _DAY,
     ),
-    "sites_chosen_again_by_draws": (
-        _reviewed(
-            _tree(_STRANGERS, 12, {"as_they_come": None}, when_enrolment_closes="keep"),
-            {"enrolled": 2},
-            open=3,
-            close_below="0.5 per day",
-            judged_by="posterior",
-            after="1 day",
-            reserves="thompson",
-        ),
-        _DAY,
-    ),
-    "learnt_from_screenings": (
-        _told_by_age(_reviewed(_tree(_CROWDED, 14, {"learns": _LEARNS}), {"enrolled": 3})),
-        _DAY,
-    ),
-    "learnt_while_sites_are_chosen_again": (
-        _told_by_age(
-            _reviewed(
-                _tree(_STRANGERS, 24, {"learns": _LEARNS}),
-                {"calendar": "3 days"},
-                open=5,
-                close_below="0.5 per day",
-                judged_by="candidates",
-                after="2 days",
-            )
-        ),
-        _DAY,
-    ),
-    "too_few_candidates": (_tree(_FEW, 18, {"at_random": "random"}), _DAY),
+    "too_few_candidates": (tree_of(_FEW, 18, {"at_random": "random"}), _DAY),
 }
 """By name: a scenario as data, and the step of its time grid in ticks."""

@@ -7,19 +7,15 @@ from typing import Any
 
 import pytest
 
-from trialsim.contracts import Kind, LogRow
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Kind, LogRow
 from trialsim.draws import name_address
 from trialsim.engines.conduct import conduct
 from trialsim.engines.runner import chunk_of
 from trialsim.operations.adverse_events import (
     ACTION,
-    DISCONTINUE,
     FATAL,
     GAP,
-    INTERRUPT,
     LENGTH,
-    NOTHING,
-    REDUCE,
     SERIOUS,
     SEVERITY,
     action_of,

@@ -336,6 +336,13 @@ def test_expected_information_is_the_mean_over_stages() -> None:
     assert found.at(1.0).power == found.power
 
 
+def test_bounds_that_rise_from_a_small_first_one_are_found() -> None:
+    """With Delta = 1 and a first look at 1% that look spends the level: no path gets to the last bound, ten times its."""
+    found = group_sequential([0.01, 1.0], alpha=1e-6, efficacy="wang_tsiatis", efficacy_parameter=1.0)
+    assert found.efficacy_z[0] == pytest.approx(norm.isf(1e-6), abs=1e-9)
+    assert found.efficacy_z[1] == pytest.approx(10.0 * norm.isf(1e-6), abs=1e-8)
+
+
 def test_a_rule_that_leaves_no_bound_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"no last bound spends 0\.001"):
         group_sequential([0.5, 1.0], alpha=0.001, efficacy="haybittle_peto")
@@ -408,6 +415,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "parameter in no list": (
         {"efficacy": "user_defined", "efficacy_parameter": np.array(0.2)}, "by each of the 2 looks",
     ),
+    "rates in lists": ({"information": [[0.5, 1.0], [2.0]]}, "information: a list is given"),
+    "family in no word": ({"efficacy": np.array([0.5, 1.0])}, "efficacy: "),
     "times fall": ({"spending_times": [0.5, 0.4]}, "above 0 and never fall"),
 }  # fmt: skip
 

@@ -10,7 +10,16 @@ import pytest
 from trialsim import registry
 from trialsim.conformance import check_policy
 from trialsim.conformance.sample_views import candidate_view
-from trialsim.contracts import AllocationView, CandidateView, Decision, LookView
+from trialsim.contracts import (
+    INTERRUPT,
+    NOTHING,
+    REDUCE,
+    AllocationView,
+    CandidateView,
+    Decision,
+    LookView,
+    VisitView,
+)  # fmt: skip
 from trialsim.policies.scores import on_grid
 
 BY_AGE = {"by_covariate": {"covariate": "age"}}
@@ -19,9 +28,15 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.by_covariate": {"covariate": "group.B"},
     "recruitment.emulated": EMULATED,
     "recruitment.prescreen_rules": {"require": {"age": {"most": 70}, "group": {"levels": ["A"]}}},
+    "recruitment.expected_completion": {
+        "eligible": {"probability": 0.3, "covariates": {"age": -0.05, "group.B": 0.4}, "centre": {"age": 60}},
+        "stays": {"probability": 0.9},
+    },
     "recruitment.within_group": {"covariate": "group", "ranking": BY_AGE},
     "recruitment.exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": {"emulated": EMULATED}},
     "recruitment.human_in_the_loop": {"ranking": BY_AGE, "delay": 0.2, "override": 0.2},
+    "monitoring.dose_modification": {"level": "moderate", "reduce_after": 2, "discontinue_after": 4},
+    "randomisation.emulated": {"auc": 0.8},
     "sites.reselection": {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"},
 }
 LEARNED = (
@@ -31,11 +46,8 @@ LEARNED = (
     "randomisation.learned",
     "sites.learned",
 )  # test_learned_rankings.py, test_learned_allocation.py, test_learned_sites.py
-SHIPPED = [
-    name
-    for name in registry.names("policies")
-    if name.partition(".")[0] in ("recruitment", "sites", "stopping", "randomisation") and name not in LEARNED
-]
+DOES_NOTHING = ("monitoring.by_protocol",)
+SHIPPED = [name for name in registry.names("policies") if name not in (*LEARNED, *DOES_NOTHING)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -140,3 +152,32 @@ class SaysNothing(Stops):
 )
 def test_what_a_decision_breaks_is_told(policy: Any, said: str) -> None:
     assert any(said in fault for fault in check_policy(policy))
+
+
+class CountsTheOthers:
+    name, reference = "mine", ""
+
+    def at_visit(self, view: VisitView) -> Any:
+        return np.where(view.serious > view.serious.mean(), REDUCE, NOTHING)
+
+
+class Interrupts(CountsTheOthers):
+    def at_visit(self, view: VisitView) -> Any:
+        return np.where(view.serious > 0, INTERRUPT, NOTHING)
+
+
+class SaysYes(CountsTheOthers):
+    def at_visit(self, view: VisitView) -> Any:
+        return view.serious > 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (CountsTheOthers(), "not batch invariant: some patients"),
+        (Interrupts(), "something other than NOTHING, REDUCE or DISCONTINUE"),
+        (SaysYes(), "a whole number for each of 120 rows"),
+    ],
+)
+def test_monitoring_that_breaks_a_rule_is_told(policy: Any, words: str) -> None:
+    assert any(words in sentence for sentence in check_policy(policy))

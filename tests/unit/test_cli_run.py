@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
 
+import trialsim.oc.certificate  # noqa: F401 - bound to the engine before tests put another in its place
 from tests.unit.synthetic_records import cell_fact, simulated_cell
 from trialsim.cli import main as entry
 from trialsim.oc.run_folder import load_run

@@ -252,6 +252,29 @@ def test_patients_by_arm_and_on_the_best_arm() -> None:
     assert one(found, "arm_dropped", arm="treatment").value == 0
 
 
+def test_outcomes_missing_are_shares_of_the_arms() -> None:
+    def with_lost(control: int, treatment: int) -> list[dict[str, Any]]:
+        four = [
+            (0, "control", 10, control),
+            (0, "treatment", 8, treatment),
+            (1, "control", 20, 5),
+            (1, "treatment", 0, 0),
+        ]
+        keys = ("replicate", "arm", "enrolled", "dropouts")
+        return [
+            {"design": "fixed", "truth": "effect", "dropped_look": 0} | dict(zip(keys, row, strict=True))
+            for row in four
+        ]
+
+    trials = [trial(0), trial(1)]
+    found = operating_characteristics(tables(trials, [cell_fact()], with_lost(1, 2)))
+    assert one(found, "outcomes_missing", arm="control").value == pytest.approx((1 / 10 + 5 / 20) / 2)
+    alone = one(found, "outcomes_missing", arm="treatment")
+    assert (alone.value, alone.n, alone.n_failed) == (0.25, 1, 1)
+    nobody = [row | {"dropouts": 0} for row in with_lost(0, 0)]
+    assert not operating_characteristics(tables(trials, [cell_fact()], nobody)).select("outcomes_missing")
+
+
 def test_no_events_means_no_measure_of_events() -> None:
     found = operating_characteristics(tables([trial(0, events=0)], [cell_fact()]))
     assert not found.select("events")

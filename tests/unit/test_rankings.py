@@ -169,6 +169,38 @@ def test_declared_criteria_are_counted_and_what_is_missing_meets_none() -> None:
     assert rules.score(seen).tolist() == [0, -1, -1, -2, -2]
 
 
+def test_expected_completion_is_the_product_of_the_chances() -> None:
+    chances = {
+        "eligible": {"probability": 0.3, "covariates": {"age": -0.05, "sex.m": 0.4}, "centre": {"age": 60.0}},
+        "consents": {"probability": 0.8, "covariates": {}, "centre": {}},
+        "stays": {"probability": 0.9, "covariates": {"age": 0.02}, "centre": {}},
+    }
+    ranked = registry.get("policies", "recruitment.expected_completion")(**chances)
+    ages, sexes = np.array([40.0, 60.0, np.nan, 80.0, 60.0]), np.array([0.0, 1.0, 1.0, np.nan, np.nan])
+    seen = dataclasses.replace(
+        view(policy("random"), 5),
+        covariates=np.column_stack([ages, sexes]),
+        names=("age", "sex"),
+        levels={"sex": ("f", "m")},
+    )
+    # A missing value counts as the centre.
+    odds = np.log(0.3 / 0.7) + np.array([1.0, 0.4, 0.4, -1.0, 0.0])
+    stays = np.log(0.9 / 0.1) + 0.02 * np.nan_to_num(ages)
+    product = 1 / (1 + np.exp(-odds)) * 0.8 / (1 + np.exp(-stays))
+    assert ranked.score(seen) == pytest.approx(on_grid(np.log(product)), abs=2)
+
+
+def test_steep_chances_stay_in_order() -> None:
+    steep = {"eligible": {"probability": 0.5, "covariates": {"age": 20.0}, "centre": {}}}
+    ranked = registry.get("policies", "recruitment.expected_completion")(**steep)
+    ages = np.array([-1e6, -50.0, -2.0, -1.7, 0.0, 1e6])
+    seen = dataclasses.replace(view(policy("random"), 6), covariates=ages[:, None], names=("age",), levels={})
+    scores = ranked.score(seen)
+    assert (np.diff(scores) > 0).all()
+    assert scores[-1] == 0
+    assert scores[1] == pytest.approx(on_grid(np.array([-1000.0]))[0])
+
+
 def test_who_lacks_the_covariate_is_called_last() -> None:
     assert on_grid(np.array([np.nan, -1e300, -1.0, np.inf])).tolist() == [
         -LARGEST,
@@ -189,6 +221,7 @@ def test_nested_rankings_are_written_as_they_are_read() -> None:
 
 GROUP = {"covariate": "group", "ranking": {"random": {}}}
 EMULATED = {"auc": 0.8, "prevalence": 0.3}
+CHANCE = {"probability": 0.3, "covariates": {"group.A": 1.0}}
 
 
 @pytest.mark.parametrize(
@@ -207,6 +240,14 @@ EMULATED = {"auc": 0.8, "prevalence": 0.3}
         ({"within_group": GROUP | {"ranking": {"best": {}}}}, "within_group.ranking", "best"),
         ({"exposure": GROUP | {"shares": {"A": 0.5, "B": 0.6}}}, "exposure.shares", "add up to 1.1"),
         ({"exposure": GROUP | {"shares": {"A": 0.5, "B": 0.4}}}, "exposure.shares", "add up to 0.9"),
+        ({"expected_completion": {}}, "expected_completion", "all candidates are alike"),
+        ({"expected_completion": {"stays": {"probability": 0.5}}}, "expected_completion", "all candidates are alike"),
+        ({"expected_completion": {"stays": CHANCE | {"probability": 1}}}, "stays", "above 0 and below 1"),
+        ({"expected_completion": {"stays": CHANCE, "prognostic": CHANCE, "predictive": CHANCE}}, "completion", "two kinds"),
+        ({"expected_completion": {"stays": CHANCE | {"centre": {"age": 60}}}}, "stays.centre.age", "not among"),
+        ({"expected_completion": {"stays": CHANCE | {"covariates": {"grp": 1}}}}, "stays.covariates.grp", "'grp'"),
+        ({"expected_completion": {"stays": CHANCE | {"covariates": {"group": 1}}}}, "covariates.group", "group.A"),
+        ({"expected_completion": {"stays": CHANCE | {"latent": {"eligibility": 1}}}}, "stays.latent", "is not known here"),
         ({"human_in_the_loop": {"ranking": {"random": {}}, "delay": 0.6, "override": 0.6}}, "loop", "add up to 1.2"),
     ],
 )  # fmt: skip

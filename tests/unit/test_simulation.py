@@ -198,11 +198,10 @@ def test_an_example_runs_and_says_something(root: Path, name: str, printed: str)
 
 
 def test_every_example_is_run(root: Path) -> None:
-    assert sorted(path.stem for path in (root / "examples").glob("*.py")) == [
-        "compare_designs",
-        "sweep_sample_size",
-        "truth_ladder",
-    ]
+    without_output = {
+        path.stem for path in (root / "examples").glob("*.py") if not path.with_suffix(".out").is_file()
+    }
+    assert without_output == {"compare_designs", "sweep_sample_size", "truth_ladder"}
 
 
 def test_the_page_about_python_is_true(

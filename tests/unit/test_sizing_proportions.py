@@ -33,7 +33,10 @@ from trialsim.stats.sample_size.proportions import (
     proportions_sample_size,
     score_z,
 )
-from trialsim.stats.sample_size.sequential_proportions import sequential_probability
+from trialsim.stats.sample_size.sequential_proportions import (
+    sequential_errors,
+    sequential_probability,
+)
 
 
 @pytest.mark.parametrize("scale", ["difference", "ratio"])
@@ -150,6 +153,49 @@ def test_the_largest_error_is_found_between_the_points_of_the_grid() -> None:
     assert largest == pytest.approx(fine, rel=1e-4)
     assert largest >= fine * (1 - 1e-9)
     assert largest == pytest.approx(rejection_probability(rejects, at, at), rel=1e-12)
+
+
+def pooled_z(treatment: np.ndarray, control: np.ndarray, n: int) -> np.ndarray:
+    """Return the z of two arms of ``n`` patients, 0 where there is no event."""
+    pooled = (treatment + control) / (2 * n)
+    spread = np.sqrt(pooled * (1 - pooled) * 2 / n)
+    return (treatment - control) / n / np.where(spread > 0, spread, np.inf)
+
+
+def test_the_largest_error_of_few_events_in_many_patients_is_found() -> None:
+    """Two arms of 1,500: the error peaks where an arm has a dozen events, near the end of the rates."""
+    largest, at = largest_error(
+        ProportionsDesign(0.35, 0.3), score_rejects(ProportionsDesign(0.35, 0.3), 1500, 1500)
+    )
+    counts = np.arange(80)
+    rejects = pooled_z(counts[:, None], counts[None, :], 1500) >= stats.norm.isf(0.025)
+    errors = [
+        float(chance @ rejects @ chance)
+        for chance in (stats.binom.pmf(counts, 1500, rate) for rate in np.linspace(0.001, 0.02, 191))
+    ]
+    assert at < 0.01
+    assert max(errors) * (1 - 1e-9) <= largest == pytest.approx(max(errors), rel=1e-3)
+
+
+def test_the_largest_error_over_looks_is_found_between_the_points_of_the_grid() -> None:
+    """Twenty patients an arm and twenty more: all paths summed plainly, at rates near the peak of the error."""
+    options = SequentialOptions("0.5,1", "lan_demets_obrien_fleming", None, None, None, False)
+    bounds = bounds_of(options, 0.025, 0.9)
+    assert bounds is not None
+    counts = np.arange(41)
+    first = pooled_z(counts[:21, None], counts[None, :21], 20) >= bounds.efficacy[0]
+    last = pooled_z(counts[:, None], counts[None, :], 40) >= bounds.efficacy[1]
+    errors = []
+    for rate in (0.088, 0.09, 0.092, 0.094, 0.096):
+        chance = stats.binom.pmf(counts[:21], 20, rate)
+        both, after = np.outer(chance, chance), np.zeros((41, 41))
+        for i, j in np.argwhere(~first):
+            after[i : i + 21, j : j + 21] += both[i, j] * both
+        errors.append(both[first].sum() + after[last].sum())
+    attained, largest, at = sequential_errors(ProportionsDesign(0.5, 0.3), bounds, [(20, 20), (40, 40)])
+    assert max(errors) * (1 - 1e-9) <= largest == pytest.approx(max(errors), rel=1e-3)
+    assert at == pytest.approx(0.092, abs=0.002) or at == pytest.approx(0.908, abs=0.002)
+    assert attained < largest
 
 
 def test_the_error_of_a_margin_is_that_of_simulated_trials() -> None:

@@ -23,6 +23,7 @@ EXIT_PIPE_CLOSED = 128 + 13  # as a shell reports SIGPIPE
 _COMMAND_MODULES = (
     "scenario_commands",
     "run_commands",
+    "audit_commands",
     "explain_commands",
     "calibrate_commands",
     "certify_commands",

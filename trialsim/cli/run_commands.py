@@ -54,6 +54,14 @@ def run_command(
         bool,
         typer.Option("--uncertified", help="Run learned allocation without a certificate of its error."),
     ] = False,
+    decision_log: Annotated[
+        bool | None,
+        typer.Option(
+            "--decision-log/--no-decision-log",
+            help="Keep the log of decisions that `trialsim audit` verifies; default where a design has a learned policy.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Simulate the designs under the truths; print and save the operating characteristics."""
@@ -75,6 +83,7 @@ def run_command(
         finished_by=dates,
         out=out,
         checkpoint=checkpoint,
+        decision_log=decision_log,
     )
     _require_certificates(request, uncertified)
     done = run_into_folder(request)
@@ -85,6 +94,8 @@ def run_command(
     _print_tables(done.characteristics, done.targets)
     typer.echo(f"Results: {done.folder}")
     typer.echo(f"Report:  {done.folder / 'report.html'}")
+    if done.log_root is not None:
+        typer.echo(f"Log:     root {done.log_root}; verify it with `trialsim audit {done.folder}`")
 
 
 def _require_certificates(request: Request, uncertified: bool) -> None:

@@ -21,6 +21,7 @@ from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
     from trialsim.oc.characteristics import OperatingCharacteristics
+    from trialsim.oc.decision_log import LogRoot
     from trialsim.oc.run_writer import RunWriter
     from trialsim.scenario.schema import Scenario
 
@@ -49,6 +50,16 @@ class Request:
     finished_by: tuple[float, ...]
     out: Path | None
     checkpoint: Path | None = None
+    decision_log: bool | None = None
+
+    @property
+    def logs_decisions(self) -> bool:
+        """Return whether the decision log is kept: as asked, otherwise where a chosen design has a learned policy."""
+        if self.decision_log is not None:
+            return self.decision_log
+        from trialsim.scenario.checkpoints import checkpoints_of
+
+        return bool(checkpoints_of(self.scenario, self.designs))
 
     @property
     def folder(self) -> Path:
@@ -68,6 +79,8 @@ class Request:
             words += ["--finished-by", f"{date!r} days"]
         if self.out is not None:
             words += ["--out", str(self.out)]
+        if self.decision_log is not None:
+            words += ["--decision-log" if self.decision_log else "--no-decision-log"]
         return shlex.join(words)
 
 
@@ -79,6 +92,7 @@ class Done:
     characteristics: OperatingCharacteristics
     targets: dict[tuple[str, str], float]
     summary: str
+    log_root: str | None = None
 
 
 def check_numbers(replicates: int, seed: int, workers: int, engine: str) -> None:
@@ -168,6 +182,7 @@ def run_into_folder(request: Request) -> Done:
     """
     from trialsim.engines.effects import effect_table, effects
     from trialsim.oc.characteristics import operating_characteristics
+    from trialsim.oc.decision_log import ROOT, LogRoot
     from trialsim.oc.document import summary_document
     from trialsim.oc.provenance import machine, package_versions, population_digest
     from trialsim.oc.run_folder import ParquetRecords, alpha_targets, planned_looks
@@ -186,7 +201,8 @@ def run_into_folder(request: Request) -> Done:
     started = _now()
     with RunWriter(request.folder) as writer:
         found = effects(request.scenario, request.truths)
-        cells = _simulate(request, writer)
+        log = LogRoot() if request.logs_decisions else None
+        cells = _simulate(request, writer, log)
         writer.write_effects(effect_table(found))
         records = ParquetRecords(writer.close_tables(cells))
         characteristics = operating_characteristics(
@@ -212,6 +228,8 @@ def run_into_folder(request: Request) -> Done:
             "columns": writer.columns,
             "effects": len(found),
         }
+        if log is not None:
+            provenance[ROOT] = log.provenance()
         summary = json_text(
             summary_document(
                 request.scenario.name, str(provenance["digest"]), request.seed, characteristics, scenario
@@ -223,20 +241,33 @@ def run_into_folder(request: Request) -> Done:
         writer.write_text("report.html", page(scenario, provenance, characteristics, records, targets, found))
         records.close()
         folder = writer.finish()
-    return Done(folder, characteristics, targets, summary)
+    return Done(folder, characteristics, targets, summary, None if log is None else log.provenance()["root"])
 
 
-def _simulate(request: Request, writer: RunWriter) -> Any:
+def _simulate(request: Request, writer: RunWriter, log: LogRoot | None) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from trialsim.engines.decision_log import HEADS
     from trialsim.engines.runner import run
     from trialsim.engines.task_store import TaskStore
 
-    about = {"scenario": request.scenario.digest(), "seed": request.seed, "engine": request.engine}
+    about: dict[str, Any] = {
+        "scenario": request.scenario.digest(),
+        "seed": request.seed,
+        "engine": request.engine,
+    }
     kept: dict[str, Any] = {}
+    if log is not None:
+        kept["decision_log"] = about["decision_log"] = True
     if request.checkpoint is not None:
         kept["store"] = TaskStore(request.checkpoint, about)
+
+    def write(tables: dict[str, Any]) -> None:
+        if log is not None:
+            log.add(tables[HEADS])
+        writer.write_chunk(tables)
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # No thread of its own for the bar: the engine may fork its workers while the bar is shown.
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
@@ -259,7 +290,7 @@ def _simulate(request: Request, writer: RunWriter) -> Any:
             request.seed,
             request.engine,
             request.workers,
-            writer.write_chunk,
+            write,
             show,
             **kept,
         )

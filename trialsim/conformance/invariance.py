@@ -38,7 +38,7 @@ def batches(view: Any, size: int, answer: Callable[[Any], tuple[Any, ...]], what
 
 def rows_of(view: Any, size: int, rows: np.ndarray) -> Any:
     """Return the view of some rows."""
-    shared = {"test_arms", "ratio"}
+    shared = {"test_arms", "ratio", "benefit"}
     chosen: dict[str, Any] = {}
     for field in fields(view):
         value = getattr(view, field.name)

@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.conformance.invariance import batches, repeated
+from trialsim.conformance.invariance import batches, repeated, same
 from trialsim.conformance.reviews import learning_faults, site_faults
-from trialsim.conformance.sample_views import allocation_view, candidate_view, look_view, site_review_view
-from trialsim.contracts import AllocationView, CandidateView, Decision, LookView, SiteReviewView
+from trialsim.conformance.sample_views import (
+    allocation_view,
+    candidate_view,
+    look_view,
+    site_review_view,
+    visit_view,
+)
+from trialsim.conformance.visits import visit_faults
+from trialsim.contracts import AllocationView, CandidateView, Decision, LookView, SiteReviewView, VisitView
 from trialsim.policies.scores import prepared, reads_latent
 
 _SEED = 11
@@ -20,19 +27,19 @@ _BY_COLUMN = ("reject", "futile", "open_arms", "weights", "trace")  # the others
 
 
 def check_policy(
-    policy: Any, view: CandidateView | LookView | AllocationView | SiteReviewView | None = None
+    policy: Any, view: CandidateView | LookView | AllocationView | SiteReviewView | VisitView | None = None
 ) -> list[str]:
     """Return which rules a policy breaks; empty when it keeps them all.
 
-    A policy with ``open_sites`` chooses sites, one with ``score`` alone ranks candidates; one with ``decide`` allocates if
-    it has ``adaptive``, and stops otherwise.
+    A policy with ``open_sites`` chooses sites, one with ``score`` alone ranks candidates, one with ``at_visit`` monitors;
+    one with ``decide`` allocates if it has ``adaptive``, and stops otherwise.
 
     Rankings are checked for determinism (asked again, the same answer), batch invariance (each candidate alone, in another
     order and among others, the same score to the last bit), valid output (one int64 each), leaving the view as it is, and
     not peeking: a policy that does not declare ``reads_latent`` scores the same when everything hidden is laid before it,
     scrambled, or absent. Policies for stopping and allocation are checked for determinism, batch invariance over
     replicates, valid output and leaving the view as it is; that their views hold no future is up to the engines. The same
-    holds of policies for sites, and of what a policy with ``at_reviews`` decides or learns there and remembers.
+    holds of policies for sites and visits, and of what a policy with ``at_reviews`` decides or learns there.
 
     Parameters
     ----------
@@ -52,6 +59,8 @@ def check_policy(
     if hasattr(policy, "score"):
         seen = view if isinstance(view, CandidateView) else candidate_view()
         return list(_ranking_faults(policy, seen))
+    if hasattr(policy, "at_visit"):
+        return list(visit_faults(policy, view if isinstance(view, VisitView) else visit_view()))
     if isinstance(view, (LookView, AllocationView)):
         return list(_decision_faults(policy, view))
     return list(_decision_faults(policy, allocation_view() if hasattr(policy, "adaptive") else look_view()))
@@ -94,6 +103,9 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
         return tuple(getattr(made, field.name) for field in fields(Decision))
 
     size = len(view.replicate)
+    whole = view
+    if isinstance(view, AllocationView) and not reads_latent(policy):
+        view = replace(view, benefit=np.zeros(0))
     made = decide(view)
     named = {field.name: values for field, values in zip(fields(Decision), made, strict=True)}
     for name, values in named.items():
@@ -113,6 +125,8 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
         yield "a stopping policy must say of each replicate whether it stops"
     yield from repeated(view, decide)
     yield from batches(view, size, decide, "replicates")
+    if view is not whole and not same(decide(whole), made):
+        yield "peeking: weights change with true benefits; declare reads_latent = True, or do not read them"
 
 
 def _without_hidden(view: CandidateView) -> CandidateView:

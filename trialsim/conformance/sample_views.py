@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from trialsim.contracts import AllocationView, CandidateView, LookView, SiteReviewView, SiteView, Status
+from trialsim.contracts import (
+    AllocationView,
+    CandidateView,
+    LookView,
+    SiteReviewView,
+    SiteView,
+    Status,
+    VisitView,
+)
 
 _SEED = 7
 
@@ -101,6 +109,33 @@ def allocation_view(n: int = 40) -> AllocationView:
         open_arms=open_arms,
         ratio=np.array([1, 1, 1]),
         n_max=240,
+        benefit=np.array([0.0, -0.1, 0.2]),
+        seed=12345,
+    )
+
+
+def visit_view(n: int = 120) -> VisitView:
+    """Return visits of patients with two terms of adverse events, none to many of each severity, at three dose levels.
+
+    Parameters
+    ----------
+    n
+        How many.
+    """
+    rng = np.random.default_rng(_SEED)
+    events = rng.poisson(0.5, (n, 2, 3))
+    return VisitView(
+        replicate=np.sort(rng.integers(0, 4, n)),
+        patient=np.arange(n),
+        visit=rng.integers(0, 6, n),
+        days=rng.uniform(20.0, 200.0, n),
+        events=events,
+        serious=rng.binomial(events[:, :, 2].sum(axis=1), 0.5),
+        dose=rng.integers(0, 3, n),
+        terms=("rash", "fatigue"),
+        levels=("mild", "moderate", "severe"),
+        doses=3,
+        seed=12345,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from trialsim.contracts import LogRow
 from trialsim.engines.conduct import conduct
+from trialsim.engines.decision_log import Journal, Origin
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.records import columns_of, joined
 from trialsim.engines.runner import start_engine
@@ -91,8 +92,11 @@ def twin_difference(plan: Plan, replicates: Iterable[int], chunk: int = 16) -> D
     fast, reference = start_engine(plan, "fast"), start_engine(plan, "reference")
     for first in range(0, len(numbers), chunk):
         part = numbers[first : first + chunk]
-        quick = conduct(fast.start(np.array(part)))
-        singles = [conduct(reference.start(np.array([replicate]))) for replicate in part]
+        # Both keep the log of decisions, which is compared with the other tables.
+        quick = conduct(fast.start(np.array(part)), _journal(plan, part))
+        singles = [
+            conduct(reference.start(np.array([replicate])), _journal(plan, [replicate])) for replicate in part
+        ]
         for row, (replicate, single) in enumerate(zip(part, singles, strict=True)):
             found = first_difference(replicate, single.chunk.log(0), quick.chunk.log(row))
             if found is not None:
@@ -103,6 +107,12 @@ def twin_difference(plan: Plan, replicates: Iterable[int], chunk: int = 16) -> D
                 if not np.array_equal(values, quick_tables[table][name], equal_nan=values.dtype.kind == "f"):
                     return f"replicates {part[0]} to {part[-1]}: the column {name} of {table} differs between the engines"
     return None
+
+
+def _journal(plan: Plan, replicates: Sequence[int]) -> Journal:
+    """Return a journal that keeps everything of some trials."""
+    origin = Origin(plan.scenario, plan.seed, plan.design, plan.truth, {})
+    return Journal(plan, origin, np.array(replicates), in_full=1 << 62)
 
 
 def check_twins(

@@ -91,9 +91,8 @@ def objection(name: object, parameter: Any, allowed: Sequence[str], n_looks: int
     level
         The error that the bounds may spend; not a number where it is wrong itself.
     """
-    if name not in allowed:
+    if not isinstance(name, str) or name not in allowed:
         return unknown("family", name, allowed)
-    assert isinstance(name, str)
     if name in NUMBERS:
         return _number_objection(name, NUMBERS[name], parameter)
     if name == "z":
@@ -162,7 +161,9 @@ def real(given: Any) -> float | None:
 
 def several(given: Any) -> list[Any] | None:
     """Return what a list, a tuple or an array of one dimension or more holds; None for something else."""
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray) or np.ndim(given) == 0:
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence | np.ndarray):
+        return None
+    if isinstance(given, np.ndarray) and given.ndim == 0:
         return None
     return list(given)
 

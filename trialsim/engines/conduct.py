@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,19 @@ from trialsim.contracts import (
     Status,
 )
 from trialsim.engines.bounds_in_force import BoundsInForce
+from trialsim.engines.candidate_views import seed_for_policies
+from trialsim.engines.decision_log import Journal
 from trialsim.engines.overrunning import Overrunning, analyse_overrunning
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
+from trialsim.engines.true_values import benefits_of_arms
+from trialsim.policies.scores import reads_latent
 from trialsim.stats.bayes.who_is_best import BestArms
 
 _OK = int(Status.OK)
+_NOTHING: Floats = np.zeros(0)
 
 
 @dataclass
@@ -79,6 +84,8 @@ class ChunkResult:
         What has to be paid for, ``[replicate, item]``, where the world has costs.
     overrunning
         What is concluded once everything has arrived, where the design asks for it.
+    log
+        The tables of the decision log, where one was kept.
     """
 
     chunk: Chunk
@@ -93,6 +100,7 @@ class ChunkResult:
     tallies: SiteTallies | None = None
     amounts: Ints | None = None
     overrunning: Overrunning | None = None
+    log: Mapping[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,13 +134,15 @@ class Minds:
         return decision.canonical()
 
 
-def conduct(chunk: Chunk) -> ChunkResult:
+def conduct(chunk: Chunk, journal: Journal | None = None) -> ChunkResult:
     """Run a chunk to its end.
 
     Parameters
     ----------
     chunk
         Trials at the start of accrual, of either engine.
+    journal
+        Keeps the decision log, if one is wanted.
 
     Returns
     -------
@@ -143,9 +153,14 @@ def conduct(chunk: Chunk) -> ChunkResult:
     try:
         asked = next(course)
         while True:
-            asked = course.send(minds.answer(asked))
+            decision = minds.answer(asked)
+            if journal is not None:
+                journal.note(asked, decision)
+            asked = course.send(decision)
     except StopIteration as ended:
         result: ChunkResult = ended.value
+        if journal is not None:
+            result.log = journal.tables(result)
         return result
 
 
@@ -166,13 +181,14 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     bounds, best_arms = BoundsInForce(plan, size), BestArms()
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
     sizes = None if plan.resizing is None else Reestimation(plan, size)
+    hidden = benefits_of_arms(plan) if reads_latent(plan.randomisation) else _NOTHING
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
         rows = point.rows
         if point.kind == "review":
             view = _allocation_view(
-                chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows), best_arms
+                chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows), best_arms, hidden
             )
             chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
             continue
@@ -183,7 +199,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms)
         decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
-            decision = yield from _with_weights(chunk, record, decision, best_arms)
+            decision = yield from _with_weights(chunk, record, decision, best_arms, hidden)
         if sizes is not None:
             usable = record.status[:, 0] == _OK
             decision, record.conditional_power = sizes.decided(
@@ -350,7 +366,7 @@ def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
 
 
 def _allocation_view(
-    chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools, best_arms: BestArms
+    chunk: Chunk, point: Point, counts: CutCounts, open_arms: Bools, best_arms: BestArms, hidden: Floats
 ) -> AllocationView:
     """Return what a randomisation policy sees."""
     readouts, total = chunk.totals(point)
@@ -366,11 +382,13 @@ def _allocation_view(
         lower_is_better=chunk.plan.response_lower_is_better,
         n_max=chunk.plan.n,
         best_arms=best_arms,
+        benefit=hidden,
+        seed=seed_for_policies(chunk.plan.seed),
     )
 
 
 def _with_weights(
-    chunk: Chunk, record: LookRecord, decision: Decision, best_arms: BestArms
+    chunk: Chunk, record: LookRecord, decision: Decision, best_arms: BestArms, hidden: Floats
 ) -> Generator[Asked, Decision, Decision]:
     """Return a stopping decision with the weights that the randomisation policy gives the trials that go on."""
     plan: Plan = chunk.plan
@@ -381,7 +399,7 @@ def _with_weights(
         point = record.point
         part = Point("look", point.rows[going], point.number[going], point.tick[going])
         counts = CutCounts(*(array[going] for array in vars(record.counts).values()))
-        view = _allocation_view(chunk, part, counts, decision.open_arms[going], best_arms)
+        view = _allocation_view(chunk, part, counts, decision.open_arms[going], best_arms, hidden)
         given = yield Asked("randomisation", view, part.rows)
         if given.weights is not None:
             weights[going] = given.weights

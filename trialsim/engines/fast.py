@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
-from trialsim.engines import fast_costs, fast_minimisation
+from trialsim.contracts import Bools, CandidateView, Decision, Floats, Ints, Stop, TestPlan, any_of, sum_of
+from trialsim.engines import fast_costs, fast_minimisation, fast_scored
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines import fast_outcome_kernels as layout
@@ -25,7 +25,7 @@ from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies
 from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import SIMPLE
@@ -673,6 +673,27 @@ class FastChunk:
         if self._tallies is None and self.patients.recruitment is not None:
             self._tallies = self.patients.recruitment.tallies(self._end)
         return self._tallies
+
+    def scored(self) -> Scored | None:
+        """Return whom the recruitment policy scored by the trials' ends; None where it was never asked."""
+        recruitment = self.patients.recruitment
+        if recruitment is None or self.plan.recruitment.as_they_come:
+            return None
+        return fast_scored.scores_given(recruitment, self._end)
+
+    def candidates_seen(self, row: int) -> CandidateView:
+        """Return what it saw of those of one replicate, in that order."""
+        assert self.patients.recruitment is not None
+        return fast_scored.candidates_seen(self.patients.recruitment, row, int(self._end[row]))
+
+    def sites_reviewed(self) -> list[SitesReviewed]:
+        """Return the reviews of sites, also those that would have come after a trial's end."""
+        reviews = [] if self.patients.recruitment is None else self.patients.recruitment.reviews
+        return [
+            SitesReviewed(each.rows, each.tick, each.view, each.closed, each.called)
+            for each in reviews
+            if each.view is not None
+        ]
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until some times; all that happens to them is laid out already."""

@@ -13,13 +13,13 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
+from trialsim.contracts import NOTHING
 from trialsim.draws import Purpose, uniform, unit, unit_exponential
 from trialsim.keyed_words import GROUPED, group_keys, words_of
 from trialsim.operations.adverse_events import (
     ACTION,
     FATAL,
     GAP,
-    NOTHING,
     SERIOUS,
     SEVERITY,
     action_of,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.contracts import Kind
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Kind
 from trialsim.draws import Purpose, uniform
 from trialsim.engines.fast_ahead_kernels import ACTION_BIT, FOLLOWING, FULLY, LEVEL, LIKE, PARTLY, WHEN
 from trialsim.engines.fast_journal_kernels import pack
@@ -28,14 +28,7 @@ from trialsim.engines.fast_straight_kernels import (
     WITHDRAWN,
 )
 from trialsim.engines.life import END_PART, REASON_PART, RESUME_PART
-from trialsim.operations.adverse_events import (
-    DISCONTINUE,
-    INTERRUPT,
-    INTERRUPTION,
-    NOTHING,
-    REDUCE,
-    occurrence_draw,
-)
+from trialsim.operations.adverse_events import INTERRUPTION, occurrence_draw
 from trialsim.operations.delays import drawn_delay
 from trialsim.population.clocks import spent_at, still_to_spend
 from trialsim.timegrid import NEVER

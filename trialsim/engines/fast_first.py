@@ -30,9 +30,9 @@ class ByArm:
 
     def moments(self, rows: Ints, pair: tuple[int, int], binary: bool) -> Moments:
         """Return the moments of two arms in some trials; sums of squares of binary outcomes alone, else 0."""
-        n = np.stack([self.n[rows, arm] for arm in pair])
-        total = np.stack([self.total[rows, arm] for arm in pair])
-        mean = total / np.maximum(n, 1)
+        n, mean = np.empty((2, len(rows)), dtype=np.int64), np.empty((2, len(rows)))
+        total = mean if not binary else np.empty(mean.shape)
+        kernels.means_of_pair(rows, *pair, self.n, self.total, n, total, mean)
         squares = total * (1.0 - mean) if binary else np.zeros(mean.shape)
         return Moments(n.T, mean.T, squares.T)
 

@@ -122,3 +122,16 @@ def add_values(chosen, upto, arm, outcome, counted, n, total):
                 for a in range(n.shape[1]):
                     n[r, a] += patients_in(mine, a)
             counted[r] = ends[j]
+
+
+@kernel
+def means_of_pair(chosen, control, treatment, n, total, n_of, total_of, mean_of):
+    """Fill how many patients two arms of each chosen replicate have, what they sum to and their mean, ``[2, k]``."""
+    for k in range(len(chosen)):
+        r = chosen[k]
+        for side in range(2):
+            a = treatment if side else control
+            count = n[r, a]
+            n_of[side, k] = count
+            total_of[side, k] = total[r, a]
+            mean_of[side, k] = total[r, a] / max(count, 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.contracts import Kind
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Kind
 from trialsim.draws import Purpose, fill_words, uniform
 from trialsim.engines.fast_ahead_kernels import (
     ACTION_BIT,
@@ -60,14 +60,7 @@ from trialsim.engines.life import (
     WAS_MISSED,
 )
 from trialsim.keyed_words import group_keys, words_of
-from trialsim.operations.adverse_events import (
-    DISCONTINUE,
-    INTERRUPT,
-    INTERRUPTION,
-    NOTHING,
-    REDUCE,
-    occurrence_draw,
-)
+from trialsim.operations.adverse_events import INTERRUPTION, occurrence_draw
 from trialsim.operations.delays import drawn_delay
 from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
 from trialsim.population.clocks import EXPONENT, SCALE, departure_pace, spent_at, still_to_spend
@@ -196,8 +189,8 @@ def dosing_bit(numbers, bit):
 @kernel
 def live(
     seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
-    outcomes, parts, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left, ticks,
-    codes, offsets, full,
+    outcomes, parts, orders, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left,
+    ticks, codes, offsets, full,
 ):  # fmt: skip
     """Let patients ``first[r]`` onwards of each chosen replicate live, each until follow-up ends or as far as is asked.
 
@@ -218,6 +211,8 @@ def live(
         them and they depend on no treatment. Overwritten where the treatment taken has changed them.
     parts
         Main, modifier and drift of each, ``[readout, 3, replicate, patient]``; empty where no treatment changes them.
+    orders
+        What is done about each patient at each visit, ``[replicate, patient, visit]``; empty where nobody is monitored.
     event_at, exit_at
         To fill: event of each survival endpoint, and its end of follow-up, ``[endpoint, replicate, patient]``.
     told_at
@@ -314,7 +309,7 @@ def live(
     grid = numbers.grid
     weights = numbers.weights
     listens = bool(numbers.hear.any())
-    changing = len(parts) > 0
+    changing, monitored = len(parts) > 0, len(orders) > 0
     nobody = np.empty(0, np.int64)
     # Taken out of their tuples once: reading an array from one costs a reference count each time.
     hazards, shapes = clocks.hazards, clocks.shapes
@@ -343,6 +338,7 @@ def live(
     of_readouts = numbers.readouts
     of_reason = numbers.reason
     of_reason_of_action = numbers.reason_of_action
+    of_reason_of_monitoring = numbers.reason_of_monitoring
     of_report = numbers.report
     of_report_law = numbers.report_law
     of_rescue = numbers.rescue
@@ -502,6 +498,7 @@ def live(
                 see_from, see_to, read_from, read_to = 0, 0, 0, 0  # endpoints that may become known now
                 at_visit = False
                 last_visit = False
+                to_do = np.int64(NOTHING)
                 if chosen_slot < ends:
                     outcome = of_endpoints[chosen_slot]
                     next_at[chosen_slot] = NEVER
@@ -640,6 +637,8 @@ def live(
                     if how != WAS_MISSED:
                         at_visit = True
                         see_to, read_to = ends, reads
+                        if monitored:
+                            to_do = np.int64(orders[r, i, visit])
                     visit += 1
                     last_visit = visit == visits
                     next_at[slot_visit] = NEVER
@@ -730,6 +729,16 @@ def live(
                         for c in range(ends, clock_count):
                             if of_hear[c, k] != 0.0:
                                 heard[c] += of_hear[c, k] * outcomes[k, r, i]
+                if to_do != NOTHING and not off and leaves == FOLLOWED:
+                    if to_do == DISCONTINUE or dose + 1 == of_doses:
+                        reason = of_reason_of_monitoring
+                        stops = reason >= 0
+                    else:
+                        dose += 1
+                        changed |= of_dosing
+                        when[at] = tick
+                        what[at] = pack(place, place_part, _REDUCED, terms, dose)
+                        at += 1
                 if last_visit:
                     for e in range(ends):
                         if of_detected[e] and open_end[e]:

@@ -11,6 +11,7 @@ from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.engines import fast_journal_kernels as journal
 from trialsim.engines import fast_life_kernels as kernels
 from trialsim.engines.fast_life_log import rows_of_log
+from trialsim.engines.fast_monitoring import decide_at_visits, no_orders
 from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.fast_period_kernels import count_by_period
 from trialsim.engines.fast_straight_kernels import DEAD
@@ -99,11 +100,14 @@ class FastLives:
             chunk.outcome(outcome).readout_at = self._readout_at[k]
         changes, listens = law.numbers.outcomes_change, bool(law.numbers.hear.any())
         self._outcomes = np.empty((reads, size, n) if changes or listens else (0, 0, 0))
+        # As drawn, for those who live again.
+        self._as_drawn = self._outcomes.copy() if changes and chunk.plan.monitoring is not None else None
         self._parts = np.empty((0, 3, 0, 0))
         if changes:
             self._parts = np.stack(
                 [chunk.patients.linear_parts(int(outcome)) for outcome in law.numbers.readouts]
             )
+        self._orders = no_orders(law, chunk.plan.monitoring, size, n)
         blocks = chunk.prepared.allocation_words.shape[1]
         nothing = np.zeros((4, blocks), dtype=np.uint64)
         self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
@@ -139,19 +143,41 @@ class FastLives:
             found.lay_out_values(chunk, outcome, rows, first)
             if len(self._outcomes):
                 self._outcomes[k] = found.value()
+        if self._as_drawn is not None:
+            for row in rows:
+                self._as_drawn[:, row, first[row] :] = self._outcomes[:, row, first[row] :]
         self._live(chunk, rows, first)
 
     def _live(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
         """Let patients ``first[row]`` onwards of some replicates live, as far as they are led for now."""
         self._derived.clear()
-        waiting = rows
+        plan, waiting = chunk.plan, rows
+        if plan.monitoring is not None:
+            for row in rows:
+                self._orders[row, first[row] :] = 0
+        self._follow(chunk, waiting, first)
+        if plan.monitoring is not None:
+            people = (chunk.replicates, chunk.patients.keys, chunk.entry)
+            decide_at_visits(
+                self.law, plan.monitoring, plan.seed, rows, first, people, self._orders, lambda: self.journal,
+                lambda again: self._follow(chunk, again, first),
+            )  # fmt: skip
+        if len(self._parts):
+            for k, outcome in enumerate(self.law.numbers.readouts):
+                chunk.outcome(outcome).put(rows, self._outcomes[k, rows])
+
+    def _follow(self, chunk: FastChunk, waiting: Ints, first: Ints) -> None:
+        """Let patients live, in as much room as their journals take."""
+        if self._as_drawn is not None:
+            for row in waiting:
+                self._outcomes[:, row, first[row] :] = self._as_drawn[:, row, first[row] :]
         while True:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, self._reach, self._tables,
                 chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
-                chunk.entry, chunk.arm, self._outcomes, self._parts, self._event_at, self._exit_at, self._told_at,
-                self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at, self._left,
-                self._ticks, self._codes, self._offsets, self._full,
+                chunk.entry, chunk.arm, self._outcomes, self._parts, self._orders, self._event_at, self._exit_at,
+                self._told_at, self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at,
+                self._left, self._ticks, self._codes, self._offsets, self._full,
             )  # fmt: skip
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
@@ -162,9 +188,6 @@ class FastLives:
             self._learned.rows_a_patient += -(-self._learned.rows_a_patient // 2)
             for new, old in zip((self._ticks, self._codes), kept, strict=True):
                 new[:, :room] = old
-        if len(self._parts):
-            for k, outcome in enumerate(self.law.numbers.readouts):
-                chunk.outcome(outcome).put(rows, self._outcomes[k, rows])
 
     def lead_on(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
         """Lead the lives of those replicates on to the horizon that have not been led to some times; return which."""

@@ -189,9 +189,11 @@ class Outcome:
     def _sum_values(self, chunk: FastChunk, rows: Ints, upto: Ints, *into: NDArray[Any]) -> None:
         """Add the first ``upto[k]`` patients of some replicates to what was counted and added up so far."""
         law, plan = self.law, chunk.plan
+        parameters, parameter_rows = chunk.patients.parameters[self.index]
+        counted, n, total, since, gained_n, gained = into
         adding.sums_of_few(
             plan.seed, chunk.replicates, rows, upto, chunk.prepared.words[self.index], chunk.patients.keys, law.purpose,
-            law.draw, *chunk.patients.parameters[self.index], chunk.arm, law.sd, *into,
+            law.draw, parameters, parameter_rows, chunk.arm, law.sd, counted, n, total, since, gained_n, gained,
         )  # fmt: skip
 
     def _lay_out_values(self, chunk: FastChunk, index: int, rows: Ints, first: Ints, last: Ints) -> None:

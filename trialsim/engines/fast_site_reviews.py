@@ -44,6 +44,8 @@ class Reviewed:
         Sites that closed, and reserves that were asked to open, ``[k, site]``.
     learnt
         What the recruitment policy scores by from now on, ``[replicate, ...]`` of the whole chunk.
+    view
+        What the policy of sites saw; None where sites are not reviewed.
     """
 
     rows: Ints
@@ -52,6 +54,7 @@ class Reviewed:
     closed: Bools
     called: Bools
     learnt: Mapping[str, NDArray[Any]]
+    view: SiteReviewView | None = None
 
 
 def run_through_reviews(recruitment: Recruitment, listed: Ints) -> Ints:
@@ -178,17 +181,18 @@ class _Course:
         """Let policies decide in some replicates; ``at[replicate]`` is the tick of the review, below 0 in the others."""
         of, count = self._of, self._of.sites.count
         closed, called = np.zeros((len(rows), count), dtype=bool), np.zeros((len(rows), count), dtype=bool)
+        view = None
         if self._plan.reselects_sites:
-            closed, called = self._decide_on_sites(rows, number, at)
+            view, closed, called = self._decide_on_sites(rows, number, at)
         if self._plan.rescores_candidates:
             self._learn(rows, number, at)
             of.scores = of.score()
-        of.reviews.append(Reviewed(rows, number, at[rows], closed, called, of.learnt))
+        of.reviews.append(Reviewed(rows, number, at[rows], closed, called, of.learnt, view))
         if called.any():
             self._list_anew()
 
-    def _decide_on_sites(self, rows: Ints, number: int, at: Ints) -> tuple[Bools, Bools]:
-        """Close sites and ask reserves to open, ``[k, site]`` each."""
+    def _decide_on_sites(self, rows: Ints, number: int, at: Ints) -> tuple[SiteReviewView, Bools, Bools]:
+        """Close sites and ask reserves to open; return what was seen, and both, ``[k, site]``."""
         of, plan = self._of, self._plan
         came, randomised = np.empty_like(of.openings), np.empty_like(of.openings)
         kernels.seen_at_sites(of.offsets, of.sites.count, of.law.attempts, at, of.contact, came, randomised)
@@ -214,7 +218,7 @@ class _Course:
         opens = now + self._set_up[rows]
         opens = np.where(called & (opens < of.sites.closes), opens, NEVER)
         of.openings[rows] = np.minimum(opening, opens)
-        return closed, called
+        return view, closed, called
 
     def _learn(self, rows: Ints, number: int, at: Ints) -> None:
         """Show the recruitment policy what has become of screenings since the review before."""

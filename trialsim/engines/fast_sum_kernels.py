@@ -23,22 +23,36 @@ _TOGETHER = 1024
 
 
 @kernel
-def _add(normal, expected, rows, sd, mine, nobody, n, total, gained_n, gained):
-    """Add values of one replicate, in order, to the sums of their arms so far and to those of these values alone."""
-    gained[:] = 0.0
-    for i in range(np.uint64(len(mine))):
-        a = np.uint64(mine[i])
-        value = measured_value(normal[i], expected[np.uint64(rows[i]), a], sd)
-        gained[a] += value
-        normal[i] = value
-    if nobody:
-        total[:] = gained
+def _add(few, normal, place, expected, rows, sd, arm, r, begin, end, n, total, gained_n, gained):
+    """Add values of one replicate, in order, to the sums of their arms so far and to those of these values alone.
+
+    Elements are named one by one, as slices of so few would cost more than what is done with them.
+    """
+    arms = n.shape[1]
+    own = row_of(rows, r)
+    for a in range(arms):
+        few[a] = 0.0
+    for i in range(np.uint64(end - begin)):
+        a = np.uint64(arm[r, np.uint64(begin) + i])
+        at = np.uint64(place) + i
+        value = measured_value(normal[at], expected[np.uint64(rows[own, np.uint64(begin) + i]), a], sd)
+        few[a] += value
+        normal[at] = value
+    for a in range(arms):
+        gained[r, a] = few[a]
+    if begin == 0:
+        for a in range(arms):
+            total[r, a] = few[a]
     else:
-        for i in range(np.uint64(len(mine))):
-            total[np.uint64(mine[i])] += normal[i]
-    for a in range(len(n)):
-        gained_n[a] = patients_in(mine, a)
-        n[a] += gained_n[a]
+        for a in range(arms):
+            few[a] = total[r, a]
+        for i in range(np.uint64(end - begin)):
+            few[np.uint64(arm[r, np.uint64(begin) + i])] += normal[np.uint64(place) + i]
+        for a in range(arms):
+            total[r, a] = few[a]
+    for a in range(arms):
+        gained_n[r, a] = patients_in(arm[r, begin:end], a)
+        n[r, a] += gained_n[r, a]
 
 
 @kernel
@@ -56,6 +70,7 @@ def sums_of_few(
     room = max(patients, _TOGETHER)
     tails, held = np.empty(room + 1, np.int64), np.empty((2, room))
     drawn, normal, centre = np.empty(room, np.uint64), np.empty(room), np.zeros(room)
+    few = np.empty(n.shape[1])
     first, waiting = 0, 0
     for k in range(len(chosen) + 1):
         r = chosen[min(k, len(chosen) - 1)]
@@ -66,17 +81,15 @@ def sums_of_few(
             place = 0
             for j in range(first, k):
                 done = chosen[j]
-                mine = arm[done, counted[done] : upto[j]]
-                if len(mine):
-                    since[done] = counted[done]
-                    nobody = counted[done] == 0
-                    theirs = rows[row_of(rows, done), counted[done] :]
+                begin_here, end_here = counted[done], upto[j]
+                if begin_here < end_here:
+                    since[done] = begin_here
                     _add(
-                        normal[place:], expected, theirs, sd, mine, nobody, n[done], total[done], gained_n[done],
-                        gained[done],
+                        few, normal, place, expected, rows, sd, arm, done, begin_here, end_here, n, total, gained_n,
+                        gained,
                     )  # fmt: skip
-                counted[done] = upto[j]
-                place += len(mine)
+                counted[done] = end_here
+                place += end_here - begin_here
             first, waiting = k, 0
         if begin == end:
             continue

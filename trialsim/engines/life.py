@@ -58,8 +58,8 @@ class LifeNumbers(NamedTuple):
         Laws of delays, kind (-1: none) and two parameters, ``[term, 3]``.
     reason
         Which reason each clock of discontinuation stands for, ``[reason clock]``.
-    reason_of_action
-        Which reason adverse events stand for, or -1.
+    reason_of_action, reason_of_monitoring
+        Which reasons adverse events and decisions at visits stand for, or -1.
     doses
         Number of dose levels.
     duration
@@ -123,6 +123,7 @@ class LifeNumbers(NamedTuple):
     interruption: Floats
     reason: Ints
     reason_of_action: int
+    reason_of_monitoring: int
     doses: int
     duration: int
     weights: int

@@ -26,7 +26,7 @@ from trialsim.population.endpoints.survival import HazardLaw, hazard_law
 from trialsim.population.predictor import Predictor
 from trialsim.scenario.delays import Delay
 from trialsim.scenario.life import Treatment
-from trialsim.scenario.rules_life import ADVERSE_EVENT, DISCONTINUATION, reasons_of
+from trialsim.scenario.rules_life import ADVERSE_EVENT, BY_PROTOCOL, DISCONTINUATION, MONITORING, reasons_of
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.visits import Visits
 from trialsim.timegrid import NEVER, to_ticks
@@ -69,6 +69,11 @@ def has_life(scenario: Scenario) -> bool:
             for name in ("terminal", "report_delay", "adjudication")
         )
     )
+
+
+def monitors(scenario: Scenario) -> bool:
+    """Return whether a design of a scenario decides at visits, so that records of all designs have room for it."""
+    return any(design.policies["monitoring"][0] != BY_PROTOCOL for design in scenario.designs.values())
 
 
 def _clock(builder: Builder, name: str, part: Any, purpose: Purpose, draw: int) -> OutcomeLaw:
@@ -135,6 +140,8 @@ def build_life(builder: Builder, laws: Sequence[OutcomeLaw], outcomes: int) -> L
     stated: list[Any] = [scenario.endpoints[name] for name in names]
     visits = scenario.visits
     reason_names = reasons_of(reasons, terms)
+    if monitors(scenario):
+        reason_names = tuple(sorted({*reason_names, MONITORING}))
     leaving = [None] * len(survival) + [scenario.dropout, scenario.withdrawal] + [None] * len(terms)
     leaving += list(reasons.values())
     grid = builder.grid
@@ -198,6 +205,7 @@ def build_life(builder: Builder, laws: Sequence[OutcomeLaw], outcomes: int) -> L
         ),
         reason=np.array([reason_names.index(name) for name in reasons], dtype=np.int64),
         reason_of_action=reason_names.index(ADVERSE_EVENT) if ADVERSE_EVENT in reason_names else -1,
+        reason_of_monitoring=reason_names.index(MONITORING) if MONITORING in reason_names else -1,
         doses=len(treatment.levels),
         duration=NEVER if treatment.duration is None else max(to_ticks(treatment.duration, grid), grid),
         weights=len(weights),

@@ -14,6 +14,7 @@ from trialsim import registry
 from trialsim.analyses.bayesian.as_analysis import PosteriorAnalysis
 from trialsim.contracts import (
     Analysis,
+    MonitoringPolicy,
     RandomisationPolicy,
     RecruitmentPolicy,
     Resizing,
@@ -177,6 +178,8 @@ class Plan:
         Whether futility bounds are counted on.
     site_policy
         What chooses the sites that open; None without sites.
+    monitoring
+        What decides at visits; None where everything is done by the protocol.
     shows_closed_sites
         Whether a design of the scenario closes sites at reviews, so that records hold how many closed.
     """
@@ -203,6 +206,7 @@ class Plan:
     shows_overrun: bool = False
     futility_binding: bool = False
     site_policy: SitePolicy | None = None
+    monitoring: MonitoringPolicy | None = None
     shows_closed_sites: bool = False
 
     @property
@@ -482,6 +486,7 @@ def build_plan(
         any(bool(each.overrunning) for each in scenario.designs.values()),
         chosen.futility_binding,
         policies["sites"] if world.sites is not None else None,
+        policies["monitoring"] if hasattr(policies["monitoring"], "at_visit") else None,
         world.sites is not None and any(_closes_sites(each) for each in scenario.designs.values()),
     )
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, DataCut, Decision, Floats, Ints, LogRow
+from trialsim.contracts import Bools, CandidateView, DataCut, Decision, Floats, Ints, LogRow, SiteReviewView
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan
 
@@ -111,6 +111,54 @@ class SiteTallies:
     idle: Ints
     opened: Ints
     closed: Ints
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores that a recruitment policy gave in a chunk of trials, by replicate in the order in which it did.
+
+    A candidate is scored at first contact; where scores change at reviews, at each review while waiting too, and whenever
+    they come again.
+
+    Parameters
+    ----------
+    offsets
+        Those of the replicate in row ``r`` are ``offsets[r]`` to ``offsets[r + 1] - 1``, ``[replicate + 1]``.
+    keys
+        Site << 32 | arrival number at the site, ``[score]``.
+    ticks
+        When, ``[score]``.
+    scores
+        What the policy said, ``[score]``.
+    """
+
+    offsets: Ints
+    keys: Ints
+    ticks: Ints
+    scores: Ints
+
+
+@dataclass(frozen=True)
+class SitesReviewed:
+    """What was seen of sites at a round of reviews, and decided.
+
+    Parameters
+    ----------
+    rows
+        Positions of the replicates in the chunk, ``[k]``.
+    tick
+        When, ``[k]``.
+    view
+        What the policy saw.
+    closed, called
+        Sites that closed, and reserves that were asked to open, ``[k, site]``.
+    """
+
+    rows: Ints
+    tick: Ints
+    view: SiteReviewView
+    closed: Bools
+    called: Bools
 
 
 class Chunk(Protocol):
@@ -219,6 +267,18 @@ class Chunk(Protocol):
         numpy.ndarray
             int64 ``[replicate, date, group]``.
         """
+        ...
+
+    def scored(self) -> Scored | None:
+        """Return whom the recruitment policy scored by the trials' ends; None where it was never asked."""
+        ...
+
+    def candidates_seen(self, row: int) -> CandidateView:
+        """Return what it saw of those of one replicate, in the order of :meth:`scored`."""
+        ...
+
+    def sites_reviewed(self) -> list[SitesReviewed]:
+        """Return the reviews of sites, also those that would have come after a trial's end; none without sites."""
         ...
 
     def log(self, row: int) -> list[LogRow]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Floats, Ints, TestPlan
+from trialsim.contracts import Bools, Floats, Ints, MonitoringPolicy, TestPlan
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, block_count, patient_table
 from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines.fast_monitoring import decide_at_visits, no_orders
 from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.life import LifeLaw, LifeNumbers
 from trialsim.engines.plan import Plan
@@ -141,7 +142,8 @@ def _both_lives(plan: Plan, test: TestPlan, pair: tuple[int, int], until: int) -
     world = plan.world
     assert world.life is not None
     records = _truth_records(world)
-    lives = [lives_of(world, world.life, records, arm, until, test.strategy == HYPOTHETICAL) for arm in pair]
+    stay = test.strategy == HYPOTHETICAL
+    lives = [lives_of(world, world.life, records, arm, until, stay, plan.monitoring) for arm in pair]
     stays = np.ones(SAMPLE, dtype=bool)
     if test.strategy == PRINCIPAL_STRATUM:
         stays = np.minimum(lives[0].quit, lives[1].quit) > until
@@ -162,7 +164,7 @@ def _is_solved(world: World, life: LifeLaw, endpoint: int, strategy: str) -> boo
     return numbers.terminal in (-1, e) or (law.predictor.empty and not law.by_site)
 
 
-def _ideal(numbers: LifeNumbers, nobody_quits: bool) -> LifeNumbers:
+def _ideal(numbers: LifeNumbers, nobody_quits: bool, monitored: bool) -> LifeNumbers:
     """Return the numbers of an ideal trial: nobody is lost, events are seen at once, and perhaps nobody discontinues."""
     present = numbers.present.copy()
     ends = len(numbers.endpoints)
@@ -170,7 +172,7 @@ def _ideal(numbers: LifeNumbers, nobody_quits: bool) -> LifeNumbers:
     ideal = numbers._replace(
         detected=np.zeros_like(numbers.detected),
         at_visit=np.zeros_like(numbers.at_visit),
-        visits=np.zeros(0, dtype=np.int64),
+        visits=numbers.visits if monitored else np.zeros(0, dtype=np.int64),
         report=np.zeros_like(numbers.report),
         report_law=np.full_like(numbers.report_law, -1.0),
         verdict_law=np.full_like(numbers.verdict_law, -1.0),
@@ -179,10 +181,18 @@ def _ideal(numbers: LifeNumbers, nobody_quits: bool) -> LifeNumbers:
     if not nobody_quits:
         return ideal
     present[ends + 2 + len(numbers.address) :] = False
-    return ideal._replace(reason_of_action=-1, crossover_on=-2)
+    return ideal._replace(reason_of_action=-1, reason_of_monitoring=-1, crossover_on=-2)
 
 
-def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int, nobody_quits: bool) -> Lives:
+def lives_of(
+    world: World,
+    life: LifeLaw,
+    records: Floats,
+    arm: int,
+    until: int,
+    nobody_quits: bool,
+    monitoring: MonitoringPolicy | None = None,
+) -> Lives:
     """Return what becomes of keyed patients under one arm by a time.
 
     Parameters
@@ -197,9 +207,11 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
         Ticks of follow-up.
     nobody_quits
         Whether to ask what would be if nobody discontinued or crossed over.
+    monitoring
+        What decides at visits, if anything does.
     """
     n = len(records)
-    numbers = _ideal(life.numbers, nobody_quits)
+    numbers = _ideal(life.numbers, nobody_quits, monitoring is not None)
     ends, reads = len(numbers.endpoints), len(numbers.readouts)
     shape = (n, len(world.arms))
     factors = np.stack(
@@ -226,20 +238,38 @@ def lives_of(world: World, life: LifeLaw, records: Floats, arm: int, until: int,
     dropout, complete, last_dose, quit_, crossed = (np.empty((1, n), dtype=np.int64) for _ in range(5))
     left, full = np.empty((1, n), dtype=np.int8), np.zeros(1, dtype=np.bool_)
     offsets = np.zeros((1, n + 1), dtype=np.int64)
-    room = 8 * n
-    one = np.zeros(1, dtype=np.int64)
-    while True:
-        ticks, codes = (np.empty((1, room), dtype=np.int64) for _ in range(2))
-        kernels.live(
-            TRUTH_SEED, np.array([TRUTH_REPLICATE]), one, one, np.array([until]), tables,
-            np.empty((0, n), dtype=np.int64), numbers, life.clocks, starts, factors, np.arange(n).reshape(1, n),
-            np.zeros((1, n), dtype=np.int64),
-            np.full((1, n), arm, dtype=np.int8), outcomes, parts, event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64),
-            read, dropout, complete, last_dose, quit_, crossed, left, ticks, codes, offsets, full,
-        )  # fmt: skip
-        if not full[0]:
-            break
-        room *= 2
+    one, replicate = np.zeros(1, dtype=np.int64), np.array([TRUTH_REPLICATE])
+    nobody, entry = np.empty((0, n), dtype=np.int64), np.zeros((1, n), dtype=np.int64)
+    orders, as_drawn = no_orders(life, monitoring, 1, n), outcomes.copy()
+    journal = [np.empty((1, 8 * n), dtype=np.int64) for _ in range(2)]
+
+    def live(_: Ints) -> None:
+        outcomes[:] = as_drawn
+        while True:
+            kernels.live(
+                TRUTH_SEED, replicate, one, one, np.array([until]), tables, nobody, numbers, life.clocks, starts, factors,
+                np.arange(n).reshape(1, n), entry, np.full((1, n), arm, dtype=np.int8), outcomes, parts, orders, event,
+                exit_, np.empty((3, 0, 0, 0), dtype=np.int64), read, dropout, complete, last_dose, quit_, crossed, left,
+                journal[0], journal[1], offsets, full,
+            )  # fmt: skip
+            if not full[0]:
+                return
+            journal[:] = [np.empty((1, 2 * journal[0].shape[1]), dtype=np.int64) for _ in range(2)]
+
+    live(one)
+    if monitoring is not None:
+        people = (replicate, nobody, entry)
+        decide_at_visits(
+            life,
+            monitoring,
+            TRUTH_SEED,
+            one,
+            one,
+            people,
+            orders,
+            lambda: (journal[0], journal[1], offsets),
+            live,
+        )
     died = np.where(left[0] == DEAD, complete[0], NEVER)
     return Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died)
 

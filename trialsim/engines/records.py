@@ -13,6 +13,7 @@ from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.adverse_event_records import adverse_event_columns, summed_up, term_vocabulary
 from trialsim.engines.conduct import ChunkResult, LookRecord
 from trialsim.engines.cost_records import cost_columns
+from trialsim.engines.decision_log import HEADS, LOG, RANKINGS
 from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
 from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
@@ -285,7 +286,7 @@ def columns_of(result: ChunkResult) -> dict[str, Columns]:
         tables["enrolment"] = enrolment_columns(result.chunk)
     if (events := adverse_event_columns(result.chunk, result.ends.cut)) is not None:
         tables["adverse_events"] = events
-    return tables
+    return {**tables, **result.log}
 
 
 def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
@@ -346,7 +347,9 @@ def to_arrow(
                 out[name] = _words(values, ("ok", "failed"))
             elif name == "status" or name.startswith("status:"):
                 out[name] = _words(values, STATUSES)
-            elif name in vocabulary:
+            elif table in (LOG, HEADS, RANKINGS) and values.dtype.kind == "S":
+                out[name] = pa.array(values).cast(pa.string())
+            elif name in vocabulary and table not in (LOG, HEADS, RANKINGS):
                 out[name] = _words(values, vocabulary[name])
             else:
                 out[name] = pa.array(values)

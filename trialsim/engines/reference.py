@@ -8,19 +8,20 @@ statistics and the loop that asks policies. Waiting, ordering, interrupting and 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Decision, Floats, Ints, Kind, LogRow, Stop, TestPlan
+from trialsim.contracts import Bools, CandidateView, Decision, Floats, Ints, Kind, LogRow, Stop, TestPlan
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point, SiteTallies
+from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies
 from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
@@ -679,6 +680,29 @@ class ReferenceTrial:
     def tallies(self) -> SiteTallies | None:
         """Return what happened at each site by the end of the trial; None in a world without sites."""
         return None if self.recruitment is None else self.recruitment.tallies()
+
+    def scored(self) -> Scored | None:
+        """Return whom the recruitment policy scored by the trial's end; None where it was never asked."""
+        if self.recruitment is None or self.plan.recruitment.as_they_come:
+            return None
+        found = self.recruitment.scored_until(self.rows[-1].tick)
+        ticks, scores = (np.array([one[k] for one in found], dtype=np.int64) for k in (0, 1))
+        keys = np.array([view.candidate[0] for _, _, view in found], dtype=np.int64)
+        return Scored(np.array([0, len(found)]), keys, ticks, scores)
+
+    def candidates_seen(self, row: int) -> CandidateView:
+        """Return what it saw of them, one after the other."""
+        assert self.recruitment is not None
+        views = [view for _, _, view in self.recruitment.scored_until(self.rows[-1].tick)]
+        arrays = ("replicate", "candidate", "site", "contact_days", "covariates", "latent", "chances")
+        together: dict[str, Any] = {
+            name: np.concatenate([getattr(view, name) for view in views]) for name in arrays
+        }
+        return replace(views[0], **together)
+
+    def sites_reviewed(self) -> list[SitesReviewed]:
+        """Return the reviews of sites."""
+        return [] if self.recruitment is None else self.recruitment.reviewed
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until a time, without a word in the log."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import Kind
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Kind, VisitView
 from trialsim.draws import Purpose, uniform, unit_exponential
 from trialsim.engines.life import (
     CROSSOVER_PART,
@@ -361,6 +361,8 @@ class Life:
             for k, e in enumerate(numbers.readouts):
                 if numbers.at_visit[k] and int(e) in course.open and now >= numbers.readout[k]:
                     self._observe(int(e))
+            if course.left is None and course.last_dose is None:
+                self._monitor(visit)
         if visit + 1 < len(numbers.visits):
             self._expect_visit(visit + 1, now)
         else:
@@ -370,6 +372,40 @@ class Life:
             self._leave(dropped=False)
         else:
             self._changed()
+
+    def _monitor(self, visit: int) -> None:
+        """Do at a visit what the monitoring policy decides."""
+        plan, course, law = self.trial.plan, self.course, self.law
+        if plan.monitoring is None:
+            return
+        events = np.zeros((1, len(law.terms), len(law.levels)), dtype=np.int64)
+        serious = 0
+        for row in self.patient.log:
+            if row.kind == Kind.ADVERSE_EVENT:
+                events[0, row.part, int(row.value) - 1] += 1
+            elif row.kind == Kind.SERIOUS:
+                serious += 1
+        view = VisitView(
+            np.array([self.trial.replicate]),
+            np.array([self.patient.key]),
+            np.array([visit]),
+            np.array([self._now / TICKS_PER_DAY]),
+            events,
+            np.array([serious]),
+            np.array([course.dose]),
+            law.terms,
+            law.levels,
+            law.numbers.doses,
+            plan.seed,
+        )
+        done = int(plan.monitoring.at_visit(view)[0])
+        if done == NOTHING:
+            return
+        if done == DISCONTINUE or course.dose + 1 == law.numbers.doses:
+            self._end_treatment(law.numbers.reason_of_monitoring)
+        else:
+            course.dose += 1
+            self._write(Kind.REDUCED, len(law.terms), course.dose)
 
     def _close(self, endpoints: Any) -> None:
         """End the follow-up of endpoints that no visit will see any more."""
@@ -465,12 +501,12 @@ class Life:
             return
         action = events.action_of(self._draw(Purpose.DOSE, a, occurrence, events.ACTION), *chances)
         lowest = course.dose + 1 == numbers.doses
-        if action == events.DISCONTINUE or (action == events.REDUCE and lowest):
+        if action == DISCONTINUE or (action == REDUCE and lowest):
             self._end_treatment(numbers.reason_of_action)
-        elif action == events.REDUCE:
+        elif action == REDUCE:
             course.dose += 1
             self._write(Kind.REDUCED, a, course.dose)
-        elif action == events.INTERRUPT:
+        elif action == INTERRUPT:
             u = self._draw(Purpose.DOSE, a, occurrence, events.INTERRUPTION)
             lasts = self._delay(numbers.interruption[a], u)
             until = max(self._now + lasts, course.paused_until or 0)

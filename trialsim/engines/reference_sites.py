@@ -16,7 +16,7 @@ import simpy
 from trialsim.contracts import CandidateView, Floats, Ints, Kind, Memory, ScreeningsView, SiteReviewView
 from trialsim.draws import Purpose, word
 from trialsim.engines.candidate_views import candidate_view
-from trialsim.engines.points import SiteTallies
+from trialsim.engines.points import SitesReviewed, SiteTallies
 from trialsim.engines.site_selection import chosen_sites, openings, site_view
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
@@ -123,6 +123,8 @@ class Recruitment:
             )
         ]
         self.under_way: dict[int, Candidate] = {}
+        self.scored: list[tuple[int, int, CandidateView]] = []
+        self.reviewed: list[SitesReviewed] = []
         self.reasons = [0] * len(self.law.reasons)
         self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
         self.memories: dict[str, Memory] = {"sites": {}, "recruitment": {}}
@@ -263,15 +265,22 @@ class Recruitment:
         """Return the subgroup of a candidate, or -1."""
         return int(candidate.record[self.law.subgroup]) if self.law.subgroup >= 0 else -1
 
-    def _score(self, candidate: Candidate) -> int:
-        """Return what the recruitment policy thinks of a candidate, by what it has learnt so far."""
+    def _scores(self, who: list[Candidate]) -> list[int]:
+        """Return what the recruitment policy thinks of candidates, by what it has learnt so far."""
         policy, memory = self.plan.recruitment, self.memories["recruitment"]
         if policy.as_they_come:
-            return -candidate.came
-        view = self._view_of([candidate])
+            return [-candidate.came for candidate in who]
+        view = self._view_of(who)
         if memory:
-            return int(policy.score_by(view, memory, np.zeros(1, dtype=np.int64))[0])  # type: ignore[attr-defined]
-        return int(policy.score(view)[0])
+            rows = np.zeros(len(who), dtype=np.int64)
+            found = policy.score_by(view, memory, rows)  # type: ignore[attr-defined]
+        else:
+            found = policy.score(view)
+        scores = [int(score) for score in found]
+        views = [view] if len(who) == 1 else [self._view_of([one]) for one in who]
+        now = int(self.trial.clock.now)
+        self.scored += [(now, score, seen) for score, seen in zip(scores, views, strict=True)]
+        return scores
 
     def _view_of(self, who: list[Candidate]) -> CandidateView:
         """Return what the recruitment policy sees of candidates."""
@@ -291,7 +300,7 @@ class Recruitment:
     def _way(self, candidate: Candidate) -> Process:
         """Go a candidate's way, attempt after attempt."""
         trial, plan, site, key = self.trial, self.plan, candidate.site, candidate.key
-        score = self._score(candidate)
+        (score,) = self._scores([candidate])
         while True:
             if plan.recruitment.as_they_come:
                 score = -candidate.came
@@ -328,7 +337,7 @@ class Recruitment:
             candidate.attempt += 1
             candidate.came = int(trial.clock.now)
             if plan.rescores_candidates:
-                score = self._score(candidate)
+                (score,) = self._scores([candidate])
             trial.write(Kind.ARRIVAL, key, candidate.attempt, 1.0)
 
     def _attempt(self, candidate: Candidate, score: int) -> Generator[simpy.Event, Any, int | None]:
@@ -436,6 +445,8 @@ class Recruitment:
             self.plan.n,
         )
         decision, self.memories["sites"] = self.plan.site_policy.review(view, self.memories["sites"])  # type: ignore[union-attr]
+        closes, opens = decision.close & view.open, decision.open & view.reserve
+        self.reviewed.append(SitesReviewed(np.array([0]), np.array([now]), view, closes, opens))
         for site in self.sites:
             if decision.close[0, site.number] and is_open[site.number]:
                 self._close_site(site, BY_REVIEW)
@@ -463,16 +474,20 @@ class Recruitment:
             np.array([passes for *_, passes in resolved], dtype=bool),
         )
         self.memories["recruitment"] = self.plan.recruitment.learn(view, self.memories["recruitment"])  # type: ignore[attr-defined]
-        for site in self.sites:
-            for key in sorted(site.waiting):
-                score = self._score(self.under_way[key])
-                site.waiting[key] = (score, site.waiting[key][1])
-                self.trial.write(Kind.RESCORED, key, 0, score)
+        waiting = [(site, key) for site in self.sites for key in sorted(site.waiting)]
+        scores = self._scores([self.under_way[key] for _, key in waiting])
+        for (site, key), score in zip(waiting, scores, strict=True):
+            site.waiting[key] = (score, site.waiting[key][1])
+            self.trial.write(Kind.RESCORED, key, 0, score)
 
     @property
     def exhausted(self) -> bool:
         """Whether nobody more will be randomised because enrolment has closed and all under way have reached an end."""
         return not self.open and not self.under_way
+
+    def scored_until(self, end: int) -> list[tuple[int, int, CandidateView]]:
+        """Return the scores that the policy gave by a tick, as it did: tick, score and what it saw."""
+        return [one for one in self.scored if one[0] <= end]
 
     def tallies(self) -> SiteTallies:
         """Return what happened at each site."""

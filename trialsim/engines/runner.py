@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from trialsim.contracts import TestPlan
 from trialsim.engines.conduct import conduct
+from trialsim.engines.decision_log import Journal, origin_of
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
@@ -38,7 +39,7 @@ _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
 _TASKS_A_WORKER = 32
 _FEWEST = 32
-_KEPT_TASK, _IMPUTED_TASK = 256, 64
+_KEPT_TASK, _IMPUTED_TASK, _LOGGED_TASK = 256, 64, 4096
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Job:
         Replicates at a time, or None for a size that suits the caches; no number depends on it.
     grid
         Step of the time grid in ticks.
+    decision_log
+        Whether the log of decisions is kept.
     """
 
     scenario: Scenario
@@ -64,6 +67,7 @@ class Job:
     engine: str = "fast"
     chunk: int | None = None
     grid: int = 1
+    decision_log: bool = False
 
 
 def start_engine(plan: Plan, engine: str) -> Any:
@@ -138,6 +142,7 @@ class _Workshop:
     def run(self, design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
         """Return the records of replicates ``first`` to ``last - 1`` of a cell."""
         engine = self.engine(design, truth)
+        origin = origin_of(self.job.scenario, design, truth, self.job.seed) if self.job.decision_log else None
         wanted = (
             1
             if self.job.engine == "reference"
@@ -147,7 +152,9 @@ class _Workshop:
         while first < last:
             most = wanted if self.job.engine == "reference" else engine.fitting(wanted)
             step = -(-(last - first) // -(-(last - first) // most))  # chunks of about the same size
-            parts.append(columns_of(conduct(engine.start(np.arange(first, first + step)))))
+            numbers = np.arange(first, first + step)
+            journal = None if origin is None else Journal(engine.plan, origin, numbers)
+            parts.append(columns_of(conduct(engine.start(numbers), journal)))
             first += step
         return joined(parts)
 
@@ -212,6 +219,7 @@ def run(
     grid: int = 1,
     first: int = 0,
     store: TaskStore | None = None,
+    decision_log: bool = False,
 ) -> pa.Table:
     """Run every design under every truth and hand over the records block by block.
 
@@ -240,6 +248,9 @@ def run(
         Number of the first trial.
     store
         Where finished trials are kept, and those of an earlier run found again.
+    decision_log
+        Whether to hand over the log of decisions too: the tables ``decision_log``, ``log_heads`` and, where candidates
+        are ranked, ``rankings``.
 
     Returns
     -------
@@ -252,7 +263,7 @@ def run(
         If a name or a number cannot be used.
     """
     _check(replicates, seed, engine, workers, chunk)
-    job = Job(scenario, seed, engine, chunk, grid)
+    job = Job(scenario, seed, engine, chunk, grid, decision_log)
     quantities: dict[str, None] = {}
     chosen_designs = scenario.select_designs(names_given("designs", designs))
     chosen_truths = scenario.select_truths(names_given("truths", truths))
@@ -264,6 +275,7 @@ def run(
             quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
     total, done = replicates * len(cells), 0
     most = _most_at_once(home.engine(*cells[0]).plan, engine)
+    most = min(most, _LOGGED_TASK) if decision_log else most
     size = _task_size(total, most, workers) if store is None else min(most, _KEPT_TASK)
     if progress is not None:
         progress(0, total)

@@ -62,16 +62,31 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
 
 def chosen_sites(plan: Plan, replicates: Ints) -> Bools | None:
     """Return which sites are asked to open before the trial, ``[replicate, site]``; None where all are."""
+    choice = choice_of_sites(plan, replicates)
+    return None if choice is None else choice[2]
+
+
+def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Bools] | None:
+    """Return what the policy saw of sites, its scores and which are asked to open; None where all are.
+
+    Parameters
+    ----------
+    plan
+        A plan with sites.
+    replicates
+        Global numbers.
+    """
     laws, policy = plan.world.sites, plan.site_policy
     assert laws is not None
     if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
         return None
-    score = policy.score(site_view(plan, replicates))
+    view = site_view(plan, replicates)
+    score = policy.score(view)
     # Highest first, the first among equals; not a number comes last.
     order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
     chosen = np.zeros(score.shape, dtype=bool)
     np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
-    return chosen
+    return view, score, chosen
 
 
 def site_view(plan: Plan, replicates: Ints) -> SiteView:

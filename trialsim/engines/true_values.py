@@ -84,6 +84,12 @@ def benefit(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
     return -value if lower else value
 
 
+def benefits_of_arms(plan: Plan) -> Floats:
+    """Return the true benefit of each arm over the first one in the endpoint of the first test, ``[arm]``."""
+    others = (benefit(plan, plan.tests[0], arm, 0) for arm in range(1, len(plan.arms)))
+    return np.array([0.0, *others])
+
+
 def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
     """Return by how much the true effect is better than what a test's null hypothesis allows; above 0 it is false.
 

@@ -118,11 +118,15 @@ class AllocationEnvironment:
         joined: dict[str, Any] = {
             part.name: np.concatenate([getattr(view, part.name) for view in views])
             for part in fields(AllocationView)
-            if part.name not in ("ratio", "lower_is_better", "n_max", "best_arms")
+            if part.name not in ("ratio", "lower_is_better", "n_max", "best_arms", "benefit", "seed")
         }
         first = views[0]
         view = AllocationView(
-            **joined, ratio=first.ratio, lower_is_better=first.lower_is_better, n_max=first.n_max
+            **joined,
+            ratio=first.ratio,
+            lower_is_better=first.lower_is_better,
+            n_max=first.n_max,
+            seed=first.seed,
         )
         return Halt(view, np.concatenate([place * self.trials + each.rows for place, each in asked]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from trialsim.stats.group_sequential.optimal import optimal_bounds
 ALPHA, POWER, FIXED_N = 0.025, 0.9, 400
 LOOKS = 5
 EFFECTS = (0.0, 0.5, 1.0)
+_RATES = [(look + 1) / LOOKS for look in range(LOOKS)]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,24 @@ def benchmark_stopping(
     say
         Told what is being done.
     """
-    rates = [(look + 1) / LOOKS for look in range(LOOKS)]
+    rules = _bounds()
+    learned, digests, curves = _learned(effort, rules, folder, seed, say)
+    say(f"{len(rules)} rules, {effort.replicates:,} simulated trials each at {len(EFFECTS)} effects")
+    simulated = _simulated(
+        {label: each[1:] for label, each in rules.items()}, effort.replicates, folder, seed, workers
+    )
+    return StoppingResult(_described(rules, simulated), learned, digests, curves)
+
+
+def stopping_rules() -> list[StoppingRule]:
+    """Return the rules that the benchmark compares, from theory alone: nothing is simulated."""
+    rules = _bounds()
+    return _described(rules, dict.fromkeys(rules, ()))
+
+
+def _bounds() -> dict[str, tuple[str, float, Floats, Floats]]:
+    """Return family, largest size over that of the fixed test, efficacy and futility bounds of each rule."""
+    rates = _RATES
     rules: dict[str, tuple[str, float, Floats, Floats]] = {}
     for label, (name, parameter, futility) in _FAMILIES.items():
         found = group_sequential(
@@ -87,20 +105,22 @@ def benchmark_stopping(
     for inflation in (1.05, 1.1, 1.2):
         best = optimal_bounds(rates, ALPHA, POWER, inflation, EFFECTS)
         rules[f"optimum_{round(100 * inflation)}"] = ("optimum", inflation, best.efficacy_z, best.futility_z)
-    learned, digests, curves = _learned(effort, rules, folder, seed, say)
-    say(f"{len(rules)} rules, {effort.replicates:,} simulated trials each at {len(EFFECTS)} effects")
-    simulated = _simulated(
-        {label: each[1:] for label, each in rules.items()}, effort.replicates, folder, seed, workers
-    )
-    compared = [
+    return rules
+
+
+def _described(
+    rules: dict[str, tuple[str, float, Floats, Floats]],
+    simulated: Mapping[str, tuple[tuple[float, float], ...]],
+) -> list[StoppingRule]:
+    """Return the rules with their expected sizes and with the best that their largest size allows."""
+    return [
         StoppingRule(
-            label, family, inflation, _expected(rates, inflation, upper, lower),
-            optimal_bounds(rates, ALPHA, POWER, inflation, EFFECTS).objective, simulated[label],
+            label, family, inflation, _expected(_RATES, inflation, upper, lower),
+            optimal_bounds(_RATES, ALPHA, POWER, inflation, EFFECTS).objective, simulated[label],
             _plain(upper), _plain(lower),
         )
         for label, (family, inflation, upper, lower) in rules.items()
     ]  # fmt: skip
-    return StoppingResult(compared, learned, digests, curves)
 
 
 def _learned(
@@ -111,7 +131,7 @@ def _learned(
     say: Callable[[str], None],
 ) -> tuple[list[LearnedStopping], dict[str, str], dict[str, list[dict[str, float]]]]:
     """Tune the families and train rules for each largest size, add both to the rules, and return what was learned."""
-    rates = [(look + 1) / LOOKS for look in range(LOOKS)]
+    rates = _RATES
     learned: list[LearnedStopping] = []
     digests: dict[str, str] = {}
     curves: dict[str, list[dict[str, float]]] = {}

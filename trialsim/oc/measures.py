@@ -352,6 +352,14 @@ def _by_arm() -> Iterator[Definition]:
         "arm_enrolled", PATIENTS, f"Mean number of patients randomised to the arm. {_FAILED_MEAN}"
     )
     yield Definition(
+        "outcomes_missing",
+        "share",
+        "Mean over trials of the share of the arm's patients who by the deciding data cut were lost or had withdrawn while "
+        "an outcome of theirs was open, so that it is missing or, of a survival endpoint, censored; reported where anybody "
+        "was. "
+        f"Trials without patients in the arm are left out. {_FAILED_MEAN}",
+    )
+    yield Definition(
         "arm_dropped",
         PROBABILITY,
         "Probability that the arm is closed at a look; reported where the design ever closes one. Failed "

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from trialsim.errors import ScenarioError, UsageError
-from trialsim.oc.run_writer import TABLES
+from trialsim.oc.run_writer import LOG_TABLES, TABLES
 from trialsim.scenario.load import load_scenario
 
 _CELL = frozenset({"design", "truth"})
@@ -124,7 +124,9 @@ def _columns(value: Any) -> bool:
 
 
 def _rows(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) <= set(TABLES) and all(map(_whole, value.values()))
+    return (
+        isinstance(value, dict) and set(value) <= {*TABLES, *LOG_TABLES} and all(map(_whole, value.values()))
+    )
 
 
 _PROVENANCE: dict[str, Callable[[Any], bool]] = {
@@ -140,5 +142,8 @@ _PROVENANCE: dict[str, Callable[[Any], bool]] = {
     "rows": _rows,
     "columns": _columns,
     "effects": _whole,
+    "decision_log": lambda value: isinstance(value, dict) and _text(value.get("root")),
 }
-_NEWER = frozenset({"columns", "effects"})  # runs of the first version lack them
+_NEWER = frozenset(
+    {"columns", "effects", "decision_log"}
+)  # runs of the first version lack them, others the last

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from trialsim.engines.decision_log import HEADS, LOG, RANKINGS, TEXTS
 from trialsim.errors import UsageError
 from trialsim.oc.adverse_events import ADVERSE_EVENTS, AdverseEventTally
 from trialsim.oc.columns import Cell, rows_by_cell
@@ -36,6 +37,9 @@ TABLES = (
     "decisions",
 )
 """Tables of a run; from the fourth on in a world with sites only, the last two with adverse events and decision rules."""
+
+LOG_TABLES = (LOG, HEADS, RANKINGS)
+"""Those of the decision log, where one is kept; they are for the audit, and nothing is computed from them."""
 
 EFFECTS = "effects.parquet"
 PARTIAL = ".partial-"
@@ -103,9 +107,10 @@ class RunWriter:
         Parameters
         ----------
         tables
-            Those of :data:`TABLES` that the world has, each with the same columns in every block.
+            Those of :data:`TABLES` that the world has, and those of the decision log; each with the same columns in every
+            block.
         """
-        for name in TABLES:
+        for name in (*TABLES, *LOG_TABLES):
             if name not in tables:
                 continue
             if name in self._tallies:
@@ -197,7 +202,8 @@ class TableWriter:
         return pq.ParquetWriter(
             self.path,
             self._schema,
-            compression="none",
+            # Texts of the decision log are much alike; anything else is written as it is.
+            compression={name: "zstd" if name in TEXTS else "none" for name in types},
             use_dictionary=coded,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
             column_encoding={
@@ -248,19 +254,27 @@ class TableWriter:
         self._waiting.append(table)
         self._n_waiting += table.num_rows
         if self._n_waiting >= ROWS_PER_GROUP:
-            self._flush()
+            self._flush(full_groups=True)
 
-    def _flush(self) -> None:
+    def _flush(self, full_groups: bool = False) -> None:
+        """Write what waits; with ``full_groups`` only whole ones, so that a file does not depend on the size of blocks."""
+        rest: list[pa.Table] = []
         if self._n_waiting and not self._closed:
             self._writer = self._writer or self._open(None)
             # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
             whole = pa.concat_tables(self._waiting).unify_dictionaries()
+            if set(TEXTS) & set(
+                whole.column_names
+            ):  # pages begin anew with each block: the log has to have the same ones
+                whole = whole.combine_chunks()
             self._writer = self._writer or self._open(whole)
+            if full_groups and (over := whole.num_rows % ROWS_PER_GROUP):
+                whole, rest = whole.slice(0, whole.num_rows - over), [whole.slice(whole.num_rows - over)]
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
             assert self._cell is not None
-            self._groups.append((*self._cell, -(-self._n_waiting // ROWS_PER_GROUP)))
-            self.rows += self._n_waiting
-        self._waiting, self._n_waiting = [], 0
+            self._groups.append((*self._cell, -(-whole.num_rows // ROWS_PER_GROUP)))
+            self.rows += whole.num_rows
+        self._waiting, self._n_waiting = rest, sum(each.num_rows for each in rest)
 
 
 def _repeats(first: pa.Table | None, name: str) -> bool:
@@ -338,6 +352,8 @@ def _only_cell(table: pa.Table) -> Cell | None:
 
 def _field(field: pa.Field) -> pa.Field:
     kind = field.type
+    if field.name in TEXTS:  # each row its own: no dictionary holds it
+        return pa.field(field.name, pa.string(), nullable=False)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
         kind = pa.dictionary(pa.int32(), pa.string())
     return pa.field(field.name, kind, nullable=False)

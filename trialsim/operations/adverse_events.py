@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from trialsim.compiled import kernel
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE
 
 # What a draw for one occurrence of a term is for: its place among the draws of that occurrence.
 GAP, SEVERITY, SERIOUS, FATAL, LENGTH = range(5)
 # The same for what is done about it (purpose DOSE).
 ACTION, INTERRUPTION = range(2)
-# What can be done about it.
-NOTHING, DISCONTINUE, REDUCE, INTERRUPT = range(4)
 
 _OCCURRENCE_BITS = 20
 _FIELD_BITS = 3

@@ -8,6 +8,7 @@ from trialsim.contracts import Kind, LogRow
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.plan import Plan
 from trialsim.report.numbers import plain
+from trialsim.scenario.rules_life import MONITORING
 
 KINDS = frozenset(
     (
@@ -35,7 +36,8 @@ def life_names(plan: Plan, row: LogRow) -> dict[str, Any]:
     assert life is not None
     found: dict[str, Any] = {}
     if row.kind in _OF_A_TERM:
-        found["term"] = life.terms[row.part]
+        # A dose that is lowered at a visit is lowered because of no single event.
+        found["term"] = [*life.terms, MONITORING][row.part]
     if row.kind in (Kind.ADVERSE_EVENT, Kind.SERIOUS):
         found["severity"] = level_name(life, int(row.value))
     if row.kind in (Kind.ONSET, Kind.ADJUDICATED):

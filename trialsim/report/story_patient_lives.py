@@ -106,6 +106,8 @@ def _clause(replay: Replay, row: LogRow) -> str | None:
         case Kind.ADJUDICATED:
             found = "confirmed" if row.value else "not confirmed"
             return f"had that of {plan.world.outcomes[row.part].name} {found} {on}"
+        case Kind.REDUCED:
+            return f"had the dose reduced to level {round(row.value) + 1} at the visit {on}"
         case Kind.DISCONTINUED:
             assert plan.world.life is not None
             return f"discontinued treatment ({plan.world.life.reasons[row.part].replace('_', ' ')}) {on}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,34 @@ def checkpoint_problems(scenario: Scenario) -> list[Problem]:
             place = f"designs.{design}.policies.{slot}.{name}"
             problems += list(_problems(place, parameters, scenario.folder))
     return problems
+
+
+def checkpoints_of(scenario: Scenario, designs: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the files of learned policies that a scenario's designs name, beside its own.
+
+    Parameters
+    ----------
+    scenario
+        A loaded scenario.
+    designs
+        Names of the designs; by default all.
+    """
+    chosen = scenario.designs if designs is None else designs
+    files = (
+        file
+        for design in chosen
+        for _, parameters in scenario.designs[design].policies.values()
+        for file in _files(parameters)
+    )
+    return tuple(dict.fromkeys(files))
+
+
+def _files(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a policy's checkpoint and those of rankings inside it."""
+    if parameters.get("checkpoint"):
+        yield str(parameters["checkpoint"])
+    for inner in (parameters.get("ranking") or {}).values():
+        yield from _files(inner or {})
 
 
 def _problems(place: str, parameters: Mapping[str, Any], folder: Path) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from trialsim.errors import ScenarioError
+from trialsim.scenario.completion_ranking import ExpectedCompletion
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
@@ -169,6 +170,21 @@ class Relearned(Model):
         return self
 
 
+class DoseModification(Model):
+    """From which severity on adverse events count, and after how many the dose is lowered or treatment ends."""
+
+    level: Text
+    reduce_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
+    discontinue_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> DoseModification:
+        """Refuse a rule that does nothing."""
+        if self.reduce_after is None and self.discontinue_after is None:
+            raise refuse("the rule does nothing; give it reduce_after, discontinue_after or both")
+        return self
+
+
 class HumanInTheLoop(Model):
     """Accept, delay or override what a ranking recommends."""
 
@@ -205,6 +221,23 @@ class ProtectedControl(Model):
     maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
     prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
     prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+
+
+ALLOCATION_CONTROLS = ("oracle", "adversarial", "random", "emulated")
+"""Policies of allocation that look at the truth or at nothing, never at outcomes."""
+
+
+class AllocationControl(Model):
+    """Favour one arm: the best, the worst or any, as only nature or chance knows it."""
+
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
+
+
+class EmulatedAllocation(Model):
+    """Favour the arm that a score of a chosen area under the curve takes for the best."""
+
+    auc: Area
+    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
 
 
 class DoublyAdaptive(Model):
@@ -305,6 +338,7 @@ class Recruitment(Slot):
     adversarial: Control | None = None
     emulated: Emulated | None = None
     prescreen_rules: PrescreenRules | None = None
+    expected_completion: ExpectedCompletion | None = None
     within_group: WithinGroup | None = None
     exposure: Exposure | None = None
     human_in_the_loop: HumanInTheLoop | None = None
@@ -345,12 +379,17 @@ class Randomisation(Slot):
     protected_control: ProtectedControl | None = None
     doubly_adaptive: DoublyAdaptive | None = None
     learned: Learned | None = None
+    oracle: AllocationControl | None = None
+    adversarial: AllocationControl | None = None
+    random: AllocationControl | None = None
+    emulated: EmulatedAllocation | None = None
 
 
 class Monitoring(Slot):
     """Policies for what is done at a visit."""
 
     by_protocol: Parameterless | None = None
+    dose_modification: DoseModification | None = None
 
 
 class Stopping(Slot):

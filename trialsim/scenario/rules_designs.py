@@ -7,10 +7,12 @@ from typing import Any
 
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
+from trialsim.scenario.policies import ALLOCATION_CONTROLS
 from trialsim.scenario.rules_analyses import analysis_findings
 from trialsim.scenario.rules_balance import balance_findings
 from trialsim.scenario.rules_decisions import decision_findings, single_arm_findings
 from trialsim.scenario.rules_families import family_findings
+from trialsim.scenario.rules_life import monitoring_findings
 from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
 from trialsim.scenario.rules_multiplicity import multiplicity_findings
@@ -217,12 +219,13 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
         for sentence in site_policy_sentences(chosen, options, accrual.sites, design.reviews is not None):
             yield (*at, "policies", "sites", chosen), sentence
     learning = design.policies["randomisation"][0]
-    if learning in LEARNING:
+    if learning in (*LEARNING, *ALLOCATION_CONTROLS):
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
         readable = known and len(parts.world.endpoints) == len(parts.endpoint_names)
         if readable and "binary" not in kinds:
-            sentence = f"{learning} learns from success rates; "
+            stands_for = "is a control of rules that learn" if learning in ALLOCATION_CONTROLS else "learns"
+            sentence = f"{learning} {stands_for} from success rates; "
             sentence += "the design tests no hypothesis on a binary endpoint"
             yield (*at, "policies", "randomisation"), sentence
 
@@ -240,6 +243,8 @@ def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
             f"{name} learns at reviews, and the design has none; add reviews: {{every: {{enrolled: 20}}}}",
         )
     yield from ranking_findings(place, {name: parameters}, parts.world)
+    name, parameters = design.policies["monitoring"]
+    yield from monitoring_findings((*at, "policies", "monitoring", name), name, parameters, parts.world)
 
 
 def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trialsim.scenario.endpoints import SurvivalEndpoint
+from trialsim.scenario.life import Treatment
 from trialsim.scenario.rules_world import Finding, WorldParts, effect_findings, predictor_findings
 from trialsim.scenario.wording import listed, unknown
 
 DISCONTINUATION = "discontinuation"
+MONITORING = "monitoring"
+"""Why treatment ends that a decision at a visit ends."""
+BY_PROTOCOL = "by_protocol"
 ADVERSE_EVENT = "adverse_event"
 MOST_OFTEN = 5.0
 """Adverse events of a term a day, at most, in a patient at the centre: more would fill the memory, not a trial."""
@@ -168,6 +172,33 @@ def _treatment(parts: WorldParts) -> Iterator[Finding]:
 def discontinuation_reasons(parts: WorldParts) -> tuple[str, ...]:
     """Return why treatment can be discontinued, sorted."""
     return reasons_of(parts.discontinuation, parts.adverse_events)
+
+
+def monitoring_findings(
+    at: tuple[str | int, ...], name: str, parameters: Mapping[str, Any], parts: WorldParts
+) -> Iterator[Finding]:
+    """Yield what a monitoring policy needs and the world does not have."""
+    if name == BY_PROTOCOL:
+        return
+    if parts.visits is None:
+        yield (
+            at,
+            f"{name} decides at visits, and there are none; add visits: {{every: 4 weeks, until: 1 year}}",
+        )
+    if not parts.adverse_events:
+        yield (
+            at,
+            f"{name} counts adverse events, and there are none; add adverse_events, or take {BY_PROTOCOL}",
+        )
+        return
+    levels = next(iter(parts.adverse_events.values())).levels
+    if parameters["level"] not in levels:
+        yield (*at, "level"), unknown("the severity", parameters["level"], levels)
+    if parameters.get("reduce_after") is not None and len((parts.treatment or Treatment()).levels) < 2:
+        yield (
+            (*at, "reduce_after"),
+            "there is one dose level; add treatment: {doses: [1, 0.5]}, or leave this out",
+        )
 
 
 def reasons_of(discontinuation: Mapping[str, Any], adverse_events: Mapping[str, Any]) -> tuple[str, ...]:

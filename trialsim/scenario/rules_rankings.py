@@ -7,7 +7,7 @@ from typing import Any
 
 from trialsim.scenario.population import TRAITS
 from trialsim.scenario.rules_world import Finding, WorldParts, covariate_levels, covariate_problem
-from trialsim.scenario.wording import listed, unknown
+from trialsim.scenario.wording import listed, shown, unknown
 
 _Place = tuple[str | int, ...]
 AT_REVIEWS = ("relearned",)
@@ -47,6 +47,8 @@ def ranking_findings(at: _Place, ranking: Mapping[str, Any], world: WorldParts) 
             )
     elif name == "prescreen_rules":
         yield from _criteria((*place, "require"), parameters["require"], levels)
+    elif name == "expected_completion":
+        yield from _chances(place, parameters, levels)
     elif name in ("within_group", "exposure"):
         yield from _group((*place, "covariate"), parameters["covariate"], levels)
     if name == "exposure":
@@ -97,6 +99,22 @@ def _whole(at: _Place, shares: Mapping[str, float], known: tuple[str, ...] | Non
     elif not every and total > 1 - 1e-9:
         rest = listed(level for level in known or () if level not in shares)
         yield at, f"the shares add up to 1 and leave nothing for {rest}; state a share of each"
+
+
+def _chances(
+    at: _Place, chances: Mapping[str, Any], levels: Mapping[str, tuple[str, ...] | None]
+) -> Iterator[Finding]:
+    """Yield covariates of chances that do not exist, and centres of what is no covariate of the chance."""
+    for what, chance in chances.items():
+        for name in chance["covariates"]:
+            if sentence := covariate_problem(name, levels):
+                yield (*at, what, "covariates", name), sentence
+        for name in chance["centre"]:
+            if name not in chance["covariates"]:
+                yield (
+                    (*at, what, "centre", name),
+                    f"{shown(name)} is not among the covariates ({listed(chance['covariates'])})",
+                )
 
 
 def _criteria(

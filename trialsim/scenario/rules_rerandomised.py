@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.policies import ALLOCATION_CONTROLS
 from trialsim.scenario.rules_world import Finding, WorldParts
 from trialsim.scenario.trial_parts import Place
 from trialsim.scenario.wording import listed
@@ -57,6 +58,12 @@ def rerandomised_findings(
                 "change the blocks that are drawn again"
             )
             yield where, sentence
+    if (rule := design.policies["randomisation"][0]) in ALLOCATION_CONTROLS:
+        sentence = (
+            f"a re-randomisation test asks the rule again what it makes of the outcomes, and {rule} does not look at them; "
+            "take another analysis beside a control of allocation"
+        )
+        yield where, sentence
     moved_by = list(_followed_by_arm(hypothesis, world))
     if moved_by:
         sentence = (

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from trialsim.scenario.checkpoints import checkpoints_of
 from trialsim.scenario.schema import Scenario
 
 _PLAIN_TEXT = re.compile(r"(?:[A-Za-z][A-Za-z0-9_ ]*[A-Za-z0-9]|[0-9][0-9.e+-]* (?:per )?[a-z]+)\Z")
@@ -43,7 +44,7 @@ def tree_yaml(tree: Any) -> str:
 
 
 def save_scenario(scenario: Scenario, folder: Path, name: str = "scenario.yaml") -> Path:
-    """Write the canonical form of a scenario, and the table of patients that it resamples, into a folder.
+    """Write the canonical form of a scenario, with the patients that it resamples and its checkpoints, into a folder.
 
     Parameters
     ----------
@@ -62,9 +63,12 @@ def save_scenario(scenario: Scenario, folder: Path, name: str = "scenario.yaml")
     path = folder / name
     path.write_text(canonical_yaml(scenario), encoding="utf-8")
     resampled = scenario.population.resample
-    if resampled is not None and scenario.folder is not None:
-        copy = folder / resampled
+    beside = [*([] if resampled is None else [resampled]), *checkpoints_of(scenario)]
+    for file in beside:
+        if scenario.folder is None:
+            break
+        copy, original = folder / file, scenario.folder / file
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if copy.resolve() != (scenario.folder / resampled).resolve():
-            shutil.copyfile(scenario.folder / resampled, copy)
+        if copy.resolve() != original.resolve():
+            shutil.copyfile(original, copy)
     return path

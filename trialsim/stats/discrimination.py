@@ -47,6 +47,7 @@ def area_of_correlation(rho: float, prevalence: float) -> float:
     return float(weight @ ndtr(rho * apart / np.sqrt(2.0 * (1.0 - rho * rho))))
 
 
+@functools.lru_cache(maxsize=256)
 def correlation_for_area(area: float, prevalence: float) -> float:
     """Return the correlation with the trait that gives a score this area under the curve; negative below 0.5.
 

@@ -8,6 +8,7 @@ look stays rejected; an arm is shown where every intersection that holds it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,13 @@ from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from trialsim.compiled import kernel
 from trialsim.stats.multiplicity.dunnett import control_loadings
-from trialsim.stats.multiplicity.largest import LEAST, largest_deviates, largest_deviates_alike
+from trialsim.stats.multiplicity.largest import (
+    LEAST,
+    deviate_from_pieces,
+    deviate_pieces,
+    largest_deviates,
+    largest_deviates_alike,
+)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -112,6 +119,8 @@ class ClosedStages:
             Its patients on control and in the arms, ``[1 + arm, trial]``; None where they are as planned.
         """
         plan = self._plan
+        if (as_planned := self._add_as_planned(rows, look, z, there, n)) is not None:
+            return as_planned
         whole = len(rows) == self._sums.shape[1]
         at = slice(None) if whole else rows
         deviates = stage_deviates(plan, np.where(np.isnan(z), LEAST, z), there, n)
@@ -132,6 +141,108 @@ class ClosedStages:
         _weigh_intersections(combined, retained, plan.efficacy, look, before, fate, found, lost)
         self._fate[:, at] = fate
         return Found(found, combined[[2**arm - 1 for arm in range(plan.arms)]], lost)
+
+    def _add_as_planned(
+        self, rows: Ints, look: Ints, z: Floats, there: Bools, n: Ints | None
+    ) -> Found | None:
+        """Do the same in one pass where tables of the planned shares hold for all trials; None where they do not."""
+        plan = self._plan
+        if plan.intersection_test != "dunnett" or plan.products or plan.arms > _MOST_TABLED:
+            return None
+        sizes = np.empty((0, len(rows)), dtype=np.int64) if n is None else n
+        deviates = np.empty((len(self._sums), len(rows)))
+        tables = _tables(plan.ratio)
+        if not _tabled_deviates(tables, np.array(plan.ratio), z, there, sizes, deviates):
+            return None
+        closed, own = np.empty((plan.arms, len(rows))), np.empty((plan.arms, len(rows)))
+        lost = np.empty(closed.shape, dtype=bool)
+        _add_deviates(
+            deviates,
+            plan.weights,
+            self._norm,
+            plan.efficacy,
+            rows,
+            look,
+            self._sums,
+            self._fate,
+            closed,
+            own,
+            lost,
+        )
+        return Found(closed, own, lost)
+
+
+_MOST_TABLED = 4
+"""Arms up to which all sets of them are held as tables."""
+
+
+@lru_cache(maxsize=64)
+def _tables(ratio: tuple[float, ...]) -> Floats:
+    """Return the polynomials of every set of arms with the planned shares, ``[set, piece, power]``."""
+    arms = range(len(ratio) - 1)
+    sets = [[arm for arm in arms if code >> arm & 1] for code in range(1, 1 << len(arms))]
+    loadings = [control_loadings(ratio[0], [ratio[arm + 1] for arm in members]) for members in sets]
+    return np.stack([deviate_pieces(tuple(each.tolist())) for each in loadings])
+
+
+@kernel
+def _tabled_deviates(tables, ratio, z, there, n, found):  # type: ignore[no-untyped-def]
+    """Fill the deviates of all intersections, ``[set, trial]``; return whether the tables held for every trial."""
+    arms, trials = z.shape
+    for k in range(trials):
+        code = np.int64(0)
+        for arm in range(arms):
+            here = there[arm, k]
+            code |= np.int64(here) << arm
+            if here and not z[arm, k] > LEAST:
+                return False
+            if (
+                here
+                and len(n) > 0
+                and not (n[0, k] > 0 and n[arm + 1, k] * ratio[0] == n[0, k] * ratio[arm + 1])
+            ):
+                return False
+    for row in range(len(found)):
+        for k in range(trials):
+            members = np.int64(0)
+            largest = LEAST
+            for arm in range(arms):
+                if (row + 1) >> arm & 1 and there[arm, k]:
+                    members |= np.int64(1) << arm
+                    largest = max(largest, z[arm, k])
+            if members & (members - 1) == 0:
+                found[row, k] = largest
+                continue
+            found[row, k] = deviate_from_pieces(largest, tables[members - 1])
+            if found[row, k] != found[row, k]:
+                return False
+    return True
+
+
+@kernel
+def _add_deviates(deviates, weights, norm, efficacy, rows, look, sums, fates, closed, own, lost):  # type: ignore[no-untyped-def]
+    """Add a stage to the sums of some trials and weigh what they amount to: see :func:`_weigh_intersections`."""
+    closed[:] = np.inf
+    lost[:] = False
+    for row in range(len(deviates)):
+        for k in range(len(rows)):
+            at, stage = rows[k], look[k]
+            sums[row, at] += weights[stage] * deviates[row, k]
+            combined = sums[row, at] / norm[stage]
+            before = fates[row, at]
+            now = before
+            if before == OPEN and combined >= efficacy[stage]:
+                now = REJECTED
+            elif before == OPEN and deviates[row, k] <= LEAST:
+                now = RETAINED
+            fates[row, at] = now
+            value = np.inf if before == REJECTED else LEAST if before == RETAINED else combined
+            for arm in range(len(closed)):
+                if (row + 1) >> arm & 1:
+                    closed[arm, k] = min(closed[arm, k], value)
+                    lost[arm, k] |= now == RETAINED
+                    if row + 1 == 1 << arm:
+                        own[arm, k] = combined
 
 
 @kernel

@@ -188,6 +188,8 @@ class _Solver:
     def _of_shape(self, shape: Shape, lower_for: Callable[[Floats], Floats]) -> Floats:
         """Return the classical bounds that spend the level, beside the lower bounds that go with them."""
         wanted = float(ndtri(self.problem.level))
+        # The constant of a shape that is small at some look may be large.
+        most = _FARTHEST_BOUND / min(1.0, float(shape.shape[shape.shape > 0.0].min()))
 
         def excess(constant: float) -> float:
             upper = shape.bounds(constant)
@@ -195,7 +197,7 @@ class _Solver:
             return float(ndtri(above.sum())) - wanted
 
         try:
-            return shape.bounds(root_of_decreasing(excess, 0.3 - wanted, -_FARTHEST_BOUND, _FARTHEST_BOUND))
+            return shape.bounds(root_of_decreasing(excess, 0.3 - wanted, -most, most))
         except NoRootError:
             raise NoBoundsError(
                 f"no last bound spends {self.problem.level:g} beside the other bounds: choose other interim efficacy "

@@ -71,20 +71,25 @@ def _largest_deviates(largest, loadings, inside, nodes, weights, found):
 
 
 @kernel
-def _from_pieces(z, pieces, found):
-    """Fill the deviates by the polynomials of the pieces; where there is none, leave NaN."""
+def deviate_from_pieces(z, pieces):
+    """Return the deviate of a largest statistic by the polynomials of :func:`deviate_pieces`; NaN where there is none."""
     count, terms = pieces.shape
+    place = (z - _FROM) / _PIECE
+    if not 0.0 <= place < count:
+        return np.nan
+    piece = np.uint64(place)
+    t = 2.0 * (place - piece) - 1.0
+    value = pieces[piece, terms - 1]
+    for k in range(terms - 2, -1, -1):
+        value = value * t + pieces[piece, k]
+    return value
+
+
+@kernel
+def _from_pieces(z, pieces, found):
+    """Fill the deviates by the polynomials of the pieces; where there is none, NaN."""
     for r in range(len(z)):
-        place = (z[r] - _FROM) / _PIECE
-        if not 0.0 <= place < count:
-            found[r] = np.nan
-            continue
-        piece = int(place)
-        t = 2.0 * (place - piece) - 1.0
-        value = pieces[piece, terms - 1]
-        for k in range(terms - 2, -1, -1):
-            value = value * t + pieces[piece, k]
-        found[r] = value
+        found[r] = deviate_from_pieces(z[r], pieces)
 
 
 def largest_deviates(largest: Floats, loadings: Floats, inside: NDArray[np.bool_]) -> Floats:
@@ -105,8 +110,8 @@ def largest_deviates(largest: Floats, loadings: Floats, inside: NDArray[np.bool_
 
 
 @lru_cache(maxsize=4096)
-def _pieces(loadings: tuple[float, ...]) -> Floats:
-    """Return the polynomials, lowest power first, ``[piece, power]``."""
+def deviate_pieces(loadings: tuple[float, ...]) -> Floats:
+    """Return the polynomials of the deviate of the largest of some statistics, lowest power first, ``[piece, power]``."""
     count = round((_UNTIL - _FROM) / _PIECE)
     t = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
     begin = _FROM + _PIECE * np.arange(count)
@@ -134,7 +139,7 @@ def largest_deviates_alike(largest: Floats, loadings: tuple[float, ...]) -> Floa
     if len(loadings) == 1:
         return np.maximum(largest, LEAST)
     found = np.empty(len(largest))
-    _from_pieces(largest, _pieces(loadings), found)
+    _from_pieces(largest, deviate_pieces(loadings), found)
     beyond = np.flatnonzero(np.isnan(found))
     if len(beyond):
         rows = np.broadcast_to(np.asarray(loadings), (len(beyond), len(loadings)))

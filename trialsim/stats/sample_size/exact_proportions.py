@@ -33,6 +33,7 @@ Flags = NDArray[np.bool_]
 
 MOST_ENUMERATED = 2_000  # patients of an arm
 _RATES_SEARCHED = 199
+_PEAKS = 3
 _STAYS_FOR = 20  # control patients beyond which a power that has stayed above its target is taken to stay
 _TIE = 1e-7  # relative: tables as probable as the observed one, but for rounding, count as observed
 
@@ -102,23 +103,46 @@ def error_on_the_null(design: ProportionsDesign, rejects: Flags, control_rate: f
 
 
 def largest_error(design: ProportionsDesign, rejects: Flags) -> tuple[float, float]:
-    """Return the largest type I error over the control rate, and the rate at which it is found.
+    """Return the largest type I error over the control rate, and the rate at which it is found."""
+    return largest_over_rates(
+        lambda rate: error_on_the_null(design, rejects, rate), *control_rates(design), _RATES_SEARCHED
+    )
 
-    A grid over all rates that the null allows, then golden-section search about the best of them.
+
+def largest_over_rates(
+    error: Callable[[float], float], lower: float, upper: float, searched: int
+) -> tuple[float, float]:
+    """Return the largest value of an error over the control rate, and where it is found.
+
+    A grid, closer towards both ends where errors of few events rise and fall, then golden-section search about its three
+    highest peaks.
+
+    Parameters
+    ----------
+    error
+        Of a control rate.
+    lower, upper
+        Limits of the rate.
+    searched
+        Points of the grid between them.
     """
     from scipy.optimize import minimize_scalar
 
-    lower, upper = control_rates(design)
-    grid = np.linspace(lower, upper, _RATES_SEARCHED + 2)
-    errors = [error_on_the_null(design, rejects, float(rate)) for rate in grid]
-    best = int(np.argmax(errors))
-    around = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    found = minimize_scalar(
-        lambda rate: -error_on_the_null(design, rejects, float(rate)), bounds=around, method="bounded"
-    )
-    if -float(found.fun) > errors[best]:
-        return -float(found.fun), float(found.x)
-    return float(errors[best]), float(grid[best])
+    grid = lower + (upper - lower) * np.sin(np.linspace(0.0, 0.5 * math.pi, searched + 2)) ** 2
+    errors = np.array([error(float(rate)) for rate in grid])
+    beside = np.concatenate([[-math.inf], errors, [-math.inf]])
+    peaks = np.flatnonzero((errors >= beside[:-2]) & (errors >= beside[2:]))
+    found = [(float(errors[peak]), float(grid[peak])) for peak in peaks]
+    for peak in peaks[np.argsort(-errors[peaks], kind="stable")][:_PEAKS]:
+        around = float(grid[max(peak - 1, 0)]), float(grid[min(peak + 1, len(grid) - 1)])
+        best = minimize_scalar(
+            lambda rate: -error(float(rate)),
+            bounds=around,
+            method="bounded",
+            options={"xatol": 1e-4 * (around[1] - around[0])},
+        )
+        found.append((-float(best.fun), float(best.x)))
+    return max(found, key=lambda each: each[0])
 
 
 def fisher_power(design: ProportionsDesign, treatment: int, control: int) -> float:

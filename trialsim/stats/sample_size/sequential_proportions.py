@@ -16,7 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.stats.sample_size.exact_proportions import binomial_probabilities, control_rates
+from trialsim.stats.sample_size.exact_proportions import (
+    Flags,
+    binomial_probabilities,
+    control_rates,
+    largest_over_rates,
+)
 from trialsim.stats.sample_size.proportions import ProportionsDesign, score_z
 from trialsim.stats.sample_size.sequential import SequentialBounds
 
@@ -57,16 +62,32 @@ def sequential_probability(
     futility
         Whether futility bounds are obeyed.
     """
+    return _probability(_regions(design, bounds, sizes, futility), sizes, rates)
+
+
+def _regions(
+    design: ProportionsDesign, bounds: SequentialBounds, sizes: Sequence[tuple[int, int]], futility: bool
+) -> list[tuple[Flags, Flags]]:
+    """Return for every pair of counts at each look whether the test rejects there, and whether the trial ends."""
+    found = []
+    for look, size in enumerate(sizes):
+        z = _z(design, size)
+        rejects = z >= bounds.efficacy[look]
+        found.append((rejects, rejects | (z <= bounds.futility[look]) if futility else rejects))
+    return found
+
+
+def _probability(
+    regions: list[tuple[Flags, Flags]], sizes: Sequence[tuple[int, int]], rates: tuple[float, float]
+) -> float:
+    """Return the probability to reject at any look."""
     running: Floats = np.ones((1, 1))
     before, rejected = (0, 0), 0.0
-    for look, size in enumerate(sizes):
+    for (rejects, ends), size in zip(regions, sizes, strict=True):
         running = _added(running, size[0] - before[0], rates[0], axis=0)
         running = _added(running, size[1] - before[1], rates[1], axis=1)
         before = size
-        z = _z(design, size)
-        rejects = z >= bounds.efficacy[look]
         rejected += float(running[rejects].sum())
-        ends = rejects | (z <= bounds.futility[look]) if futility else rejects
         running = np.where(ends, 0.0, running)
     return min(1.0, rejected)
 
@@ -74,23 +95,21 @@ def sequential_probability(
 def sequential_errors(
     design: ProportionsDesign, bounds: SequentialBounds, sizes: Sequence[tuple[int, int]]
 ) -> tuple[float, float | None, float | None]:
-    """Return the error at the assumed control rate, the largest over a grid of control rates, and where that is.
+    """Return the error at the assumed control rate, the largest over all control rates, and where that is.
 
     Of one sample the null leaves no rate open: the last two are None.
     """
 
     def error(control_rate: float) -> float:
         rate = min(max(design.multiplier * control_rate + design.margin, 0.0), 1.0)
-        return sequential_probability(design, bounds, sizes, (rate, control_rate), futility=False)
+        return _probability(regions, sizes, (rate, control_rate))
 
+    regions = _regions(design, bounds, sizes, futility=False)
     attained = error(design.control_rate)
     if design.samples == 1:
         return attained, None, None
-    lower, upper = control_rates(design)
-    grid = np.linspace(lower, upper, _RATES_SEARCHED + 2)[1:-1]
-    errors = {float(rate): error(float(rate)) for rate in grid} | {design.control_rate: attained}
-    at = max(errors, key=lambda rate: errors[rate])
-    return attained, errors[at], at
+    largest, at = largest_over_rates(error, *control_rates(design), _RATES_SEARCHED)
+    return attained, *max((largest, at), (attained, design.control_rate))
 
 
 def _added(running: Floats, patients: int, rate: float, axis: int) -> Floats:

@@ -1,0 +1,36 @@
+"""Proofs for policies that decide at visits."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trialsim.conformance.invariance import batches, repeated
+from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, VisitView
+
+_ALLOWED = (NOTHING, REDUCE, DISCONTINUE)
+
+
+def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
+    """Yield the rules that a monitoring policy breaks.
+
+    Parameters
+    ----------
+    policy
+        Asked by ``at_visit``.
+    view
+        What to ask about.
+    """
+    size = len(view.patient)
+    done = policy.at_visit(copy.deepcopy(view))
+    if not isinstance(done, np.ndarray) or done.dtype.kind != "i" or done.shape != (size,):
+        shape = getattr(done, "shape", None)
+        yield f"at_visit must return a whole number for each of {size} rows; it is of shape {shape}"
+        return
+    if not np.isin(done, _ALLOWED).all():
+        yield "at_visit returns something other than NOTHING, REDUCE or DISCONTINUE"
+    yield from repeated(view, lambda seen: (policy.at_visit(seen),))
+    yield from batches(view, size, lambda seen: (policy.at_visit(seen),), "patients")
