@@ -91,6 +91,9 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "sites.questionnaire": "trialsim.policies.site_selection:Questionnaire",
         "sites.gamma_poisson": "trialsim.policies.site_selection:GammaPoisson",
         "sites.thompson": "trialsim.policies.site_selection:ThompsonSites",
+        "sites.record_and_promise": "trialsim.policies.site_selection:RecordAndPromise",
+        "sites.balanced": "trialsim.policies.balanced_sites:BalancedSites",
+        "sites.learned": "trialsim.policies.learned_sites:LearnedSites",
         "sites.oracle": "trialsim.policies.site_selection:OracleSites",
         "sites.adversarial": "trialsim.policies.site_selection:AdversarialSites",
         "sites.reselection": "trialsim.policies.site_reselection:Reselection",
@@ -102,5 +105,6 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "gradient_boosting": "trialsim.models.gradient_boosting:GradientBoostingModel",
         "mlp": "trialsim.models.mlp:MlpModel",
         "allocation": "trialsim.models.allocation_network:AllocationNetwork",
+        "sites": "trialsim.models.site_network:SiteNetwork",
     },
 }

@@ -655,11 +655,15 @@ class SiteView:
     history_patients
         Candidates found then, ``[replicate, site]``.
     promised
-        Candidates a day that the site promises, NaN where nobody asked, ``[replicate, site]``.
+        Candidates a day that the site promises, NaN where nobody asked or it did not answer, ``[replicate, site]``.
     seed
         For policies that draw at the site's address; it follows from the seed of the run, not the other way round.
     rates
         True rates of candidates a day, ``[replicate, site]``; empty but for policies that declare ``reads_latent``.
+    levels
+        Of the subgroup that the scenario reports; empty where it reports none.
+    history_levels
+        Candidates of the earlier trial by level, ``[replicate, site, level]``.
     """
 
     replicate: Ints
@@ -670,6 +674,8 @@ class SiteView:
     promised: Floats
     seed: int
     rates: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    levels: tuple[str, ...] = ()
+    history_levels: Ints = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=np.int64))
 
     def of(self, rows: Ints) -> SiteView:
         """Return the view of some of its replicates."""
@@ -679,6 +685,7 @@ class SiteView:
             history_patients=self.history_patients[rows],
             promised=self.promised[rows],
             rates=self.rates[rows] if self.rates.size else self.rates,
+            history_levels=self.history_levels[rows] if self.history_levels.size else self.history_levels,
         )
 
 

@@ -109,7 +109,7 @@ def adaptive_power(experiment: Mapping[str, Any], n: int) -> Found:
             z[truth] = np.where(dropped | ~np.isfinite(values), -np.inf, values)
         # The bound holds the familywise error in the trials without an effect; its own error is small beside the gain.
         bound = np.sort(z["none_works"].max(axis=1))[int(np.ceil(0.975 * len(z["none_works"]))) - 1]
-        rejects.append((z["one_works"][:, 2] > bound).astype(float))
+        rejects.append((z["one_works"][:, 1] > bound).astype(float))
     gain, error = ratio_gain(rejects[0], rejects[1], 1.0)
     return Found(gain, error, f"power {rejects[0].mean():.3f}, {rejects[1].mean():.3f}")
 

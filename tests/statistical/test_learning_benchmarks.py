@@ -48,9 +48,11 @@ def test_each_benchmark_writes_one_table_and_one_figure(quick: Quick) -> None:
     assert sorted(path.name for path in quick.folder.iterdir()) == sorted(_FAMILIES)
     for family in _FAMILIES:
         assert quick.table(family)["seed"] == 1
-        (figure,) = (quick.folder / family).glob("*.svg")
-        assert figure.read_text(encoding="utf-8").startswith("<?xml")
-        assert f"Figure: {figure}" in quick.printed
+        figures = list((quick.folder / family).glob("*.svg"))
+        assert len(figures) == (3 if family == "randomisation" else 1)
+        for figure in figures:
+            assert figure.read_text(encoding="utf-8").startswith("<?xml")
+            assert f"Figure: {figure}" in quick.printed
 
 
 def test_who_wins_each_world(quick: Quick) -> None:
@@ -106,15 +108,32 @@ def test_randomisation(quick: Quick) -> None:
     # Equal shares: all has a closed form but the test, and error is that of the score test.
     assert rules["equal"]["responders"] == pytest.approx(50.0, abs=1e-9)
     assert rules["equal"]["responders_at_point"] == pytest.approx(40.0, abs=1e-9)
+    # Shares of the blocks on treatment say how many respond.
+    assert rules["equal"]["shares"] == pytest.approx([0.5] * 5)
+    for rule in rules.values():
+        found = sum(20 * (0.3 * (1 - share) + 0.5 * share) for share in rule["shares"])
+        assert found == pytest.approx(rule["responders_at_point"], abs=1e-8), rule["label"]
+    # Where both arms rise by 0.4, the naive test of Thompson's rule errs much more often than the one by block.
+    points = quick.table("randomisation")["drift"]
+    at = {(p["label"], p["test"], p["effect"], p["drift"]): p for p in points}
+    naive, by_block = (at["thompson", test, 0.0, 0.4] for test in ("naive", "by_block"))
+    assert naive["value"] > 0.08
+    assert by_block["value"] < 0.05 + 5 * by_block["mcse"]
 
 
 def test_stopping(quick: Quick) -> None:
     """Expected sizes in trials within 5 standard errors of recursive integration, rounding of looks allowed for."""
-    for rule in quick.table("stopping")["rules"]:
+    document = quick.table("stopping")
+    for rule in document["rules"]:
         for exact, (value, error) in zip(rule["expected"], rule["simulated"], strict=True):
             assert abs(value - exact) < 5 * error + 2 / 400, rule["label"]
         assert rule["mean"] >= rule["best"] - 1e-9
         assert math.isfinite(rule["maximum"])
+    (learned,) = document["learned"]
+    assert learned["best"] == "hwang_shih_decani_tuned_110"
+    assert learned["of_optimum"] < learned["of_best"]
+    assert max(learned["shares"]) < 1.0
+    assert (quick.folder / "stopping" / "learned_110_1.safetensors").exists()
 
 
 def test_unknown_family_and_a_folder_that_is_there(

@@ -44,7 +44,8 @@ LEARNED = (
     "recruitment.gradient_boosting",
     "recruitment.mlp",
     "randomisation.learned",
-)  # test_learned_rankings.py, test_learned_allocation.py
+    "sites.learned",
+)  # test_learned_rankings.py, test_learned_allocation.py, test_learned_sites.py
 DOES_NOTHING = ("monitoring.by_protocol",)
 SHIPPED = [name for name in registry.names("policies") if name not in (*LEARNED, *DOES_NOTHING)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 _CHECKPOINT = ".safetensors"
 _USUAL = "first_come_first_served,random"
+_IN_TRIALS: dict[str, tuple[str, str, dict[str, str], str]] = {
+    "allocation": (
+        "trialsim.learning.allocation_training", "train_allocation",
+        {"responders": "{:.2f} responders", "rejected": "{:.1%} reject", "value": "value {:.2f}"},
+        "randomisation: {learned: {checkpoint: FILE, digest: DIGEST}}",
+    ),
+    "sites": (
+        "trialsim.learning.site_training", "train_sites",
+        {"months": "{:.2f} months to the last patient in", "distance": "{:.4f} from the eligible", "value": "value {:.2f}"},
+        "sites: {learned: {open: ..., checkpoint: FILE, digest: DIGEST}}",
+    ),
+}  # fmt: skip
+"""Policies that learn in simulated trials: who trains them, what is said of an iteration, and how a scenario has them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +51,8 @@ def train_command(
     ] = "auto",
     json: Json = False,
 ) -> None:
-    """Train a ranking on simulated screening logs, or an allocation rule in simulated trials; write its checkpoint."""
-    from trialsim.learning.request import ALLOCATION, read_request
+    """Train a ranking on simulated screening logs, or allocation or sites in simulated trials; write the checkpoint."""
+    from trialsim.learning.request import read_request
     from trialsim.learning.training import train
     from trialsim.models.dense import check_device
     from trialsim.oc.run_writer import json_text
@@ -50,8 +64,8 @@ def train_command(
         raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
     check_device(device)
     asked = replace(read_request(request), device=device)
-    if asked.policy == ALLOCATION:
-        _train_allocation(asked, path, json)
+    if asked.policy in _IN_TRIALS:
+        _train_in_trials(asked, path, json)
         return
     trained = train(asked)
     digest = trained.write(path)
@@ -71,28 +85,25 @@ def train_command(
     )
 
 
-def _train_allocation(asked: TrainingRequest, path: Path, json: bool) -> None:
-    """Train an allocation rule and say how it went; interrupted, it goes on where it was."""
-    from trialsim.learning.allocation_training import train_allocation
+def _train_in_trials(asked: TrainingRequest, path: Path, json: bool) -> None:
+    """Train a policy in simulated trials and say how it went; interrupted, it goes on where it was."""
+    from importlib import import_module
+
     from trialsim.oc.run_writer import json_text
 
-    unfinished = path.with_suffix(".unfinished")
-    trained = train_allocation(asked, unfinished, lambda text: typer.echo(text, err=True))
+    module, function, shown, slot = _IN_TRIALS[asked.policy]
+    learn = getattr(import_module(module), function)
+    trained = learn(asked, path.with_suffix(".unfinished"), lambda text: typer.echo(text, err=True))
     digest = trained.write(path)
     if json:
         document = {"checkpoint": str(path), "digest": digest, "about": trained.about, "curve": trained.curve}
         typer.echo(json_text(document), nl=False)
         return
-    first, last = trained.curve[0], trained.curve[-1]
-    for at, found in (("first", first), ("last", last)):
-        typer.echo(
-            f"{at:<5} iteration: {found['responders']:.2f} responders, {found['rejected']:.1%} reject, "
-            f"value {found['value']:.2f}"
-        )
+    for at, found in (("first", trained.curve[0]), ("last", trained.curve[-1])):
+        said = ", ".join(text.format(found[name]) for name, text in shown.items())
+        typer.echo(f"{at:<5} iteration: {said}")
     typer.echo(f"Checkpoint: {path}")
-    typer.echo(
-        f"In a scenario beside it: randomisation: {{learned: {{checkpoint: {path.name}, digest: {digest}}}}}"
-    )
+    typer.echo(f"In a scenario beside it: {slot.replace('FILE', path.name).replace('DIGEST', digest)}")
 
 
 def evaluate_command(
@@ -147,7 +158,9 @@ def evaluate_command(
 def benchmark_command(
     family: Annotated[
         str,
-        typer.Argument(help="What to compare: recruitment, randomisation, stopping, all.", metavar="FAMILY"),
+        typer.Argument(
+            help="What to compare: recruitment, sites, randomisation, stopping, all.", metavar="FAMILY"
+        ),
     ],
     quick: Annotated[
         bool, typer.Option("--quick", help="A tenth of the trials or fewer, and a short training.")
@@ -203,48 +216,96 @@ def _benchmark_recruitment(quick: bool, folder: Path, seed: int, workers: int) -
         for result in results
     ]
     picture = draw_rankings({each.name: each.compared for each in results}, "svg")
-    _write(folder, json_text({"seed": seed, "worlds": table}), "rankings.svg", picture)
+    _write(folder, json_text({"seed": seed, "worlds": table}), {"rankings.svg": picture})
 
 
 def _benchmark_randomisation(quick: bool, folder: Path, seed: int, workers: int) -> None:
     from trialsim.learning.allocation_benchmark import FULL, QUICK, benchmark_randomisation
     from trialsim.oc.run_writer import json_text
     from trialsim.report.allocation import allocation_table, draw_frontier, verdicts
+    from trialsim.report.allocation_pictures import draw_allocation_over_time, draw_drift, drift_table
 
     result = benchmark_randomisation(QUICK if quick else FULL, folder, seed, workers, _say)
     _print_table(allocation_table(result))
     for sentence in verdicts(result):
         typer.echo(sentence)
+    _print_table(drift_table(result.drift))
     document = {"seed": seed, "n": result.course.n, "block": result.course.block, "digests": dict(result.digests),
-                "rules": [each.to_dict() for each in result.rules], "curves": dict(result.curves)}  # fmt: skip
-    _write(folder, json_text(document), "frontier.svg", draw_frontier(result, "svg"))
+                "rules": [each.to_dict() for each in result.rules], "curves": dict(result.curves),
+                "drift": [each.to_dict() for each in result.drift]}  # fmt: skip
+    pictures = {
+        "frontier.svg": draw_frontier(result, "svg"),
+        "allocation.svg": draw_allocation_over_time(result, "svg"),
+        "drift.svg": draw_drift(result.drift, "svg"),
+    }
+    _write(folder, json_text(document), pictures)
 
 
 def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> None:
-    from trialsim.learning.stopping_benchmark import FULL, QUICK, benchmark_stopping
+    from trialsim.learning.stopping_benchmark import FULL, QUICK, benchmark_stopping, look_time_errors
     from trialsim.oc.run_writer import json_text
-    from trialsim.report.stopping import draw_stopping, stopping_table, stopping_verdict
+    from trialsim.report.stopping import (
+        draw_stopping,
+        learned_sentences,
+        look_time_sentence,
+        stopping_table,
+        stopping_verdict,
+    )
 
-    rules = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
-    _print_table(stopping_table(rules))
-    typer.echo(stopping_verdict(rules))
-    document = {"seed": seed, "rules": [rule.to_dict() for rule in rules]}
-    _write(folder, json_text(document), "stopping.svg", draw_stopping(rules, "svg"))
+    result = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
+    _print_table(stopping_table(result.rules))
+    errors = look_time_errors()
+    for sentence in (
+        stopping_verdict(result.rules),
+        *learned_sentences(result.learned),
+        look_time_sentence(errors),
+    ):
+        typer.echo(sentence)
+    document = {"seed": seed, "rules": [rule.to_dict() for rule in result.rules],
+                "learned": [each.to_dict() for each in result.learned], "digests": result.digests,
+                "curves": result.curves, "look_at_first_crossing": errors}  # fmt: skip
+    _write(folder, json_text(document), {"stopping.svg": draw_stopping(result.rules, "svg")})
+
+
+def _benchmark_sites(quick: bool, folder: Path, seed: int, workers: int) -> None:
+    from trialsim.learning.site_benchmark import FULL, QUICK, benchmark_sites
+    from trialsim.oc.run_writer import json_text
+    from trialsim.report.site_choices import draw_site_choices, site_choices_table, site_verdicts
+
+    effort = QUICK if quick else FULL
+    result = benchmark_sites(effort, folder, seed, workers, _say)
+    _print_table(site_choices_table(f"ten of thirty sites: {effort.replicates} trials each", result.choices))
+    typer.echo(
+        "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
+    )
+    for sentence in site_verdicts(result.rivals):
+        typer.echo(sentence)
+    short = [each.label for each in result.choices if each.estimate("reached_target").value < 1.0]
+    if short:
+        typer.echo(
+            f"Not every trial reached its target with {', '.join(short)}: months are to the horizon there."
+        )
+    document = {"seed": seed, "shape": result.shape, "digests": dict(result.digests), "curves": dict(result.curves),
+                "choices": [each.to_dict() for each in result.choices]}  # fmt: skip
+    picture = draw_site_choices(result.choices, result.rivals, "svg")
+    _write(folder, json_text(document), {"sites.svg": picture})
 
 
 _FAMILIES = {
     "recruitment": _benchmark_recruitment,
+    "sites": _benchmark_sites,
     "randomisation": _benchmark_randomisation,
     "stopping": _benchmark_stopping,
 }
 
 
-def _write(folder: Path, table: str, name: str, picture: bytes) -> None:
-    """Write the table and the figure of a benchmark, and say where they lie."""
+def _write(folder: Path, table: str, pictures: Mapping[str, bytes]) -> None:
+    """Write the table and the figures of a benchmark, and say where they lie."""
     (folder / "table.json").write_text(table, encoding="utf-8")
-    (folder / name).write_bytes(picture)
     typer.echo(f"Table:  {folder / 'table.json'}")
-    typer.echo(f"Figure: {folder / name}")
+    for name, picture in pictures.items():
+        (folder / name).write_bytes(picture)
+        typer.echo(f"Figure: {folder / name}")
 
 
 def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:

@@ -31,6 +31,12 @@ def site_faults(policy: Any, whole: SiteReviewView) -> Iterator[str]:
     if getattr(scores, "shape", None) != shape:
         yield f"score must return an array of shape {shape}, one number a site; it has {getattr(scores, 'shape', None)}"
         return
+    if scores.dtype.kind != "f":
+        yield f"score must return floats; these are {scores.dtype}"
+        return
+    laid_before = policy.score(copy.deepcopy(whole.before))
+    if view is not whole and not np.array_equal(laid_before, scores, equal_nan=True):
+        yield "peeking: scores change when true rates are laid before it; declare reads_latent = True, or do not read it"
     yield from repeated(view.before, lambda seen: (policy.score(seen),))
     yield from batches(view.before, size, lambda seen: (policy.score(seen),), "replicates")
     if not getattr(policy, "at_reviews", False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from trialsim.contracts import (
@@ -162,7 +164,10 @@ def site_review_view(n: int = 40) -> SiteReviewView:
         promised=promised,
         seed=12345,
         rates=rng.gamma(1.5, 0.1, shape),
+        levels=("A", "B"),
     )
+    some = rng.binomial(before.history_patients, 0.3)
+    before = replace(before, history_levels=np.stack([before.history_patients - some, some], axis=2))
     return SiteReviewView(
         before=before,
         review=rng.integers(0, 5, n),

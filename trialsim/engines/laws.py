@@ -22,7 +22,7 @@ from trialsim.operations.sites import SitesLaw, sites_law
 from trialsim.population.chances import Chance, Chances, Interactions
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, hazard_law
 from trialsim.population.estimands import cox_log_ratio
-from trialsim.population.patients import TRAITS, PatientSource, build_marginals
+from trialsim.population.patients import TRAITS, Marginals, PatientSource, build_marginals, cuts_of_mix
 from trialsim.population.predictor import Predictor, build_predictor, linear_predictors
 from trialsim.scenario.accrual import Accrual
 from trialsim.scenario.load import patient_table
@@ -32,6 +32,7 @@ from trialsim.scenario.screening import Screening
 from trialsim.timegrid import to_ticks
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 TRUTH_PATIENTS = 10_000
 """Patients over which true values are averaged, where the population is not a finite list of rows."""
@@ -68,9 +69,29 @@ def build_source(scenario: Scenario, table: Mapping[str, Any] | None) -> Patient
     order = [*population.marginals, *traits]
     given = np.asarray(population.correlation_matrix(), dtype=np.float64)
     place = [population.correlated.index(name) for name in order]
-    return PatientSource(
-        columns, categories, rows, build_marginals(families, traits, given[np.ix_(place, place)])
-    )
+    marginals = build_marginals(families, traits, given[np.ix_(place, place)])
+    return PatientSource(columns, categories, rows, marginals, *_mixes(scenario, marginals))
+
+
+def _mixes(scenario: Scenario, marginals: Marginals) -> tuple[tuple[Floats, ...], Ints]:
+    """Return the cuts of each mix, the first being that of all, and which one each site has; none without mixes."""
+    groups = scenario.accrual.sites or {}
+    if not any(group.mix for group in groups.values()):
+        return (), np.zeros(0, dtype=np.int64)
+    names = list(scenario.population.marginals)
+    cuts, numbers = [marginals.cuts], []
+    for group in groups.values():
+        number = 0
+        if group.mix:
+            # Levels are sorted in the marginal, so that codes do not depend on how they are written.
+            shares = {
+                names.index(name): [own[level] for level in scenario.population.marginals[name].levels]
+                for name, own in group.mix.items()
+            }
+            cuts.append(cuts_of_mix(marginals, shares))
+            number = len(cuts) - 1
+        numbers += [number] * group.count
+    return tuple(cuts), np.array(numbers, dtype=np.int64)
 
 
 def _drift(stated: Any) -> Drift:

@@ -143,9 +143,7 @@ def journal_under(plan: Plan, arm: int, until: int) -> tuple[Lives, tuple[Ints, 
 
 def _truth_records(world: World) -> Floats:
     """Return the records of the patients whose potential outcomes are compared."""
-    return world.source.records_at(
-        TRUTH_SEED, np.full(SAMPLE, TRUTH_REPLICATE, dtype=np.int64), np.arange(SAMPLE)
-    )
+    return world.source.records(TRUTH_SEED, TRUTH_REPLICATE, SAMPLE)
 
 
 def _both_lives(plan: Plan, test: TestPlan, pair: tuple[int, int], until: int) -> tuple[list[Lives], Bools]:

@@ -8,10 +8,35 @@ import numpy as np
 
 from trialsim.contracts import Bools, Floats, Ints, SiteView
 from trialsim.engines.candidate_views import seed_for_policies
+from trialsim.operations.site_history import history_levels
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
     from trialsim.engines.plan import Plan
+    from trialsim.engines.world import World
+
+
+def level_shares(world: World) -> Floats:
+    """Return the share of each level of the reported subgroup among a site's candidates, ``[site, level]``."""
+    assert world.sites is not None
+    levels = len(world.subgroup_levels)
+    if not levels:
+        return np.zeros((world.sites.count, 0))
+    assert world.screening is not None
+    source, column = world.source, world.screening.subgroup
+    if source.table is not None or source.marginals is None:
+        codes = source.rows[:, column].astype(np.int64)
+        shares = np.bincount(codes, minlength=levels)[None, :] / len(codes)
+        return np.broadcast_to(shares, (world.sites.count, levels))
+    from scipy.special import ndtr
+
+    mixes = source.mixes or (source.marginals.cuts,)
+    below = np.array([ndtr(cuts[column, : levels - 1]) for cuts in mixes])
+    edges = np.hstack([np.zeros((len(mixes), 1)), below, np.ones((len(mixes), 1))])
+    shares = np.diff(edges, axis=1)
+    return (
+        shares[source.mix_of_site] if source.mixes else np.broadcast_to(shares, (world.sites.count, levels))
+    )
 
 
 def openings(plan: Plan, replicates: Ints) -> Ints:
@@ -88,4 +113,6 @@ def site_view(plan: Plan, replicates: Ints) -> SiteView:
         rates=laws.rates(plan.seed, replicates)
         if getattr(plan.site_policy, "reads_latent", False)
         else np.zeros((0, 0)),
+        levels=plan.world.subgroup_levels,
+        history_levels=history_levels(plan.seed, replicates, patients, level_shares(plan.world)),
     )

@@ -13,7 +13,8 @@ from trialsim import registry
 from trialsim.contracts import Floats
 from trialsim.designs.boundaries import group_sequential
 from trialsim.learning.allocation_training import train_allocation
-from trialsim.learning.exact_rules import chosen, halves, rule_of, stopped_early
+from trialsim.learning.drift_benchmark import drift_points
+from trialsim.learning.exact_rules import chosen, halves, rule_of, shares_by_block, stopped_early
 from trialsim.learning.request import ALLOCATION, ALLOCATION_OPTIONS, TrainingRequest
 from trialsim.oc.allocation_rules import AllocationResult, RuleResult
 from trialsim.oc.in_memory import collect
@@ -42,7 +43,7 @@ _POLICIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done: which design, what a rejection is worth, iterations and trials of training, trials simulated."""
+    """How much is done: design, worth of a rejection, training, trials simulated, and trials while outcomes drift."""
 
     design: str
     n: int
@@ -50,10 +51,11 @@ class Effort:
     iterations: int
     trials: int
     replicates: int
+    drifting: int
 
 
-FULL = Effort("adaptive", 200, (10.0, 40.0, 160.0), 200, 4000, 40_000)
-QUICK = Effort("short", 100, (40.0,), 20, 1000, 2000)
+FULL = Effort("adaptive", 200, (10.0, 40.0, 160.0), 200, 4000, 40_000, 20_000)
+QUICK = Effort("short", 100, (40.0,), 20, 1000, 2000, 200)
 
 
 def benchmark_randomisation(
@@ -115,7 +117,10 @@ def benchmark_randomisation(
         rules.append(
             exact.result(f"optimum_{weight:g}", "optimum", weight, chosen(course, numbers), fixed, True)
         )
-    return AllocationResult(course, rules, digests, curves, effort.power_weights)
+    everyone = {"equal": ("by_design", {}), **policies}
+    say(f"{len(everyone)} rules while outcomes drift, {effort.drifting:,} trials each at every drift")
+    drift = drift_points(everyone, effort.n, BLOCK, folder, effort.drifting, seed, workers)
+    return AllocationResult(course, rules, digests, curves, effort.power_weights, drift)
 
 
 def exact_rules(labels: Sequence[str], n: int = FULL.n) -> list[RuleResult]:
@@ -218,6 +223,7 @@ class _Exact:
         return RuleResult(
             label, family, weight, responders, rejecting, error, bound, float(law[rejects].sum()),
             None if bound is None else float(law[self._z >= bound].sum()), float((law * self._responders).sum()), simulated,
+            shares_by_block(self.course, *POINT, kept),
         )  # fmt: skip
 
     def _bound(self, law: Floats) -> float:

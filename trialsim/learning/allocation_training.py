@@ -15,8 +15,9 @@ from trialsim.engines.plan import Plan, build_plan
 from trialsim.errors import UsageError
 from trialsim.learning.env import AllocationEnvironment
 from trialsim.learning.screening_log import FIRST_REPLICATE
+from trialsim.learning.unfinished import SAVE_EVERY, keep, restore
 from trialsim.models.allocation_network import FEATURES, AllocationNetwork, arm_features, shares
-from trialsim.models.checkpoint import read_checkpoint, write_checkpoint
+from trialsim.models.checkpoint import write_checkpoint
 from trialsim.models.dense import Floats, arrays_of, new_network, repeatable, torch_module, training_device
 from trialsim.scenario.load import load_scenario, patient_table
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from trialsim.learning.request import TrainingRequest
 
-_SAVE_EVERY = 20
 _Halt = tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]
 """Features, open arms and trials at a change of allocation."""
 
@@ -85,14 +85,14 @@ def train_allocation(
     arms = len(plans[0].arms)
     with repeatable(about["device"]):
         learner = _Learner(arms, options, generator, about["device"])
-        done, curve = learner.restore(unfinished, about)
+        curve = restore(unfinished, about, learner.networks, learner.optimiser)
         environment = AllocationEnvironment(plans, max(1, options["trials"] // len(plans)))
-        for iteration in range(done, options["iterations"]):
+        for iteration in range(len(curve), options["iterations"]):
             # No two iterations share a patient, and no run reaches these replicates.
             first = FIRST_REPLICATE + iteration * environment.trials
             curve.append({"iteration": iteration + 1.0, **learner.improve(environment, first)})
-            if (iteration + 1) % _SAVE_EVERY == 0 and iteration + 1 < options["iterations"]:
-                learner.keep(unfinished, about, curve)
+            if (iteration + 1) % SAVE_EVERY == 0 and iteration + 1 < options["iterations"]:
+                keep(unfinished, about, curve, learner.networks, learner.optimiser)
                 last = curve[-1]
                 say(
                     f"iteration {iteration + 1}: {last['responders']:.2f} responders, {last['rejected']:.3f} reject"
@@ -224,41 +224,10 @@ class _Learner:
         rows = np.searchsorted(halts[k][2], trials[here])
         counts[k][rows] = enrolled[here] - before[trials[here]]
 
-    def keep(self, path: Path, about: Mapping[str, Any], curve: list[dict[str, float]]) -> None:
-        """Write all that training needs to go on."""
-        arrays = {}
-        for name, network in (("actor", self.actor), ("critic", self.critic)):
-            for k, each in enumerate(network.parameters()):
-                arrays[f"{name}_{k}"] = each.detach().cpu().numpy()
-                state = self.optimiser.state[each]
-                arrays[f"{name}_{k}_mean"] = state["exp_avg"].cpu().numpy()
-                arrays[f"{name}_{k}_square"] = state["exp_avg_sq"].cpu().numpy()
-        fresh = path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        write_checkpoint(fresh, arrays, {"kind": "unfinished", "of": dict(about), "curve": curve})
-        fresh.replace(path)
-
-    def restore(self, path: Path, about: Mapping[str, Any]) -> tuple[int, list[dict[str, float]]]:
-        """Take up what was kept; return the iterations done and their curve."""
-        if not path.exists():
-            return 0, []
-        torch = torch_module()
-        arrays, kept, _ = read_checkpoint(path, None)
-        if kept.get("kind") != "unfinished" or kept["of"] != dict(about):
-            raise UsageError(
-                f"{path} is the unfinished training of another request; remove it or train elsewhere"
-            )
-        done = len(kept["curve"])
-        for name, network in (("actor", self.actor), ("critic", self.critic)):
-            for k, each in enumerate(network.parameters()):
-                with torch.no_grad():
-                    each.copy_(torch.from_numpy(arrays[f"{name}_{k}"]))
-                self.optimiser.state[each] = {
-                    "step": torch.tensor(float(done)),
-                    "exp_avg": self._here(arrays[f"{name}_{k}_mean"].copy()),
-                    "exp_avg_sq": self._here(arrays[f"{name}_{k}_square"].copy()),
-                }
-        return done, list(kept["curve"])
+    @property
+    def networks(self) -> dict[str, torch.nn.Sequential]:
+        """What is kept of a training that is not finished."""
+        return {"actor": self.actor, "critic": self.critic}
 
 
 def _torch_shares(scores: torch.Tensor, open_arms: torch.Tensor, least: float) -> torch.Tensor:

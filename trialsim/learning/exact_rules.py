@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trialsim.contracts import AllocationView, Floats, RandomisationPolicy
-from trialsim.stats.optimal_allocation import Course, Rule
+from trialsim.stats.optimal_allocation import Course, Rule, final_law
 
 _AT_ONCE = 65536
 
@@ -59,6 +59,27 @@ def _possible(seen: int) -> np.ndarray:
     """Return which states can be, ``[on treatment, responders on control, responders on treatment]``."""
     n1, s0, s1 = np.ogrid[: seen + 1, : seen + 1, : seen + 1]
     return (s1 <= n1) & (s0 <= seen - n1)
+
+
+def shares_by_block(course: Course, control: float, treatment: float, rule: Rule) -> tuple[float, ...]:
+    """Return the expected share of each block that is put on treatment, exactly.
+
+    Parameters
+    ----------
+    course
+        The trial.
+    control, treatment
+        The rates.
+    rule
+        The rule.
+    """
+    before, shares = 0.0, []
+    for seen in range(course.block, course.n + 1, course.block):
+        law = final_law(Course(seen, course.block), control, treatment, rule)
+        on_treatment = float(law.sum(axis=(1, 2)) @ np.arange(seen + 1))
+        shares.append((on_treatment - before) / course.block)
+        before = on_treatment
+    return tuple(shares)
 
 
 def score_z(seen: int) -> Floats:

@@ -40,8 +40,20 @@ ALLOCATION_OPTIONS: dict[str, _Limits] = {
 }  # fmt: skip
 """The same of an allocation rule: ``power_weight`` is how many responders a rejection is worth."""
 
+SITES = "sites"
+SITE_OPTIONS: dict[str, _Limits] = {
+    "diversity_weight": (0.0, 0.0, 1e6, False), "iterations": (150, 1, 100_000, True), "trials": (64, 1, 100_000, True),
+    "samples": (4, 2, 64, True), "learning_rate": (1e-2, 1e-7, 1.0, False),
+}  # fmt: skip
+"""The same of a choice of sites: ``diversity_weight`` is what a distance of 1 from the eligible is worth in months."""
+
+_IN_TRIALS: dict[str, tuple[dict[str, _Limits], tuple[int, ...]]] = {
+    ALLOCATION: (ALLOCATION_OPTIONS, (16, 16)),
+    SITES: (SITE_OPTIONS, (16, 16)),
+}
+"""Options and usual hidden layers of the policies that learn in simulated trials, not from a log."""
+
 _HIDDEN = (32, 16)
-_OF_ARMS = (16, 16)
 _WIDEST = 1024
 
 
@@ -99,18 +111,19 @@ def read_request(path: Path) -> TrainingRequest:
         raise ScenarioError([Problem("", "a mapping with policy and scenario is expected")], str(path))
     problems: list[Problem] = []
     policy = tree.get("policy")
-    if policy not in (*OPTIONS, ALLOCATION):
-        problems.append(Problem("policy", f"{shown(policy)} is not one of {listed([*OPTIONS, ALLOCATION])}"))
+    if policy not in (*OPTIONS, *_IN_TRIALS):
+        problems.append(Problem("policy", f"{shown(policy)} is not one of {listed([*OPTIONS, *_IN_TRIALS])}"))
         policy = "mlp"
-    allocates = policy == ALLOCATION
-    options = _SEED | (ALLOCATION_OPTIONS if allocates else _LOG | OPTIONS[policy])
-    has_layers = allocates or policy in NETWORKS
+    in_trials = policy in _IN_TRIALS
+    own, layers = _IN_TRIALS[policy] if in_trials else (_LOG | OPTIONS[policy], _HIDDEN)
+    options = _SEED | own
+    has_layers = in_trials or policy in NETWORKS
     allowed = [
         "policy",
         "scenario",
         "design",
         "truth",
-        *([] if allocates else ["label"]),
+        *([] if in_trials else ["label"]),
         *options,
         *(["hidden"] if has_layers else []),
     ]
@@ -122,7 +135,7 @@ def read_request(path: Path) -> TrainingRequest:
     label = tree.get("label", LABELS[0])
     if label not in LABELS:
         problems.append(Problem("label", f"{shown(label)} is not one of {listed(LABELS)}"))
-    hidden = _hidden(tree, problems, _OF_ARMS if allocates else _HIDDEN) if has_layers else None
+    hidden = _hidden(tree, problems, layers) if has_layers else None
     scenario = Path()
     if "scenario" not in tree:
         problems.append(Problem("scenario", "is required: the file of the world to learn in"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,37 @@ import numpy as np
 
 from trialsim.contracts import Floats
 from trialsim.designs.boundaries import group_sequential
+from trialsim.learning.stopping_training import StoppingTask, train_stopping
+from trialsim.learning.tuned_families import FAMILIES as TUNED
+from trialsim.learning.tuned_families import tuned_family
 from trialsim.oc.in_memory import collect
-from trialsim.oc.stopping_rules import StoppingRule
+from trialsim.oc.stopping_rules import LearnedStopping, StoppingResult, StoppingRule
 from trialsim.scenario.load import load_scenario
 from trialsim.scenario.reading import parse_yaml, read_text
 from trialsim.scenario.writing import tree_yaml
 from trialsim.stats.group_sequential.characteristics import characteristics
+from trialsim.stats.group_sequential.look_times import error_of_look_at_first_crossing
 from trialsim.stats.group_sequential.optimal import optimal_bounds
 
 ALPHA, POWER, FIXED_N = 0.025, 0.9, 400
 LOOKS = 5
 EFFECTS = (0.0, 0.5, 1.0)
 _RATES = [(look + 1) / LOOKS for look in range(LOOKS)]
-FULL, QUICK = 40_000, 2000
-"""Simulated trials of each rule at each effect."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done: trials simulated of each rule at each effect; largest sizes, trainings, iterations and paths."""
+
+    replicates: int
+    maxima: tuple[float, ...]
+    trainings: int
+    iterations: int
+    paths: int
+
+
+FULL = Effort(40_000, (1.05, 1.1, 1.2), 4, 1500, 2000)
+QUICK = Effort(2000, (1.1,), 2, 300, 1000)
 
 _WORLD = Path(__file__).resolve().parent / "worlds" / "stopping.yaml"
 _TRUTHS = ("none", "half", "full")
@@ -40,29 +58,30 @@ _FAMILIES: dict[str, tuple[str, float | None, bool]] = {
 
 
 def benchmark_stopping(
-    replicates: int, folder: Path, seed: int, workers: int, say: Callable[[str], None]
-) -> list[StoppingRule]:
+    effort: Effort, folder: Path, seed: int, workers: int, say: Callable[[str], None]
+) -> StoppingResult:
     """Compare stopping rules by their expected sizes, from theory and simulated.
 
     Every rule rejects with probability 0.025 without the effect and 0.9 with it; futility is binding.
 
     Parameters
     ----------
-    replicates
-        Simulated trials of each rule at each effect.
+    effort
+        How much is done.
     folder
-        Where the scenario with all rules is written.
+        Where the scenario with all rules and the checkpoints are written.
     seed, workers
         Seed of the trials, and processes.
     say
         Told what is being done.
     """
     rules = _bounds()
-    say(f"{len(rules)} rules, {replicates:,} simulated trials each at {len(EFFECTS)} effects")
+    learned, digests, curves = _learned(effort, rules, folder, seed, say)
+    say(f"{len(rules)} rules, {effort.replicates:,} simulated trials each at {len(EFFECTS)} effects")
     simulated = _simulated(
-        {label: each[1:] for label, each in rules.items()}, replicates, folder, seed, workers
+        {label: each[1:] for label, each in rules.items()}, effort.replicates, folder, seed, workers
     )
-    return _described(rules, simulated)
+    return StoppingResult(_described(rules, simulated), learned, digests, curves)
 
 
 def stopping_rules() -> list[StoppingRule]:
@@ -102,6 +121,59 @@ def _described(
         )
         for label, (family, inflation, upper, lower) in rules.items()
     ]  # fmt: skip
+
+
+def _learned(
+    effort: Effort,
+    rules: dict[str, tuple[str, float, Floats, Floats]],
+    folder: Path,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[list[LearnedStopping], dict[str, str], dict[str, list[dict[str, float]]]]:
+    """Tune the families and train rules for each largest size, add both to the rules, and return what was learned."""
+    rates = _RATES
+    learned: list[LearnedStopping] = []
+    digests: dict[str, str] = {}
+    curves: dict[str, list[dict[str, float]]] = {}
+    for maximum in effort.maxima:
+        task = StoppingTask(tuple(rates), ALPHA, POWER, maximum)
+        tuned = {name: tuned_family(name, task) for name in TUNED}
+        for name, found in tuned.items():
+            label = f"{name}_tuned_{round(100 * maximum)}"
+            rules[label] = ("traditional", maximum, found.efficacy_z, found.futility_z)
+        best_name = min(tuned, key=lambda name: tuned[name].mean)
+        means = []
+        for training in range(effort.trainings):
+            label = f"learned_{round(100 * maximum)}_{training + 1}"
+            say(f"{label}: {effort.iterations} times {effort.paths} paths at each effect")
+            trained = train_stopping(
+                task, seed + training, effort.iterations, effort.paths, folder / f"{label}.unfinished"
+            )
+            digests[label] = trained.write(folder / f"{label}.safetensors")
+            curves[label] = trained.curve
+            means.append(float(np.mean(task.expected(trained.efficacy_z, trained.futility_z))))
+            if training == 0:
+                first = ("learned", maximum, trained.efficacy_z, trained.futility_z)
+                rules[f"learned_{round(100 * maximum)}"] = first
+        optimum = optimal_bounds(rates, ALPHA, POWER, maximum, EFFECTS).objective
+        learned.append(
+            LearnedStopping(
+                maximum,
+                tuple(means),
+                f"{best_name}_tuned_{round(100 * maximum)}",
+                tuned[best_name].mean,
+                optimum,
+            )
+        )
+    return learned, digests, curves
+
+
+def look_time_errors() -> dict[str, float]:
+    """Return the error where the interim is placed at the first crossing, by spending function."""
+    return {
+        name.removeprefix("lan_demets_"): error_of_look_at_first_crossing(name, ALPHA)
+        for name in ("lan_demets_obrien_fleming", "lan_demets_pocock")
+    }
 
 
 def _expected(

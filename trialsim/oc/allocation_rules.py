@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialsim.oc.drift_points import DriftPoint
 from trialsim.stats.optimal_allocation import Course
 
 
@@ -31,6 +32,8 @@ class RuleResult:
         At the rates at which power is shown, exactly.
     simulated
         Power at that point in simulated trials and its Monte Carlo standard error; None where no engine has the rule.
+    shares
+        Expected share of each block on treatment at that point, exactly.
     """
 
     label: str
@@ -44,6 +47,7 @@ class RuleResult:
     calibrated_power: float | None
     responders_at_point: float
     simulated: tuple[float, float] | None = None
+    shares: tuple[float, ...] = ()
 
     def value(self, power_weight: float) -> float:
         """Return responders + ``power_weight`` times the probability of rejecting."""
@@ -71,6 +75,8 @@ class AllocationResult:
         Of training, by label.
     power_weights
         What a rejection was worth, in responders.
+    drift
+        How often simulated rules reject while both arms drift.
     """
 
     course: Course
@@ -78,6 +84,7 @@ class AllocationResult:
     digests: Mapping[str, str]
     curves: Mapping[str, list[dict[str, float]]]
     power_weights: tuple[float, ...]
+    drift: Sequence[DriftPoint] = ()
 
     def share(self, power_weight: float) -> tuple[float, str, float]:
         """Return how far the learned rule is on the way from the best traditional one to the optimum.

@@ -34,6 +34,7 @@ NO_LIMIT = 1 << 40
 _SITE = int(Purpose.SITE)
 _COMPETING = int(Purpose.COMPETING)
 _RATE, _ACTIVATION, _OPENS = 0, 1, 2
+_ANSWERED = 3
 _KINDS_AT_ONCE = 64
 
 
@@ -68,6 +69,8 @@ class SitesLaw:
         Days for which an earlier trial enrolled, 0 without one, and the sd of the log of its rate over the one now.
     optimism, promise_spread
         What a site promises over its true rate, NaN where nobody asked, and the sd of the log of that.
+    answered
+        Probability that a site that was asked answers.
     """
 
     names: tuple[str, ...]
@@ -90,6 +93,7 @@ class SitesLaw:
     history_spread: Floats
     optimism: Floats
     promise_spread: Floats
+    answered: Floats
 
     @property
     def count(self) -> int:
@@ -116,7 +120,7 @@ class SitesLaw:
         patients
             Candidates found in the earlier trial, Poisson around what its rate and duration give, ``[replicate, site]``.
         promised
-            Candidates a day that a site promises, NaN where nobody asked, ``[replicate, site]``.
+            Candidates a day that a site promises, NaN where nobody asked or answered, ``[replicate, site]``.
         """
         from scipy.special import ndtri, pdtr, pdtrik
 
@@ -134,6 +138,9 @@ class SitesLaw:
         found -= (found > 0.0) & (pdtr(np.maximum(found - 1.0, 0.0), mu) >= u)
         counts[some] = found
         promised = rates * self.optimism * np.exp(self.promise_spread * ndtri(drawn[2]))
+        if (self.answered < 1.0).any():
+            _draws_of_sites(seed, replicates, every, int(Purpose.SITE_HISTORY), _ANSWERED, drawn[0])
+            promised[drawn[0] >= self.answered] = np.nan
         return counts.astype(np.int64), promised
 
     def activations(self, seed: int, replicates: Ints, grid: int) -> Ints:
@@ -276,7 +283,14 @@ def sites_law(groups: Mapping[str, SiteGroup], horizon: float, grid: int) -> Sit
         column([0.0 if group.history is None else group.history.spread for _, group in each]),
         column([np.nan if group.feasibility is None else group.feasibility.optimism for _, group in each]),
         column([0.0 if group.feasibility is None else group.feasibility.spread for _, group in each]),
+        column([_answering(group) for _, group in each]),
     )
+
+
+def _answering(group: SiteGroup) -> float:
+    """Return the probability that a site of a group answers when it is asked."""
+    stated = None if group.feasibility is None else group.feasibility.answered
+    return 1.0 if stated is None else stated
 
 
 def _profile(group: SiteGroup, horizon: float) -> list[tuple[float, float]]:

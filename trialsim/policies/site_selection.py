@@ -137,6 +137,37 @@ class ThompsonSites(GammaPoisson):
         return np.asarray(gammaincinv(shape, drawn(view, 2)) / rate)
 
 
+class RecordAndPromise(GammaPoisson):
+    """Open the sites with the highest posterior mean rate, the prior mean of each being what it promises, scaled down.
+
+    Promises are scaled by the ratio of records to promises at the sites that have both; where there are none, and where a
+    site does not answer, the prior mean is that of all sites on record.
+
+    Parameters
+    ----------
+    open
+        How many.
+    shape
+        Of the gamma distribution of rates around the scaled promise: how much promises are trusted beside records.
+    """
+
+    name = "record_and_promise"
+    reference = "Anisimov and Fedorov 2007, promises as prior means"
+
+    def posterior(self, view: SiteView) -> tuple[Floats, Floats]:
+        """Return shape and rate of each site's posterior, ``[replicate, site]``."""
+        mean = np.maximum(mean_rate(view), 1e-12)[:, None]
+        asked = view.promised > 0.0
+        both = asked & (view.history_days > 0.0)
+        recorded = np.where(both, view.history_patients, 0).sum(axis=1, keepdims=True)
+        expected = np.where(both, view.promised * view.history_days, 0.0).sum(axis=1, keepdims=True)
+        scale = np.where(expected > 0.0, (recorded + 0.5) / np.where(expected > 0.0, expected, 1.0), np.nan)
+        prior = np.where(asked & ~np.isnan(scale), view.promised * scale, mean)
+        return np.asarray(self._shape + view.history_patients), np.asarray(
+            self._shape / prior + view.history_days
+        )
+
+
 class OracleSites(_Chooses):
     """Open the sites whose true rates are highest, as only nature knows them.
 

@@ -21,6 +21,7 @@ TRAITS = ("prognosis", "predictive", "toxicity", "adherence", "eligibility")
 
 _NORMAL, _LOG_NORMAL, _DISCRETE, _BETA = range(4)
 _TABLE_ROW = int(Purpose.TABLE_ROW)
+_SITE_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,18 @@ class PatientSource:
         Covariates of real patients ``[row, covariate]``, or None.
     marginals
         The drawn columns (all of them, or the latent traits beside a table), or None.
+    mixes
+        Where sites have mixes of their own, the ``cuts`` of each mix, the first being that of the marginals.
+    mix_of_site
+        Which of them each site has, ``[site]``; empty where all sites draw from the marginals.
     """
 
     columns: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     table: Floats | None = None
     marginals: Marginals | None = None
+    mixes: tuple[Floats, ...] = ()
+    mix_of_site: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def identical(self) -> bool:
@@ -100,11 +107,11 @@ class PatientSource:
         return out
 
     def records(self, seed: int, replicate: int, n: int) -> Floats:
-        """Return the records of patients 0 to ``n - 1`` of one replicate; see :meth:`records_at`."""
-        return self.records_at(seed, np.full(n, replicate, dtype=np.int64), np.arange(n))
+        """Return the records of patients 0 to ``n - 1`` of one replicate, of no site; see :meth:`records_at`."""
+        return self._records(seed, np.full(n, replicate, dtype=np.int64), np.arange(n), False)
 
     def records_at(self, seed: int, replicates: Ints, keys: Ints) -> Floats:
-        """Return the records of some patients of any replicates.
+        """Return the records of some patients of any replicates, who are of the sites that their numbers say.
 
         Parameters
         ----------
@@ -118,14 +125,29 @@ class PatientSource:
         numpy.ndarray
             float64 ``[patient, column]``; categorical covariates as codes.
         """
+        return self._records(seed, replicates, keys, True)
+
+    def _records(self, seed: int, replicates: Ints, keys: Ints, of_sites: bool) -> Floats:
+        """Return records; those of no site have the marginals of the whole population."""
         fixed = self.rows[self.row_numbers(seed, replicates, keys)]
         if self.marginals is None:
             return fixed
         m = self.marginals
         drawn = np.empty((len(keys), len(m.kind)))
-        _draw_columns(
-            seed, replicates, keys, m.kind, m.first, m.second, m.cuts, m.purpose, m.draw, m.cholesky, drawn
-        )
+
+        def draw(rows: slice | Ints, cuts: Floats) -> None:
+            part = np.empty((len(keys[rows]), len(m.kind)))
+            _draw_columns(
+                seed, replicates[rows], keys[rows], m.kind, m.first, m.second, cuts, m.purpose, m.draw, m.cholesky, part
+            )  # fmt: skip
+            drawn[rows] = part
+
+        if of_sites and self.mixes:
+            mix = self.mix_of_site[keys >> _SITE_BITS]
+            for number in np.unique(mix):
+                draw(np.flatnonzero(mix == number), self.mixes[number])
+        else:
+            draw(slice(None), m.cuts)
         for column in np.flatnonzero(m.kind == _BETA):
             from scipy.special import betaincinv, ndtr
 
@@ -194,6 +216,24 @@ def _poisson_cuts(mean: float) -> Floats:
     counts = np.arange(int(mean + 40.0 * np.sqrt(mean + 1.0)) + 60)
     below = ndtri(pdtr(counts, mean))
     return np.append(below[np.isfinite(below)], np.inf)
+
+
+def cuts_of_mix(marginals: Marginals, shares: Mapping[int, Sequence[float]]) -> Floats:
+    """Return the cuts of marginals in which some categorical columns have other level probabilities.
+
+    Parameters
+    ----------
+    marginals
+        Those of the whole population.
+    shares
+        Probabilities of the levels, in the order of their codes, by column.
+    """
+    cuts = marginals.cuts.copy()
+    for column, probabilities in shares.items():
+        own = _discrete_cuts(probabilities)
+        cuts[column] = np.inf
+        cuts[column, : len(own)] = own
+    return cuts
 
 
 def build_marginals(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trialsim.oc.stopping_rules import StoppingRule
+from trialsim.oc.stopping_rules import LearnedStopping, StoppingRule
 from trialsim.report.figures import MARKERS, PALETTE
 from trialsim.report.numbers import plain
 from trialsim.report.picture import picture
@@ -73,6 +74,43 @@ def stopping_verdict(rules: Sequence[StoppingRule]) -> str:
     )
 
 
+def learned_sentences(learned: Sequence[LearnedStopping]) -> list[str]:
+    """Return how far learned rules are on the way to the optimum, and how much there was to gain.
+
+    Parameters
+    ----------
+    learned
+        Of the benchmark, by largest size.
+    """
+    said = []
+    for each in learned:
+        error = (
+            "" if math.isnan(each.share_error) else f" (standard error {plain(100 * each.share_error, 0)}%)"
+        )
+        way = "goes" if each.share >= 0.0 else "falls short of it by"
+        said.append(
+            f"Largest size {plain(each.maximum, 2)}: the best traditional rule, {each.best}, is "
+            f"{plain(100 * each.left, 2)}% above the optimum; what is learned {way} "
+            f"{plain(abs(100 * each.share), 0)}%{error} of that way, over {len(each.means)} trainings."
+        )
+    return said
+
+
+def look_time_sentence(errors: Mapping[str, float]) -> str:
+    """Return what becomes of the level where the interim is placed by looking.
+
+    Parameters
+    ----------
+    errors
+        Error by spending function, at a nominal 0.025.
+    """
+    said = ", ".join(f"{plain(error, 4)} with {name.replace('_', ' ')}" for name, error in errors.items())
+    return (
+        "Look times must not depend on what has been seen of the effect: one interim placed at the first information from "
+        f"0.20 to 0.95 at which it rejects has, at a nominal 0.025, an error of {said} spending (exact)."
+    )
+
+
 def draw_stopping(rules: Sequence[StoppingRule], kind: str) -> bytes:
     """Return the picture.
 
@@ -89,10 +127,11 @@ def draw_stopping(rules: Sequence[StoppingRule], kind: str) -> bytes:
         frontier = sorted((rule.maximum, rule.best) for rule in rules)
         largest, best = zip(*frontier, strict=True)
         axes.plot(largest, best, color=PALETTE[0], linewidth=1.0, label="the best there is")
-        for place, rule in enumerate(each for each in rules if each.family == "traditional"):
+        for place, rule in enumerate(each for each in rules if each.family != "optimum"):
+            colour = PALETTE[1 if rule.family == "learned" else 2]
             axes.plot(
-                rule.maximum, rule.mean, MARKERS[place % len(MARKERS)], color=PALETTE[2], markerfacecolor="none",
-                label=rule.label, linestyle="none",
+                rule.maximum, rule.mean, MARKERS[place % len(MARKERS)], color=colour, linestyle="none",
+                markerfacecolor=colour if rule.family == "learned" else "none", label=rule.label,
             )  # fmt: skip
         axes.set(xlabel="largest size over that of the fixed test", ylabel="mean expected size")
         axes.legend(fontsize="small")

@@ -21,7 +21,7 @@ from trialsim.scenario.completion_ranking import ExpectedCompletion
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
-from trialsim.scenario.site_policies import OpenSites, OpenSitesByPosterior, Reselection
+from trialsim.scenario.site_policies import OpenBalancedSites, OpenSites, OpenSitesByPosterior, Reselection
 from trialsim.scenario.values import (
     Finite,
     Flag,
@@ -143,6 +143,13 @@ class Exposure(Model):
 
 class Learned(Model):
     """A model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
+
+    checkpoint: Text
+    digest: Annotated[str, AfterValidator(_is_digest)]
+
+
+class LearnedSites(OpenSites):
+    """How many sites are opened, and a model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
 
     checkpoint: Text
     digest: Annotated[str, AfterValidator(_is_digest)]
@@ -355,6 +362,9 @@ class Sites(Slot):
     questionnaire: OpenSites | None = None
     gamma_poisson: OpenSitesByPosterior | None = None
     thompson: OpenSitesByPosterior | None = None
+    record_and_promise: OpenSitesByPosterior | None = None
+    balanced: OpenBalancedSites | None = None
+    learned: LearnedSites | None = None
     oracle: OpenSites | None = None
     adversarial: OpenSites | None = None
     reselection: Reselection | None = None

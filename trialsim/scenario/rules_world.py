@@ -13,6 +13,7 @@ from trialsim.scenario.endpoints import PROBABILITY, BinaryEndpoint, Dropout, Su
 from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import TRAITS, Population
 from trialsim.scenario.rules_costs import cost_findings
+from trialsim.scenario.rules_mixes import mix_findings
 from trialsim.scenario.screening import Screening
 from trialsim.scenario.sites import MOST_CANDIDATES, MOST_SITES, SiteGroup
 from trialsim.scenario.table import MOST_LEVELS, Table
@@ -129,6 +130,8 @@ def recruitment_findings(parts: WorldParts) -> Iterator[Finding]:
                 "no site ever finds a candidate: every rate and every backlog is zero; give one of them a rate",
             )
         yield from _crowds(parts, sites)
+        if parts.population is not None:
+            yield from mix_findings(parts.population, sites)
     subgroup = parts.screening.subgroup if parts.screening is not None else None
     if subgroup is not None and parts.population is not None:
         levels = covariate_levels(parts)

@@ -11,7 +11,7 @@ from trialsim.scenario.values import Model, NumberAtom, WordAtom
 
 _BY_RECORD = ("historical_mean",)
 _BY_PROMISE = ("questionnaire",)
-_BY_EITHER = ("gamma_poisson", "thompson")
+_BY_EITHER = ("gamma_poisson", "thompson", "record_and_promise", "balanced", "learned")
 _AT_REVIEWS = ("reselection",)
 
 
@@ -25,6 +25,12 @@ class OpenSitesByPosterior(OpenSites):
     """How many sites are opened, and the shape of the gamma prior of their rates."""
 
     shape: Annotated[float, NumberAtom(least=0.01, most=1e6)] = 1.5
+
+
+class OpenBalancedSites(OpenSitesByPosterior):
+    """The same, and what a mix is worth that is like that of all sites."""
+
+    price: Annotated[float, NumberAtom(least=0, most=1e6)] = 1.0
 
 
 class Reselection(OpenSitesByPosterior):

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from trialsim.scenario.delays import Delay
 from trialsim.scenario.units import Duration, PositiveDuration, RateOrZero
-from trialsim.scenario.values import Coefficient, Count, Model, Name, NumberAtom, Probability
+from trialsim.scenario.values import Coefficient, Count, Label, Model, Name, NumberAtom, Probability
 from trialsim.scenario.wording import refuse
 
 MOST_SITES = 2000
@@ -55,6 +55,7 @@ class Feasibility(Model):
 
     optimism: Annotated[float, NumberAtom(above=0, most=100)] = 1.0
     spread: Annotated[float, NumberAtom(least=0, most=3)] = 0.0
+    answered: Probability | None = None
 
 
 class SiteGroup(Model):
@@ -74,6 +75,7 @@ class SiteGroup(Model):
     closes: PositiveDuration | None = None
     history: SiteRecord | None = None
     feasibility: Feasibility | None = None
+    mix: Annotated[dict[Label, dict[Label, Probability]], Field(min_length=1, max_length=50)] | None = None
 
     @field_validator("competing")
     @classmethod
