@@ -42,7 +42,8 @@ MANY = {
     "backlog": 5000,
     "fairness": 5000,
     "completion": 5000,
-    "predictive_enrichment": 40_000,
+    "predictive_enrichment": 10_000,
+    "safety_stopping": 20_000,
     "prognostic_enrichment": 5000,
     "rectifier": 5000,
     "adaptr_three_arm": 10_000,
@@ -189,7 +190,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation",
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
         "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level", "completion",
-        "predictive_enrichment", "prognostic_enrichment", "rectifier",
+        "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -109,7 +109,7 @@ def test_every_adverse_event_of_a_patient_is_told(told: Replay) -> None:
             assert term in text
         for kind, words in (
             (Kind.SERIOUS, ", serious"), (Kind.RESOLVES, ", for "), (Kind.INTERRUPTED, ", no doses for "),
-            (Kind.REDUCED, ", dose reduced to level "), (Kind.DISCONTINUED, "discontinued"), (Kind.DEATH, "fatal|died of"),
+            (Kind.REDUCED, "dose reduced to level "), (Kind.DISCONTINUED, "discontinued"), (Kind.DEATH, "fatal|died of"),
             (Kind.CROSSOVER, "crossed over to"), (Kind.RESCUE, "began rescue"), (Kind.RESUMED, "had doses again"),
         ):  # fmt: skip
             assert len(re.findall(words, text)) == sum(row.kind == kind for row in own), (kind, text)

@@ -351,6 +351,8 @@ def _seen_at_look(view: LookView) -> Parts:
              "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "error")  # fmt: skip
     found = [(name, value) for name in names if (value := getattr(view, name)) is not None]
     if view.seen is not None:
+        if view.error is None:  # whether any analysis of a batch has one must not matter
+            found.append(("error", np.full(view.z.shape, np.nan)))
         found += [(f"seen_{name}", getattr(view.seen, name)) for name in ("readouts", "total", "pending")]
     return found
 
