@@ -127,9 +127,7 @@ def _worlds(request: TrainingRequest) -> tuple[list[Plan], dict[str, Any]]:
         "truths": list(truths),
         "seed": request.seed,
         "device": training_device(request.device),
-        "options": {
-            key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
-        },
+        "options": request.recorded_options(),
     }
     return plans, about
 

@@ -92,6 +92,10 @@ class TrainingRequest:
     options: Mapping[str, Any]
     device: str = "auto"
 
+    def recorded_options(self) -> dict[str, Any]:
+        """Return the options as a checkpoint records them: lists for tuples."""
+        return {key: list(each) if isinstance(each, tuple) else each for key, each in self.options.items()}
+
 
 def read_request(path: Path) -> TrainingRequest:
     """Return what a training file asks for.

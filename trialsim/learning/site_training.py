@@ -145,9 +145,7 @@ def _world(request: TrainingRequest) -> tuple[Plan, dict[str, Any]]:
         "truth": truth,
         "seed": request.seed,
         "device": training_device(request.device),
-        "options": {
-            key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
-        },
+        "options": request.recorded_options(),
     }
     return plan, about
 

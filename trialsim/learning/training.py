@@ -104,9 +104,7 @@ def train(request: TrainingRequest) -> Trained:
         "label": request.label,
         "seed": request.seed,
         "replicates": [FIRST_REPLICATE, FIRST_REPLICATE + request.replicates],
-        "options": {
-            key: list(each) if isinstance(each, tuple) else each for key, each in request.options.items()
-        },
+        "options": request.recorded_options(),
         "device": device,
         "quality": quality,
     }

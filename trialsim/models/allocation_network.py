@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import AllocationView
-from trialsim.errors import UsageError
-from trialsim.models.checkpoint import read_checkpoint
+from trialsim.models.checkpoint import read_kind
 from trialsim.models.dense import DenseLayers, Floats
 
 FEATURES = (
@@ -106,9 +105,7 @@ class AllocationNetwork:
 
     def weights(self, view: AllocationView) -> Floats:
         """Return the allocation probabilities of each trial, ``[replicate, arm]``."""
-        features = arm_features(view)
-        scores = self._layers.rows(features.reshape(-1, features.shape[2])).reshape(features.shape[:2])
-        return shares(scores, view.open_arms, self._least)
+        return shares(self._layers.items(arm_features(view)), view.open_arms, self._least)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file holds."""
@@ -121,11 +118,7 @@ class AllocationNetwork:
         Parameters
         ----------
         path, digest
-            As in :func:`trialsim.models.checkpoint.read_checkpoint`, with its errors.
+            As in :func:`trialsim.models.checkpoint.read_kind`, with its errors.
         """
-        arrays, about, _ = read_checkpoint(path, digest)
-        if about.get("kind") != cls.name:
-            raise UsageError(
-                f"the checkpoint {path} holds a model of kind {about.get('kind')}; {cls.name} is expected"
-            )
+        arrays, about = read_kind(path, digest, cls.name)
         return cls(arrays, float(about["options"]["minimum"]))

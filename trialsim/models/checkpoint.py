@@ -99,6 +99,29 @@ def read_checkpoint(path: Path, digest: str | None) -> tuple[dict[str, NDArray[A
     return arrays, about, found
 
 
+def read_kind(path: Path, digest: str | None, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays of a model of one kind, and what the file says of them.
+
+    Parameters
+    ----------
+    path, digest
+        As in :func:`read_checkpoint`.
+    kind
+        Kind of model that is expected.
+
+    Raises
+    ------
+    UsageError
+        As in :func:`read_checkpoint`, and if the model is of another kind.
+    """
+    arrays, about, _ = read_checkpoint(path, digest)
+    if about.get("kind") != kind:
+        raise UsageError(
+            f"the checkpoint {path} holds a model of kind {about.get('kind')}; {kind} is expected"
+        )
+    return arrays, about
+
+
 def read_model(path: Path, digest: str | None, kind: str) -> tuple[Encoding, dict[str, NDArray[Any]]]:
     """Return the encoding and the arrays of a model of one kind.
 
@@ -114,11 +137,7 @@ def read_model(path: Path, digest: str | None, kind: str) -> tuple[Encoding, dic
     UsageError
         If the file is not the one pinned, or holds another kind of model.
     """
-    arrays, about, _ = read_checkpoint(path, digest)
-    if about.get("kind") != kind:
-        raise UsageError(
-            f"the checkpoint {path} holds a model of kind {about.get('kind')}; {kind} is expected"
-        )
+    arrays, about = read_kind(path, digest, kind)
     return Encoding.from_plain(about["encoding"]), arrays
 
 

@@ -142,6 +142,10 @@ class DenseLayers:
                 out[first : first + rows] = self._forward().numpy()[:rows, 0]
         return out
 
+    def items(self, features: Floats) -> Floats:
+        """Return the first output of each item, ``[replicate, item]``, from ``[replicate, item, feature]``."""
+        return self.rows(features.reshape(-1, features.shape[2])).reshape(features.shape[:2])
+
     def _forward(self) -> torch.Tensor:
         """Return the output for the block in hand."""
         torch = torch_module()

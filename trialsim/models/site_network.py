@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import SiteView
 from trialsim.errors import UsageError
-from trialsim.models.checkpoint import read_checkpoint
+from trialsim.models.checkpoint import read_kind
 from trialsim.models.dense import DenseLayers, Floats
 
 _ABOUT_RATES = (
@@ -94,8 +94,7 @@ class SiteNetwork:
             raise UsageError(
                 f"the policy for sites was trained with a subgroup of the levels {own}; the scenario has {there}"
             )
-        features = site_features(view)
-        return self._layers.rows(features.reshape(-1, features.shape[2])).reshape(features.shape[:2])
+        return self._layers.items(site_features(view))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file holds."""
@@ -108,11 +107,7 @@ class SiteNetwork:
         Parameters
         ----------
         path, digest
-            As in :func:`trialsim.models.checkpoint.read_checkpoint`, with its errors.
+            As in :func:`trialsim.models.checkpoint.read_kind`, with its errors.
         """
-        arrays, about, _ = read_checkpoint(path, digest)
-        if about.get("kind") != cls.name:
-            raise UsageError(
-                f"the checkpoint {path} holds a model of kind {about.get('kind')}; {cls.name} is expected"
-            )
+        arrays, about = read_kind(path, digest, cls.name)
         return cls(arrays, tuple(about["levels"]))
