@@ -1,7 +1,8 @@
-"""What every test stands on: fixed seeds, no screen, and a kernel cache of its own for each test process."""
+"""What every test stands on: fixed seeds, no screen, and one kernel cache for all test processes."""
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,13 +11,10 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Numba's cache is not safe against two processes that compile a function at once: each worker keeps its own,
-# between runs too. It must be named before the first kernel is imported.
-_worker = os.environ.get("PYTEST_XDIST_WORKER")
-if _worker:
-    _caches = Path(os.environ.get("TRIALSIM_CACHE_DIR") or ROOT / ".cache" / "kernels")
-    if _caches.name != _worker:
-        os.environ["TRIALSIM_CACHE_DIR"] = str(_caches / _worker)
+# The kernels that tests compile are kept in the repository, for all test processes together and between runs. The
+# folder must be named before the first kernel is imported.
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ.setdefault("TRIALSIM_CACHE_DIR", str(ROOT / ".cache" / "kernels"))
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["COLUMNS"] = "120"  # tables and help are printed as wide everywhere
@@ -41,6 +39,12 @@ _LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest tests before all others; otherwise the order stays."""
     items.sort(key=lambda item: not any(name in item.nodeid for name in _LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass by what stays to the end: modules, machine code and the tests themselves."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

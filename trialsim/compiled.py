@@ -7,6 +7,7 @@ kernel sources of the package, so any edit leads to an empty folder and old numb
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -70,10 +71,27 @@ def _compile(function: Function, **options: Any) -> Function:
 def _go_on_without_cache(compiled: Any) -> None:
     """Let a cache that cannot be read or written, as on a full disk, cost time and nothing else."""
     cache = getattr(compiled, "_cache", None)
-    for name in ("load_overload", "save_overload"):
-        method = getattr(cache, name, None)
-        if method is not None:
-            setattr(cache, name, _or_nothing(method))
+    if cache is None or not hasattr(cache, "save_overload"):
+        return
+    cache.load_overload = _or_nothing(cache.load_overload)
+    cache.save_overload = _or_nothing(_one_at_a_time(cache.save_overload, Path(cache.cache_path)))
+
+
+def _one_at_a_time(method: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """Return a method that saves while no other process does.
+
+    Numba numbers the files of a function's signatures by what its index holds: of two processes that save at once, each
+    a signature of its own, one could get the machine code of the other.
+    """
+
+    @functools.wraps(method)
+    def attempt(*arguments: Any) -> Any:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            return method(*arguments)
+
+    return attempt
 
 
 def _or_nothing(method: Callable[..., Any]) -> Callable[..., Any]:

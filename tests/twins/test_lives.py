@@ -242,7 +242,7 @@ _QUICK = [mutation for mutation in MUTATIONS if mutation.file != "fast_life_kern
 
 
 @pytest.mark.parametrize(
-    "mutation", [*every(3, _QUICK), *every(len(_SLOW), _SLOW)], ids=lambda m: f"{m.file}: {m.slip}"
+    "mutation", [*every(5, _QUICK), *every(len(_SLOW), _SLOW)], ids=lambda m: f"{m.file}: {m.slip}"
 )
 def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))

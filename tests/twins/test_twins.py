@@ -82,7 +82,9 @@ _MANY = [cell for cell in CELLS if cell[0].stem == "rar_drift"]
 """Sixty cells whose parts come again and again: each seventh is run every time, which meets every design and truth."""
 
 
-@pytest.mark.parametrize("cell", [*(c for c in CELLS if c not in _MANY), *every(7, _MANY)], ids=_cell_name)
+@pytest.mark.parametrize(
+    "cell", [*every(3, [c for c in CELLS if c not in _MANY]), *every(7, _MANY)], ids=_cell_name
+)
 def test_a_trial_of_every_cell_far_along(cell: tuple[Path, str, str]) -> None:
     path, design, truth = cell
     few = [10**9] if path.stem in LARGE else [7, 10**9, 2**40]
@@ -90,9 +92,16 @@ def test_a_trial_of_every_cell_far_along(cell: tuple[Path, str, str]) -> None:
     assert not found, "\n".join(found)
 
 
+# Of the small ones a few trials are run every time by the test after this.
+_BY_WEEK = [
+    *every(3, [path for path in SHIPPED if path.stem in LARGE]),
+    *(pytest.param(path, marks=pytest.mark.exhaustive) for path in SHIPPED if path.stem not in LARGE),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("grid", [pytest.param(DAY, marks=pytest.mark.exhaustive), WEEK], ids=["day", "week"])
-@pytest.mark.parametrize("path", SHIPPED, ids=_name)
+@pytest.mark.parametrize("path", _BY_WEEK, ids=_name)
 def test_coarse_time_with_many_ties(path: Path, grid: int) -> None:
     scenario = load_scenario(path)
     large = path.stem in LARGE
@@ -118,16 +127,16 @@ from tests.twins.lives import SCENARIOS as LIVES
 from tests.twins.tie_rich import SCENARIOS, FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
-bayesian, paths = sys.argv[1] == "bayesian", sys.argv[2:]
+others, bayesian, paths = sys.argv[1] == "others", sys.argv[1] == "bayesian", sys.argv[2:]
 for path in paths:
     scenario = load_scenario(path)
     large = sum(design.n for design in scenario.designs.values()) >= 1000
     found = check_twins(scenario, None, list(scenario.truths)[:1], range(1 if large else 5), grid=7 << 20)
     assert not found, found
-for name, (tree, grid) in ({} if bayesian else SCENARIOS | SITE_SCENARIOS | REVIEW_SCENARIOS).items():
+for name, (tree, grid) in (SCENARIOS | SITE_SCENARIOS | REVIEW_SCENARIOS if others else {}).items():
     found = check_twins(scenario_from(tree, FOLDER), None, None, range(12), grid=grid)
     assert not found, found
-for name, (tree, grid) in (BAYESIAN if bayesian else LIVES).items():
+for name, (tree, grid) in (BAYESIAN if bayesian else LIVES if others else {}).items():
     found = check_twins(scenario_from(tree), None, None, range(4), grid=grid)
     assert not found, found
 print("within bounds")
@@ -141,15 +150,26 @@ BAYESIAN = {
 }  # fmt: skip
 
 
+# All kernels are compiled anew for it, which takes minutes: a few of them every time.
 @pytest.mark.slow
-@pytest.mark.parametrize("bayesian", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
-def test_no_index_leaves_its_array(tmp_path: Path, bayesian: bool) -> None:
+@pytest.mark.parametrize(
+    "which",
+    [
+        "few",
+        pytest.param("others", marks=pytest.mark.exhaustive),
+        pytest.param("bayesian", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_no_index_leaves_its_array(tmp_path: Path, which: str) -> None:
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "TRIALSIM_CACHE_DIR": str(tmp_path)}
     # What the large scenarios add is in the small ones that the script names.
-    paths = [
-        str(path) for path in SHIPPED if path.stem not in IN_PART and (path.stem in BAYESIAN) == bayesian
-    ]
-    command = [sys.executable, "-c", _WITH_BOUNDS_CHECKED, "bayesian" if bayesian else "others", *paths]
+    small = [path for path in SHIPPED if path.stem not in IN_PART]
+    chosen = {
+        "few": [path for path in small if path.stem in ("binary_sequential", "nph_oncology")],
+        "others": [path for path in small if path.stem not in BAYESIAN],
+        "bayesian": [path for path in small if path.stem in BAYESIAN],
+    }[which]
+    command = [sys.executable, "-c", _WITH_BOUNDS_CHECKED, which, *map(str, chosen)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,26 @@ def test_a_wrong_type_in_a_sweep_or_a_story_is_a_sentence(binary: Path) -> None:
     for wrong in ("0", 1.5, -1, 1_000_000_000):
         with pytest.raises(UsageError, match=r"replicate is .* it must be a whole number"):
             explain(load_scenario(binary), replicate=wrong)
+
+
+def test_a_kernel_is_saved_while_nobody_else_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
+
+    def twice(x: float) -> float:
+        return 2 * x
+
+    compiled: Any = kernel(twice)
+    folder = Path(compiled._cache.cache_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        value = pool.submit(compiled, 3.0)
+        with pytest.raises(TimeoutError):
+            value.result(timeout=2)
+        assert not list(folder.glob("*.nbc"))
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert value.result(timeout=60) == 6
+    assert len(list(folder.glob("*.nbc"))) == 1
 
 
 def test_kernels_do_without_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
