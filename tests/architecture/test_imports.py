@@ -73,6 +73,7 @@ def test_nothing_heavy_is_loaded(statement: str) -> None:
     assert sorted(_loaded_by(statement).intersection(HEAVY)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", _command_names())
 def test_the_help_of_a_command_loads_nothing_heavy(command: str) -> None:
     assert sorted(_loaded_by(COMMAND_HELP.format(command)).intersection(HEAVY)) == []

@@ -59,6 +59,7 @@ def test_two_alike_are_each_better_half_of_the_time() -> None:
         assert one + other == pytest.approx(1.0, abs=2e-7)
 
 
+@pytest.mark.slow
 def test_which_of_two_is_better_over_the_whole_range_of_counts() -> None:
     """Exact sums where a shape is whole, the integral where none is, or where the first term underflows.
 
@@ -109,6 +110,7 @@ def test_the_best_of_four_arms_over_the_whole_range_of_counts() -> None:
     assert np.abs(found - expected).max() < best_arm.ERROR
 
 
+@pytest.mark.slow
 def test_the_best_of_several_arms() -> None:
     rng = np.random.default_rng(2)
     grid = np.linspace(-60, 40, 100_001)

@@ -106,6 +106,7 @@ def test_what_may_still_come_under_fishers_product_is_rpacts() -> None:
     assert float(power) == pytest.approx(rows.conditional_power[3], abs=1e-10)
 
 
+@pytest.mark.slow
 def test_selecting_the_best_of_three_arms_has_rpacts_power() -> None:
     """Closed Dunnett tests combined over two stages, the best arm and control in the second; 20,000 simulated trials."""
     row = pd.read_csv(HERE / "sim_oc_multiarm.csv").iloc[0]

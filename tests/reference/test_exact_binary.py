@@ -76,6 +76,7 @@ def test_small_trials_equal_the_enumeration_of_every_outcome(rates, sizes, effic
     assert result.power == pytest.approx(sum(rejects), abs=1e-14)
 
 
+@pytest.mark.slow
 def test_the_shipped_scenario_equals_rational_arithmetic(script: ModuleType) -> None:
     figures = script.figures()
     for truth, rates in (("alternative", (0.30, 0.45)), ("no_effect", (0.30, 0.30))):
@@ -89,6 +90,7 @@ def test_the_shipped_scenario_equals_rational_arithmetic(script: ModuleType) -> 
         assert fixed.power == pytest.approx(float(figures["fixed", truth, "reject", None]), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_expected_yaml_holds_what_its_script_gives(script: ModuleType) -> None:
     figures = script.figures()
     entries = yaml.safe_load((FOLDER / "expected.yaml").read_text(encoding="utf-8"))["figures"]

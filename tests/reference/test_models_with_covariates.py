@@ -98,6 +98,7 @@ def by_lifelines(data: dict[str, Any], stratified: bool) -> Any:
         return fitted.summary.loc["treated"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stratified", [False, True])
 @pytest.mark.parametrize("name", DATA)
 def test_the_cox_model_with_covariates_is_that_of_lifelines_and_statsmodels(

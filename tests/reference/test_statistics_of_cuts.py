@@ -155,6 +155,7 @@ def test_the_real_trial_re_enacted(design: str) -> None:
     assert compared_in(conducted(scenario, design, "fast", 2)) >= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fast", "reference"])
 @pytest.mark.parametrize(
     "name", [name for name in SCENARIOS if name != "stages_of_arms"]

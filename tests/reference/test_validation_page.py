@@ -6,6 +6,8 @@ import dataclasses
 import math
 from pathlib import Path
 
+import pytest
+
 from tests.validation.rows import Row, page, rows
 
 
@@ -15,6 +17,7 @@ def shown(line: str) -> list[str]:
     return [*cells[:3], cells[5].strip(" |")]
 
 
+@pytest.mark.slow
 def test_every_row_is_within_its_tolerance_and_on_the_page(root: Path) -> None:
     found = rows()
     outside = [row.quantity for row in found if not row.agrees]

@@ -135,6 +135,7 @@ def enumerated(n: int, ratio: list[int], weights: list[int], measure: str, p: Fr
     return now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "measure", "ratio", "weights", "p"),
     [

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted(ROOT.glob("scenarios/*/expected.yaml"))
 SEED = 20260101
 NOT_TESTED = STATUSES[Status.NOT_ANALYSED]
+QUICK = {"binary_sequential", "nph_oncology", "computed_bounds"}
 FEW = {
     "binary_sequential": 40_000,
     "backlog": 1000,
@@ -55,10 +56,11 @@ MANY = {
 }
 
 
+@functools.cache
 def figures() -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for path in FILES:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         for figure in content["figures"]:
             refuse_our_own(path.parent, figure)
         found += [
@@ -175,8 +177,13 @@ def check(path: Path, figure: dict[str, Any], replicates: int) -> None:
     assert error < precision * max(abs(value), 0.02), "too few trials to tell anything"
 
 
-@pytest.mark.parametrize(("path", "figure"), figures(), ids=name_of)
-def test_figure(path: Path, figure: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "cell",
+    [cell if cell[0].stem in QUICK else pytest.param(cell, marks=pytest.mark.slow) for cell in figures()],
+    ids=lambda cell: "-".join(map(name_of, cell)),
+)
+def test_figure(cell: tuple[Path, dict[str, Any]]) -> None:
+    path, figure = cell
     check(path, figure, FEW.get(path.stem, 20_000))
 
 

@@ -97,6 +97,7 @@ RULES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", NULLS)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.get("selection", "keep_all")))
 def test_means_by_t_tests(rule: dict[str, Any], truth: str) -> None:

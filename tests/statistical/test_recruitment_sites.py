@@ -154,6 +154,7 @@ def limit_of_cox(sd: float, treatment_sd: float, ratio: float) -> float:
     return float(brentq(score, -3.0, 3.0, xtol=1e-13))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sd", "treatment_sd", "ratio"), [(0.8, 0.0, 0.6), (0.5, 0.7, 0.6), (0.4, 0.9, 1.0)])
 def test_the_true_hazard_ratio_is_an_average_over_sites(sd: float, treatment_sd: float, ratio: float) -> None:
     endpoint = SURVIVAL | {"effect": {"treatment": ratio}, "site": {"sd": sd, "treatment_sd": treatment_sd}}
@@ -281,6 +282,7 @@ def closing(found: Recruited, row: int) -> int:
     return min(e.tick for e in found.log(row, Kind.ENROLMENT_CLOSED, Kind.END))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

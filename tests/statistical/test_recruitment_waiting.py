@@ -103,6 +103,7 @@ def test_who_waits_who_leaves_who_is_served(queue: ErlangA) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queue", QUEUES, ids=str)
 def test_who_finds_nobody_free_and_how_long_they_wait(queue: ErlangA) -> None:
     found = run(queue, LAST)

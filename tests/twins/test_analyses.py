@@ -194,6 +194,7 @@ def patient_by_patient(tree: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("name", ["strategies", "visited", "told_late", "graded"])
 def test_the_engines_agree_on_patients_lives(name: str, grid: int) -> None:
@@ -203,6 +204,7 @@ def test_the_engines_agree_on_patients_lives(name: str, grid: int) -> None:
         assert found is None, str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", GRIDS)
 def test_the_engines_agree_on_patients_of_sites(grid: int) -> None:
     scenario = scenario_from(patient_by_patient(with_lives()))

@@ -16,6 +16,7 @@ from trialsim.engines.runner import start_engine
 from trialsim.scenario.load import scenario_from
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_engines_agree(name: str) -> None:
     tree, grid = SCENARIOS[name]

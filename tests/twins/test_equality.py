@@ -52,6 +52,7 @@ def same(one: dict[str, pa.Table], other: dict[str, pa.Table]) -> None:
             assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), (table, column)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_size_of_chunks(name: str) -> None:
     whole = records(name, chunk=512)

@@ -92,6 +92,7 @@ SLIPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip", every(3, SLIPS), ids=[name for name, _, _ in SLIPS])
 def test_a_slip_is_found(slip: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, old, new = slip

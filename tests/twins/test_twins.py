@@ -82,6 +82,7 @@ _MANY = [cell for cell in CELLS if cell[0].stem == "rar_drift"]
 """Sixty cells whose parts come again and again: each seventh is run every time, which meets every design and truth."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell", [*every(3, [c for c in CELLS if c not in _MANY]), *every(7, _MANY)], ids=_cell_name
 )

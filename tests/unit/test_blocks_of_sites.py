@@ -51,6 +51,7 @@ def strata_of_trial(scenario: Scenario, engine: str, replicate: int, with_sex: b
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fast", "reference"])
 @pytest.mark.parametrize("strata", [["site"], ["sex", "site"]])
 def test_every_block_of_a_site_holds_each_arm_twice(strata: list[str], engine: str) -> None:

@@ -101,6 +101,7 @@ DESIGNS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_errors_and_power_are_those_of_the_multivariate_normal_distribution(name: str) -> None:
     found = group_sequential([0.3, 0.65, 1.0], **DESIGNS[name])

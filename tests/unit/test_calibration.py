@@ -83,6 +83,7 @@ def test_the_threshold_holds_the_target_at_every_point() -> None:
     assert result.root_low <= result.root <= result.root_high <= result.threshold + 1e-9
 
 
+@pytest.mark.slow
 def test_stages_see_trials_of_their_own_and_each_attempt_new_ones() -> None:
     first, second = found(attempts=2), found(attempts=2, attempt=2)
     assert first.first_certified == 10_000

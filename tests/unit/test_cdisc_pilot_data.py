@@ -176,6 +176,7 @@ def test_extract_says_what_to_install(
 # --- the files that the fit owns
 
 
+@pytest.mark.slow
 def test_a_second_fit_gives_the_shipped_files_byte_for_byte(
     fit: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:

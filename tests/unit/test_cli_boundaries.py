@@ -141,6 +141,7 @@ def test_the_table_shows_bounds_on_every_scale(capsys: pytest.CaptureFixture[str
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["png", "svg"])
 @pytest.mark.parametrize("sides", ["1", "2"])
 def test_a_picture_is_drawn_and_not_replaced(

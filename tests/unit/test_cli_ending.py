@@ -148,6 +148,7 @@ def test_a_worker_has_the_handlers_of_a_new_process(monkeypatch: pytest.MonkeyPa
     assert found == [signal.SIG_IGN, signal.SIG_DFL, signal.SIG_DFL]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_output_is_no_failure(closed: str) -> None:
     command = f'"{sys.executable}" -m trialsim list designs {closed}'

@@ -240,6 +240,7 @@ def test_a_folder_that_is_no_run_is_a_sentence(
     assert run("compare", "nowhere", "nowhere") == 2
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_and_it_says_how(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -329,6 +330,7 @@ def test_without_a_kind_the_kinds_are_listed(capsys: pytest.CaptureFixture[str])
     assert "policies" in {entry["name"] for entry in document["entries"]}
 
 
+@pytest.mark.slow
 def test_runs_of_scenarios_that_differ_are_compared_with_a_warning(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,7 @@ def answered(line: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "name", "value"),
     [
@@ -88,6 +89,7 @@ def test_a_figure_of_a_command(
     assert answered(line, capsys)["results"][name] == pytest.approx(value, rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
@@ -272,6 +274,7 @@ def test_the_page_says_what_the_commands_say(capsys: pytest.CaptureFixture[str])
     assert f"in favour of treatment in {100 * never_better['results']['power']:.1f}% of trials" in page
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     page = (DOCS / "sample_size.md").read_text(encoding="utf-8").replace("\\\n", " ")
     commands = re.findall(r"^trialsim (.*?)(?: +#.*)?$", page, re.M)

@@ -29,6 +29,7 @@ def plan(test: str = "dunnett", arms: int = 3, **more: object) -> ClosedPlan:
     return ClosedPlan(**(options | more))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loading", [0.3, 0.5**0.5, 0.9])
 @pytest.mark.parametrize("z", [-2.0, 0.3, 1.9, 3.5])
 def test_the_largest_of_three_is_the_multivariate_normals(loading: float, z: float) -> None:

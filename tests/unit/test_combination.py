@@ -90,6 +90,7 @@ def test_the_weighted_statistic_is_the_plain_one_where_the_plan_is_kept() -> Non
     assert combined(stage_statistics(z, 130 * rates), rates) == pytest.approx(z, abs=1e-13)
 
 
+@pytest.mark.slow
 def test_the_weighted_statistic_keeps_its_level_when_size_depends_on_the_data() -> None:
     """A second stage enlarged after a middling first one: the plain statistic does not keep its level."""
     n, level = 400_000, 0.025

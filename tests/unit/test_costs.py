@@ -208,6 +208,7 @@ def test_a_site_is_paid_for_from_its_opening_to_its_closing() -> None:
 # ---- the engines -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [with_sites, without_sites, with_lives], ids=["sites", "no sites", "lives"])
 @pytest.mark.parametrize("grid", [1, 7 * TICKS_PER_DAY], ids=["fine", "week"])
 def test_the_engines_agree_to_the_last_bit(make: Callable[[], Tree], grid: int) -> None:
@@ -305,6 +306,7 @@ def test_tables_show_costs_in_their_currency(simulation: Any) -> None:
     assert not free.select("cost")
 
 
+@pytest.mark.slow
 def test_the_command_line_reports_and_compares_costs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,6 +111,7 @@ def _with(folder: Path, place: Path, name: str, change: Callable[[list[dict[str,
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("loaded_once")
 @pytest.mark.parametrize(("name", "every"), [(LOG, 1), (HEADS, 1), (RANKINGS, 17)])
 def test_any_field_that_is_changed_is_found(folder: Path, tmp_path: Path, name: str, every: int) -> None:
@@ -190,6 +191,7 @@ def test_a_log_forged_as_a_whole_is_found_by_the_root_that_was_noted(folder: Pat
     assert verify(stored(folder), noted.upper()).broken is None
 
 
+@pytest.mark.slow
 def test_audit_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], few_in_full: int
 ) -> None:

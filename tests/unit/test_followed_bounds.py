@@ -148,6 +148,7 @@ def test_looks_by_the_calendar_are_judged_by_the_events_seen() -> None:
     assert first["efficacy_z"].nunique() > 10
 
 
+@pytest.mark.slow
 def test_the_engines_use_the_same_bounds() -> None:
     assert not check_twins(load_scenario(FILE), ["calendar_survival"], ["no_effect"], range(20))
     one, other = (

@@ -83,6 +83,7 @@ def test_response_drifts_with_entry(scale: str, steps: bool) -> None:
     check_probabilities(trial, base + change if scale == "probability" else expit(logit(base) + change))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["rate", "odds_ratio", "risk_difference"])
 def test_marginal_rates_are_solved_for(measure: str) -> None:
     effect, expected = {

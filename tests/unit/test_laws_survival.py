@@ -46,6 +46,7 @@ def _check(days: np.ndarray, cumulative_hazard: Any) -> None:
     assert stats.kstest(days, lambda t: 1 - np.exp(-cumulative_hazard(t))).pvalue > RARE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _BASELINES)
 def test_times_follow_the_baseline_and_a_constant_ratio(name: str) -> None:
     baseline, hazard = _BASELINES[name]

@@ -53,6 +53,7 @@ def checkpoint(folder: Path) -> tuple[Path, str]:
     )
 
 
+@pytest.mark.slow
 def test_an_interruption_changes_nothing(folder: Path, checkpoint: tuple[Path, str]) -> None:
     """Training that is cut off after 20 iterations and goes on gives the same bytes."""
     request, unfinished = read_request(folder / "request.yaml"), folder / "again.unfinished"

@@ -114,6 +114,7 @@ def test_a_biased_coin_favours_the_arm_behind() -> None:
 # ---- against the law in plain fractions ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", list(MEASURES))
 def test_the_compiled_law_is_the_law_in_fractions(measure: str) -> None:
     generator = np.random.default_rng(7)

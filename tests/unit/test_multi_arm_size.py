@@ -70,6 +70,7 @@ def above_any(bound: float, drift: float) -> float:
     return 1.0 - none
 
 
+@pytest.mark.slow
 def test_without_selection_it_is_dunnetts_size() -> None:
     bound = 2.3489  # Dunnett's one-sided 0.025 for three arms, many degrees of freedom, found again below
     assert above_any(bound, 0.0) == pytest.approx(0.025, abs=2e-5)
@@ -87,6 +88,7 @@ def test_without_selection_it_is_dunnetts_size() -> None:
     assert design.looks[0].when.open_arms == "each"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tests", "changes"),
     [
@@ -110,6 +112,7 @@ def test_the_whole_simulation_has_the_power(tests: tuple[str, ...], changes: dic
     assert again.designs["sized"] == scenario.designs["sized"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tests", "changes", "sentence"),
     [

@@ -213,6 +213,7 @@ def test_a_folder_that_is_no_finished_run_is_told_apart(tmp_path: Path) -> None:
         load_run(tmp_path / "empty")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage"),
     [

@@ -116,6 +116,7 @@ def test_nothing_else_changes() -> None:
     assert not before["overrun_reject_combination"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [read_out(), by_events()], ids=["read-outs", "events"])
 @pytest.mark.parametrize("grid", [1, 7 * TICKS_PER_DAY])
 def test_the_engines_agree(scenario: Scenario, grid: int) -> None:

@@ -99,6 +99,7 @@ def test_the_curve_that_is_drawn_is_that_of_the_table(found: Found) -> None:
     assert set(np.unique(corners)) == {0.0, *curve.p10.tolist(), *curve.p90.tolist()}
 
 
+@pytest.mark.slow
 def test_the_page_has_a_section_on_recruitment_with_sites_alone(found: Found, without: Found) -> None:
     text = html(found, {"name": "x", "screening": {"rescreening": {"probability": 0.4}}})
     assert text.count("<h2>Recruitment</h2>") == 1
@@ -126,6 +127,7 @@ def test_pictures_say_in_words_what_they_show(found: Found) -> None:
     assert f"{mean:.0f}" in first.alternative or f"{mean:.1f}" in first.alternative
 
 
+@pytest.mark.slow
 def test_the_block_of_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
                                    found: Found) -> None:  # fmt: skip
     table = recruitment_table(found[1])

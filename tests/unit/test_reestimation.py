@@ -271,6 +271,7 @@ def test_the_report_sets_it_beside_the_group_sequential_design(shipped: Scenario
     )
 
 
+@pytest.mark.slow
 def test_a_story_says_how_the_size_was_re_estimated(shipped: Scenario) -> None:
     story = explain(shipped, "promising_zone", "effect", 5, 1)
     text = story.text()

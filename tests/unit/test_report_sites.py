@@ -50,6 +50,7 @@ def test_means_and_percentiles_are_those_of_numpy(found: Collected) -> None:
         assert any(site.without_patients for site in sites)
 
 
+@pytest.mark.slow
 def test_the_page_shows_sites(found: Collected) -> None:
     records = records_of(found)
     picture, table = site_picture(records), site_table(records)
@@ -92,6 +93,7 @@ def command(*arguments: str) -> int:
     return entry.main([*arguments])
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_site(tmp_path: Path, capsys: Any) -> None:
     scenario, run, target = tmp_path / "recruiting.yaml", tmp_path / "run", tmp_path / "sites.csv"
     scenario.write_text(RECRUITING, encoding="utf-8")

@@ -28,6 +28,7 @@ def validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [RICH, *SHIPPED], ids=lambda path: path.name)
 def test_shipped_scenarios_and_their_canonical_forms_validate(
     validator: jsonschema.Draft202012Validator, path: Path

@@ -152,6 +152,7 @@ def test_published_ratios_are_close_to_those_of_the_table(real: dict[str, Any]) 
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "design", "information"),
     [

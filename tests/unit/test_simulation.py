@@ -54,6 +54,7 @@ def test_the_records_are_those_of_the_run_command(
     assert simulation.scenario.digest() == printed["digest"]
 
 
+@pytest.mark.slow
 def test_workers_chunks_and_engine_change_nothing(binary: Path, simulation: Simulation) -> None:
     scenario = load_scenario(binary)
     few = trialsim.simulate(scenario, replicates=30, seed=3, engine="reference")
@@ -176,6 +177,7 @@ def test_a_file_that_is_no_scenario_tells_its_problems(tmp_path: Path) -> None:
     assert len(raised.value.problems) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "printed"),
     [

@@ -91,6 +91,7 @@ def test_counts_of_a_look_are_those_of_the_records(scenario: Scenario, adaptive:
         )
 
 
+@pytest.mark.slow
 def test_a_real_effect_that_is_missed_and_a_false_positive_are_called_so(scenario: Scenario) -> None:
     missed = [explain(scenario, "two_arms", "ladder[high=0.5]", k, 1) for k in range(12)]
     found = [line(story, "high: ") for story in missed]

@@ -26,6 +26,7 @@ def story() -> Story:
     return explain(eventful(), "adaptive", "alternative", 0, 1, against="two_arms")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "begin"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PNG", b"\x89PNG")]
 )

@@ -103,6 +103,7 @@ class ReferenceTrial:
         arms = len(plan.arms)
         self._open = [True] * arms
         self._weights: Floats | None = None
+        self._chances: Floats | None = None
         self._blocks: dict[int, list[int]] = {}
         self._turn = 0
         self._period = 0
@@ -254,8 +255,10 @@ class ReferenceTrial:
 
     def _shares(self) -> Floats:
         """Return the probability of each arm by the weights in force, or by the design's shares of the open arms."""
-        weights = self._weights if self._weights is not None else self.plan.allocation.ratio * self._open
-        return np.asarray(shares_of(np.asarray(weights, dtype=float)[None, :])[0])
+        if self._chances is None:
+            weights = self._weights if self._weights is not None else self.plan.allocation.ratio * self._open
+            self._chances = np.asarray(shares_of(np.asarray(weights, dtype=float)[None, :])[0])
+        return self._chances
 
     def _allocate(self, patient: Patient) -> int:
         """Return the arm of the patient who comes next."""
@@ -548,6 +551,7 @@ class ReferenceTrial:
             if self._open[arm] and not stays:
                 changes = True
                 self._open[arm] = False
+                self._chances = None
                 self._dropped[arm] = self._look + 1
                 self.write(Kind.ARM_CLOSED, arm)
                 self._blocks.clear()
@@ -599,7 +603,7 @@ class ReferenceTrial:
 
     def _reweight(self, weights: Floats) -> None:
         """Allocate by these weights from now on."""
-        self._weights = np.array(weights)
+        self._weights, self._chances = np.array(weights), None
         for arm, weight in enumerate(weights):
             self.write(Kind.WEIGHT, arm, 0, weight)
 
