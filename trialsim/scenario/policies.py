@@ -17,14 +17,39 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from trialsim.errors import ScenarioError
+from trialsim.scenario.allocation_policies import (
+    AllocationControl,
+    DoublyAdaptive,
+    EmulatedAllocation,
+    ProtectedControl,
+    Thompson,
+)
 from trialsim.scenario.completion_ranking import ExpectedCompletion
+from trialsim.scenario.monitoring_policies import (
+    DoseModification,
+    EmulatedMonitoring,
+    MonitoringControl,
+    RandomMonitoring,
+)
 from trialsim.scenario.population import TraitName
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
-from trialsim.scenario.site_policies import OpenBalancedSites, OpenSites, OpenSitesByPosterior, Reselection
+from trialsim.scenario.site_policies import (
+    OpenBalancedSites,
+    OpenEmulatedSites,
+    OpenSites,
+    OpenSitesByPosterior,
+    Reselection,
+)
+from trialsim.scenario.stopping_policies import (
+    Bounds,
+    DropArms,
+    EmulatedStopping,
+    RandomStopping,
+    StoppingControl,
+)
 from trialsim.scenario.values import (
     Finite,
-    Flag,
     Label,
     Model,
     NumberAtom,
@@ -53,22 +78,6 @@ def _is_digest(value: str) -> str:
 
 class Parameterless(Model):
     """A policy without parameters."""
-
-
-class Bounds(Model):
-    """Stop as the bounds of the design say."""
-
-    stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
-    futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
-
-
-class DropArms(Model):
-    """Keep the best experimental arms at one look and drop the others; bounds decide for what is left."""
-
-    look: Annotated[int, NumberAtom(least=1, most=50, whole=True)] = 1
-    keep: Annotated[int, NumberAtom(least=1, most=19, whole=True)] = 1
-    stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
-    futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
 
 
 class ByCovariate(Model):
@@ -170,21 +179,6 @@ class Relearned(Model):
         return self
 
 
-class DoseModification(Model):
-    """From which severity on adverse events count, and after how many the dose is lowered or treatment ends."""
-
-    level: Text
-    reduce_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
-    discontinue_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
-
-    @model_validator(mode="after")
-    def _does_something(self) -> DoseModification:
-        """Refuse a rule that does nothing."""
-        if self.reduce_after is None and self.discontinue_after is None:
-            raise refuse("the rule does nothing; give it reduce_after, discontinue_after or both")
-        return self
-
-
 class HumanInTheLoop(Model):
     """Accept, delay or override what a ranking recommends."""
 
@@ -198,55 +192,6 @@ class HumanInTheLoop(Model):
         if self.delay + self.override > 1:
             raise refuse(f"delay and override add up to {self.delay + self.override:g}; at most 1 is allowed")
         return self
-
-
-class Thompson(Model):
-    """Allocate by a power of the probability that each arm is the best."""
-
-    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
-    tempered: Flag = False
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
-    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
-    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-
-
-class ProtectedControl(Model):
-    """Keep a share for control, and allocate the others by a power of the probability of being the best of them."""
-
-    share: Annotated[float, NumberAtom(least=0, most=0.9)] = 0.0
-    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
-    power_at_start: Annotated[float, NumberAtom(least=-1, most=10)] = -1.0
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
-    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
-    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-
-
-ALLOCATION_CONTROLS = ("oracle", "adversarial", "random", "emulated")
-"""Policies of allocation that look at the truth or at nothing, never at outcomes."""
-
-
-class AllocationControl(Model):
-    """Favour one arm: the best, the worst or any, as only nature or chance knows it."""
-
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
-
-
-class EmulatedAllocation(Model):
-    """Favour the arm that a score of a chosen area under the curve takes for the best."""
-
-    auc: Area
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
-
-
-class DoublyAdaptive(Model):
-    """Steer allocation towards an estimated target by the doubly adaptive biased coin."""
-
-    target: Annotated[str, WordAtom(("rosenberger", "neyman"))] = "rosenberger"
-    gamma: Annotated[float, NumberAtom(least=0, most=20)] = 2.0
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
-    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
 
 
 class Slot(Model):
@@ -367,6 +312,7 @@ class Sites(Slot):
     learned: LearnedSites | None = None
     oracle: OpenSites | None = None
     adversarial: OpenSites | None = None
+    emulated: OpenEmulatedSites | None = None
     reselection: Reselection | None = None
 
 
@@ -390,6 +336,10 @@ class Monitoring(Slot):
 
     by_protocol: Parameterless | None = None
     dose_modification: DoseModification | None = None
+    oracle: MonitoringControl | None = None
+    adversarial: MonitoringControl | None = None
+    random: RandomMonitoring | None = None
+    emulated: EmulatedMonitoring | None = None
 
 
 class Stopping(Slot):
@@ -397,6 +347,11 @@ class Stopping(Slot):
 
     bounds: Bounds | None = None
     drop_arms: DropArms | None = None
+    learned: Learned | None = None
+    oracle: StoppingControl | None = None
+    adversarial: StoppingControl | None = None
+    random: RandomStopping | None = None
+    emulated: EmulatedStopping | None = None
 
 
 class Slots(Model):
