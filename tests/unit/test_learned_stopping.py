@@ -126,9 +126,9 @@ name: learned
 accrual: {evenly_spaced: {rate: 20 per month}}
 arms: [control, treatment]
 endpoints:
-  response: {kind: continuous, readout: 1 week, mean: 0, sd: 1, effect: {treatment: 0.4}, effect_measure: mean_difference}
+  response: {kind: continuous, readout: 1 week, mean: 0, sd: 1, effect: {treatment: 0.4}}
 hypotheses:
-  primary: {endpoint: response, arms: [treatment, control], analysis: z_test, direction: higher}
+  primary: {endpoint: response, arms: [treatment, control], analysis: {z_test: {sd: 1}}, direction: higher}
 truths: {expected: {}, none: {endpoints.response.effect.*: 0}}
 designs:
   sequential:
