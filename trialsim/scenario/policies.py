@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -25,13 +24,14 @@ from trialsim.scenario.allocation_policies import (
     Thompson,
 )
 from trialsim.scenario.completion_ranking import ExpectedCompletion
+from trialsim.scenario.learned_policies import Learned, LearnedSites, Relearned
 from trialsim.scenario.monitoring_policies import (
     DoseModification,
     EmulatedMonitoring,
     MonitoringControl,
     RandomMonitoring,
 )
-from trialsim.scenario.population import TraitName
+from trialsim.scenario.ranking_policies import ByCovariate, Control, Emulated, PrescreenRules
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
 from trialsim.scenario.site_policies import (
@@ -49,90 +49,21 @@ from trialsim.scenario.stopping_policies import (
     StoppingControl,
 )
 from trialsim.scenario.values import (
-    Finite,
     Label,
     Model,
-    NumberAtom,
     OpenProbability,
     Probability,
-    Text,
-    WordAtom,
     exactly_one,
     or_short,
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
-Area = Annotated[float, NumberAtom(least=0.001, most=0.999)]
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
 Policies = dict[str, tuple[str, dict[str, Any]]]
 
 
-def _is_digest(value: str) -> str:
-    """Refuse what is no SHA-256."""
-    if len(value) != 64 or set(value) - set("0123456789abcdef"):
-        raise refuse(
-            f"{shown(value)} is no SHA-256; `trialsim train` prints the 64 characters of a checkpoint's"
-        )
-    return value
-
-
 class Parameterless(Model):
     """A policy without parameters."""
-
-
-class ByCovariate(Model):
-    """Call those first in whom a covariate is highest, or lowest, or who have a level of it."""
-
-    covariate: Label
-    prefer: Annotated[str, WordAtom(("highest", "lowest"))] = "highest"
-
-
-class Control(Model):
-    """A ranking by what nobody in the trial can see."""
-
-    reads: Label = "eligible"
-
-
-class Emulated(Model):
-    """A score of a chosen area under the curve for a latent trait, in all or by subgroup."""
-
-    auc: Area
-    prevalence: OpenProbability
-    trait: TraitName = "eligibility"
-    subgroup: Label | None = None
-    auc_by_level: dict[Label, Area] | None = None
-    rank_by: Annotated[str, WordAtom(("score", "probability"))] = "score"
-
-    @model_validator(mode="after")
-    def _has_both(self) -> Emulated:
-        """Refuse areas by level without a subgroup, and the other way round."""
-        if (self.subgroup is None) != (not self.auc_by_level):
-            raise refuse("subgroup and auc_by_level belong together: whose levels, and the area in each")
-        return self
-
-
-class Criterion(Model):
-    """What the protocol asks of one covariate."""
-
-    least: Finite | None = None
-    most: Finite | None = None
-    levels: Annotated[tuple[Label, ...], Field(min_length=1, max_length=50)] | None = None
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> Criterion:
-        """Refuse a criterion that asks nothing, or a number and levels at once."""
-        numbers = self.least is not None or self.most is not None
-        if numbers == (self.levels is not None):
-            raise refuse("a criterion is either least and most, or one of them, of a number, or levels")
-        if self.least is not None and self.most is not None and self.least > self.most:
-            raise refuse(f"least, {self.least:g}, is above most, {self.most:g}; nobody meets that")
-        return self
-
-
-class PrescreenRules(Model):
-    """Call those first whose records meet the declared criteria."""
-
-    require: Annotated[dict[Label, Criterion], Field(min_length=1, max_length=100)]
 
 
 class WithinGroup(Model):
@@ -148,35 +79,6 @@ class Exposure(Model):
     covariate: Label
     shares: Annotated[dict[Label, OpenProbability], Field(min_length=1, max_length=50)]
     ranking: Recruitment
-
-
-class Learned(Model):
-    """A model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
-
-    checkpoint: Text
-    digest: Annotated[str, AfterValidator(_is_digest)]
-
-
-class LearnedSites(OpenSites):
-    """How many sites are opened, and a model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
-
-    checkpoint: Text
-    digest: Annotated[str, AfterValidator(_is_digest)]
-
-
-class Relearned(Model):
-    """A logistic regression that learns from the trial's own screenings, from zero or from a model in a file."""
-
-    prior_sd: Annotated[float, NumberAtom(least=0.001, most=100)] = 1.0
-    checkpoint: Text | None = None
-    digest: Annotated[str, AfterValidator(_is_digest)] | None = None
-
-    @model_validator(mode="after")
-    def _has_both(self) -> Relearned:
-        """Refuse a checkpoint without its digest, and the other way round."""
-        if (self.checkpoint is None) != (self.digest is None):
-            raise refuse("checkpoint and digest belong together: the file, and the SHA-256 of its bytes")
-        return self
 
 
 class HumanInTheLoop(Model):
