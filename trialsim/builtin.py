@@ -60,6 +60,11 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
     "policies": {
         "stopping.bounds": "trialsim.policies.bounds:Bounds",
         "stopping.drop_arms": "trialsim.policies.drop_arms:DropArms",
+        "stopping.learned": "trialsim.policies.learned_stopping:LearnedStopping",
+        "stopping.oracle": "trialsim.policies.stopping_controls:StoppingOracle",
+        "stopping.adversarial": "trialsim.policies.stopping_controls:StoppingAdversarial",
+        "stopping.random": "trialsim.policies.stopping_controls:StoppingRandom",
+        "stopping.emulated": "trialsim.policies.stopping_controls:StoppingEmulated",
         "randomisation.by_design": "trialsim.policies.by_design:ByDesign",
         "randomisation.rosenberger": "trialsim.policies.rosenberger:Rosenberger",
         "randomisation.thompson": "trialsim.policies.thompson:Thompson",
@@ -96,9 +101,14 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "sites.learned": "trialsim.policies.learned_sites:LearnedSites",
         "sites.oracle": "trialsim.policies.site_selection:OracleSites",
         "sites.adversarial": "trialsim.policies.site_selection:AdversarialSites",
+        "sites.emulated": "trialsim.policies.emulated_sites:EmulatedSites",
         "sites.reselection": "trialsim.policies.site_reselection:Reselection",
         "monitoring.by_protocol": "trialsim.policies.traditional:ByProtocol",
         "monitoring.dose_modification": "trialsim.policies.dose_modification:DoseModification",
+        "monitoring.oracle": "trialsim.policies.monitoring_controls:MonitoringOracle",
+        "monitoring.adversarial": "trialsim.policies.monitoring_controls:MonitoringAdversarial",
+        "monitoring.random": "trialsim.policies.monitoring_controls:MonitoringRandom",
+        "monitoring.emulated": "trialsim.policies.monitoring_controls:MonitoringEmulated",
     },
     "models": {
         "logistic": "trialsim.models.logistic:LogisticModel",
@@ -106,5 +116,6 @@ BUILTIN: Final[dict[str, dict[str, str]]] = {
         "mlp": "trialsim.models.mlp:MlpModel",
         "allocation": "trialsim.models.allocation_network:AllocationNetwork",
         "sites": "trialsim.models.site_network:SiteNetwork",
+        "stopping": "trialsim.models.stopping_bounds:StoppingBounds",
     },
 }

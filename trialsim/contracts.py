@@ -7,7 +7,7 @@ alpha is one-sided unless named otherwise; arm 0 is control; arrays are ``[repli
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -423,12 +423,15 @@ class LookView:
     best_arms
         Works out, and remembers, which of some response rates is the best.
     seed
-        Of the run, at which policies that impute what is to come find their draws.
+        For policies that draw at a trial's address; it follows from the seed of the run, not the other way round.
     error
         Of the posterior probabilities that z stands for, where a test's analysis is a Bayesian model, otherwise NaN.
     beyond
         Posterior probabilities of a benefit beyond margins other than a test's own, by its number and the margin,
         ``[replicate]``, where the policy asks for them.
+    benefit
+        By how much each test's true effect is better than its null hypothesis allows, ``[test]``; empty but for policies
+        that declare ``reads_latent``.
     """
 
     replicate: Ints
@@ -456,6 +459,7 @@ class LookView:
     seed: int = 0
     error: Floats | None = None
     beyond: Mapping[tuple[int, float], Floats] = field(default_factory=dict)
+    benefit: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -470,8 +474,10 @@ class OutcomesSeen:
         Sum of their read-outs: the successes when binary.
     pending
         Patients enrolled, not lost, and not read out yet.
-    followed
-        Patients one by one, by number of the test, where the policy imputes from their follow-up.
+    completes
+        By number of the test, where the policy imputes from the follow-up of patients: works out data sets completed by
+        imputation (:class:`~trialsim.stats.bayes.imputation.CompletedEvents`), given the patients still to come,
+        ``[replicate, 2]``. The engine makes the draws, so that no policy needs the seed of the run.
     laws
         Parameters of the posteriors of a test's arms, by number of the test, control first, ``[replicate, 2, 3]``, where
         the policy predicts from them.
@@ -483,7 +489,7 @@ class OutcomesSeen:
     readouts: Ints
     total: Floats
     pending: Ints
-    followed: Mapping[int, PatientRows] = field(default_factory=dict)
+    completes: Mapping[int, Callable[[Ints], Any]] = field(default_factory=dict)
     laws: Mapping[int, Floats] = field(default_factory=dict)
     arm_laws: tuple[int, Floats] | None = None
 
@@ -836,7 +842,10 @@ class VisitView:
     doses
         How many levels of the dose there are.
     seed
-        Of the run.
+        For policies that draw at a patient's address; it follows from the seed of the run, not the other way round.
+    latent, traits
+        Latent traits in units of their standard deviations, ``[row, trait]``, and their names; empty but for policies that
+        declare ``reads_latent``.
     """
 
     replicate: Ints
@@ -850,6 +859,8 @@ class VisitView:
     levels: tuple[str, ...]
     doses: int
     seed: int
+    latent: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    traits: tuple[str, ...] = ()
 
 
 class MonitoringPolicy(Protocol):

@@ -36,7 +36,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.exposure": {"covariate": "group", "shares": {"B": 0.5}, "ranking": {"emulated": EMULATED}},
     "recruitment.human_in_the_loop": {"ranking": BY_AGE, "delay": 0.2, "override": 0.2},
     "monitoring.dose_modification": {"level": "moderate", "reduce_after": 2, "discontinue_after": 4},
+    "monitoring.emulated": {"auc": 0.8},
     "randomisation.emulated": {"auc": 0.8},
+    "sites.emulated": {"open": 3, "rank_correlation": 0.6},
+    "stopping.emulated": {"auc": 0.8},
     "sites.reselection": {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"},
 }
 LEARNED = (
@@ -45,7 +48,8 @@ LEARNED = (
     "recruitment.mlp",
     "randomisation.learned",
     "sites.learned",
-)  # test_learned_rankings.py, test_learned_allocation.py, test_learned_sites.py
+    "stopping.learned",
+)  # test_learned_rankings.py, test_learned_allocation.py, test_learned_sites.py, test_learned_stopping.py
 DOES_NOTHING = ("monitoring.by_protocol",)
 SHIPPED = [name for name in registry.names("policies") if name not in (*LEARNED, *DOES_NOTHING)]
 

@@ -17,6 +17,7 @@ from trialsim import registry
 from trialsim.cli.main import main
 from trialsim.conformance import check_policy, check_twins
 from trialsim.conformance.sample_views import candidate_view
+from trialsim.contracts import ScreeningsView
 from trialsim.engines.runner import MOST_REPLICATES
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.learning import evaluation
@@ -257,6 +258,37 @@ def test_areas_and_losses_are_those_of_scikit_learn() -> None:
 def test_both_engines_call_in_the_order_of_a_learned_ranking(trained: Any, folder: Path, kind: str) -> None:
     scenario = scenario_with(folder, {"learned": pinned(trained, kind)})
     assert check_twins(scenario, ["learned"], None, range(2), seed=5) == []
+
+
+def test_a_ranking_that_learns_in_its_trial_begins_from_a_checkpoint(
+    trained: dict[str, tuple[Trained, str]], folder: Path
+) -> None:
+    """At first it scores as the checkpoint does; afterwards the more as its own screenings say, the wider the prior is."""
+    options = {"checkpoint": str(folder / "logistic.safetensors"), "digest": trained["logistic"][1]}
+    make = registry.get("policies", "recruitment.relearned")
+    view = replace(candidate_view(), levels={"group": ("A", "B")})
+    fixed = policy(trained, folder, "logistic").score(view)
+    beginning = make(prior_sd=1.0, **options).prepared(view)
+    assert np.array_equal(beginning.score(view), fixed)
+    assert not np.array_equal(make(prior_sd=1.0).prepared(view).score(view), fixed)
+    assert check_policy(beginning) == []
+    size = len(view.candidate)
+    alone = replace(view, replicate=np.zeros(size, dtype=np.int64))
+    seen = ScreeningsView(
+        np.zeros(1, dtype=np.int64), np.array([90.0]), np.array([0, size]), alone, np.arange(size) % 3 == 0
+    )
+    moved = []
+    for prior_sd in (0.001, 1.0):
+        ranking = make(prior_sd=prior_sd, **options).prepared(view)
+        scores = ranking.score_by(alone, ranking.learn(seen, {}), np.zeros(size, dtype=np.int64))
+        moved.append(np.std(scores - fixed) / np.std(fixed))
+    assert moved[0] < 0.001 < 0.05 < moved[1]
+    pinned_design = {"relearned": {"checkpoint": "logistic.safetensors", "digest": trained["logistic"][1]}}
+    text = WORLD.replace("    tests: {primary", "    reviews: {every: {enrolled: 10}}\n    tests: {primary")
+    whole = evaluation._with_rankings(
+        scenario_from_text(text, folder), "usual", {"one": pinned_design}, folder
+    )
+    assert check_twins(whole, ["one"], None, range(2), seed=5) == []
 
 
 def test_rolling_back_to_an_earlier_digest_reproduces_the_earlier_run(

@@ -30,6 +30,11 @@ _IN_TRIALS: dict[str, tuple[str, str, dict[str, str], str]] = {
         {"months": "{:.2f} months to the last patient in", "distance": "{:.4f} from the eligible", "value": "value {:.2f}"},
         "sites: {learned: {open: ..., checkpoint: FILE, digest: DIGEST}}",
     ),
+    "stopping": (
+        "trialsim.learning.stopping_request", "train_stopping_rule",
+        {"size": "mean expected size {:.4f} of the fixed one", "error": "error {:.4f}", "power": "power {:.4f}"},
+        "stopping: {learned: {checkpoint: FILE, digest: DIGEST}}, without bounds of its own",
+    ),
 }  # fmt: skip
 """Policies that learn in simulated trials: who trains them, what is said of an iteration, and how a scenario has them."""
 
@@ -51,7 +56,7 @@ def train_command(
     ] = "auto",
     json: Json = False,
 ) -> None:
-    """Train a ranking on simulated screening logs, or allocation or sites in simulated trials; write the checkpoint."""
+    """Train a ranking on simulated screening logs, or allocation, sites or stopping in simulated trials."""
     from trialsim.learning.request import read_request
     from trialsim.learning.training import train
     from trialsim.models.dense import check_device

@@ -52,7 +52,9 @@ def run_command(
     ] = None,
     uncertified: Annotated[
         bool,
-        typer.Option("--uncertified", help="Run learned allocation without a certificate of its error."),
+        typer.Option(
+            "--uncertified", help="Run learned allocation or stopping without a certificate of its error."
+        ),
     ] = False,
     decision_log: Annotated[
         bool | None,

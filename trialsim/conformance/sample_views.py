@@ -83,6 +83,8 @@ def look_view(n: int = 40) -> LookView:
         arm_enrolled=rng.integers(20, 80, arms),
         arm_events=rng.integers(0, 40, arms),
         arm_readouts=rng.integers(10, 60, arms),
+        seed=12345,
+        benefit=np.array([0.2, 0.0]),
     )
 
 
@@ -136,6 +138,8 @@ def visit_view(n: int = 120) -> VisitView:
         levels=("mild", "moderate", "severe"),
         doses=3,
         seed=12345,
+        latent=rng.standard_normal((n, 1)),
+        traits=("toxicity",),
     )
 
 

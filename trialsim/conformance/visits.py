@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from trialsim.conformance.invariance import batches, repeated
 from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, VisitView
+from trialsim.policies.scores import reads_latent
 
 _ALLOWED = (NOTHING, REDUCE, DISCONTINUE)
 
@@ -24,7 +26,9 @@ def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
     view
         What to ask about.
     """
-    size = len(view.patient)
+    size, whole = len(view.patient), view
+    if not reads_latent(policy):
+        view = replace(view, latent=np.zeros((0, 0)), traits=())
     done = policy.at_visit(copy.deepcopy(view))
     if not isinstance(done, np.ndarray) or done.dtype.kind != "i" or done.shape != (size,):
         shape = getattr(done, "shape", None)
@@ -34,3 +38,5 @@ def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
         yield "at_visit returns something other than NOTHING, REDUCE or DISCONTINUE"
     yield from repeated(view, lambda seen: (policy.at_visit(seen),))
     yield from batches(view, size, lambda seen: (policy.at_visit(seen),), "patients")
+    if view is not whole and not np.array_equal(policy.at_visit(copy.deepcopy(whole)), done):
+        yield "peeking: answers change with latent traits; declare reads_latent = True, or do not read them"

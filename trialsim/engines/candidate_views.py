@@ -52,7 +52,7 @@ def candidate_view(
     )
     if not getattr(policy, "reads_latent", False):
         return view
-    latent = _standardised(world, records[:, visible:])
+    latent = standardised(world, records[:, visible:])
     return replace(view, latent=latent, traits=source.columns[visible:], chances=chances)
 
 
@@ -61,7 +61,7 @@ def seed_for_policies(seed: int) -> int:
     return int(word(seed, TRUTH_REPLICATE, 0, int(Purpose.SAMPLER), 0)) >> 1
 
 
-def _standardised(world: World, latent: Floats) -> Floats:
+def standardised(world: World, latent: Floats) -> Floats:
     """Return latent traits in units of their standard deviations."""
     count = latent.shape[1]
     if not count or world.source.marginals is None:

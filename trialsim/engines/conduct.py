@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +31,7 @@ from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
-from trialsim.engines.true_values import benefits_of_arms
+from trialsim.engines.true_values import benefits_of_arms, benefits_of_tests
 from trialsim.policies.scores import reads_latent
 from trialsim.stats.bayes.who_is_best import BestArms
 
@@ -184,6 +184,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     stages = None if plan.closed is None else Stages(plan, plan.closed, size)
     sizes = None if plan.resizing is None else Reestimation(plan, size)
     hidden = benefits_of_arms(plan) if reads_latent(plan.randomisation) else _NOTHING
+    true_benefits = benefits_of_tests(plan) if reads_latent(plan.stopping) else _NOTHING
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
     while (point := chunk.advance()) is not None:
@@ -198,7 +199,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
             record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
-        look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms)
+        look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms, true_benefits)
         decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = yield from _with_weights(chunk, record, decision, best_arms, hidden)
@@ -315,7 +316,12 @@ def _wanted_looks(plan: Plan, test: int) -> Bools | None:
 
 
 def _look_view(
-    chunk: Chunk, record: LookRecord, rejected: Bools, futile: Bools, best_arms: BestArms
+    chunk: Chunk,
+    record: LookRecord,
+    rejected: Bools,
+    futile: Bools,
+    best_arms: BestArms,
+    true_benefits: Floats,
 ) -> LookView:
     """Return what a stopping policy sees."""
     plan, point = chunk.plan, record.point
@@ -342,12 +348,13 @@ def _look_view(
         lost=record.lost,
         seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
         best_arms=best_arms,
-        seed=plan.seed,
+        seed=seed_for_policies(plan.seed),
         error=record.error,
         beyond={
             (test, margin): _beyond(chunk, point, test, margin, record.status[:, test] == _OK)
             for test, margin in getattr(plan.stopping, "further_margins", ())
         },
+        benefit=true_benefits,
     )
 
 
@@ -376,13 +383,24 @@ def _outcomes_seen(chunk: Chunk, point: Point) -> OutcomesSeen:
         np.stack([found[endpoint][0] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][1] for endpoint in endpoints], axis=1),
         np.stack([found[endpoint][2] for endpoint in endpoints], axis=1),
-        {test: chunk.cut(point, test).patients() for test in imputed},
+        {test: _completed_of(chunk, point, test) for test in imputed},
         {
             test: _laws(chunk, point, plan.tests[test])[1]
             for test in getattr(plan.stopping, "predicted_by_law", ())
         },
         _arm_laws(chunk, point) if getattr(plan.stopping, "compares_arm_laws", False) else None,
     )
+
+
+def _completed_of(chunk: Chunk, point: Point, t: int) -> Callable[[Ints], Any]:
+    """Return what completes the data of a test by imputation, with the draws of the run at the address of the look."""
+    plan, test, rows = chunk.plan, chunk.plan.tests[t], chunk.cut(point, t).patients()
+    at = (chunk.replicates[point.rows], point.number)
+
+    def completed(to_come: Ints) -> Any:
+        return test.analysis.completed(rows, test.options, plan.seed, at, to_come)  # type: ignore[attr-defined]
+
+    return completed
 
 
 def _laws(chunk: Chunk, point: Point, test: TestPlan) -> tuple[int, Floats]:

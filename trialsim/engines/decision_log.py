@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import AllocationView, CandidateView, Decision, Floats, Ints, LookView
+from trialsim.contracts import (
+    DISCONTINUE,
+    NOTHING,
+    REDUCE,
+    AllocationView,
+    CandidateView,
+    Decision,
+    Floats,
+    Ints,
+    LookView,
+)
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_selection import choice_of_sites
 from trialsim.operations.sites import SITE_BITS
@@ -29,6 +40,9 @@ KEPT_IN_FULL = 100
 
 The digest of what was seen is that of the text where the text is kept, and that of the numbers where it is not.
 """
+
+DONE_AT_VISITS = ("nothing", "treatment ended", "dose lowered")
+"""What the answers :data:`~trialsim.contracts.NOTHING`, ``DISCONTINUE`` and ``REDUCE`` are called."""
 
 _TICKS = float(1 << 20)
 _SLOTS = {"randomisation": "allocation", "stopping": "look"}
@@ -97,9 +111,13 @@ class _Entry:
     last: int = 0
 
 
+_RANKS = {"visit": 0, "site_review": 1, "visits": 3}
+"""Which of an instant's entries comes first; the others stand between, in the order in which they were noted."""
+
+
 def _order(entry: _Entry) -> tuple[int, int]:
-    """Return the key by which entries are sorted: a review of sites is noted last, and happens first of an instant."""
-    return entry.tick, int(entry.kind != "site_review")
+    """Return the key by which entries are sorted: visits and reviews of sites are noted last, and happen first."""
+    return entry.tick, _RANKS.get(entry.kind, 2)
 
 
 class Journal:
@@ -128,6 +146,8 @@ class Journal:
             "sites": ("sites", "" if plan.site_policy is None else plan.site_policy.name),
             "site_review": ("sites", "" if plan.site_policy is None else plan.site_policy.name),
             "size": ("stopping", "size"),
+            "visit": ("monitoring", "" if plan.monitoring is None else plan.monitoring.name),
+            "visits": ("monitoring", "" if plan.monitoring is None else plan.monitoring.name),
         }
 
     def note(self, asked: Asked, decision: Decision) -> None:
@@ -168,6 +188,7 @@ class Journal:
         """Return the log of a chunk that has ended: decisions, the head of each chain, and rankings."""
         self._note_sizes(result)
         self._note_reviews_of_sites(result)
+        self._note_visits(result)
         for entries in self._entries:
             entries.sort(key=_order)
         self._note_sites()
@@ -239,6 +260,42 @@ class Journal:
             decided: Parts = [("close", each.closed[there]), ("open", each.called[there])]
             self._add("site_review", each.rows[there], each.tick[there], seen, decided)
 
+    def _note_visits(self, result: ChunkResult) -> None:
+        """Note what was done about patients at visits, and, at the end of each trial, all that was asked there.
+
+        Most answers are that nothing is done: these have no entry of their own, and are told by the digest of all answers.
+        """
+        asked = result.chunk.visits_decided()
+        if asked is None:
+            return
+        view, done = asked.view, asked.done
+        some = np.flatnonzero(done != NOTHING)
+        rows = np.ascontiguousarray(
+            np.stack([view.patient, view.visit + 1, asked.tick, done], axis=1), dtype="<i8"
+        )
+        self._note_answers(result, asked.rows, rows)
+        if not len(some):
+            return
+        seen: Parts = [(name, getattr(view, name)[some]) for name in ("days", "events", "serious", "dose")]
+        seen += [("latent", view.latent[some])] if view.latent.size else []
+        decided: Parts = [("patient", view.patient[some]), ("visit", view.visit[some] + 1)]
+        decided.append(("done", np.array(DONE_AT_VISITS)[done[some]]))
+        self._add("visit", asked.rows[some], asked.tick[some], seen, decided)
+
+    def _note_answers(self, result: ChunkResult, owners: Ints, rows: NDArray[np.int64]) -> None:
+        """Note the digest of all that was answered at visits, at the end of each trial; ``rows`` belong to ``owners``."""
+        done, at = rows[:, 3], np.searchsorted(owners, np.arange(len(self._replicates) + 1))
+        for row, (first, last) in enumerate(itertools.pairwise(at.tolist())):
+            answers = hashlib.sha256(rows[first:last].data).hexdigest()
+            counts = np.bincount(done[first:last], minlength=len(DONE_AT_VISITS)).tolist()
+            told = {
+                "visits": last - first,
+                "lowered": counts[REDUCE],
+                "ended": counts[DISCONTINUE],
+                "answers": answers,
+            }
+            self._entries[row].append(_Entry(int(result.ends.tick[row]), "visits", _ENCODE(told)))
+
     def _note_sites(self) -> None:
         """Note which sites were opened, before anything else."""
         if self._plan.world.sites is None:
@@ -285,7 +342,8 @@ class Journal:
         ticks, at = rows[first:last, 1], 0
         for entry in self._entries[row]:
             until = int(np.searchsorted(ticks, entry.tick, side="right"))
-            if until > at and entry.kind != "sites":  # sites are chosen before anybody comes
+            # Sites are chosen before anybody comes, and visits make no difference to rankings.
+            if until > at and entry.kind not in ("sites", "visit", "visits"):
                 yield self._ranking(row, rows, first + at, first + until, texts[at:until])
                 at = until
             yield entry
@@ -350,6 +408,8 @@ def _seen_at_look(view: LookView) -> Parts:
     names = ("z", "effect", "se", "information", "status", "efficacy_z", "futility_z", "rejected", "futile",
              "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "error")  # fmt: skip
     found = [(name, value) for name in names if (value := getattr(view, name)) is not None]
+    if view.benefit.size:
+        found.append(("benefit", np.broadcast_to(view.benefit, view.z.shape)))
     if view.seen is not None:
         if view.error is None:  # whether any analysis of a batch has one must not matter
             found.append(("error", np.full(view.z.shape, np.nan)))

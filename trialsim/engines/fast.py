@@ -37,7 +37,7 @@ from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies
+from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies, VisitsDecided
 from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import SIMPLE
@@ -709,6 +709,12 @@ class FastChunk:
             for each in reviews
             if each.view is not None
         ]
+
+    def visits_decided(self) -> VisitsDecided | None:
+        """Return what the monitoring policy was asked by the trials' ends; None where there is none."""
+        if self.lives is None or self.plan.monitoring is None:
+            return None
+        return self.lives.visits_decided(self, self._end)
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until some times; all that happens to them is laid out already."""

@@ -10,13 +10,15 @@ import numpy as np
 from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.engines import fast_journal_kernels as journal
 from trialsim.engines import fast_life_kernels as kernels
+from trialsim.engines.candidate_views import standardised
 from trialsim.engines.fast_life_log import rows_of_log
-from trialsim.engines.fast_monitoring import decide_at_visits, no_orders
+from trialsim.engines.fast_monitoring import Hidden, decide_at_visits, decided_by, no_orders
 from trialsim.engines.fast_outcomes import Outcome, derived
 from trialsim.engines.fast_period_kernels import count_by_period
 from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
+from trialsim.engines.points import VisitsDecided
 from trialsim.engines.strategies import (
     COMPOSITE,
     PRINCIPAL_STRATUM,
@@ -24,6 +26,7 @@ from trialsim.engines.strategies import (
     ends_by_strategy,
     later,
 )
+from trialsim.policies.scores import reads_latent
 from trialsim.population.clocks import with_whole_effect
 from trialsim.timegrid import NEVER
 
@@ -160,7 +163,7 @@ class FastLives:
             people = (chunk.replicates, chunk.patients.keys, chunk.entry)
             decide_at_visits(
                 self.law, plan.monitoring, plan.seed, rows, first, people, self._orders, lambda: self.journal,
-                lambda again: self._follow(chunk, again, first),
+                lambda again: self._follow(chunk, again, first), _hidden_from_policies(chunk),
             )  # fmt: skip
         if len(self._parts):
             for k, outcome in enumerate(self.law.numbers.readouts):
@@ -188,6 +191,12 @@ class FastLives:
             self._learned.rows_a_patient += -(-self._learned.rows_a_patient // 2)
             for new, old in zip((self._ticks, self._codes), kept, strict=True):
                 new[:, :room] = old
+
+    def visits_decided(self, chunk: FastChunk, ends: Ints) -> VisitsDecided:
+        """Return what the monitoring policy was asked by the trials' ends, and what it answered."""
+        people = (chunk.replicates, chunk.patients.keys, chunk.entry)
+        hidden = _hidden_from_policies(chunk)
+        return decided_by(self.law, chunk.plan.seed, people, self._orders, self.journal, ends, hidden)
 
     def lead_on(self, chunk: FastChunk, rows: Ints, ticks: Ints) -> Ints:
         """Lead the lives of those replicates on to the horizon that have not been led to some times; return which."""
@@ -300,3 +309,12 @@ class FastLives:
             self._offsets[row],
             self._readout_at[:, row],
         )
+
+
+def _hidden_from_policies(chunk: FastChunk) -> Hidden | None:
+    """Return the latent traits of patients, for a monitoring policy that declares to read them."""
+    if not reads_latent(chunk.plan.monitoring):
+        return None
+    world, patients = chunk.plan.world, chunk.patients
+    traits = world.source.columns[world.source.covariate_count :]
+    return traits, lambda r, i: standardised(world, patients.latent(r, i))

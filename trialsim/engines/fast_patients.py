@@ -156,6 +156,13 @@ class Patients:
             for index, ready in enumerate(prepared.parameters)
         ]
 
+    def latent(self, r: Ints, i: Ints) -> Floats:
+        """Return the latent traits of patients ``i`` of the replicates at positions ``r``, ``[patient, trait]``."""
+        source = self._plan.world.source
+        rows = np.broadcast_to(self._rows, (len(self.replicates), self.width))[r, i]
+        records = source.rows if self._records is None else self._records
+        return np.asarray(records[rows][:, source.covariate_count :])
+
     @property
     def entry_index(self) -> tuple[NDArray[np.int32], int]:
         """The index of the entry times."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
 from trialsim.engines.world import World
+from trialsim.errors import UsageError
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE, Design
@@ -475,6 +476,9 @@ def build_plan(
         stopping = kind.stopping(chosen, tests, allocation)
     elif hasattr(kind, "stopping"):
         stopping = kind.stopping(world_scenario, design)
+    frozen = getattr(stopping, "frozen_bounds", None)
+    if frozen is not None:
+        tests = [_with_frozen_bounds(tests[0], frozen, len(looks), f"{scenario.name}, {design}")]
     return Plan(
         scenario.name,
         design,
@@ -496,11 +500,26 @@ def build_plan(
         any(each.reestimation is not None for each in scenario.designs.values()),
         bool(chosen.overrunning),
         any(bool(each.overrunning) for each in scenario.designs.values()),
-        chosen.futility_binding,
+        chosen.futility_binding or frozen is not None,
         policies["sites"] if world.sites is not None else None,
         policies["monitoring"] if hasattr(policies["monitoring"], "at_visit") else None,
         world.sites is not None and any(_closes_sites(each) for each in scenario.designs.values()),
     )
+
+
+def _with_frozen_bounds(test: TestPlan, frozen: Any, looks: int, at: str) -> TestPlan:
+    """Return a test with the bounds of a checkpoint."""
+    if len(frozen.efficacy_z) != looks:
+        raise UsageError(
+            f"{at}: {frozen.path.name} holds bounds for {len(frozen.efficacy_z)} looks, and the design has {looks}; train "
+            "one for this design"
+        )
+    if frozen.alpha != test.alpha:
+        raise UsageError(
+            f"{at}: {frozen.path.name} holds bounds for an error of {frozen.alpha:g}, and alpha is {test.alpha:g}; "
+            "train one for this design"
+        )
+    return replace(test, efficacy_z=frozen.efficacy_z, futility_z=frozen.futility_z)
 
 
 def _closes_sites(design: Design) -> bool:

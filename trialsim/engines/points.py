@@ -18,7 +18,9 @@ from trialsim.contracts import (
     LogRow,
     SiteReviewView,
     TestPlan,
+    VisitView,
 )
+from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan
 
@@ -171,6 +173,37 @@ class SitesReviewed:
     called: Bools
 
 
+@dataclass(frozen=True)
+class VisitsDecided:
+    """What a monitoring policy was asked by the trials' ends, by trial, time and patient, each ``[visit]``.
+
+    Parameters
+    ----------
+    rows
+        Positions of the replicates in the chunk.
+    tick
+        When.
+    view
+        What the policy saw.
+    done
+        What it answered.
+    """
+
+    rows: Ints
+    tick: Ints
+    view: VisitView
+    done: Ints
+
+
+def no_visits(law: LifeLaw) -> VisitView:
+    """Return the view of no visit at all."""
+    nothing = np.zeros(0, dtype=np.int64)
+    events = np.zeros((0, len(law.terms), len(law.levels)), dtype=np.int64)
+    return VisitView(
+        nothing, nothing, nothing, np.zeros(0), events, nothing, nothing, law.terms, law.levels, law.numbers.doses, 0
+    )  # fmt: skip
+
+
 class Chunk(Protocol):
     """The state of some replicates of one plan in an engine."""
 
@@ -289,6 +322,10 @@ class Chunk(Protocol):
 
     def sites_reviewed(self) -> list[SitesReviewed]:
         """Return the reviews of sites, also those that would have come after a trial's end; none without sites."""
+        ...
+
+    def visits_decided(self) -> VisitsDecided | None:
+        """Return what the monitoring policy was asked by the trials' ends; None where there is none."""
         ...
 
     def log(self, row: int) -> list[LogRow]:

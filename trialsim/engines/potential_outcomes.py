@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from trialsim.contracts import Bools, Floats, Ints, MonitoringPolicy, TestPlan
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, block_count, patient_table
 from trialsim.engines import fast_life_kernels as kernels
-from trialsim.engines.fast_monitoring import decide_at_visits, no_orders
+from trialsim.engines.candidate_views import standardised
+from trialsim.engines.fast_monitoring import Hidden, decide_at_visits, no_orders
 from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.life import LifeLaw, LifeNumbers
 from trialsim.engines.plan import Plan
@@ -30,6 +31,7 @@ from trialsim.engines.strategies import (
 )
 from trialsim.engines.world import World
 from trialsim.operations.sites import SITE_BITS
+from trialsim.policies.scores import reads_latent
 from trialsim.population.clocks import with_whole_effect
 from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import NEVER, to_ticks
@@ -281,6 +283,11 @@ def _led(
     live(one)
     if monitoring is not None:
         people = (replicate, nobody, entry)
+        source = world.source
+        hidden: Hidden | None = None
+        if reads_latent(monitoring):
+            latent = standardised(world, records[:, source.covariate_count :])
+            hidden = (source.columns[source.covariate_count :], lambda _, i: latent[i])
         decide_at_visits(
             life,
             monitoring,
@@ -291,6 +298,7 @@ def _led(
             orders,
             lambda: (journal[0], journal[1], offsets),
             live,
+            hidden,
         )
     died = np.where(left[0] == DEAD, complete[0], NEVER)
     found = Lives(event[:, 0], exit_[:, 0], last_dose[0], quit_[0], crossed[0], died, complete[0])

@@ -26,13 +26,23 @@ from trialsim.contracts import (
     LogRow,
     Stop,
     TestPlan,
+    VisitView,
 )
 from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
-from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies
+from trialsim.engines.points import (
+    CutCounts,
+    Ends,
+    Point,
+    Scored,
+    SitesReviewed,
+    SiteTallies,
+    VisitsDecided,
+    no_visits,
+)
 from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
@@ -97,6 +107,7 @@ class ReferenceTrial:
         self.replicates = np.array([replicate])
         self.clock = Clock()
         self.rows: list[LogRow] = []
+        self.monitored: list[tuple[int, int, VisitView, int]] = []
         self.patients: list[Patient] = []
         world = plan.world
         self._strata = plan.strata(plan.allocation.strata)
@@ -721,6 +732,23 @@ class ReferenceTrial:
     def sites_reviewed(self) -> list[SitesReviewed]:
         """Return the reviews of sites."""
         return [] if self.recruitment is None else self.recruitment.reviewed
+
+    def visits_decided(self) -> VisitsDecided | None:
+        """Return what the monitoring policy was asked by the trial's end, and answered; None where there is none."""
+        if self.plan.monitoring is None or self.plan.world.life is None:
+            return None
+        end = self.rows[-1].tick
+        found = sorted((each for each in self.monitored if each[0] <= end), key=lambda each: each[:2])
+        ticks, done = (np.array([each[k] for each in found], dtype=np.int64) for k in (0, 3))
+        if not found:
+            return VisitsDecided(ticks, ticks, no_visits(self.plan.world.life), done)
+        views = [view for _, _, view, _ in found]
+        arrays = ["replicate", "patient", "visit", "days", "events", "serious", "dose"]
+        arrays += ["latent"] if views[0].latent.size else []
+        together: dict[str, Any] = {
+            name: np.concatenate([getattr(view, name) for view in views]) for name in arrays
+        }
+        return VisitsDecided(np.zeros_like(ticks), ticks, replace(views[0], **together), done)
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until a time, without a word in the log."""

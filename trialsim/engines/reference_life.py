@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Kind, VisitView
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Floats, Kind, VisitView
 from trialsim.draws import Purpose, uniform, unit_exponential
+from trialsim.engines.candidate_views import seed_for_policies, standardised
 from trialsim.engines.life import (
     CROSSOVER_PART,
     END_PART,
@@ -33,6 +34,7 @@ from trialsim.engines.life import (
 from trialsim.operations import adverse_events as events
 from trialsim.operations import visits
 from trialsim.operations.delays import drawn_delay
+from trialsim.policies.scores import reads_latent
 from trialsim.population.clocks import departure_pace, spent_at, still_to_spend
 from trialsim.population.endpoints.remaining import outcome_with
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
@@ -396,9 +398,11 @@ class Life:
             law.terms,
             law.levels,
             law.numbers.doses,
-            plan.seed,
+            seed_for_policies(plan.seed),
+            *self._hidden_from_policy(),
         )
         done = int(plan.monitoring.at_visit(view)[0])
+        self.trial.monitored.append((int(self.trial.clock.now), self.i, view, done))
         if done == NOTHING:
             return
         if done == DISCONTINUE or course.dose + 1 == law.numbers.doses:
@@ -406,6 +410,15 @@ class Life:
         else:
             course.dose += 1
             self._write(Kind.REDUCED, len(law.terms), course.dose)
+
+    def _hidden_from_policy(self) -> tuple[Floats, tuple[str, ...]] | tuple[()]:
+        """Return the patient's latent traits, and their names, for a policy that declares to read them."""
+        plan = self.trial.plan
+        if not reads_latent(plan.monitoring):
+            return ()
+        source = plan.world.source
+        latent = self.patient.record[None, source.covariate_count :]
+        return standardised(plan.world, latent), source.columns[source.covariate_count :]
 
     def _close(self, endpoints: Any) -> None:
         """End the follow-up of endpoints that no visit will see any more."""

@@ -92,6 +92,11 @@ def benefits_of_arms(plan: Plan) -> Floats:
     return np.array([0.0, *others])
 
 
+def benefits_of_tests(plan: Plan) -> Floats:
+    """Return by how much the true effect of each test is better than its null hypothesis allows, ``[test]``."""
+    return np.array([benefit_beyond_margin(plan, test) for test in plan.tests])
+
+
 def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
     """Return by how much the true effect is better than what a test's null hypothesis allows; above 0 it is false.
 

@@ -47,9 +47,17 @@ SITE_OPTIONS: dict[str, _Limits] = {
 }  # fmt: skip
 """The same of a choice of sites: ``diversity_weight`` is what a distance of 1 from the eligible is worth in months."""
 
+STOPPING = "stopping"
+STOPPING_OPTIONS: dict[str, _Limits] = {
+    "power": (0.9, 0.5, 0.999, False), "largest": (1.1, 1.001, 3.0, False),
+    "iterations": (1500, 1, 100_000, True), "paths": (2000, 2, 1_000_000, True), "learning_rate": (5e-3, 1e-7, 1.0, False),
+}  # fmt: skip
+"""The same of a stopping rule: ``largest`` is its largest size over that of the fixed test of the same errors."""
+
 _IN_TRIALS: dict[str, tuple[dict[str, _Limits], tuple[int, ...]]] = {
     ALLOCATION: (ALLOCATION_OPTIONS, (16, 16)),
     SITES: (SITE_OPTIONS, (16, 16)),
+    STOPPING: (STOPPING_OPTIONS, (32, 32)),
 }
 """Options and usual hidden layers of the policies that learn in simulated trials, not from a log."""
 

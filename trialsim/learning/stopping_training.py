@@ -113,6 +113,7 @@ def train_stopping(
     hidden: Sequence[int] = (32, 32),
     learning_rate: float = 5e-3,
     say: Callable[[str], None] = lambda text: None,
+    recorded: Mapping[str, Any] | None = None,
 ) -> TrainedStopping:
     """Return a stopping rule that was learned from simulated paths and frozen as bounds.
 
@@ -131,6 +132,8 @@ def train_stopping(
         Of the network and of Adam; the rate falls to a tenth.
     say
         Told how it goes.
+    recorded
+        More that the checkpoint says: for which design it was trained.
 
     Raises
     ------
@@ -151,6 +154,7 @@ def train_stopping(
             "hidden": list(hidden),
             "learning_rate": learning_rate,
         },
+        **(recorded or {}),
     }
     start = int(word(seed, FIRST_REPLICATE, 0, int(Purpose.SAMPLER), 13)) >> 1
     generator = torch.Generator().manual_seed(start)

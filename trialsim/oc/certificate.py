@@ -24,7 +24,7 @@ FIRST_REPLICATE = 1 << 41
 FEWEST = 50_000
 """Trials at each point without which a certificate does not count."""
 
-GATED = ("randomisation",)
+GATED = ("randomisation", "stopping")
 """Slots in which a learned policy needs a certificate: it may change an error."""
 
 
@@ -208,7 +208,8 @@ def missing_certificates(scenario: Scenario, scenario_file: Path, designs: Seque
             continue
         why = _why_not(scenario, design, learned, file_of(scenario_file, design))
         if why is not None:
-            sentences.append(f"designs.{design}: its learned randomisation {why}")
+            named = " and ".join(slot for slot in GATED if slot in learned)
+            sentences.append(f"designs.{design}: its learned {named} {why}")
     return sentences
 
 

@@ -264,6 +264,8 @@ def _record_fault(replicate: int, row: Mapping[str, Any]) -> str | None:
     record = json.loads(row["record"])
     if record["kind"] == "candidates":
         return "holds a text of what was seen, which belongs into the rankings" if row["seen"] else None
+    if record["kind"] == "visits":
+        return "holds a text of what was seen, of which it tells nothing" if row["seen"] else None
     if replicate >= KEPT_IN_FULL:
         return "holds a text of what was seen, of which only the digest is kept" if row["seen"] else None
     if hashlib.sha256(row["seen"].encode()).hexdigest() != record["seen"]:

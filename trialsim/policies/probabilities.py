@@ -117,9 +117,7 @@ class Probabilities:
         known = self._imputed[1]
         if test not in known:
             assert view.seen is not None
-            at, rows = (view.replicate, view.look), view.seen.followed[test]
-            to_come = self._to_come(view, test)
-            known[test] = plan.analysis.completed(rows, plan.options, view.seed, at, to_come)  # type: ignore[attr-defined]
+            known[test] = view.seen.completes[test](self._to_come(view, test))
         found = known[test]
         further, sizes = (found.later, found.largest) if maximum else (found.now, found.enrolled)
         good = found.events[:, :, None] + further

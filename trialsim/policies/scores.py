@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trialsim import registry
-from trialsim.contracts import CandidateView, Floats, Ints, RandomisationPolicy, RecruitmentPolicy
+from trialsim.contracts import CandidateView, Floats, Ints, RecruitmentPolicy
 from trialsim.draws import Purpose, uniforms_at
 
 STEPS = 2.0**20
@@ -51,7 +51,7 @@ def policy_from(ranking: Mapping[str, Any]) -> RecruitmentPolicy:
     return policy
 
 
-def reads_latent(policy: RecruitmentPolicy | RandomisationPolicy) -> bool:
+def reads_latent(policy: object) -> bool:
     """Return whether a policy declares that it reads what is hidden."""
     return bool(getattr(policy, "reads_latent", False))
 

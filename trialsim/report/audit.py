@@ -8,6 +8,7 @@ from typing import Any
 
 from trialsim.contracts import Status, Stop
 from trialsim.engines.plan import Plan
+from trialsim.operations.sites import SITE_BITS
 from trialsim.policies.scores import STEPS
 
 Rows = Sequence[Mapping[str, Any]]
@@ -21,6 +22,8 @@ _MAY_SEE = {
     "allocation": "It may see counts and read-outs by arm up to the cut; it sees no single patient and nothing later.",
     "look": "It may see the analyses and counts of the cut; nothing later than the cut is in them.",
     "size": "It may see the analysis of the look.",
+    "visit": "It may see a patient's adverse events and dose up to the visit; it sees no arm and no outcome.",
+    "visits": "It may see a patient's adverse events and dose up to each visit; it sees no arm and no outcome.",
 }
 _HIDDEN = "It is a control: it reads what is hidden from everybody in a trial."
 _OF = {
@@ -30,6 +33,8 @@ _OF = {
     "allocation": "allocation",
     "look": "a look",
     "size": "the size of the trial",
+    "visit": "a patient's treatment",
+    "visits": "all visits of patients on treatment",
 }
 
 
@@ -63,10 +68,12 @@ def explained(
         f"at day {_day(record)}. It was made by the policy {record['policy']}.",
         f"Model: SHA-256 {', '.join(models)}." if models else "No learned model has a part in it.",
     ]
-    hidden = kind in ("sites", "site_review", "candidates", "allocation") and _reads_hidden(plan, kind)
+    hidden = kind != "size" and _reads_hidden(plan, kind)
     sentences.append(_HIDDEN if hidden else _MAY_SEE[kind])
     if kind == "candidates":
         return [*sentences, *_of_candidates(plan, ranked, candidate)]
+    if kind == "visits":
+        return [*sentences, *_of_visits(record["decided"])]
     seen = json.loads(row["seen"])
     tell = {
         "sites": _of_sites,
@@ -74,6 +81,7 @@ def explained(
         "allocation": _of_allocation,
         "look": _of_look,
         "size": _of_size,
+        "visit": _of_visit,
     }[kind]
     return [*sentences, *tell(plan, seen, record["decided"])]
 
@@ -93,6 +101,10 @@ def _short(record: Mapping[str, Any]) -> str:
         return f"{sum(decided['close'])} closed, {sum(decided['open'])} called"
     if record["kind"] == "allocation":
         return f"probabilities {', '.join(_number(weight) for weight in decided['weights'])}"
+    if record["kind"] == "visit":
+        return f"{decided['done']} at visit {decided['visit']}"
+    if record["kind"] == "visits":
+        return f"{decided['visits']} visits, dose lowered at {decided['lowered']}, treatment ended at {decided['ended']}"
     if record["kind"] == "size":
         return f"{decided['further_readouts']:+d} read-outs"
     return _stops(decided)
@@ -106,7 +118,13 @@ def _stops(decided: Mapping[str, Any]) -> str:
 
 
 def _reads_hidden(plan: Plan, kind: str) -> bool:
-    of = {"candidates": plan.recruitment, "allocation": plan.randomisation}
+    of = {
+        "candidates": plan.recruitment,
+        "allocation": plan.randomisation,
+        "look": plan.stopping,
+        "visit": plan.monitoring,
+        "visits": plan.monitoring,
+    }
     policy = of.get(kind, plan.site_policy)
     return bool(getattr(policy, "reads_latent", False))
 
@@ -197,6 +215,37 @@ def _of_size(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) ->
     """Yield what was decided on the size."""
     yield f"Seen: conditional power as things stand {_number(seen['conditional_power'])}."
     yield f"Decided: later looks wait for {decided['further_readouts']:+d} read-outs, against what was first planned."
+
+
+def _of_visit(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was seen of a patient at a visit, and done."""
+    life = plan.world.life
+    assert life is not None
+    key = decided["patient"]
+    who = str(key + 1)
+    if plan.world.sites is not None:
+        who = f"{plan.world.sites.names[key >> SITE_BITS]}:{(key & ((1 << SITE_BITS) - 1)) + 1}"
+    yield (
+        f"Seen, patient {who} at visit {decided['visit']}, {_number(seen['days'])} days after randomisation: dose level "
+        f"{seen['dose'] + 1} of {life.numbers.doses}, {seen['serious']} serious adverse events."
+    )
+    for term, counts in zip(life.terms, seen["events"], strict=True):
+        told = ", ".join(f"{count} {level}" for level, count in zip(life.levels, counts, strict=True))
+        yield f"Seen, {term} so far: {told}."
+    traits = plan.world.source.columns[plan.world.source.covariate_count :]
+    for name, value in zip(traits, seen.get("latent") or (), strict=False):
+        yield f"Seen, latent {name}: {_number(value)}."
+    last = decided["done"] == "dose lowered" and seen["dose"] + 1 == life.numbers.doses
+    yield f"Decided: {decided['done']}{'; there is no lower dose, so that treatment ends' if last else ''}."
+
+
+def _of_visits(decided: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many visits there were by the end of a trial, and what was done at them."""
+    yield (
+        f"The policy was asked at {decided['visits']} visits by the end of the trial; the dose was lowered at "
+        f"{decided['lowered']} of them, treatment ended at {decided['ended']}, and nothing done at the others."
+    )
+    yield f"Digest of all answers (patient, visit, tick, answer): SHA-256 {decided['answers']}."
 
 
 def _of_candidates(plan: Plan, ranked: Rows, candidate: tuple[str, int] | None) -> Iterator[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -17,113 +16,54 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from trialsim.errors import ScenarioError
+from trialsim.scenario.allocation_policies import (
+    AllocationControl,
+    DoublyAdaptive,
+    EmulatedAllocation,
+    ProtectedControl,
+    Thompson,
+)
 from trialsim.scenario.completion_ranking import ExpectedCompletion
-from trialsim.scenario.population import TraitName
+from trialsim.scenario.learned_policies import Learned, LearnedSites, Relearned
+from trialsim.scenario.monitoring_policies import (
+    DoseModification,
+    EmulatedMonitoring,
+    MonitoringControl,
+    RandomMonitoring,
+)
+from trialsim.scenario.ranking_policies import ByCovariate, Control, Emulated, PrescreenRules
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.sentences import problems_from
-from trialsim.scenario.site_policies import OpenBalancedSites, OpenSites, OpenSitesByPosterior, Reselection
+from trialsim.scenario.site_policies import (
+    OpenBalancedSites,
+    OpenEmulatedSites,
+    OpenSites,
+    OpenSitesByPosterior,
+    Reselection,
+)
+from trialsim.scenario.stopping_policies import (
+    Bounds,
+    DropArms,
+    EmulatedStopping,
+    RandomStopping,
+    StoppingControl,
+)
 from trialsim.scenario.values import (
-    Finite,
-    Flag,
     Label,
     Model,
-    NumberAtom,
     OpenProbability,
     Probability,
-    Text,
-    WordAtom,
     exactly_one,
     or_short,
 )
 from trialsim.scenario.wording import listed, refuse, shown, unknown
 
-Area = Annotated[float, NumberAtom(least=0.001, most=0.999)]
 SLOTS = ("recruitment", "sites", "randomisation", "monitoring", "stopping")
 Policies = dict[str, tuple[str, dict[str, Any]]]
 
 
-def _is_digest(value: str) -> str:
-    """Refuse what is no SHA-256."""
-    if len(value) != 64 or set(value) - set("0123456789abcdef"):
-        raise refuse(
-            f"{shown(value)} is no SHA-256; `trialsim train` prints the 64 characters of a checkpoint's"
-        )
-    return value
-
-
 class Parameterless(Model):
     """A policy without parameters."""
-
-
-class Bounds(Model):
-    """Stop as the bounds of the design say."""
-
-    stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
-    futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
-
-
-class DropArms(Model):
-    """Keep the best experimental arms at one look and drop the others; bounds decide for what is left."""
-
-    look: Annotated[int, NumberAtom(least=1, most=50, whole=True)] = 1
-    keep: Annotated[int, NumberAtom(least=1, most=19, whole=True)] = 1
-    stop_when: Annotated[str, WordAtom(("all", "any"))] = "all"
-    futility: Annotated[str, WordAtom(("follow", "ignore"))] = "follow"
-
-
-class ByCovariate(Model):
-    """Call those first in whom a covariate is highest, or lowest, or who have a level of it."""
-
-    covariate: Label
-    prefer: Annotated[str, WordAtom(("highest", "lowest"))] = "highest"
-
-
-class Control(Model):
-    """A ranking by what nobody in the trial can see."""
-
-    reads: Label = "eligible"
-
-
-class Emulated(Model):
-    """A score of a chosen area under the curve for a latent trait, in all or by subgroup."""
-
-    auc: Area
-    prevalence: OpenProbability
-    trait: TraitName = "eligibility"
-    subgroup: Label | None = None
-    auc_by_level: dict[Label, Area] | None = None
-    rank_by: Annotated[str, WordAtom(("score", "probability"))] = "score"
-
-    @model_validator(mode="after")
-    def _has_both(self) -> Emulated:
-        """Refuse areas by level without a subgroup, and the other way round."""
-        if (self.subgroup is None) != (not self.auc_by_level):
-            raise refuse("subgroup and auc_by_level belong together: whose levels, and the area in each")
-        return self
-
-
-class Criterion(Model):
-    """What the protocol asks of one covariate."""
-
-    least: Finite | None = None
-    most: Finite | None = None
-    levels: Annotated[tuple[Label, ...], Field(min_length=1, max_length=50)] | None = None
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> Criterion:
-        """Refuse a criterion that asks nothing, or a number and levels at once."""
-        numbers = self.least is not None or self.most is not None
-        if numbers == (self.levels is not None):
-            raise refuse("a criterion is either least and most, or one of them, of a number, or levels")
-        if self.least is not None and self.most is not None and self.least > self.most:
-            raise refuse(f"least, {self.least:g}, is above most, {self.most:g}; nobody meets that")
-        return self
-
-
-class PrescreenRules(Model):
-    """Call those first whose records meet the declared criteria."""
-
-    require: Annotated[dict[Label, Criterion], Field(min_length=1, max_length=100)]
 
 
 class WithinGroup(Model):
@@ -141,50 +81,6 @@ class Exposure(Model):
     ranking: Recruitment
 
 
-class Learned(Model):
-    """A model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
-
-    checkpoint: Text
-    digest: Annotated[str, AfterValidator(_is_digest)]
-
-
-class LearnedSites(OpenSites):
-    """How many sites are opened, and a model in a file beside the scenario, pinned by the SHA-256 of its bytes."""
-
-    checkpoint: Text
-    digest: Annotated[str, AfterValidator(_is_digest)]
-
-
-class Relearned(Model):
-    """A logistic regression that learns from the trial's own screenings, from zero or from a model in a file."""
-
-    prior_sd: Annotated[float, NumberAtom(least=0.001, most=100)] = 1.0
-    checkpoint: Text | None = None
-    digest: Annotated[str, AfterValidator(_is_digest)] | None = None
-
-    @model_validator(mode="after")
-    def _has_both(self) -> Relearned:
-        """Refuse a checkpoint without its digest, and the other way round."""
-        if (self.checkpoint is None) != (self.digest is None):
-            raise refuse("checkpoint and digest belong together: the file, and the SHA-256 of its bytes")
-        return self
-
-
-class DoseModification(Model):
-    """From which severity on adverse events count, and after how many the dose is lowered or treatment ends."""
-
-    level: Text
-    reduce_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
-    discontinue_after: Annotated[int, NumberAtom(least=1, most=1000)] | None = None
-
-    @model_validator(mode="after")
-    def _does_something(self) -> DoseModification:
-        """Refuse a rule that does nothing."""
-        if self.reduce_after is None and self.discontinue_after is None:
-            raise refuse("the rule does nothing; give it reduce_after, discontinue_after or both")
-        return self
-
-
 class HumanInTheLoop(Model):
     """Accept, delay or override what a ranking recommends."""
 
@@ -198,55 +94,6 @@ class HumanInTheLoop(Model):
         if self.delay + self.override > 1:
             raise refuse(f"delay and override add up to {self.delay + self.override:g}; at most 1 is allowed")
         return self
-
-
-class Thompson(Model):
-    """Allocate by a power of the probability that each arm is the best."""
-
-    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
-    tempered: Flag = False
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
-    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
-    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-
-
-class ProtectedControl(Model):
-    """Keep a share for control, and allocate the others by a power of the probability of being the best of them."""
-
-    share: Annotated[float, NumberAtom(least=0, most=0.9)] = 0.0
-    power: Annotated[float, NumberAtom(least=0, most=10)] = 1.0
-    power_at_start: Annotated[float, NumberAtom(least=-1, most=10)] = -1.0
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
-    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
-    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-
-
-ALLOCATION_CONTROLS = ("oracle", "adversarial", "random", "emulated")
-"""Policies of allocation that look at the truth or at nothing, never at outcomes."""
-
-
-class AllocationControl(Model):
-    """Favour one arm: the best, the worst or any, as only nature or chance knows it."""
-
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
-
-
-class EmulatedAllocation(Model):
-    """Favour the arm that a score of a chosen area under the curve takes for the best."""
-
-    auc: Area
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.1
-
-
-class DoublyAdaptive(Model):
-    """Steer allocation towards an estimated target by the doubly adaptive biased coin."""
-
-    target: Annotated[str, WordAtom(("rosenberger", "neyman"))] = "rosenberger"
-    gamma: Annotated[float, NumberAtom(least=0, most=20)] = 2.0
-    minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
-    maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
 
 
 class Slot(Model):
@@ -367,6 +214,7 @@ class Sites(Slot):
     learned: LearnedSites | None = None
     oracle: OpenSites | None = None
     adversarial: OpenSites | None = None
+    emulated: OpenEmulatedSites | None = None
     reselection: Reselection | None = None
 
 
@@ -390,6 +238,10 @@ class Monitoring(Slot):
 
     by_protocol: Parameterless | None = None
     dose_modification: DoseModification | None = None
+    oracle: MonitoringControl | None = None
+    adversarial: MonitoringControl | None = None
+    random: RandomMonitoring | None = None
+    emulated: EmulatedMonitoring | None = None
 
 
 class Stopping(Slot):
@@ -397,6 +249,11 @@ class Stopping(Slot):
 
     bounds: Bounds | None = None
     drop_arms: DropArms | None = None
+    learned: Learned | None = None
+    oracle: StoppingControl | None = None
+    adversarial: StoppingControl | None = None
+    random: RandomStopping | None = None
+    emulated: EmulatedStopping | None = None
 
 
 class Slots(Model):

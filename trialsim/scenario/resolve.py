@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,62 @@ def merged(base: Any, over: Any) -> Any:
             del result[key]
         else:
             result[key] = merged(result[key], value) if key in result else value
+    return result
+
+
+def overruled_policies(base: Any, over: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield the slots in which one design names another policy than the design below it, whose own would stay beside it.
+
+    Mappings merge, so that ``{random: {}}`` over ``{oracle: {}}`` has both.
+
+    Parameters
+    ----------
+    base, over
+        The designs as written.
+
+    Yields
+    ------
+    tuple of str
+        Path of the slot in the design, the name above, and the name below.
+    """
+    yield from _overruled("policies", _mapping(base, "policies"), _mapping(over, "policies"))
+
+
+def _overruled(at: str, base: dict[str, Any], over: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the slots of two mappings of slots that name different policies, and of rankings inside rankings."""
+    for slot in over.keys() & base.keys():
+        below, above = _mapping(base, slot), _mapping(over, slot)
+        kept = [name for name in below if name not in above]
+        added = [name for name in above if name not in below and above[name] is not None]
+        if kept and added:
+            yield f"{at}.{slot}", added[0], kept[0]
+        for name in below.keys() & above.keys():
+            inner = (_mapping(below, name), _mapping(above, name))
+            rankings = [{key: each[key] for key in ("ranking",) if key in each} for each in inner]
+            yield from _overruled(f"{at}.{slot}.{name}", rankings[0], rankings[1])
+
+
+def _mapping(tree: Any, key: str) -> dict[str, Any]:
+    """Return what stands at a key where it is a mapping, otherwise an empty one."""
+    found = tree.get(key) if isinstance(tree, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _over(base: Any, over: Any, at: str, below: str, problems: list[Problem]) -> Any:
+    """Return one design laid over another, with a sentence where a policy of both would stand in one slot."""
+    result = merged(base, over)
+    for path, added, kept in overruled_policies(base, over):
+        problems.append(
+            Problem(
+                f"{at}.{path}",
+                f"{added} stands beside {kept}, which {below} sets here and which stays, as mappings merge; add "
+                f"{kept}: null to leave it out, or name {added} alone if it takes no parameters",
+            )
+        )
+        place = result
+        for step in path.split("."):
+            place = place[step]
+        del place[kept]
     return result
 
 
@@ -95,7 +152,18 @@ def read_extended(path: Path, problems: list[Problem] | None = None) -> Any:
     if chain and not isinstance(result, dict):
         raise ScenarioError([Problem("extends", f"{here.name} is not a mapping of the scenario's keys")])
     while chain:
-        result = merged(result, chain.pop())
+        result = _file_over(result, chain.pop(), [] if problems is None else problems)
+    return result
+
+
+def _file_over(base: Any, over: Any, problems: list[Problem]) -> Any:
+    """Return the tree of a file laid over that of the file it extends."""
+    result = merged(base, over)
+    below, above = _mapping(base, "designs"), _mapping(over, "designs")
+    for name in below.keys() & above.keys():
+        if isinstance(above[name], dict) and isinstance(below[name], dict):
+            at = f"designs.{name}"
+            result["designs"][name] = _over(below[name], above[name], at, "the file below", problems)
     return result
 
 
@@ -139,7 +207,8 @@ def resolve_designs(tree: dict[str, Any], problems: list[Problem]) -> dict[str, 
                 problems.append(Problem(f"designs.{name}.extends", f"{shown(line[-1])} is not a mapping"))
             continue
         while chain:
-            design = merged(design, chain.pop())
+            below = line[len(chain) - 1]
+            design = _over(design, chain.pop(), f"designs.{name}", f"the design {shown(below)}", problems)
         whole[name] = design
         ancestors[name] = tuple(line)
     tree["designs"] = whole

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from trialsim.scenario.allocation_policies import ALLOCATION_CONTROLS
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
-from trialsim.scenario.policies import ALLOCATION_CONTROLS
 from trialsim.scenario.rules_adverse_events import (
     about_adverse_events,
     adverse_event_findings,
@@ -28,11 +28,15 @@ from trialsim.scenario.rules_rerandomised import rerandomised_findings
 from trialsim.scenario.rules_strata import allocation_strata_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.site_policies import site_policy_sentences
+from trialsim.scenario.stopping_policies import learned_stopping_sentences, stopping_policy_findings
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed, unknown
 
 LEARNING = ("rosenberger", "thompson", "protected_control", "doubly_adaptive", "learned")
 """Randomisation policies that learn from response rates."""
+_BOUNDING = ("bounds", "efficacy", "futility", "information", "power", "under", "futility_binding")
+"""What a design states of its bounds."""
+
 _IN_WORDS = {
     "fixed": "fixed",
     "group_sequential": "group sequential",
@@ -152,6 +156,11 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
     if design.kind == "bayesian":
         return
     where = (*at, "bounds")
+    if design.policies["stopping"][0] == "learned":
+        stated = {key: getattr(design, key) for key in _BOUNDING}
+        for key, sentence in learned_stopping_sentences(design.kind, len(design.tests), stated):
+            yield (*at, key), sentence
+        return
     yield from family_findings(at, design)
     if design.kind == "fixed":
         if design.bounds is not None:
@@ -212,15 +221,10 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
     name, parameters = design.policies["stopping"]
     place = (*at, "policies", "stopping", name)
     experimental = len(set(arms_of(design, parts))) - 1
-    if name == "drop_arms":
-        if parameters["look"] >= len(design.looks):
-            sentence = f"look {parameters['look']} is not before the last of {len(design.looks)} looks"
-            yield (*place, "look"), f"{sentence}; arms are dropped at an interim"
-        if parts.world.arms is not None and parameters["keep"] >= experimental:
-            yield (
-                (*place, "keep"),
-                f"{parameters['keep']} kept of {experimental} experimental arms drops none",
-            )
+    for key, sentence in stopping_policy_findings(name, parameters, len(design.looks)):
+        yield (*place, key), sentence
+    if name == "drop_arms" and parts.world.arms is not None and parameters["keep"] >= experimental:
+        yield (*place, "keep"), f"{parameters['keep']} kept of {experimental} experimental arms drops none"
     yield from _recruitment(at, design, parts)
     if (accrual := parts.world.accrual) is not None:
         chosen, options = design.policies["sites"]

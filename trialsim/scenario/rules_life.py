@@ -7,6 +7,8 @@ from typing import Any
 
 from trialsim.scenario.endpoints import SurvivalEndpoint
 from trialsim.scenario.life import Treatment
+from trialsim.scenario.monitoring_policies import CONTROLS
+from trialsim.scenario.rules_rankings import undeclared
 from trialsim.scenario.rules_world import Finding, WorldParts, effect_findings, predictor_findings
 from trialsim.scenario.wording import listed, unknown
 
@@ -185,6 +187,19 @@ def monitoring_findings(
             at,
             f"{name} decides at visits, and there are none; add visits: {{every: 4 weeks, until: 1 year}}",
         )
+    fewer_doses = len((parts.treatment or Treatment()).levels) < 2
+    if name in CONTROLS:
+        if parameters["do"] == "reduce" and fewer_doses:
+            yield (
+                (*at, "do"),
+                "there is one dose level; add treatment: {doses: [1, 0.5]}, or take do: discontinue",
+            )
+        if parts.visits is not None and parameters["visit"] > len(parts.visits.times):
+            yield (*at, "visit"), f"visit {parameters['visit']} of {len(parts.visits.times)} does not exist"
+        known = () if parts.population is None else tuple(parts.population.traits)
+        if "trait" in parameters and parameters["trait"] not in known:
+            yield (*at, "trait"), undeclared(parameters["trait"], known)
+        return
     if not parts.adverse_events:
         yield (
             at,
@@ -194,7 +209,7 @@ def monitoring_findings(
     levels = next(iter(parts.adverse_events.values())).levels
     if parameters["level"] not in levels:
         yield (*at, "level"), unknown("the severity", parameters["level"], levels)
-    if parameters.get("reduce_after") is not None and len((parts.treatment or Treatment()).levels) < 2:
+    if parameters.get("reduce_after") is not None and fewer_doses:
         yield (
             (*at, "reduce_after"),
             "there is one dose level; add treatment: {doses: [1, 0.5]}, or leave this out",

@@ -36,10 +36,10 @@ def ranking_findings(at: _Place, ranking: Mapping[str, Any], world: WorldParts) 
             yield (*place, "covariate"), sentence
     elif name in ("oracle", "adversarial"):
         if parameters["reads"] not in ("eligible", *traits):
-            yield (*place, "reads"), _undeclared(parameters["reads"], ("eligible", *traits))
+            yield (*place, "reads"), undeclared(parameters["reads"], ("eligible", *traits))
     elif name == "emulated":
         if parameters["trait"] not in traits:
-            yield (*place, "trait"), _undeclared(parameters["trait"], traits)
+            yield (*place, "trait"), undeclared(parameters["trait"], traits)
         if "subgroup" in parameters:
             yield from _group((*place, "subgroup"), parameters["subgroup"], levels)
             yield from _levels(
@@ -68,7 +68,7 @@ def ranking_findings(at: _Place, ranking: Mapping[str, Any], world: WorldParts) 
         yield from ranking_findings((*place, "ranking"), parameters["ranking"], world)
 
 
-def _undeclared(name: str, known: tuple[str, ...]) -> str:
+def undeclared(name: str, known: tuple[str, ...]) -> str:
     """Return the sentence for a trait that the population does not have."""
     if name in TRAITS:
         return f"the latent trait '{name}' is not declared; add population: {{traits: {{{name}: {{sd: 1}}}}}}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.allocation_policies import ALLOCATION_CONTROLS
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
-from trialsim.scenario.policies import ALLOCATION_CONTROLS
 from trialsim.scenario.rules_world import Finding, WorldParts
 from trialsim.scenario.trial_parts import Place
 from trialsim.scenario.wording import listed

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
+from pydantic import model_validator
+
 from trialsim.scenario.sites import MOST_SITES, SiteGroup
 from trialsim.scenario.units import PositiveDuration, Rate
-from trialsim.scenario.values import Model, NumberAtom, WordAtom
+from trialsim.scenario.values import Model, NumberAtom, WordAtom, exactly_one
 
 _BY_RECORD = ("historical_mean",)
 _BY_PROMISE = ("questionnaire",)
@@ -31,6 +33,20 @@ class OpenBalancedSites(OpenSitesByPosterior):
     """The same, and what a mix is worth that is like that of all sites."""
 
     price: Annotated[float, NumberAtom(least=0, most=1e6)] = 1.0
+
+
+class OpenEmulatedSites(OpenSites):
+    """How many sites are opened, and how good the score is by which they are chosen."""
+
+    rank_correlation: Annotated[float, NumberAtom(least=-0.999, most=0.999)] | None = None
+    auc: Annotated[float, NumberAtom(least=0.001, most=0.999)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> OpenEmulatedSites:
+        """Refuse none and both of the measures."""
+        forms = ("rank_correlation", "auc")
+        exactly_one((name for name in forms if getattr(self, name) is not None), forms, "a quality")
+        return self
 
 
 class Reselection(OpenSitesByPosterior):
