@@ -101,7 +101,7 @@ def compared(name: str) -> dict[str, Any]:
     found, (model,) = tree(kind), FIRST[name]
     arms = ["control", "treatment"] if name == "binary" else ["control", "treatment", "other"]
     ratio, means = kind == "survival", kind == "continuous"
-    within, far = (1.5, 1.2) if ratio else (1.2, 0.3) if means else (0.2, 0.1)
+    within, far = (1.7, 1.2) if ratio else (1.2, 0.3) if means else (0.2, 0.1)
     direction = "lower" if ratio or name == "unknown" else "higher"
     hypotheses = {
         f"{arm}_better": {
