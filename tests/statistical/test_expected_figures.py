@@ -50,7 +50,7 @@ MANY = {
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
     "advent": 800,
-    "goldilocks_survival": 5000,
+    "goldilocks_survival": 2500,
     "basket_borrowing": 2500,
     "robust_borrowing": 2500,
 }
