@@ -260,6 +260,9 @@ class PatientRows:
     covariates
         What the analysis adjusts for, ``[row, column]``: numbers as they are, a categorical covariate as an indicator of
         each level but the first, a prognostic score last.
+    still_followed
+        Whether follow-up goes on at the cut: no event is known, and the patient has not left, int8 ``[row]``. None where
+        it is not known: of other endpoints, and by strategies other than ``treatment_policy``.
     """
 
     offsets: Ints
@@ -268,6 +271,7 @@ class PatientRows:
     value: Floats
     event: NDArray[np.int8]
     covariates: Floats
+    still_followed: NDArray[np.int8] | None = None
 
 
 @dataclass(frozen=True)

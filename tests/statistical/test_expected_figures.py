@@ -35,6 +35,7 @@ FEW = {
     "adaptr_three_arm": 2000,
     "rar_drift": 1200,
     "advent": 200,
+    "goldilocks_survival": 400,
     "basket_borrowing": 500,
     "robust_borrowing": 500,
     "safety_stopping": 2000,
@@ -51,6 +52,7 @@ MANY = {
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
     "advent": 800,
+    "goldilocks_survival": 2500,
     "basket_borrowing": 2500,
     "robust_borrowing": 2500,
 }
@@ -200,6 +202,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
         "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level", "completion",
         "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
+        "goldilocks_survival",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

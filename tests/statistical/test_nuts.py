@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,8 +40,8 @@ def test_a_basket_run_is_keyed_and_resumed(prior: BasketPrior, tmp_path: Path) -
     whole = by_nuts(design, RATES, 7, np.arange(6), tmp_path / "whole", workers=2, compiled=model)
     broken = tmp_path / "broken"
     by_nuts(design, RATES, 7, np.arange(3), broken, workers=1, compiled=model)
-    with (broken / "trials.jsonl").open("a", encoding="utf-8") as file:
-        file.write('{"replicate": 3, "abo')
+    with (broken / "trials.jsonl").open("a", encoding="utf-8") as cut_short:
+        cut_short.write('{"replicate": 3, "abo')
     told: list[tuple[int, int]] = []
     resumed = by_nuts(
         design, RATES, 7, np.arange(6), broken, progress=lambda *d: told.append(d), compiled=model
@@ -45,6 +49,15 @@ def test_a_basket_run_is_keyed_and_resumed(prior: BasketPrior, tmp_path: Path) -
     assert sorted(told) == [(4, 6), (5, 6), (6, 6)]
     assert (whole.above == resumed.above).all()
     assert whole.failure == resumed.failure == [""] * 6
+    # The compiler was not given leave to reorder sums, which it would do as PyTensor's cache happens to be filled.
+    assert "fadd double" in model.machine_code()
+    assert "reassoc" not in model.machine_code()
+    file = broken / "trials.jsonl"
+    line = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
+    line["above"][0][0] += 1e-3
+    file.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=f"trial {line['replicate']} has other draws there than here"):
+        by_nuts(design, RATES, 7, np.arange(6), broken, compiled=model)
     with pytest.raises(UsageError, match="another design, truth, seed or sampling"):
         by_nuts(design, RATES, 8, np.arange(6), broken)
     # Two replicates live, against what was logged.
@@ -55,6 +68,31 @@ def test_a_basket_run_is_keyed_and_resumed(prior: BasketPrior, tmp_path: Path) -
     spread = np.sqrt(quadrature.above * (1.0 - quadrature.above) / 200.0)
     apart = np.abs(whole.above - quadrature.above)[:, 0]
     assert (apart <= 5.0 * spread[:, 0] + 0.005).all()
+
+
+@pytest.mark.exhaustive
+def test_draws_do_not_depend_on_what_is_compiled_already(tmp_path: Path) -> None:
+    script = (
+        "import numpy as np\n"
+        "from tests.statistical.test_nuts import PRIOR\n"
+        "from trialsim.analyses.keys import Key\n"
+        "from trialsim.analyses.sampled.baskets import BasketNuts\n"
+        "fit = BasketNuts(PRIOR, np.full(4, 0.2)).fit(np.array([1, 4, 2, 5]), np.full(4, 10), Key(1, 2))\n"
+        "print(fit.above.tolist(), fit.mean.tolist())\n"
+    )
+    told = []
+    # Nothing compiled before; everything; a part of it, with other names hashed in another order.
+    for order, kept in (("0", None), ("0", None), ("1", 3)):
+        if kept is not None:
+            for number, file in enumerate(sorted((tmp_path / "numba").iterdir())):
+                if number % kept == 0:
+                    file.unlink()
+        there = os.environ | {"PYTENSOR_FLAGS": f"base_compiledir={tmp_path}", "PYTHONHASHSEED": order}
+        run = subprocess.run(
+            [sys.executable, "-c", script], env=there, capture_output=True, text=True, check=True
+        )
+        told.append(run.stdout)
+    assert len(set(told)) == 1
 
 
 def test_chains_that_fail_stop_the_automation_with_a_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "normal_unknown_variance": [{}],
     "robust_normal": [{"sd": 2, "control_mean": 1, "control_sd": 0.5, "vague_mean": 0, "vague_sd": 5}],
     "gamma_exponential": [{"prior_rate": "5 days", "margin_ratio": 1.2}],
-    "piecewise_exponential": [{"at": "9 days", "prior_rate": "5 days", "starts": ["0 days", "4 days"]}],
+    "piecewise_exponential": [
+        {"at": "9 days", "prior_rate": "5 days", "starts": ["0 days", "4 days"], "followed_for": "9 days", "draws": 50},
+    ],
     "event_rate": [
         {"at": "9 days", "hazard_exposure": ["5 days"], "starts": ["0 days", "4 days"], "draws": 60,
          "final_hazard_shape": [1.0], "margin": 0.1},
@@ -57,6 +59,8 @@ def tree(kind: str) -> dict[str, Any]:
             }
         )
         del rules[-1]["when"]["predictive"]["above"]
+        of_survival = {"tests": ["piecewise_exponential_0"], "at": "maximum", "below": 0.1}
+        rules.append({"do": "stop_for_futility", "when": {"predictive": of_survival}})
     last = {"events": 80} if kind == "survival" else {"readouts": 80}
     return {
         "name": "posteriors",
@@ -85,7 +89,7 @@ FIRST: dict[str, dict[str, Any]] = {
     "unknown": {
         "normal_unknown_variance": {"prior_worth": 1, "variance_shape_parameter": 1, "variance_scale_parameter": 2}
     },
-    "survival": {"gamma_exponential": {"prior_rate": "5 days"}},
+    "survival": {"gamma_exponential": {"prior_rate": "5 days", "followed_for": "9 days", "draws": 60}},
     "binary": {"robust_beta_binomial": {"control_a": 6, "control_b": 14}},
 }  # fmt: skip
 """Models of which more is asked than whether treatment is better."""
@@ -97,7 +101,7 @@ def compared(name: str) -> dict[str, Any]:
     found, (model,) = tree(kind), FIRST[name]
     arms = ["control", "treatment"] if name == "binary" else ["control", "treatment", "other"]
     ratio, means = kind == "survival", kind == "continuous"
-    within, far = (1.5, 1.2) if ratio else (1.2, 0.3) if means else (0.2, 0.1)
+    within, far = (1.7, 1.2) if ratio else (1.2, 0.3) if means else (0.2, 0.1)
     direction = "lower" if ratio or name == "unknown" else "higher"
     hypotheses = {
         f"{arm}_better": {
@@ -117,15 +121,14 @@ def compared(name: str) -> dict[str, Any]:
             {"do": "drop_arms", "when": {"best": {"below": 0.03}}},
             {"do": "stop_for_equivalence", "when": {"equivalent": {"within": within, "above": 0.5}}},
         ]
-    if not ratio:
-        first = next(iter(hypotheses))
-        rules += [
-            {"do": "stop_accrual", "when": {"predictive": {"tests": [first], "above": [0.7, 0.6]}}},
-            {
-                "do": "stop_for_futility",
-                "when": {"predictive": {"tests": [first], "at": "maximum", "below": 0.05}},
-            },
-        ]
+    first = next(iter(hypotheses))
+    rules += [
+        {"do": "stop_accrual", "when": {"predictive": {"tests": [first], "above": [0.7, 0.6]}}},
+        {
+            "do": "stop_for_futility",
+            "when": {"predictive": {"tests": [first], "at": "maximum", "below": 0.05}},
+        },
+    ]
     design = found["designs"]["by_posterior"]
     design |= {
         "tests": {test: {"alpha": 0.05, "posterior": 0.95} for test in hypotheses}, "decisions": rules,

@@ -42,8 +42,9 @@ IN_PART = {
     "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1,
     "cost": 2, "enrichment": 4, "screening": 2, "screening_arrivals": 2, "losers_dropped": 10,
     "site_selection": 3, "site_mix": 3, "sites_again": 3, "relearning": 1, "advent": 4, "basket_borrowing": 8,
-    "robust_borrowing": 8, "completion": 1, "predictive_enrichment": 2, "prognostic_enrichment": 1, "rectifier": 1,
-    "dose_modification": 3, "safety_stopping": 5, "adaptr_three_arm": 15, "rar_four_arms": 20,
+    "goldilocks_survival": 10, "robust_borrowing": 8, "completion": 1, "predictive_enrichment": 2,
+    "prognostic_enrichment": 1, "rectifier": 1, "dose_modification": 3, "safety_stopping": 5, "adaptr_three_arm": 15,
+    "rar_four_arms": 20,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time instead of 50."""
 
@@ -146,8 +147,8 @@ print("within bounds")
 
 # What decides by posteriors has kernels of its own, which take as long to compile as all others.
 BAYESIAN = {
-    "advent", "basket_borrowing", "robust_borrowing", "lee_liu", "adaptr_three_arm", "adaptr_two_arm",
-    "predictive_two_arms", "rar_four_arms",
+    "advent", "goldilocks_survival", "basket_borrowing", "robust_borrowing", "lee_liu", "adaptr_three_arm",
+    "adaptr_two_arm", "predictive_two_arms", "rar_four_arms",
 }  # fmt: skip
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from tests.twins.bayesian import FOUR_ARMS, TWO_ARMS
+from tests.twins.posteriors import compared
 from tests.unit.test_policies import facts, view
+from trialsim.cli.run_commands import list_command
 from trialsim.contracts import LookView, OutcomesSeen, Stop
 from trialsim.engines.plan import build_plan
 from trialsim.errors import ScenarioError
@@ -272,6 +274,37 @@ def test_models_with_a_prior_are_for_designs_that_know_of_it() -> None:
         ScenarioError, match="compares the arms on the first test, gain, which is analysed by"
     ):
         scenario_from(compared)
+
+
+def test_success_of_hazards_is_predicted_where_follow_up_is_told() -> None:
+    tree = compared("survival")
+    for hypothesis in tree["hypotheses"].values():
+        hypothesis["analysis"] = {"gamma_exponential": {"prior_rate": "5 days"}}
+    with pytest.raises(ScenarioError) as refused:
+        scenario_from(tree)
+    for name in tree["hypotheses"]:
+        wanted = f"hypotheses.{name}.analysis.gamma_exponential.followed_for: 12 months"
+        assert (wanted in str(refused.value)) == (name == "treatment_better")
+    short = {"at": "9 days", "prior_rate": "5 days", "followed_for": "5 days"}
+    tree["hypotheses"]["treatment_better"]["analysis"] = {"piecewise_exponential": short}
+    with pytest.raises(
+        ScenarioError, match="at: survival at 9 days is compared, and followed_for ends at 5 days"
+    ):
+        scenario_from(tree)
+
+
+def test_it_is_listed_what_rules_may_ask_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    list_command("posteriors")
+    lines = capsys.readouterr().out.splitlines()
+    told = dict(zip(lines[::2], lines[1::2], strict=True))
+    for name, asked in {
+        "beta_binomial": "posterior, beyond, within, best, equivalent, predictive",
+        "piecewise_exponential": "posterior, beyond, within, predictive",
+        "cox_laplace": "posterior, beyond, within",
+        "event_rate": "posterior, predictive",
+        "weibull_nuts": "posterior",
+    }.items():
+        assert told[name].endswith(f" Decision rules may ask for: {asked}.")
 
 
 def _two_looks() -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -137,6 +138,20 @@ def test_pictures_say_what_they_show(found: tuple[Records, OperatingCharacterist
     assert "(error)" in power.alternative
     assert "efficacy, look 1" in stopping_picture(characteristics).alternative
     assert "fixed under none: median" in duration_picture(records, characteristics).alternative
+
+
+def test_a_legend_of_many_looks_leaves_room_for_the_bars(
+    found: tuple[Records, OperatingCharacteristics],
+) -> None:
+    row = found[1].select("stop", design="gs", truth="effect")[0]
+    many = [
+        replace(row, look=look, reason=reason, value=1 / 75)
+        for look in range(1, 26)
+        for reason in ("efficacy", "futility", "equivalence")
+    ]
+    # Matplotlib warns where nothing is left for the axes, which fails the test.
+    drawn = stopping_picture(replace(found[1], rows=tuple(many)))
+    assert "equivalence, look 25" in drawn.alternative
 
 
 def test_drawing_leaves_no_trace_in_the_settings_of_matplotlib(

@@ -242,10 +242,21 @@ def _entries(kind: str) -> list[dict[str, str | None]]:
     # Whoever looks for analyses looks for those that give a posterior too.
     shown = [kind, "posteriors"] if kind == "analyses" else [kind]
     return [
-        {"name": name, "unit": None, "definition": describe(each, name)}
+        {"name": name, "unit": None, "definition": describe(each, name) + _questions(each, name)}
         for each in shown
         for name in names(each)
     ]
+
+
+def _questions(kind: str, name: str) -> str:
+    """Return in a sentence what decision rules may ask of a Bayesian model; nothing for other parts."""
+    from trialsim.registry import get, names
+    from trialsim.scenario.decisions import asked_of
+
+    if kind not in ("analyses", "posteriors") or name not in names("posteriors"):
+        return ""
+    asked = asked_of(name, getattr(get("posteriors", name), "kind", "") == "sampled")
+    return f" Decision rules may ask for: {', '.join(asked)}."
 
 
 def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float]) -> None:

@@ -147,7 +147,8 @@ def by_nuts(
     Raises
     ------
     UsageError
-        When the folder holds trials of another design, truth, seed or sampling.
+        When the folder holds trials of another design, truth, seed or sampling, or one whose draws are others here, as of
+        another version of the sampler.
     """
     chosen = sampling or Sampling()
     identity = {
@@ -159,6 +160,7 @@ def by_nuts(
     could = dict(zip(waiting, responses_by_look(design, rates, seed, np.array(waiting, dtype=np.int64))))
     if waiting:
         model = compiled or BasketNuts(design.prior, np.array(design.reference_rates), chosen)
+        _same_draws(design, rates, seed, model, kept, folder)
         guard = threading.Lock()
         with (folder / "trials.jsonl").open("a", encoding="utf-8") as file:
 
@@ -213,6 +215,26 @@ def _conduct(
         "responses": seen.tolist(),
         "failure": failure,
     }
+
+
+def _same_draws(
+    design: BasketDesign,
+    rates: Sequence[float],
+    seed: int,
+    model: BasketNuts,
+    kept: dict[int, dict[str, Any]],
+    folder: Path,
+) -> None:
+    """Refuse to add to trials whose draws are others here: one of them is run again, and must be the same."""
+    if not kept:
+        return
+    replicate = min(kept)
+    could = responses_by_look(design, rates, seed, np.array([replicate]))[0]
+    if json.dumps(_conduct(design, model, could, seed, replicate)) != json.dumps(kept[replicate]):
+        raise UsageError(
+            f"{folder}: trial {replicate} has other draws there than here, as after another version of PyMC, nutpie, "
+            "PyTensor or Numba, or on another machine; name another folder"
+        )
 
 
 def _kept(folder: Path, identity: dict[str, Any]) -> dict[int, dict[str, Any]]:

@@ -396,11 +396,14 @@ class FastCut:
         shape = (len(rows), self._chunk.arm.shape[1])
         until = self._point.tick[:, None] - outcome.law.readout_ticks
         arm, here = np.broadcast_to(_of(self._chunk.arm, rows), shape), self._here()
+        still: NDArray[np.int8] | None = None
         if outcome.law.kind == "survival":
             entry, ended = _of(self._chunk.entry, rows), _of(outcome.exit_at, rows)
             over = _of(outcome.known_at, rows) <= until
             value = (np.where(over, ended, until) - entry)[here] / TICKS_PER_DAY
             event = (over & (_of(outcome.event_at, rows) == ended))[here]
+            if test.strategy == "treatment_policy":
+                still = (~over)[here].astype(np.int8)
         else:
             outcome.make_known(self._chunk, rows, self._point.tick)
             value = outcome.value(rows)[here].astype(np.float64)
@@ -414,6 +417,7 @@ class FastCut:
             value,
             event.astype(np.int8),
             covariates[rows[here[0]] if len(covariates) > 1 else 0, here[1]],
+            still,
         )
 
     def allocations(self) -> AllocationRows:

@@ -233,6 +233,16 @@ class ReferenceCut:
             np.array([value for _, _, value, _ in found], dtype=np.float64),
             np.array([event for _, _, _, event in found], dtype=np.int8),
             plan.adjustment(test).of(records),
+            self._still_followed([p for _, p, _, _ in found]),
+        )
+
+    def _still_followed(self, people: list[Patient]) -> NDArray[np.int8] | None:
+        """Return of whom follow-up goes on at the cut: no event is known, and they have not left."""
+        if self._law.kind != "survival" or self._test.strategy != "treatment_policy":
+            return None
+        e, until = self._test.endpoint, self._tick - self._law.readout_ticks
+        return np.array(
+            [not p.had(e, until) and p.stays_until(e, until + 1) > until for p in people], dtype=np.int8
         )
 
     def allocations(self) -> AllocationRows:

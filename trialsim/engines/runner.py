@@ -176,14 +176,22 @@ def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
     return _workshop.run(design, truth, first, last)
 
 
+def _samples(plan: Plan) -> bool:
+    """Return whether a test of a plan is analysed by a sampler."""
+    return any(
+        getattr(each.analysis, "keyed", False) and each.analysis.name != "event_rate" for each in plan.tests
+    )
+
+
 def _most_at_once(plan: Plan, engine: str) -> int:
     """Return how many trials of a plan to run and hand over in one go at most."""
-    kept = [test.analysis for test in plan.tests if getattr(test.analysis, "keyed", False)]
-    if any(each.name != "event_rate" for each in kept):
+    if _samples(plan):
         return 1
+    imputes = any(getattr(test.analysis, "keyed", False) for test in plan.tests)
+    imputes = imputes or bool(getattr(plan.stopping, "imputed_tests", False))
     if engine == "reference":
         return 16
-    if kept:
+    if imputes:
         return _IMPUTED_TASK
     return _LIGHT_TASK if _little_but_bits(plan) else _TASK
 
@@ -309,12 +317,30 @@ def _kept(
         return
     there = {task for task in tasks if store.find(task) is not None}
     missing = [task for task in tasks if task not in there]
+    if there and missing:
+        _require_same_draws(home, store, next(task for task in tasks if task in there))
     running = _results(job, home, missing, workers, store.keep) if missing else iter(())
     for task in tasks:
         if task in there and (held := store.find(task)) is not None:
             yield task, held
         else:
             yield next(running)
+
+
+def _require_same_draws(home: _Workshop, store: TaskStore, task: Task) -> None:
+    """Refuse to add to trials of a sampler whose draws are others here: one task is run again, and must be the same."""
+    if not _samples(home.engine(task[0], task[1]).plan):
+        return
+    held, again = store.find(task), home.run(*task)
+    assert held is not None
+    for table, columns in again.items():
+        for name, values in columns.items():
+            if not np.array_equal(values, held[table][name], equal_nan=values.dtype.kind == "f"):
+                raise UsageError(
+                    f"{store.folder}: trial {task[2]} of {task[0]} under {task[1]} has other draws there than here "
+                    f"({table}, {name}), as after another version of PyMC, nutpie, PyTensor or Numba, or on another "
+                    "machine; name another folder with --checkpoint"
+                )
 
 
 def _results(

@@ -11,6 +11,7 @@ from trialsim.policies.predicted_models import error_of_prediction
 from trialsim.policies.probabilities import Probabilities
 from trialsim.scenario.decisions import (
     BY_LAW,
+    IMPUTED,
     OF_ARMS,
     Best,
     Condition,
@@ -74,7 +75,7 @@ class DecisionRules:
             if isinstance(leaf, Predictive)
         ]
         self.imputed_tests = tuple(
-            sorted({test for tests in predicted for test in tests if self._is(test, "event_rate")})
+            sorted({test for tests in predicted for test in tests if self._name_of(test) in IMPUTED})
         )
         self.predicted_by_law = tuple(
             sorted({test for tests in predicted for test in tests if self._name_of(test) in BY_LAW})
@@ -265,7 +266,7 @@ class DecisionRules:
     def imputed_or_sampled(self, leaf: Limited, name: str) -> bool:
         """Return whether a probability has a Monte Carlo error, which the trace keeps."""
         if isinstance(leaf, Predictive):
-            return any(self._is(test, "event_rate") for test in self._numbers(leaf.tests))
+            return any(self._name_of(test) in IMPUTED for test in self._numbers(leaf.tests))
         return self.kind_of(leaf, name) == "sampled"
 
     def error(self, leaf: Limited, name: str, view: LookView) -> Floats:

@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from trialsim.contracts import Bools, Floats, Ints, LookView, Status, TestPlan
 from trialsim.policies.predicted_models import HERE, PredictedModels
+from trialsim.scenario.decisions import COMPLETED, IMPUTED
 from trialsim.stats.bayes.beta_binomial import posterior_above, posterior_differences
 from trialsim.stats.bayes.close_arms import probabilities_within
 from trialsim.stats.bayes.families import Family
@@ -46,6 +47,7 @@ class Probabilities:
         self._share = ratio / ratio.sum()
         self._borders: dict[tuple[int, int, int], Ints] = {}
         self._imputed: tuple[LookView, dict[int, CompletedEvents]] | None = None
+        self._completed: tuple[LookView, dict[int, Floats]] | None = None
         self._predicted = PredictedModels(self.tests, tuple(thresholds))
 
     def posterior(self, view: LookView, test: int, beyond: float | None) -> Floats:
@@ -77,6 +79,9 @@ class Probabilities:
         """
         plan = self.tests[test]
         options = plan.options
+        if plan.analysis.name in COMPLETED:
+            shares: Floats = self._by_completed_follow_up(view, test)[int(maximum)]
+            return shares
         if plan.analysis.name == "event_rate":
             return self._by_follow_up(view, test, maximum)
         good, n, pending = self._pair(view, test)
@@ -104,10 +109,31 @@ class Probabilities:
     def predictive_error(self, view: LookView, test: int, maximum: bool) -> Floats:
         """Return the Monte Carlo error of a predictive probability: 0 where it is a sum."""
         plan = self.tests[test]
-        if plan.analysis.name != "event_rate":
+        if plan.analysis.name not in IMPUTED:
             return np.zeros(len(view.replicate))
-        share = self._by_follow_up(view, test, maximum)
-        return np.asarray(np.sqrt(share * (1.0 - share) / plan.options["draws"]))
+        share = self.predictive(view, test, maximum)
+        return np.asarray(np.sqrt(share * (1.0 - share) / plan.analysis.draws(plan.options)))  # type: ignore[attr-defined]
+
+    def _by_completed_follow_up(self, view: LookView, test: int) -> Floats:
+        """Return the shares of data sets with completed follow-up in which a test succeeds, ``[2, replicate]``."""
+        plan = self.tests[test]
+        if self._completed is None or self._completed[0] is not view:
+            self._completed = (view, {})
+        known = self._completed[1]
+        if test not in known:
+            assert view.seen is not None
+            rows, arms = view.seen.followed[test], [plan.control, plan.treatment]
+            size = len(rows.offsets) - 1
+            place = 2 * np.repeat(np.arange(size), np.diff(rows.offsets)) + rows.treated
+            reported = np.bincount(place, minlength=2 * size).reshape(size, 2)
+            unseen = np.maximum(view.arm_enrolled[:, arms] - reported, 0).astype(np.int64)
+            found: Floats = plan.analysis.predicted(  # type: ignore[attr-defined]
+                rows, plan.lower_is_better, plan.options, view.seed, (view.replicate, view.look),
+                (unseen, self._to_come(view, test)),
+            )  # fmt: skip
+            known[test] = (found > self._thresholds[test]).mean(axis=2)
+        shares: Floats = known[test]
+        return shares
 
     def _by_follow_up(self, view: LookView, test: int, maximum: bool) -> Floats:
         """Return the share of completed data sets, imputed from each patient's follow-up, in which a test succeeds."""

@@ -50,6 +50,7 @@ _STYLE: dict[Any, Any] = {
     "path.simplify": True,
 }
 _CURVE_POINTS = 201
+_LEGEND_COLUMNS = 4
 MOST_TRUTHS_DRAWN = 24
 MOST_TRUTHS_OF_DURATIONS = 6
 
@@ -120,7 +121,9 @@ def stopping_picture(characteristics: OperatingCharacteristics) -> Picture:
     with_look = {reason for reason, look in outcomes if look}
     outcomes = [outcome for outcome in outcomes if outcome[1] or outcome[0] not in with_look]
     last = max((look for _, look in outcomes), default=1)
-    with house_figure(8.0, 1.6 + 0.32 * len(cells)) as figure:
+    # A legend of many looks needs room of its own, or nothing is left for the bars.
+    more_lines = max(0, -(-len(outcomes) // _LEGEND_COLUMNS) - 3)
+    with house_figure(8.0, 1.6 + 0.32 * len(cells) + 0.23 * more_lines) as figure:
         axes = figure.add_subplot()
         words = []
         for place, cell in enumerate(cells):
@@ -150,9 +153,7 @@ def stopping_picture(characteristics: OperatingCharacteristics) -> Picture:
         handles = [
             Patch(color=_shade(reason, look, last), label=_ending(reason, look)) for reason, look in outcomes
         ]
-        figure.legend(
-            handles=handles, loc="outside upper center", ncols=min(4, max(1, len(handles))), frameon=False
-        )
+        house_legend(figure, handles)
         return as_picture("When and why trials stop", figure, "Endings. " + ". ".join(words) + ".")
 
 
@@ -285,7 +286,7 @@ def house_figure(width: float, height: float) -> Iterator[Figure]:
 
 def house_legend(figure: Figure, handles: list[Line2D] | list[Patch]) -> None:
     """Put a legend above the panels."""
-    columns = min(4, max(1, len(handles)))
+    columns = min(_LEGEND_COLUMNS, max(1, len(handles)))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
 
 

@@ -27,7 +27,13 @@ CONDITIONS = ("posterior", "predictive", "best", "equivalent", "utility", "all",
 BY_LAW = ("normal_known_variance", "normal_unknown_variance")
 """Models whose predictive probability follows from the arms' posteriors and the numbers still to be read out."""
 
-PREDICTED = ("beta_binomial", "event_rate", "robust_beta_binomial", *BY_LAW)
+COMPLETED = ("gamma_exponential", "piecewise_exponential")
+"""Models whose success is predicted by completing each patient's follow-up, up to the time ``followed_for``."""
+
+IMPUTED = ("event_rate", *COMPLETED)
+"""Models whose success is predicted from each patient's own follow-up."""
+
+PREDICTED = ("beta_binomial", "robust_beta_binomial", *BY_LAW, *IMPUTED)
 """Analyses whose success can be predicted."""
 
 COMPARED = ("beta_binomial", *BY_LAW, "gamma_exponential")
@@ -35,6 +41,27 @@ COMPARED = ("beta_binomial", *BY_LAW, "gamma_exponential")
 
 WITHOUT_MARGINS = ("event_rate", "basket", "logistic_nuts", "weibull_nuts")
 """Models that are not asked about effects beyond other margins than their own: they are sampled, or have none."""
+
+
+def asked_of(analysis: str, sampled: bool) -> tuple[str, ...]:
+    """Return what decision rules may ask of a test analysed by a Bayesian model.
+
+    Parameters
+    ----------
+    analysis
+        Its name; one that is not among the models here is a model of another package.
+    sampled
+        Whether its posterior is sampled.
+    """
+    found = ["posterior"]
+    if analysis not in WITHOUT_MARGINS and not sampled:
+        found += ["beyond", "within"]
+    if analysis in COMPARED:
+        found += ["best", "equivalent"]
+    if analysis in PREDICTED:
+        found.append("predictive")
+    return tuple(found)
+
 
 MOST_RULES = 20
 MOST_LOOKS = 50

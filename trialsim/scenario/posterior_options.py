@@ -24,6 +24,7 @@ Starts = Annotated[tuple[Duration, ...], Field(min_length=1, max_length=20)]
 Pieces = Annotated[tuple[Shape, ...], Field(min_length=1, max_length=20)]
 Terms = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
 Categories = Annotated[tuple[Shape, ...], Field(min_length=4, max_length=6)]
+Draws = Annotated[int, NumberAtom(least=50, most=100_000, whole=True)]
 Exposures = Annotated[tuple[PositiveDuration, ...], Field(min_length=1, max_length=20)]
 
 
@@ -75,6 +76,8 @@ class GammaExponential(Model):
     prior_shape: Shape = 0.5
     prior_rate: PositiveDuration
     margin_ratio: Ratio = 1.0
+    followed_for: PositiveDuration | None = None
+    draws: Draws | None = None
 
 
 class GammaPoisson(Model):
@@ -108,11 +111,17 @@ class PiecewiseExponential(Model):
     prior_shape: Shape = 0.5
     prior_rate: PositiveDuration
     margin: Margin = 0.0
+    followed_for: PositiveDuration | None = None
+    draws: Draws | None = None
 
     @model_validator(mode="after")
     def _rises(self) -> PiecewiseExponential:
-        """Refuse pieces that do not begin at 0 and rise."""
+        """Refuse pieces that do not begin at 0 and rise, and survival at a time that nobody is followed to."""
         _rising(self.starts)
+        if self.followed_for is not None and self.at > self.followed_for:
+            raise refuse(
+                f"at: survival at {self.at:g} days is compared, and followed_for ends at {self.followed_for:g} days"
+            )
         return self
 
 
@@ -152,7 +161,7 @@ class EventRate(Model):
     hazard_exposure: Exposures
     final_hazard_shape: Pieces | None = None
     final_hazard_exposure: Exposures | None = None
-    draws: Annotated[int, NumberAtom(least=50, most=100_000, whole=True)] = 500
+    draws: Draws = 500
 
     @model_validator(mode="after")
     def _fits(self) -> EventRate:

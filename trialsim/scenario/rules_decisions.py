@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from trialsim import registry
 from trialsim.scenario.decisions import (
     COMPARED,
+    COMPLETED,
     PREDICTED,
     WITHOUT_MARGINS,
     Best,
@@ -159,6 +160,16 @@ def _asked_of(at: Place, leaf: Limited, design: Design, parts: TrialParts) -> It
                 yield (
                     at,
                     f"success of {test}, analysed by {analyses[test]}, cannot be predicted; allowed: {allowed}",
+                )
+            elif (
+                analyses.get(test) in COMPLETED
+                and parts.hypotheses[test].analysis_options["followed_for"] is None
+            ):
+                model = analyses[test]
+                yield (
+                    at,
+                    f"success of {test} hangs on how long patients will have been followed; say so: "
+                    f"hypotheses.{test}.analysis.{model}.followed_for: 12 months",
                 )
     if isinstance(leaf, (Best, Equivalent)) and analyses:
         first = next(iter(analyses))

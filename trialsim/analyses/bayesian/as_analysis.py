@@ -130,6 +130,40 @@ class PosteriorAnalysis:
         found: CompletedEvents = self.model.completed(rows, options, keys, to_come)  # type: ignore[attr-defined]
         return found
 
+    def predicted(
+        self,
+        rows: PatientRows,
+        lower_is_better: bool,
+        options: Mapping[str, Any],
+        seed: int,
+        view_of: tuple[Ints, Ints],
+        patients: tuple[Ints, Ints],
+    ) -> Floats:
+        """Return posterior probabilities in data sets whose follow-up is completed, ``[2, replicate, draw]``.
+
+        Parameters
+        ----------
+        rows, seed, view_of
+            As of :meth:`completed`.
+        lower_is_better, options
+            As of every analysis.
+        patients
+            Those enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each.
+
+        Returns
+        -------
+        numpy.ndarray
+            First of the patients enrolled so far, then of all that may be.
+        """
+        keys = [Key(seed, int(r), int(look)) for r, look in zip(*view_of, strict=True)]
+        chosen = self.options_of_model(options, lower_is_better)
+        found: Floats = self.model.predicted(rows, lower_is_better, chosen, keys, *patients)  # type: ignore[attr-defined]
+        return found
+
+    def draws(self, options: Mapping[str, Any]) -> int:
+        """Return how many data sets are completed where success is predicted from follow-up."""
+        return int(options["draws"] or self.model.defaults["draws"])
+
     def options_of_model(self, options: Mapping[str, Any], lower_is_better: bool) -> dict[str, Any]:
         """Return the model's options: its margin is by how much better, a hypothesis' is the effect to be bettered."""
         known = self.model.defaults

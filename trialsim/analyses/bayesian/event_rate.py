@@ -13,7 +13,7 @@ from trialsim.analyses.keys import Key
 from trialsim.contracts import Bools, DataCut, Floats, Ints, PatientRows, Posterior, Status, any_of
 from trialsim.errors import Problem, ScenarioError
 from trialsim.stats.bayes.beta_binomial import posterior_differences, posterior_moments
-from trialsim.stats.bayes.gamma_exponential import events_and_exposure
+from trialsim.stats.bayes.gamma_exponential import events_and_exposure, followed_within
 from trialsim.stats.bayes.imputation import CompletedEvents, impute_events, tally_known
 
 POSTERIOR, PREDICTIVE = 0, 2
@@ -155,12 +155,9 @@ class EventRate:
             ``[replicate, 2, draw]`` each.
         """
         starts, size = np.array(options["starts"], dtype=np.float64), len(rows.offsets) - 1
-        at, value = float(options["at"]), rows.value.astype(np.float64)
+        at = float(options["at"])
         # Follow-up beyond the time is no part of the model of events by it.
-        within = PatientRows(
-            rows.offsets, rows.treated, rows.stratum, np.minimum(value, at),
-            np.where(value > at, 0, rows.event).astype(np.int8), rows.covariates,
-        )  # fmt: skip
+        within = followed_within(rows, at)
         events, exposure = events_and_exposure(within, starts)
         early, late = (hazard_prior(options, each) for each in ("", "final_"))
         last = np.zeros(size, dtype=bool) if final is None else final

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trialsim.analyses.bayesian.options import options_of
 from trialsim.analyses.bayesian.outcome import equal_tailed, posterior_of
-from trialsim.contracts import DataCut, Floats, Posterior
+from trialsim.analyses.bayesian.predicted_hazards import (
+    FOLLOWED,
+    FOLLOWED_DEFAULTS,
+    completed_hazards,
+    rows_within,
+)
+from trialsim.analyses.keys import Key
+from trialsim.contracts import DataCut, Floats, Ints, PatientRows, Posterior
 from trialsim.errors import Problem, ScenarioError
 from trialsim.stats.bayes.gamma_exponential import events_and_exposure
 from trialsim.stats.bayes.piecewise_exponential import (
@@ -34,6 +41,7 @@ class PiecewiseExponential:
         "prior_shape": "shape of every piece's gamma prior, events that it is worth",
         "prior_rate": "its rate, days at risk that it is worth",
         "margin": "difference of survival by which treatment has to be better",
+        **FOLLOWED,
     }
     defaults: Mapping[str, Any] = {
         "at": None,
@@ -41,6 +49,7 @@ class PiecewiseExponential:
         "prior_shape": 0.5,
         "prior_rate": None,
         "margin": 0.0,
+        **FOLLOWED_DEFAULTS,
     }
 
     def posterior(
@@ -50,7 +59,7 @@ class PiecewiseExponential:
         chosen = options_of(self.name, self.prior, self.defaults, options)
         starts = np.array(chosen["starts"], dtype=np.float64)
         _refuse(starts, chosen["at"])
-        events, exposure = events_and_exposure(cut.patients(), starts)
+        events, exposure = events_and_exposure(rows_within(cut.patients(), chosen), starts)
         shape, rate = chosen["prior_shape"] + events, chosen["prior_rate"] + exposure
         control, treatment = ((shape[:, arm], rate[:, arm]) for arm in (0, 1))
         widths = widths_until(starts, chosen["at"])
@@ -73,6 +82,37 @@ class PiecewiseExponential:
 
         interval = equal_tailed(exceeds, mean, sd, level)
         return posterior_of("exact", probability, mean, sd, interval, 0.0, [])
+
+    def predicted(
+        self,
+        rows: PatientRows,
+        lower_is_better: bool,
+        options: Mapping[str, Any],
+        keys: Sequence[Key],
+        unseen: Ints,
+        to_come: Ints,
+    ) -> Floats:
+        """Return the posterior probability of a benefit in completed data sets, ``[2, replicate, draw]``.
+
+        Parameters
+        ----------
+        rows, keys, unseen, to_come
+            As of :func:`~trialsim.analyses.bayesian.predicted_hazards.completed_hazards`.
+        lower_is_better, options
+            As of :meth:`posterior`.
+        """
+        chosen = options_of(self.name, self.prior, self.defaults, options)
+        starts = np.array(chosen["starts"], dtype=np.float64)
+        shape, rate = completed_hazards(self.name, rows, chosen, starts, keys, unseen, to_come)
+        laws = np.stack([shape, rate], axis=-1).reshape(-1, 2, len(starts), 2)
+        control, treatment = (
+            (np.ascontiguousarray(laws[:, arm, :, 0]), np.ascontiguousarray(laws[:, arm, :, 1]))
+            for arm in (0, 1)
+        )
+        ours, theirs = (treatment, control) if lower_is_better else (control, treatment)
+        widths = widths_until(starts, chosen["at"])
+        found = probability_survival_better(ours, theirs, widths, chosen["margin"])
+        return found.reshape(shape.shape[:3])
 
 
 def _refuse(starts: Floats, days: float) -> None:

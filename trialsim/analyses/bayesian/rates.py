@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trialsim.analyses.bayesian.options import options_of
 from trialsim.analyses.bayesian.outcome import no_interval, posterior_of
-from trialsim.contracts import DataCut, Floats, Posterior
+from trialsim.analyses.bayesian.predicted_hazards import (
+    FOLLOWED,
+    FOLLOWED_DEFAULTS,
+    completed_hazards,
+    rows_within,
+)
+from trialsim.analyses.keys import Key
+from trialsim.contracts import DataCut, Floats, Ints, PatientRows, Posterior
 from trialsim.stats.bayes.families import Family
 from trialsim.stats.bayes.gamma_exponential import events_and_exposure
 from trialsim.stats.bayes.gamma_poisson import (
@@ -101,9 +108,15 @@ class GammaExponential:
     kind = "exact"
     accuracy = "closed form"
     prior: Mapping[str, str] = {
-        name: meaning for name, meaning in GammaPoisson.prior.items() if name != "limit"
+        **{name: meaning for name, meaning in GammaPoisson.prior.items() if name != "limit"},
+        **FOLLOWED,
     }
-    defaults: Mapping[str, Any] = {"prior_shape": 0.5, "prior_rate": None, "margin_ratio": 1.0}
+    defaults: Mapping[str, Any] = {
+        "prior_shape": 0.5,
+        "prior_rate": None,
+        "margin_ratio": 1.0,
+        **FOLLOWED_DEFAULTS,
+    }
 
     def posterior(
         self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any], level: float | None = 0.95
@@ -115,5 +128,31 @@ class GammaExponential:
     def arm_laws(self, cut: DataCut, options: Mapping[str, Any]) -> tuple[Family, Floats]:
         """Return the family of the hazards' posteriors and their parameters, ``[replicate, 2, 3]``: control, treatment."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
-        events, exposure = (each[:, :, 0] for each in events_and_exposure(cut.patients()))
+        rows = rows_within(cut.patients(), chosen)
+        events, exposure = (each[:, :, 0] for each in events_and_exposure(rows))
         return Family.GAMMA, posterior_rate(events, exposure, chosen["prior_shape"], chosen["prior_rate"])
+
+    def predicted(
+        self,
+        rows: PatientRows,
+        lower_is_better: bool,
+        options: Mapping[str, Any],
+        keys: Sequence[Key],
+        unseen: Ints,
+        to_come: Ints,
+    ) -> Floats:
+        """Return the posterior probability of a benefit in completed data sets, ``[2, replicate, draw]``.
+
+        Parameters
+        ----------
+        rows, keys, unseen, to_come
+            As of :func:`~trialsim.analyses.bayesian.predicted_hazards.completed_hazards`.
+        lower_is_better, options
+            As of every Bayesian analysis.
+        """
+        chosen = options_of(self.name, self.prior, self.defaults, options)
+        shape, rate = completed_hazards(self.name, rows, chosen, np.zeros(1), keys, unseen, to_come)
+        laws = np.stack([shape[..., 0], rate[..., 0]], axis=-1).reshape(-1, 2, 2)
+        control, treatment = (np.ascontiguousarray(laws[:, arm]) for arm in (0, 1))
+        below = probability_ratio_below(treatment, control, chosen["margin_ratio"]).reshape(shape.shape[:3])
+        return below if lower_is_better else 1.0 - below

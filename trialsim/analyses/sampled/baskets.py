@@ -58,6 +58,10 @@ class BasketNuts:
         quantities = ("theta", "own", "belongs") if partly else ("theta",)
         self._compiled = CompiledModel("basket_nuts", model, quantities)
 
+    def machine_code(self) -> str:
+        """Return the compiler's account of the log density: see :meth:`CompiledModel.machine_code`."""
+        return self._compiled.machine_code()
+
     def against(self, log_odds: Floats) -> BasketNuts:
         """Return the same compiled model with other references, on the log odds, ``[basket]``."""
         other = copy.copy(self)

@@ -1,13 +1,14 @@
 """Sampling by NUTS: a model is compiled once, given each look's data, and every fit is judged before it is used.
 
 Seeds come from keyed draws, so that a fit is a function of the run's seed, the replicate and the look, whichever worker
-does it and in which order.
+does it and in which order. For that the density has to be the same function in every process: see :func:`as_written`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,20 @@ def libraries() -> tuple[Any, Any, Any]:
     return pymc, nutpie, arviz
 
 
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Have PyTensor compile floating-point arithmetic as it is written, whatever its own cache holds.
+
+    By default it lets the compiler reorder sums (``numba__fastmath``). How it does so depends on whether the parts of a
+    model are compiled together or taken from PyTensor's cache of earlier processes, so that the log density differs in
+    the last bit between the first process and the next ones. Trajectories of NUTS are chaotic: all draws then differ.
+    """
+    from pytensor.configdefaults import config
+
+    with config.change_flags(numba__fastmath=False):
+        yield
+
+
 class CompiledModel:
     """A PyMC model compiled once, to be fitted to data set after data set.
 
@@ -122,9 +137,14 @@ class CompiledModel:
             raise UsageError(
                 f"{name}: the model has no variable {missing[0]!r}; it has {', '.join(sorted(known))}"
             )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), as_written():
             warnings.simplefilter("ignore")
             self._compiled = nutpie.compile_pymc_model(model)
+
+    def machine_code(self) -> str:
+        """Return the compiler's account of the log density and its gradient (LLVM's intermediate language)."""
+        code: str = self._compiled.compiled_logp_func.inspect_llvm()
+        return code
 
     def fit(self, data: Mapping[str, NDArray[Any]], key: Key, sampling: Sampling | None = None) -> Fit:
         """Return a fit to data; one that fails is tried once more, with twice the draws and smaller steps.

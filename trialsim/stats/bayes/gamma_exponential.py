@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from trialsim.compiled import kernel
@@ -49,6 +51,21 @@ def events_and_exposure(rows: PatientRows, starts: Floats | None = None) -> tupl
     events, exposure = np.zeros(shape), np.zeros(shape)
     _tally(rows.offsets, rows.treated, rows.value.astype(np.float64), rows.event, begin, events, exposure)
     return events, exposure
+
+
+def followed_within(rows: PatientRows, days: float) -> PatientRows:
+    """Return patients with what happened within a time since entry; an event at that time itself counts.
+
+    Parameters
+    ----------
+    rows
+        Patients; ``value`` is days of follow-up.
+    days
+        The time, above 0.
+    """
+    value = rows.value.astype(np.float64)
+    event = np.where(value > days, 0, rows.event).astype(np.int8)
+    return replace(rows, value=np.minimum(value, days), event=event)
 
 
 def mean_survival(posterior: Floats, days: float) -> Floats:

@@ -47,7 +47,7 @@ class CompletedEvents:
 
 
 @inline
-def _next_uniform(state):
+def next_uniform(state):
     """Return the next uniform in (0, 1) of a stream, whose state ``[1]`` is moved on: SplitMix64 (Steele et al. 2014)."""
     state[0] += _GOLDEN
     z = state[0]
@@ -57,23 +57,23 @@ def _next_uniform(state):
 
 
 @kernel
-def _gamma(shape, state):
+def gamma_variate(shape, state):
     """Return a gamma variate of rate 1 (Marsaglia and Tsang, ACM Trans. Math. Softw. 26, 2000, 363-372)."""
     raised = shape if shape >= 1.0 else shape + 1.0
     d = raised - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)
     while True:
-        radius = math.sqrt(-2.0 * math.log(_next_uniform(state)))
-        x = radius * math.cos(2.0 * math.pi * _next_uniform(state))
+        radius = math.sqrt(-2.0 * math.log(next_uniform(state)))
+        x = radius * math.cos(2.0 * math.pi * next_uniform(state))
         v = 1.0 + c * x
         if v <= 0.0:
             continue
         v = v * v * v
-        if math.log(_next_uniform(state)) < 0.5 * x * x + d - d * v + d * math.log(v):
+        if math.log(next_uniform(state)) < 0.5 * x * x + d - d * v + d * math.log(v):
             break
     found = d * v
     if shape < 1.0:
-        found *= _next_uniform(state) ** (1.0 / shape)
+        found *= next_uniform(state) ** (1.0 / shape)
     return found
 
 
@@ -135,7 +135,7 @@ def impute_events(offsets, treated, value, event, at, starts, shape, rate, furth
             for m in range(draws):
                 whole = 0.0
                 for k in range(pieces):
-                    hazard[k] = _gamma(shape[r, arm, k], state) / rate[r, arm, k]
+                    hazard[k] = gamma_variate(shape[r, arm, k], state) / rate[r, arm, k]
                     end = min(starts[k + 1], at) if k + 1 < pieces else at
                     whole += hazard[k] * max(0.0, end - starts[k])
                 more = 0
@@ -146,11 +146,11 @@ def impute_events(offsets, treated, value, event, at, starts, shape, rate, furth
                             break
                         end = min(starts[k + 1], at) if k + 1 < pieces else at
                         left -= hazard[k] * (min(waiting[i], end) - starts[k])
-                    if _next_uniform(state) < -math.expm1(-max(left, 0.0)):
+                    if next_uniform(state) < -math.expm1(-max(left, 0.0)):
                         more += 1
                 now[r, arm, m] = more
                 chance = -math.expm1(-whole)
                 for _ in range(further[r, arm]):
-                    if _next_uniform(state) < chance:
+                    if next_uniform(state) < chance:
                         more += 1
                 later[r, arm, m] = more
