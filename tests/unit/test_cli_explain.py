@@ -12,6 +12,8 @@ from jsonschema import Draft202012Validator
 
 from tests.unit.story_scenario import EVENTFUL
 from trialsim.cli import main as entry
+from trialsim.contracts import Kind, Status
+from trialsim.engines.records import STOP_REASONS
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ def test_all_prints_every_entry(scenario: Path, capsys: pytest.CaptureFixture[st
     assert "--all shows them" not in printed
     log = pd.read_csv("log.csv")
     assert all(what in printed for what in log["what"])
+
+
+def test_the_schema_knows_every_word_that_an_entry_of_the_log_may_have() -> None:
+    schema = json.loads(files("trialsim").joinpath("schemas", "explain.json").read_text())
+    entry_of_the_log = schema["$defs"]["event"]["properties"]
+    assert set(entry_of_the_log["kind"]["enum"]) == {kind.name.lower() for kind in Kind}
+    assert set(entry_of_the_log["status"]["enum"]) == {*(status.name.lower() for status in Status), None}
+    assert all(reason in entry_of_the_log["reason"]["description"] for reason in STOP_REASONS)
 
 
 def test_json_is_alone_on_stdout_and_keeps_its_schema(
