@@ -348,7 +348,7 @@ def _rankings(
 def _seen_at_look(view: LookView) -> Parts:
     """Return what a stopping policy saw."""
     names = ("z", "effect", "se", "information", "status", "efficacy_z", "futility_z", "rejected", "futile",
-             "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "error")  # fmt: skip
+             "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "worth", "error")  # fmt: skip
     found = [(name, value) for name in names if (value := getattr(view, name)) is not None]
     if view.seen is not None:
         if view.error is None:  # whether any analysis of a batch has one must not matter

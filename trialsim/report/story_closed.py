@@ -30,6 +30,8 @@ def closed_finding(replay: Replay, look: Look, place: int) -> str:
     assert look.own_z is not None
     z, own = float(look.z[place]), float(look.own_z[place])
     text = f"{test.name} closed z = {plain(z, 3)}, alone {plain(own, 3)}"
+    if replay.plan.stage_ends is not None and look.number < len(replay.plan.looks):
+        text = f"{test.name} z = {plain(z, 3)} from all data so far, which is no test"
     efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
     if math.isfinite(efficacy):
         text += f", {'at or above' if z >= efficacy else 'below'} the efficacy bound {plain(efficacy, 3)}"
@@ -46,4 +48,5 @@ def _why_given_up(replay: Replay, look: Look, place: int, own: float, futility: 
         return f"alone at or below the futility bound {plain(futility, 3)}, given up"
     if look.lost is not None and look.lost[place]:
         return "given up, as an intersection that holds it is retained for good"
-    return f"not selected ({getattr(replay.plan.stopping, 'rule', replay.plan.stopping.name)})"
+    by = "" if replay.plan.chosen_by is None else f" by {replay.plan.chosen_by.tests[0].name}"
+    return f"not selected ({getattr(replay.plan.stopping, 'rule', replay.plan.stopping.name)}{by})"
