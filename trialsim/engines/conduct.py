@@ -261,11 +261,11 @@ def _analyse(
     plan = chunk.plan
     if stages is not None:
         counts = chunk.counts(point.rows, point.tick)
-        found = stages.analyse(chunk, point, counts, ~decided)
+        staged = stages.analyse(chunk, point, counts, ~decided)
         return LookRecord(
-            point, counts, found.z, found.effect, found.se, found.information, found.status,
-            *bounds.at(point, counts), Decision(), np.ones(len(found.z), dtype=bool), found.own_z, found.lost,
-            cohorts=found.cohorts, worth=_worth(chunk, point, decided),
+            point, counts, staged.z, staged.effect, staged.se, staged.information, staged.status,
+            *bounds.at(point, counts), Decision(), np.ones(len(staged.z), dtype=bool), staged.own_z, staged.lost,
+            cohorts=staged.cohorts, worth=_worth(chunk, point, decided),
         )  # fmt: skip
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))

@@ -221,3 +221,8 @@ class Split(OneOf):
 
     increments: Increments | None = None
     patient_wise: PatientWise | None = None
+
+    @classmethod
+    def _needed_by(cls, choice: str) -> list[str]:
+        """Return what a choice cannot be without: the ends of stages, here by events."""
+        return ["events"] if choice == "patient_wise" else []

@@ -44,6 +44,9 @@ def _chosen_by(at: Place, design: Design, parts: TrialParts, tested: str | None)
             (*place, "endpoint"),
             f"'{by.endpoint}' is what the tests are about; arms are chosen by it without by",
         )
+    if design.under is not None:
+        sentence = "a size is solved for arms chosen by the endpoint of the tests; give n and looks in place of under"
+        yield (*at, "under"), sentence
     if tested is None or by.endpoint == tested or design.stages is not None:
         return
     kind = parts.world.endpoints[tested].kind if tested in parts.world.endpoints else ""
