@@ -21,6 +21,7 @@ from trialsim.policies.select_arms import SelectArms
 from trialsim.report.story import Story, explain
 from trialsim.scenario.advice import notes
 from trialsim.scenario.load import scenario_from
+from trialsim.simulation import simulate
 from trialsim.stats.combination.fisher import fisher_critical
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -154,6 +155,16 @@ def test_what_is_decided_moves_neither_end_nor_statistic_of_the_first_stage() ->
         assert np.array_equal(one.z[:, 0], last[0].z[:, 0])  # type: ignore[union-attr]
 
 
+def test_events_after_the_end_of_their_stage_are_counted_as_untested() -> None:
+    """All that is known at the last look but the 40 and 30 with which the stages end."""
+    simulated = simulate(scenario_from(TREE), replicates=200, seed=1)
+    trials = simulated.trials()
+    assert (trials["events_untested"] == trials["events"] - 70).all()
+    (row,) = simulated.characteristics.select("events_untested")
+    assert row.value == pytest.approx(trials["events"].mean() - 70)
+    assert row.value > 1
+
+
 def test_before_the_last_look_nothing_is_rejected() -> None:
     tree = asked(selection="keep_all")
     tree["endpoints"]["death"]["effect"]["high"] = 0.05
@@ -192,6 +203,7 @@ def test_stages_are_the_same_in_both_engines(changes: dict[str, Any]) -> None:
             assert np.array_equal(look.cohorts.ends[0], record.cohorts.ends[k])
             assert np.array_equal(look.cohorts.z[0], record.cohorts.z[k], equal_nan=True)
             assert np.array_equal(look.z[0], record.z[k], equal_nan=True)
+            assert np.array_equal(look.cohorts.untested[0], record.cohorts.untested[k], equal_nan=True)
             assert np.array_equal(look.worth[0], record.worth[k], equal_nan=True)  # type: ignore[index]
 
 

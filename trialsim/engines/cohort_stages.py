@@ -32,10 +32,13 @@ class Cohorts:
         When each stage ended, ``[k, stage]``; -1 at looks before the last.
     z
         Statistics of each stage's patients, ``[k, stage, test]``; not a number where there is none.
+    untested
+        Events known at the look that came after the end of their stage, ``[k]``; not a number at looks before the last.
     """
 
     ends: Ints
     z: Floats
+    untested: Floats
 
 
 class CohortStages:
@@ -77,10 +80,13 @@ class CohortStages:
             effect[t, chosen], se[t, chosen] = whole.effect, whole.se
             information[t, chosen], status[t, chosen] = whole.information, whole.status
         own, lost = z.copy(), np.zeros((tests, size), dtype=bool)
-        cohorts = Cohorts(np.full((size, stages), -1), np.full((size, stages, tests), np.nan))
+        nothing = np.full((size, stages, tests), np.nan)
+        cohorts = Cohorts(np.full((size, stages), -1), nothing, np.full(size, np.nan))
         last = np.flatnonzero(point.number == stages - 1)
         if len(last):
             self._combine(chunk, part_of(point, last), last, (z, own, lost), cohorts)
+            used = chunk.stage_events(point.rows[last], cohorts.ends[last]).sum(axis=1)
+            cohorts.untested[last] = counts.events[last].sum(axis=1) - used
         z, own = np.where(held, z, np.nan), np.where(held, own, np.nan)
         return Found(z.T, effect.T, se.T, information.T, status.T, own.T, lost.T, cohorts)
 

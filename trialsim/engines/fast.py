@@ -573,6 +573,11 @@ class FastChunk:
         assert self._cohorts is not None
         return self._cohorts.ends(self, rows)
 
+    def stage_events(self, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end, ``[k, stage]``."""
+        assert self._cohorts is not None
+        return self._cohorts.events(self, rows, ends)
+
     def cohort_cut(self, point: Point, test: int, stage: int) -> CohortCut:
         """Return what is known for a test at the point of the patients of one stage alone."""
         assert self._cohorts is not None

@@ -60,6 +60,17 @@ class FastCohorts:
             ends[:, stage] = np.where(dates < NEVER, dates + outcome.law.readout_ticks, NEVER)
         return ends
 
+    def events(self, chunk: FastChunk, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end, ``[k, stage]``."""
+        planned = chunk.plan.stage_ends
+        assert planned is not None
+        outcome, found = chunk.outcome(planned.endpoint), np.empty(ends.shape, dtype=np.int64)
+        for stage in range(ends.shape[1]):
+            until = ends[:, stage, None] - outcome.law.readout_ticks
+            known = self.members(chunk, rows, stage) & (outcome.analysed_at[rows] <= until)
+            found[:, stage] = known.sum(axis=1)
+        return found
+
     def outcome(self, chunk: FastChunk, stage: int, analysed: Outcome) -> Outcome:
         """Return the outcomes that a test analyses, with a memory of the exits seen of its own.
 

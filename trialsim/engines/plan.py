@@ -226,6 +226,8 @@ class Plan:
         What decides at visits; None where everything is done by the protocol.
     shows_closed_sites
         Whether a design of the scenario closes sites at reviews, so that records hold how many closed.
+    shows_stages
+        Whether stages are split by patients in a design of the scenario.
     stage_ends
         Up to when the patients of each stage are followed; None where stages are not split by patients.
     chosen_by
@@ -256,6 +258,7 @@ class Plan:
     site_policy: SitePolicy | None = None
     monitoring: MonitoringPolicy | None = None
     shows_closed_sites: bool = False
+    shows_stages: bool = False
     stage_ends: StageEnds | None = None
     chosen_by: ChosenBy | None = None
 
@@ -557,6 +560,7 @@ def build_plan(
         policies["sites"] if world.sites is not None else None,
         policies["monitoring"] if hasattr(policies["monitoring"], "at_visit") else None,
         world.sites is not None and any(_closes_sites(each) for each in scenario.designs.values()),
+        any(each.patient_wise is not None for each in scenario.designs.values()),
         stage_ends,
         _chosen_by(chosen, tests, world, endpoints),
     )

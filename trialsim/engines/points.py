@@ -197,6 +197,10 @@ class Chunk(Protocol):
         """
         ...
 
+    def stage_events(self, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end, ``[k, stage]``."""
+        ...
+
     def cohort_cut(self, point: Point, test: int, stage: int) -> DataCut:
         """Return what is known for a test at the point of the patients of one stage alone."""
         ...

@@ -647,6 +647,16 @@ class ReferenceTrial:
         """Return when each stage ends whose patients are followed to an end of their own."""
         return np.array([self._ends_of_stages()])
 
+    def stage_events(self, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end."""
+        planned = self.plan.stage_ends
+        assert planned is not None
+        e, found = planned.endpoint, [0] * ends.shape[1]
+        for patient in self.patients:
+            stage = self.stage_of(patient)
+            found[stage] += patient.had(e, int(ends[0, stage]) - self.plan.world.outcomes[e].readout_ticks)
+        return np.array([found])
+
     def cohort_cut(self, point: Point, test: int, stage: int) -> ReferenceCut:
         """Return what is known for a test at the point of the patients of one stage alone."""
         return ReferenceCut(self, int(point.tick[0]), self.plan.tests[test], stage=stage)
