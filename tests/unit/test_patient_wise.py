@@ -165,6 +165,19 @@ def test_events_after_the_end_of_their_stage_are_counted_as_untested() -> None:
     assert row.value > 1
 
 
+def test_a_look_before_the_first_event_chooses_and_nothing_has_failed() -> None:
+    tree = asked(
+        looks=[{"when": {"readouts": {"count": 6, "endpoint": "response"}}}, {"when": {"events": 60}}]
+    )
+    tree["endpoints"]["death"]["baseline"] = {"median": "2000 days"}
+    tree["designs"]["only"]["stages"] = {"patient_wise": {"events": [3, 40]}}
+    trials = simulate(scenario_from(tree), replicates=100, seed=1).trials()
+    assert (trials["status"] == "ok").all()
+    assert (trials["stop_look"] == 2).all()
+    told = " ".join(explain(scenario_from(tree), "only", "effect", 0, 1).sentences)
+    assert "has no statistic yet, not selected (select_best by response)" in told
+
+
 def test_before_the_last_look_nothing_is_rejected() -> None:
     tree = asked(selection="keep_all")
     tree["endpoints"]["death"]["effect"]["high"] = 0.05

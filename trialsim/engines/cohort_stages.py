@@ -62,7 +62,8 @@ class CohortStages:
     def analyse(self, chunk: Chunk, point: Point, counts: CutCounts, there: Bools) -> Found:
         """Return what a look finds: see :meth:`trialsim.engines.stages.Stages.analyse`.
 
-        Before the last look statistics are those of all data, by which arms may be chosen or given up; none is a test.
+        Before the last look statistics are those of all data, by which arms may be chosen or given up; none is a test, so
+        that none has failed where it could not be had.
         """
         tests, size, stages = len(self._plan.tests), len(point.rows), len(self._plan.looks)
         z, effect, se, information = (np.full((tests, size), np.nan) for _ in range(4))
@@ -79,6 +80,8 @@ class CohortStages:
             z[t, chosen] = np.where(whole.status == _OK, whole.z, np.nan)
             effect[t, chosen], se[t, chosen] = whole.effect, whole.se
             information[t, chosen], status[t, chosen] = whole.information, whole.status
+        interim = point.number < stages - 1
+        status[(status != _OK) & interim] = _NOT_ANALYSED
         own, lost = z.copy(), np.zeros((tests, size), dtype=bool)
         nothing = np.full((size, stages, tests), np.nan)
         cohorts = Cohorts(np.full((size, stages), -1), nothing, np.full(size, np.nan))

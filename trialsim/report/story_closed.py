@@ -25,12 +25,17 @@ def closed_finding(replay: Replay, look: Look, place: int) -> str:
     earlier = replay.decided_before(look, place)
     if earlier:
         return f"{test.name} {earlier} before"
+    before_the_end = replay.plan.stage_ends is not None and look.number < len(replay.plan.looks)
+    if look.status[place] != Status.OK and before_the_end:
+        text = f"{test.name} has no statistic yet"
+        given_up = look.says("futile", place)
+        return f"{text}, {_why_given_up(replay, look, place, math.inf, -math.inf)}" if given_up else text
     if look.status[place] != Status.OK:
         return f"{test.name} could not be analysed, {look.status[place].sentence}"
     assert look.own_z is not None
     z, own = float(look.z[place]), float(look.own_z[place])
     text = f"{test.name} closed z = {plain(z, 3)}, alone {plain(own, 3)}"
-    if replay.plan.stage_ends is not None and look.number < len(replay.plan.looks):
+    if before_the_end:
         text = f"{test.name} z = {plain(z, 3)} from all data so far, which is no test"
     efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
     if math.isfinite(efficacy):
