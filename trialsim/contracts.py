@@ -422,6 +422,9 @@ class LookView:
     own_z, lost
         Where tests are closed under intersections (``z`` is then the statistic that holds familywise): the combined
         statistic of each test alone, and whether it can no longer be rejected. None elsewhere.
+    worth
+        What arms are chosen by, higher is better, where that is another endpoint than the tests'; not a number where it
+        could not be computed. None elsewhere.
     seen
         Outcomes of each test's endpoint, for policies that ask for them.
     best_arms
@@ -458,6 +461,7 @@ class LookView:
     arm_readouts: Ints
     own_z: Floats | None = None
     lost: Bools | None = None
+    worth: Floats | None = None
     seen: OutcomesSeen | None = None
     best_arms: BestArms | None = None
     seed: int = 0

@@ -39,6 +39,7 @@ FEW = {
     "basket_borrowing": 500,
     "robust_borrowing": 500,
     "safety_stopping": 2000,
+    "patient_wise": 3000,
 }
 MANY = {
     "binary_sequential": 400_000,
@@ -55,6 +56,7 @@ MANY = {
     "goldilocks_survival": 2500,
     "basket_borrowing": 2500,
     "robust_borrowing": 2500,
+    "patient_wise": 20_000,
 }
 
 
@@ -133,6 +135,9 @@ def simulated(trials: pd.DataFrame, looks: pd.DataFrame, figure: dict[str, Any])
         look = trials[f"reject_look:{figure['hypothesis']}"].to_numpy()
         last = figure["look"] if measure == "reject_by_look" else look.max()
         values = (look > 0) & (look <= last)
+    elif measure == "reject_any":
+        tested = [name for name in trials.columns if name.startswith("reject_look:")]
+        values = (trials[tested] > 0).any(axis=1).to_numpy()
     elif measure == "reject_all":
         tested = [name for name in trials.columns if name.startswith("reject_look:")]
         values = (trials[tested] > 0).all(axis=1).to_numpy()
@@ -202,7 +207,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
         "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level", "completion",
         "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
-        "goldilocks_survival",
+        "goldilocks_survival", "patient_wise",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -508,7 +508,7 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
     design["looks"] = [draw(_look(tree, k, looks, span, unit)) for k in range(looks)]
     design["tests"] = {name: {"alpha": 0.025} for name in tree["hypotheses"]}
     if selecting:
-        design |= draw(stages(looks)) | {"kind": "multi_arm_multi_stage"}
+        design |= draw(stages(looks, tree)) | {"kind": "multi_arm_multi_stage"}
         return SmallTrial(tree, unit * TICKS_PER_DAY, draw(st.sampled_from([1, 2, 20260101])))
     design["bounds"] = draw(_bounds(looks))
     if draw(st.booleans()):

@@ -48,8 +48,51 @@ def compared_arms(draw: st.DrawFn, tree: Tree, arms: tuple[str, ...], strata: tu
 
 
 @st.composite
-def stages(draw: st.DrawFn, looks: int) -> Tree:
+def stages(draw: st.DrawFn, looks: int, tree: Tree) -> Tree:
     """Draw what a multi-arm multi-stage design says beyond its looks."""
+    endpoint = next(iter(tree["hypotheses"].values()))["endpoint"]
+    part = draw(_combined(looks))
+    others = sorted(set(tree["endpoints"]) - {endpoint})
+    if looks > 1 and tree["endpoints"][endpoint]["kind"] == "survival" and draw(st.booleans()):
+        part |= draw(_split_by_patients(looks, tree, fisher="combination" in part))
+        if part.get("information", 0) is None:
+            part.pop("information")
+        if "bounds" in part:
+            part["bounds"] = {"efficacy_z": [*[None] * (looks - 1), 0.3]}
+    rule = part.get("selection")
+    if isinstance(rule, dict) and others and draw(st.booleans()):
+        ((name, options),) = rule.items()
+        by = {
+            "endpoint": draw(st.sampled_from(others)),
+            "direction": draw(st.sampled_from(["lower", "higher"])),
+        }
+        part["selection"] = {name: {**options, "by": by}}
+        part.setdefault("stages", "increments")
+    return part
+
+
+@st.composite
+def _split_by_patients(draw: st.DrawFn, looks: int, tree: Tree, *, fisher: bool) -> Tree:
+    """Draw to what end the patients of each stage are followed."""
+    horizon = float(tree["horizon"].split()[0])
+    if draw(st.booleans()):
+        shares = st.sampled_from([0.1, 0.3, 0.5, 0.8])
+        days = [f"{max(draw(shares) * horizon, 1e-3):.4f} days" for _ in range(looks)]
+        part: Tree = {"stages": {"patient_wise": {"calendar": days}}}
+        return part | (
+            {"combination": "fisher"}
+            if fisher
+            else {"information": [(look + 1) / looks for look in range(looks)]}
+        )
+    most = max(1, tree["designs"]["only"]["n"] // looks)
+    events = [draw(st.integers(1, min(most, 6))) for _ in range(looks)]
+    part = {"stages": {"patient_wise": {"events": events}}}
+    return part | ({"combination": "fisher"} if fisher else {"information": None})
+
+
+@st.composite
+def _combined(draw: st.DrawFn, looks: int) -> Tree:
+    """Draw how stages and arms are tested together, and which arms go on."""
     part: Tree = {"intersection_test": draw(st.sampled_from(["dunnett", "dunnett", "simes", "bonferroni"]))}
     rule = draw(st.sampled_from(_RULES)) if looks > 1 else None
     if rule is not None:

@@ -416,6 +416,21 @@ def _stages_of_arms() -> dict[str, Any]:
         tests = {f"{name}_{arm}": {"alpha": 0.3} for arm in arms[1:]}
         design |= {"kind": "multi_arm_multi_stage", "tests": tests}
     tree["designs"]["increments"]["information"] = [0.3, 0.7, 1.0]
+    tree["designs"]["cohorts"] = {
+        "kind": "multi_arm_multi_stage",
+        "n": 60,
+        "allocation": "alternating",
+        "looks": [
+            {"when": {"enrolled": 24}},
+            {"when": {"events": 12}, "decision_lag": "2 days"},
+            {"when": {"any": [{"events": 30}, {"calendar": "20 days"}]}},
+        ],
+        "tests": {f"death_{arm}": {"alpha": 0.3} for arm in arms[1:]},
+        "stages": {"patient_wise": {"events": [9, 8, 6]}},
+        "combination": "fisher",
+        "intersection_test": "simes",
+        "selection": {"within_epsilon": {"epsilon": 1, "by": {"endpoint": "marker", "direction": "higher"}}},
+    }
     tree["designs"]["means"]["information"] = [0.4, 0.7, 1.0]
     return tree
 

@@ -16,7 +16,7 @@ from trialsim.scenario.design import Bounds, Computed, Design
 from trialsim.scenario.multi_arm import Selection
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
-from trialsim.stats.combination.fisher import fisher_design
+from trialsim.stats.combination.fisher import fisher_critical, fisher_design
 from trialsim.stats.combination.inverse_normal import stage_weights
 
 
@@ -82,7 +82,7 @@ class MultiArmMultiStage:
         _, parameters = design.policies["stopping"]
         selection = design.selection or Selection.model_validate("keep_all")
         hypothesis = scenario.hypotheses[next(iter(design.tests))]
-        rule: dict[str, Any] = getattr(selection, selection.kind).model_dump()
+        rule: dict[str, Any] = getattr(selection, selection.kind).model_dump(exclude={"by"})
         return SelectArms(
             selection.kind, lower_is_better=hypothesis.direction == "lower", **rule, **parameters
         )
@@ -97,6 +97,8 @@ class MultiArmMultiStage:
         """Return the bounds of a design: of a family, or the critical values of Fisher's product as deviates."""
         design = scenario.designs[name]
         fisher = None if design.combination is None else design.combination.fisher
+        if design.patient_wise is not None:
+            return _at_the_last_look(design, _rates(scenario, name))
         if fisher is None:
             return computed_bounds(scenario, name, solved, _rates(scenario, name))
         looks = len(design.looks)
@@ -109,12 +111,26 @@ class MultiArmMultiStage:
         )
 
 
+def _at_the_last_look(design: Design, rates: tuple[float, ...]) -> Computed:
+    """Return the bounds of stages that are split by patients: all of alpha at the last look, nothing before it."""
+    alpha = next(iter(design.tests.values())).alpha
+    fisher = design.combination is not None and design.combination.fisher is not None
+    level = fisher_critical(alpha, len(design.looks)) if fisher else alpha
+    bounds = Bounds(efficacy_z=(*(None,) * (len(design.looks) - 1), round(float(-ndtri(level)), DIGITS)))
+    return Computed(
+        information=dict.fromkeys(design.tests, rates), bounds=dict.fromkeys(design.tests, bounds)
+    )
+
+
 def _rates(scenario: Scenario, name: str) -> tuple[float, ...]:
-    """Return the information rates that the weights of the stages are taken from: those stated, or those of the looks."""
+    """Return the information rates that give the stages' weights: those stated, of the stages, or of the looks."""
     design = scenario.designs[name]
     looks = len(design.looks)
     if design.information is not None:
         return design.information
+    if design.patient_wise is not None and design.patient_wise.events is not None:
+        events = np.cumsum(design.patient_wise.events)
+        return tuple((events / events[-1]).tolist())
     if looks == 1 or (design.combination is not None and design.combination.fisher is not None):
         return tuple((look + 1) / looks for look in range(looks))  # a product has no weights
     return planned_information(scenario, name, next(iter(design.tests)))

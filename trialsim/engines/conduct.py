@@ -25,6 +25,7 @@ from trialsim.contracts import (
 )
 from trialsim.engines.bounds_in_force import BoundsInForce
 from trialsim.engines.candidate_views import seed_for_policies
+from trialsim.engines.cohort_stages import Cohorts, CohortStages
 from trialsim.engines.decision_log import Journal
 from trialsim.engines.overrunning import Overrunning, analyse_overrunning
 from trialsim.engines.plan import Plan
@@ -34,6 +35,7 @@ from trialsim.engines.stages import Stages
 from trialsim.engines.true_values import benefits_of_arms, benefits_of_tests
 from trialsim.policies.scores import reads_latent
 from trialsim.stats.bayes.who_is_best import BestArms
+from trialsim.stats.combination.closed_stages import ClosedPlan
 
 _OK = int(Status.OK)
 _NOTHING: Floats = np.zeros(0)
@@ -44,7 +46,9 @@ class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
     ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
-    ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a Bayesian model.
+    ``cohorts`` their stages where these are split by patients, ``worth`` what arms are chosen by where that is another
+    endpoint, ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a
+    Bayesian model.
     """
 
     point: Point
@@ -62,6 +66,8 @@ class LookRecord:
     lost: Bools | None = None
     conditional_power: Floats | None = None
     error: Floats | None = None
+    cohorts: Cohorts | None = None
+    worth: Floats | None = None
 
 
 @dataclass
@@ -181,7 +187,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     bounds, best_arms = BoundsInForce(plan, size), BestArms()
-    stages = None if plan.closed is None else Stages(plan, plan.closed, size)
+    stages = None if plan.closed is None else _stages(plan, plan.closed, size)
     sizes = None if plan.resizing is None else Reestimation(plan, size)
     hidden = benefits_of_arms(plan) if reads_latent(plan.randomisation) else _NOTHING
     true_benefits = benefits_of_tests(plan) if reads_latent(plan.stopping) else _NOTHING
@@ -243,16 +249,25 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     )
 
 
+def _stages(plan: Plan, closed: ClosedPlan, size: int) -> Stages | CohortStages:
+    """Return the stages of a closed combination test: by what becomes known, or by patients."""
+    kind = Stages if plan.stage_ends is None else CohortStages
+    return kind(plan, closed, size)
+
+
 def _analyse(
-    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | None, decided: Bools
+    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | CohortStages | None, decided: Bools
 ) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
     if stages is not None:
         counts = chunk.counts(point.rows, point.tick)
-        z, effect, se, information, status, own_z, lost = stages.analyse(chunk, point, counts, ~decided)
-        of_stages = (z, effect, se, information, status, *bounds.at(point, counts))
-        return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
+        staged = stages.analyse(chunk, point, counts, ~decided)
+        return LookRecord(
+            point, counts, staged.z, staged.effect, staged.se, staged.information, staged.status,
+            *bounds.at(point, counts), Decision(), np.ones(len(staged.z), dtype=bool), staged.own_z, staged.lost,
+            cohorts=staged.cohorts, worth=_worth(chunk, point, decided),
+        )  # fmt: skip
     shape = (len(point.rows), len(plan.tests))
     z, effect, se, information = (np.empty(shape) for _ in range(4))
     status, error = np.empty(shape, dtype=np.int8), None
@@ -286,6 +301,23 @@ def _analyse(
         np.ones(len(z), dtype=bool),
         error=error,
     )
+
+
+def _worth(chunk: Chunk, point: Point, decided: Bools) -> Floats | None:
+    """Return what arms are chosen by, higher is better, ``[k, test]``, where it is another endpoint than the tests'.
+
+    Of tests that are decided it is not a number.
+    """
+    chosen_by = chunk.plan.chosen_by
+    if chosen_by is None:
+        return None
+    found = np.empty((len(point.rows), len(chosen_by.tests)))
+    for t, test in enumerate(chosen_by.tests):
+        seen = test.analysis.estimate(chunk.cut(point, test), test.lower_is_better, test.options)
+        sign = -1.0 if test.lower_is_better else 1.0
+        value = seen.z if chosen_by.measure == "z" else sign * seen.effect
+        found[:, t] = np.where((seen.status == _OK) & ~decided[:, t], value, np.nan)
+    return found
 
 
 def _estimates(chunk: Chunk, point: Point, t: int) -> Estimates:
@@ -346,6 +378,7 @@ def _look_view(
         arm_readouts=record.counts.readouts,
         own_z=record.own_z,
         lost=record.lost,
+        worth=record.worth,
         seen=_outcomes_seen(chunk, point) if getattr(plan.stopping, "sees_outcomes", False) else None,
         best_arms=best_arms,
         seed=seed_for_policies(plan.seed),

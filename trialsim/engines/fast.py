@@ -29,6 +29,7 @@ from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines import fast_outcome_kernels as layout
 from trialsim.engines.fast_adverse_events import adverse_event_cut
 from trialsim.engines.fast_allocation_kernels import fill_allocations
+from trialsim.engines.fast_cohorts import CohortCut, FastCohorts
 from trialsim.engines.fast_enrolled_kernels import count_randomised
 from trialsim.engines.fast_first import ByArm, FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
@@ -87,6 +88,7 @@ class FastChunk:
         n = self.patients.width
         self._came: Ints | None = None
         self._sizes = None if plan.resizing is None else FastSizes(self)
+        self._cohorts = None if plan.stage_ends is None else FastCohorts(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.own_arms = not shared_arms
         self.arm = np.zeros((1 if shared_arms else size, n), dtype=np.int8)
@@ -276,6 +278,9 @@ class FastChunk:
                 dates[never] = last
             return dates
         outcome = self._outcomes[trigger.endpoint]
+        if trigger.kind == "stages":
+            ends: Ints = self.stage_ends(rows).max(axis=1)
+            return self._or_at_the_end(ends, rows, outcome, events=True)
         times = outcome.reported_at if trigger.kind == "events" else outcome.readout_at
         delay = outcome.law.readout_ticks if trigger.kind == "events" else 0
         counted = np.ones(len(self.plan.arms), dtype=bool)
@@ -297,18 +302,22 @@ class FastChunk:
             counting.dates_of_counts(some, times, self.arm, counted, wanted, dates)
         dates = np.where(dates < NEVER, dates + delay, dates)
         dates = np.broadcast_to(dates, len(rows)) if len(some) < len(rows) else dates
+        return self._or_at_the_end(dates, rows, outcome, events=trigger.kind == "events")
+
+    def _or_at_the_end(self, dates: Ints, rows: Ints, outcome: Outcome, *, events: bool) -> Ints:
+        """Return dates of counts; where a count is never reached, when nobody is left who could add to it."""
         missing = dates >= NEVER
         if missing.any():
-            # As many as there will ever be: the look is taken when nobody is left who could add one.
+            # As many as there will ever be.
             last = np.empty(int(missing.sum()), dtype=np.int64)
             counting.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
-            if trigger.kind == "events" and outcome.told_at is not None:
-                reports = np.where(times < NEVER, times, 0)[rows[missing]]
+            if events and outcome.told_at is not None:
+                reports = np.where(outcome.reported_at < NEVER, outcome.reported_at, 0)[rows[missing]]
                 last = np.maximum(last, reports.max(axis=1))
             if self.patients.recruitment is not None:
                 last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()
-            dates[missing] = last + delay
+            dates[missing] = last + (outcome.law.readout_ticks if events else 0)
         return dates
 
     def _dates_in_open_arms(self, trigger: Trigger, rows: Ints, times: Ints, counted: Bools) -> Ints:
@@ -404,6 +413,8 @@ class FastChunk:
             self._find_reviews(rows, point.tick)
             return
         self._previous_cut[rows] = point.tick
+        if self._cohorts is not None:
+            self._cohorts.note(point)
         decide_at = point.tick + self._lag[point.number] if self._lagging else point.tick
         self._history.append(("look", (rows, point.number, point.tick, decide_at, decision, marks)))
         if not self._lagging:
@@ -556,6 +567,21 @@ class FastChunk:
     def stage_cut(self, point: Point, test: int) -> FastCut:
         """Return what has become known for a test since the look before."""
         return FastCut(self, point, self.plan.tests[test], self._previous_cut[point.rows])
+
+    def stage_ends(self, rows: Ints) -> Ints:
+        """Return when each stage ends whose patients are followed to an end of their own, ``[k, stage]``."""
+        assert self._cohorts is not None
+        return self._cohorts.ends(self, rows)
+
+    def stage_events(self, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end, ``[k, stage]``."""
+        assert self._cohorts is not None
+        return self._cohorts.events(self, rows, ends)
+
+    def cohort_cut(self, point: Point, test: int, stage: int) -> CohortCut:
+        """Return what is known for a test at the point of the patients of one stage alone."""
+        assert self._cohorts is not None
+        return CohortCut(self, point, self.plan.tests[test], stage, self._cohorts)
 
     def moments_by_arm(self, outcome: Outcome, point: Point, since: Ints | None, spread: bool) -> ArmMoments:
         """Return the moments of all arms of some replicates, worked out once for the tests that compare them."""

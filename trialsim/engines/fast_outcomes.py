@@ -323,7 +323,7 @@ class FastCut:
 
     def risk_tables(self) -> RiskTables:
         """Return the numbers at risk (survival endpoints)."""
-        strata, count = self._chunk.patients.analysis_strata(self._test)
+        strata, count = self._strata()
         return self._outcome.risk_tables(
             self._chunk,
             self._point.rows,
@@ -334,9 +334,13 @@ class FastCut:
             count,
         )
 
+    def _strata(self) -> tuple[Ints, int]:
+        """Return the stratum of each patient in the analysis, and the number of strata."""
+        return self._chunk.patients.analysis_strata(self._test)
+
     def risk_tables_by_stratum(self) -> Iterator[RiskTables]:
         """Yield the numbers at risk of each stratum, all replicates in each."""
-        strata, count = self._chunk.patients.analysis_strata(self._test)
+        strata, count = self._strata()
         compared = (self._chunk, self._point.rows, self._point.tick, self._test.treatment, self._test.control)
         for stratum in range(count):
             yield self._outcome.risk_tables(*compared, np.where(strata == stratum, 0, 1), 1)

@@ -48,7 +48,8 @@ class Trigger:
     Parameters
     ----------
     kind
-        ``events``, ``enrolled``, ``readouts``, ``calendar``, ``gap``, ``all`` or ``any``.
+        ``events``, ``enrolled``, ``readouts``, ``calendar``, ``gap``, ``all`` or ``any``; ``stages`` waits for the end of
+        every stage, where stages are split by patients.
     count
         Number to be reached, for the kinds that count.
     endpoint
@@ -80,6 +81,48 @@ class LookPlan:
     no_later_than: int
     cleaning: int
     decision: int
+
+
+@dataclass(frozen=True)
+class StageEnds:
+    """Up to when the patients of each stage are followed, where stages are split by patients.
+
+    Parameters
+    ----------
+    endpoint
+        Index of the endpoint tested.
+    events
+        Events of each stage's patients with which it ends, ``[stage]``; None where stages end by the calendar.
+    ticks
+        Calendar time at which each stage ends, ``[stage]``; None where stages end with events.
+    """
+
+    endpoint: int
+    events: tuple[int, ...] | None = None
+    ticks: tuple[int, ...] | None = None
+
+    @property
+    def trigger(self) -> Trigger:
+        """What the last look waits for: the end of every stage."""
+        if self.ticks is not None:
+            return Trigger("calendar", ticks=max(self.ticks))
+        return Trigger("stages", endpoint=self.endpoint)
+
+
+@dataclass(frozen=True)
+class ChosenBy:
+    """Another endpoint than that of the tests, by which arms are chosen.
+
+    Parameters
+    ----------
+    tests
+        The comparisons of each arm with control, in the order of the design's tests.
+    measure
+        ``effect`` or ``z``.
+    """
+
+    tests: tuple[TestPlan, ...]
+    measure: str
 
 
 @dataclass(frozen=True)
@@ -184,6 +227,12 @@ class Plan:
         What decides at visits; None where everything is done by the protocol.
     shows_closed_sites
         Whether a design of the scenario closes sites at reviews, so that records hold how many closed.
+    shows_stages
+        Whether stages are split by patients in a design of the scenario.
+    stage_ends
+        Up to when the patients of each stage are followed; None where stages are not split by patients.
+    chosen_by
+        By what arms are chosen, where it is not the endpoint of the tests.
     """
 
     scenario: str
@@ -210,6 +259,9 @@ class Plan:
     site_policy: SitePolicy | None = None
     monitoring: MonitoringPolicy | None = None
     shows_closed_sites: bool = False
+    shows_stages: bool = False
+    stage_ends: StageEnds | None = None
+    chosen_by: ChosenBy | None = None
 
     @property
     def n(self) -> int:
@@ -244,7 +296,8 @@ class Plan:
     @cached_property
     def uses_spread(self) -> bool:
         """Whether any test needs to know how much outcomes spread."""
-        return any(getattr(test.analysis, "uses_spread", True) for test in self.tests)
+        compared = (*self.tests, *(() if self.chosen_by is None else self.chosen_by.tests))
+        return any(getattr(test.analysis, "uses_spread", True) for test in compared)
 
     @property
     def reselects_sites(self) -> bool:
@@ -444,6 +497,13 @@ def build_plan(
         )
         for look in chosen.looks
     )
+    stage_ends = _stage_ends(chosen, primary, grid)
+    if stage_ends is not None:
+        last = looks[-1]
+        looks = (
+            *looks[:-1],
+            replace(last, trigger=Trigger("all", children=(last.trigger, stage_ends.trigger))),
+        )
     rule = chosen.allocation
     ratio = np.array([(rule.ratio or {}).get(arm, 1) for arm in arms], dtype=np.int64)
     blocks = (rule.size or int(ratio.sum())) // int(ratio.sum())
@@ -504,6 +564,9 @@ def build_plan(
         policies["sites"] if world.sites is not None else None,
         policies["monitoring"] if hasattr(policies["monitoring"], "at_visit") else None,
         world.sites is not None and any(_closes_sites(each) for each in scenario.designs.values()),
+        any(each.patient_wise is not None for each in scenario.designs.values()),
+        stage_ends,
+        _chosen_by(chosen, tests, world, endpoints),
     )
 
 
@@ -520,6 +583,34 @@ def _with_frozen_bounds(test: TestPlan, frozen: Any, looks: int, at: str) -> Tes
             "train one for this design"
         )
     return replace(test, efficacy_z=frozen.efficacy_z, futility_z=frozen.futility_z)
+
+
+def _stage_ends(design: Design, endpoint: int, grid: int) -> StageEnds | None:
+    """Return up to when the patients of each stage are followed, where a design splits its stages by patients."""
+    split = design.patient_wise
+    if split is None:
+        return None
+    ticks = None if split.calendar is None else tuple(max(to_ticks(t, grid), grid) for t in split.calendar)
+    return StageEnds(endpoint, split.events, ticks)
+
+
+_COMPARED_BY = {"survival": "logrank", "binary": "score_test", "continuous": "welch"}
+
+
+def _chosen_by(design: Design, tests: list[TestPlan], world: World, endpoints: list[str]) -> ChosenBy | None:
+    """Return by what arms are chosen, where a design chooses them by another endpoint than that of its tests."""
+    selection = design.selection
+    if selection is None or selection.by is None:
+        return None
+    by, measure = selection.by, getattr(selection, selection.kind).measure
+    endpoint = endpoints.index(by.endpoint)
+    analysis: Analysis = registry.get("analyses", _COMPARED_BY[world.outcomes[endpoint].kind])()
+    lower = by.direction == "lower"
+    compared = (
+        TestPlan(by.endpoint, endpoint, test.treatment, test.control, analysis, {}, lower, (), (), test.alpha)
+        for test in tests
+    )
+    return ChosenBy(tuple(compared), measure)
 
 
 def _closes_sites(design: Design) -> bool:

@@ -222,6 +222,22 @@ class Chunk(Protocol):
         """Return what has become known for a test since the look before: read-outs, or all where there was none."""
         ...
 
+    def stage_ends(self, rows: Ints) -> Ints:
+        """Return when each stage ends whose patients are followed to an end of their own, ``[k, stage]``.
+
+        NEVER where its patients do not have as many events; only at the last look of designs whose stages are split by
+        patients.
+        """
+        ...
+
+    def stage_events(self, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end, ``[k, stage]``."""
+        ...
+
+    def cohort_cut(self, point: Point, test: int, stage: int) -> DataCut:
+        """Return what is known for a test at the point of the patients of one stage alone."""
+        ...
+
     def counts(self, rows: Ints, ticks: Ints) -> CutCounts:
         """Return the visible counts of some replicates at some times."""
         ...

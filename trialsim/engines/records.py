@@ -19,6 +19,7 @@ from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.engines.size_records import conditional_power_at, final_size, size_at
+from trialsim.engines.stage_records import untested_events
 from trialsim.timegrid import TICKS_PER_DAY
 
 Columns = dict[str, NDArray[Any]]
@@ -74,6 +75,8 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     if plan.shows_size:
         columns["size"] = final_size(result)
         columns["size_change"] = columns["size"] - np.int32(plan.n)
+    if plan.shows_stages:
+        columns["events_untested"] = untested_events(result)
     if (tallies := result.tallies) is not None:
         columns |= recruitment_columns(plan, tallies, ends)
     columns |= cost_columns(plan, result.amounts)

@@ -63,7 +63,7 @@ from trialsim.operations.sites import SITE_BITS
 from trialsim.population.endpoints.binary import responds
 from trialsim.population.endpoints.continuous import measured_value
 from trialsim.population.endpoints.survival import HazardLaw, event_ticks
-from trialsim.timegrid import TICKS_PER_DAY
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -123,6 +123,8 @@ class ReferenceTrial:
         self._margins = [plan.strata(names) for names in balance.margins] if balance else []
         self._on_arms: dict[tuple[int, int], list[int]] = {}
         self._events = [[0] * arms for _ in world.outcomes]
+        self._told: list[list[tuple[int, Patient]]] = [[] for _ in world.outcomes]
+        self._cuts: list[int] = []
         self._readouts = [[0] * arms for _ in world.outcomes]
         self.pending = [0] * len(world.outcomes)
         self._following = 0
@@ -344,11 +346,12 @@ class ReferenceTrial:
         if law.readout_ticks:
             yield self.clock.at(now + law.readout_ticks, Kind.READOUT, i, e)
             self.write(Kind.READOUT, i, e, 1.0)
-        self.count_event(e, patient.arm)
+        self.count_event(e, patient)
 
-    def count_event(self, e: int, arm: int) -> None:
+    def count_event(self, e: int, patient: Patient) -> None:
         """Count an event that has become known."""
-        self._events[e][arm] += 1
+        self._events[e][patient.arm] += 1
+        self._told[e].append((int(self.clock.now), patient))
         self._consider_look()
 
     def count_readout(self, e: int, arm: int) -> None:
@@ -452,19 +455,25 @@ class ReferenceTrial:
         if trigger.kind == "enrolled":
             return len(self.patients) >= trigger.count or (self._ended_early and self._exhausted is not None)
         law = self.plan.world.outcomes[trigger.endpoint]
+        if self._reached(trigger):
+            return True
+        events = trigger.kind in ("events", "stages")
+        if events and self.pending[trigger.endpoint]:
+            return False
+        reports = law.readout_ticks if events else 0
+        return self._exhausted is not None and now >= self._exhausted + reports
+
+    def _reached(self, trigger: Trigger) -> bool:
+        """Return whether there are as many events or read-outs as a trigger waits for."""
+        if trigger.kind == "stages":
+            return all(end < NEVER for end in self._ends_of_stages())
         counts = (self._events if trigger.kind == "events" else self._readouts)[trigger.endpoint]
         arms = list(range(len(self.plan.arms)) if trigger.arms is None else trigger.arms)
         if trigger.open_arms is not None:
             arms = [a for a in arms if self._open[a]]
         if trigger.open_arms == "each":
-            if all(counts[a] >= trigger.count for a in arms):
-                return True
-        elif sum(counts[a] for a in arms) >= trigger.count + self._further:
-            return True
-        reports = law.readout_ticks if trigger.kind == "events" else 0
-        if trigger.kind == "events" and self.pending[trigger.endpoint]:
-            return False
-        return self._exhausted is not None and now >= self._exhausted + reports
+            return all(counts[a] >= trigger.count for a in arms)
+        return sum(counts[a] for a in arms) >= trigger.count + self._further
 
     def _consider_look(self) -> None:
         """Call the next look for this instant if it is due."""
@@ -536,6 +545,7 @@ class ReferenceTrial:
             self.write(Kind.LOOK, number, test, mark)
         look = self.plan.looks[number]
         self._previous_cut = now
+        self._cuts.append(now)
         self._deciding = True
         at = self.clock.at(now + look.cleaning + look.decision, Kind.DECISION, number)
         at.callbacks.append(lambda _: self._decide(decision))
@@ -630,6 +640,41 @@ class ReferenceTrial:
     def stage_cut(self, point: Point, test: int) -> ReferenceCut:
         """Return what has become known for a test since the look before."""
         return ReferenceCut(self, int(point.tick[0]), self.plan.tests[test], self._previous_cut)
+
+    def stage_of(self, patient: Patient) -> int:
+        """Return the stage of a patient, from 0: how many looks were taken before their randomisation."""
+        return sum(cut < patient.entry for cut in self._cuts)
+
+    def _ends_of_stages(self) -> list[int]:
+        """Return when each stage ends; NEVER where its patients have not had as many events so far."""
+        planned = self.plan.stage_ends
+        assert planned is not None
+        if planned.ticks is not None:
+            return list(planned.ticks)
+        assert planned.events is not None
+        ends = []
+        for stage, count in enumerate(planned.events):
+            told = [tick for tick, patient in self._told[planned.endpoint] if self.stage_of(patient) == stage]
+            ends.append(told[count - 1] if len(told) >= count else NEVER)
+        return ends
+
+    def stage_ends(self, rows: Ints) -> Ints:
+        """Return when each stage ends whose patients are followed to an end of their own."""
+        return np.array([self._ends_of_stages()])
+
+    def stage_events(self, rows: Ints, ends: Ints) -> Ints:
+        """Return the events of each stage's patients that are known by its end."""
+        planned = self.plan.stage_ends
+        assert planned is not None
+        e, found = planned.endpoint, [0] * ends.shape[1]
+        for patient in self.patients:
+            stage = self.stage_of(patient)
+            found[stage] += patient.had(e, int(ends[0, stage]) - self.plan.world.outcomes[e].readout_ticks)
+        return np.array([found])
+
+    def cohort_cut(self, point: Point, test: int, stage: int) -> ReferenceCut:
+        """Return what is known for a test at the point of the patients of one stage alone."""
+        return ReferenceCut(self, int(point.tick[0]), self.plan.tests[test], stage=stage)
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation."""

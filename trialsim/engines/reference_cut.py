@@ -85,11 +85,14 @@ class Patient:
 class ReferenceCut:
     """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`.
 
-    Of binary and continuous endpoints what was read out after ``since``.
+    Of binary and continuous endpoints what was read out after ``since``; of the patients of one ``stage`` alone where
+    that is given.
     """
 
-    def __init__(self, trial: ReferenceTrial, tick: int, test: TestPlan, since: int = -1) -> None:
-        self._trial, self._tick, self._since = trial, tick, since
+    def __init__(
+        self, trial: ReferenceTrial, tick: int, test: TestPlan, since: int = -1, stage: int | None = None
+    ) -> None:
+        self._trial, self._tick, self._since, self._stage = trial, tick, since, stage
         self._test = test
         self._law = trial.plan.world.outcomes[self._test.endpoint]
         life = trial.plan.world.life
@@ -102,7 +105,10 @@ class ReferenceCut:
     def _pair(self) -> list[tuple[int, Patient]]:
         """Return the patients of the compared arms, with their numbers, in order of entry."""
         both = (self._test.control, self._test.treatment)
-        return [(i, p) for i, p in enumerate(self._trial.patients) if p.arm in both]
+        pair = [(i, p) for i, p in enumerate(self._trial.patients) if p.arm in both]
+        if self._stage is None:
+            return pair
+        return [(i, p) for i, p in pair if self._trial.stage_of(p) == self._stage]
 
     def _end(self, p: Patient, until: int) -> tuple[int, bool]:
         """Return when a patient's follow-up ends at a cut and whether with an event, as the strategy has it."""

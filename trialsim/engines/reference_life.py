@@ -314,7 +314,7 @@ class Life:
             self._write(Kind.READOUT, e, 1.0)
         if self.law.reported(c):
             self.trial.pending[e] -= 1
-        self.trial.count_event(e, self.patient.arm)
+        self.trial.count_event(e, self.patient)
         if numbers.verdict_law[c, 0] >= 0:
             wait = self._delay(numbers.verdict_law[c], self._told_draw(Purpose.ADJUDICATION, c, 0))
             yield self.trial.clock.at(seen + delay + wait, Kind.READOUT, self.i, VERDICT_PART + e)

@@ -7,6 +7,9 @@ independent of what earlier looks saw (Tsiatis 1982).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +18,38 @@ from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Point
 from trialsim.stats.combination.closed_stages import ClosedPlan, ClosedStages
 
+if TYPE_CHECKING:
+    from trialsim.engines.cohort_stages import Cohorts
+
 _OK, _NOT_ANALYSED = np.int8(Status.OK), np.int8(Status.NOT_ANALYSED)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look of a closed combination test finds, each ``[k, test]``.
+
+    Parameters
+    ----------
+    z
+        Closed statistics.
+    effect, se, information, status
+        Of the estimates from all data.
+    own_z
+        Statistics of each test alone.
+    lost
+        Which tests can no longer be rejected.
+    cohorts
+        The stages, where they are split by patients.
+    """
+
+    z: Floats
+    effect: Floats
+    se: Floats
+    information: Floats
+    status: NDArray[np.int8]
+    own_z: Floats
+    lost: Bools
+    cohorts: Cohorts | None = None
 
 
 class Stages:
@@ -41,10 +75,8 @@ class Stages:
         self._readouts = np.zeros((len(plan.arms), size), dtype=np.int64)
         self._sides = [0, *(test.treatment for test in plan.tests)]
 
-    def analyse(
-        self, chunk: Chunk, point: Point, counts: CutCounts, there: Bools
-    ) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.int8], Floats, Bools]:
-        """Return closed statistics, estimates from all data, their status, own statistics and what is lost, ``[k, test]``.
+    def analyse(self, chunk: Chunk, point: Point, counts: CutCounts, there: Bools) -> Found:
+        """Return closed statistics, estimates from all data, their status, own statistics and what is lost.
 
         Parameters
         ----------
@@ -66,14 +98,14 @@ class Stages:
             if not len(chosen):
                 continue
             here = slice(None) if len(chosen) == size else chosen
-            part = point if len(chosen) == size else _part(point, chosen)
+            part = part_of(point, chosen)
             found = self._test(chunk, part, t)
             z[t, here], effect[t, here], se[t, here], information[t, here], status[t, here] = found
         n = self._stage_sizes(point, counts)
         closed = self._tests.add(point.rows, point.number, z, held, n)
         value = np.where(held, closed.closed, np.nan)
         own = np.where(held, closed.own, np.nan)
-        return value.T, effect.T, se.T, information.T, status.T, own.T, closed.lost.T
+        return Found(value.T, effect.T, se.T, information.T, status.T, own.T, closed.lost.T)
 
     def _test(
         self, chunk: Chunk, point: Point, t: int
@@ -111,6 +143,8 @@ class Stages:
         return (now - before)[self._sides]
 
 
-def _part(point: Point, chosen: NDArray[np.int64]) -> Point:
-    """Return a point of some of its trials."""
+def part_of(point: Point, chosen: NDArray[np.int64]) -> Point:
+    """Return a point of some of its trials; the very same one where those are all."""
+    if len(chosen) == len(point.rows):
+        return point
     return Point(point.kind, point.rows[chosen], point.number[chosen], point.tick[chosen])

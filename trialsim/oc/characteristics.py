@@ -30,6 +30,7 @@ from trialsim.oc.rejections import (
     tested_hypotheses,
 )
 from trialsim.oc.sizes import counts_events, size_measures
+from trialsim.oc.stages import stage_measures
 from trialsim.oc.stopping import HORIZON, Outcome, count_stops, finished_measures, stop_measures
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def _design_measures(
         yield from stop_measures(cell, stops[cell], outcomes, last_look)
         yield from reestimation_measures(records, cell, tested, failed[cell])
         yield from overrun_measures(records, cell, tested, failed[cell])
+        yield from stage_measures(records, cell, failed[cell])
         for each in tested:
             yield from estimation_measures(records, cell, each)
         yield from arm_measures(

@@ -241,6 +241,12 @@ def _sizes_reestimated() -> Iterator[Definition]:
         "Mean number of read-outs, or of events, that the look which ended the trial did not have and the analysis of all "
         f"data has. {_FAILED_MEAN}",
     )
+    yield Definition(
+        "events_untested",
+        EVENTS,
+        "Mean number of events known at the last look that came after the end of their stage, so that none tests them; "
+        f"among trials that reach it, reported where stages are split by patients. {_FAILED_MEAN}",
+    )
 
 
 def _estimation() -> Iterator[Definition]:

@@ -67,7 +67,8 @@ class SelectArms(Bounds):
         if self.follow_futility:
             futile = usable & ~reject & interim & ((view.own_z <= view.futility_z) | view.lost)
         if not view.is_last.all():
-            kept = self._kept(view, usable & ~futile)
+            known = usable if view.worth is None else ~decided_before & np.isfinite(view.worth)
+            kept = self._kept(view, known & ~futile)
             futile = futile | (~decided_before & ~reject & ~kept & interim)
         return self._conclude(view, reject, futile, view.open_arms), memory
 
@@ -98,6 +99,8 @@ class SelectArms(Bounds):
 
     def _worth(self, view: LookView) -> Floats:
         """Return by what arms are compared, higher is better."""
+        if view.worth is not None:
+            return view.worth
         if self.measure == "z":
             assert view.own_z is not None
             return view.own_z

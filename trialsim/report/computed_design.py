@@ -47,7 +47,22 @@ def _stages(design: Design) -> str:
     """Return how the stages and arms of a multi-arm design are tested together, and which arms go on."""
     how = "inverse_normal" if design.combination is None else design.combination.kind
     rule = "keep_all" if design.selection is None else design.selection.kind
-    return f"stages by {how}, arms by {design.intersection_test or 'dunnett'}, closed; selection {rule}"
+    by = None if design.selection is None else design.selection.by
+    chosen = rule if by is None else f"{rule} by {by.endpoint}"
+    text = f"stages by {how}, arms by {design.intersection_test or 'dunnett'}, closed; selection {chosen}"
+    return text + _split(design)
+
+
+def _split(design: Design) -> str:
+    """Return to what end the patients of each stage are followed, where stages are split by patients."""
+    split = design.patient_wise
+    if split is None:
+        return ""
+    if split.events is not None:
+        ends = listed([f"{count:,}" for count in split.events])
+        return f"; stages by patients, each to its own end: {ends} events"
+    ends = listed([readable_duration(days) for days in split.calendar or ()])
+    return f"; stages by patients, each to its own end: {ends} from the start"
 
 
 def _size(design: Design) -> str:

@@ -25,11 +25,18 @@ def closed_finding(replay: Replay, look: Look, place: int) -> str:
     earlier = replay.decided_before(look, place)
     if earlier:
         return f"{test.name} {earlier} before"
+    before_the_end = replay.plan.stage_ends is not None and look.number < len(replay.plan.looks)
+    if look.status[place] != Status.OK and before_the_end:
+        text = f"{test.name} has no statistic yet"
+        given_up = look.says("futile", place)
+        return f"{text}, {_why_given_up(replay, look, place, math.inf, -math.inf)}" if given_up else text
     if look.status[place] != Status.OK:
         return f"{test.name} could not be analysed, {look.status[place].sentence}"
     assert look.own_z is not None
     z, own = float(look.z[place]), float(look.own_z[place])
     text = f"{test.name} closed z = {plain(z, 3)}, alone {plain(own, 3)}"
+    if before_the_end:
+        text = f"{test.name} z = {plain(z, 3)} from all data so far, which is no test"
     efficacy, futility = float(look.efficacy_z[place]), float(look.futility_z[place])
     if math.isfinite(efficacy):
         text += f", {'at or above' if z >= efficacy else 'below'} the efficacy bound {plain(efficacy, 3)}"
@@ -46,4 +53,5 @@ def _why_given_up(replay: Replay, look: Look, place: int, own: float, futility: 
         return f"alone at or below the futility bound {plain(futility, 3)}, given up"
     if look.lost is not None and look.lost[place]:
         return "given up, as an intersection that holds it is retained for good"
-    return f"not selected ({getattr(replay.plan.stopping, 'rule', replay.plan.stopping.name)})"
+    by = "" if replay.plan.chosen_by is None else f" by {replay.plan.chosen_by.tests[0].name}"
+    return f"not selected ({getattr(replay.plan.stopping, 'rule', replay.plan.stopping.name)}{by})"

@@ -98,6 +98,11 @@ class Look:
         Whether the trial lasted until the decision.
     own_z, lost
         Of closed tests: the combined statistic of each alone, and whether it can no longer be rejected.
+    worth
+        What arms were chosen by, where that is another endpoint than the tests'.
+    stage_ends, stage_z
+        Where stages are split by patients: when each ended, ``[stage]`` (-1 before the last look), and its statistics,
+        ``[stage, test]``.
     further
         Read-outs that it waited for beyond those first planned.
     conditional_power
@@ -118,6 +123,9 @@ class Look:
     carried_out: bool
     own_z: NDArray[np.float64] | None = None
     lost: NDArray[np.bool_] | None = None
+    worth: NDArray[np.float64] | None = None
+    stage_ends: Ints | None = None
+    stage_z: NDArray[np.float64] | None = None
     further: int = 0
     conditional_power: float = float("nan")
 
@@ -230,6 +238,10 @@ class Replay:
         """Return how many patients were lost to follow-up by a time."""
         return sum(course.lost is not None and course.lost <= tick for course in self.courses)
 
+    def stage_of(self, entry: int) -> int:
+        """Return the stage of who was randomised at a time, from 0, where stages are split by patients."""
+        return sum(look.cut < entry for look in self.looks[: len(self.plan.looks) - 1])
+
     def decided_before(self, look: Look, test: int) -> str:
         """Return how an earlier look decided a test, ``rejected`` or ``given up``; empty where none did."""
         for earlier in self.looks:
@@ -260,6 +272,8 @@ class Replay:
             return tick >= (self.looks[look - 1].cut if look else 0) + trigger.ticks
         if trigger.kind == "enrolled":
             return int(self.randomised(tick).sum()) >= trigger.count
+        if trigger.kind == "stages":
+            return self._stages_ended(trigger.endpoint, tick)
         counts = self.known(trigger.endpoint, tick)
         if trigger.kind == "events" and any(trigger.endpoint in course.told_late for course in self.courses):
             told = [c.arm for c in self.courses if c.reported.get(trigger.endpoint, tick + 1) <= tick]
@@ -272,6 +286,20 @@ class Replay:
             if trigger.open_arms == "each":
                 return bool((chosen >= trigger.count).all())
         return int(chosen.sum()) >= trigger.count + self.looks[look].further
+
+    def _stages_ended(self, endpoint: int, tick: int) -> bool:
+        """Return whether every stage's patients had had as many events by a time as it ends with."""
+        ends = self.plan.stage_ends
+        assert ends is not None and ends.events is not None
+        had = [0] * len(ends.events)
+        delay = self.plan.world.outcomes[endpoint].readout_ticks
+        for course in self.courses:
+            if endpoint in course.told_late:
+                told = course.reported.get(endpoint, tick + 1) <= tick
+            else:
+                told = course.had(endpoint, tick - delay)
+            had[self.stage_of(course.entry)] += told
+        return all(found >= wanted for found, wanted in zip(had, ends.events, strict=True))
 
 
 def replay(scenario: Scenario, design: str, truth: str, replicate: int, seed: int) -> Replay:
@@ -372,6 +400,9 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 carried_out=index in decided_in_log,
                 own_z=None if record.own_z is None else record.own_z[0],
                 lost=None if record.lost is None else record.lost[0],
+                worth=None if record.worth is None else record.worth[0],
+                stage_ends=None if record.cohorts is None else record.cohorts.ends[0],
+                stage_z=None if record.cohorts is None else record.cohorts.z[0],
                 further=further,
                 conditional_power=float("nan")
                 if record.conditional_power is None

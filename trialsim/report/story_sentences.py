@@ -14,6 +14,7 @@ from trialsim.policies.decision_words import account
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_closed import closed_finding
+from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
@@ -155,7 +156,8 @@ def _enrolment(replay: Replay) -> list[str]:
 
 def _look(replay: Replay, look: Look) -> list[str]:
     """Return what a look saw and what came of it."""
-    return [_occasion(replay, look), *_findings(replay, look), *_consequences(replay, look)]
+    found = [*_findings(replay, look), *cohort_sentences(replay, look), *chosen_by(replay, look)]
+    return [_occasion(replay, look), *found, *_consequences(replay, look)]
 
 
 def _occasion(replay: Replay, look: Look) -> str:

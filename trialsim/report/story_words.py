@@ -82,6 +82,11 @@ def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
         return f"{plain(to_days(trigger.ticks), 1)} days after the previous cut"
     if trigger.kind == "enrolled":
         return f"{count(trigger.count, 'patient')} randomised"
+    if trigger.kind == "stages":
+        ends = replay.plan.stage_ends
+        assert ends is not None and ends.events is not None
+        parts = [f"{number:,} of stage {stage + 1}" for stage, number in enumerate(ends.events)]
+        return f"the ends of the stages ({listed(parts)})"
     arms = "" if trigger.arms is None else f" on {listed([replay.plan.arms[arm] for arm in trigger.arms])}"
     each = {None: "", "each": " in each open arm", "together": " in the open arms"}[trigger.open_arms]
     return counted_as(replay, trigger.endpoint, trigger.count + further) + each + arms

@@ -1,4 +1,4 @@
-"""Adaptations that plain group sequential bounds know nothing of: dropped arms, moved allocation, many arms."""
+"""Adaptations that a design's tests know nothing of: dropped arms, moved allocation, many arms, choice by other data."""
 
 from __future__ import annotations
 
@@ -22,6 +22,23 @@ def adaptation_notes(scenario: Mapping[str, Any]) -> Iterator[str]:
         yield from _dropped_arms(name, design)
         yield from _moved_allocation(scenario, name, design)
         yield from _several_arms(scenario, name, design)
+        yield from _chosen_by_another_endpoint(name, design)
+
+
+def _chosen_by_another_endpoint(name: str, design: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that arms are chosen by an endpoint of patients who are still followed for the one that is tested.
+
+    The increments of the score that come later are then not independent of the choice (Bauer and Posch 2004; Jenkins,
+    Stone and Jennison 2011).
+    """
+    chosen = [_mapping(_mapping(rule).get("by")) for rule in _mapping(design.get("selection")).values()]
+    endpoint = next((by["endpoint"] for by in chosen if "endpoint" in by), None)
+    if endpoint is not None and "increments" in _mapping(design.get("stages")):
+        yield (
+            f"“{name}” chooses arms by “{endpoint}” of patients who are still followed, and tests increments that depend "
+            "on that choice: its familywise error is not held. Split the stages by patients (stages: {patient_wise: "
+            "{events: [...]}})."
+        )
 
 
 def _dropped_arms(name: str, design: Mapping[str, Any]) -> Iterator[str]:

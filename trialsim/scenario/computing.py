@@ -32,7 +32,7 @@ def take_computed(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for name, design in designs.items()
         if isinstance(design, dict)
         and isinstance(design.get("computed"), dict)
-        and ("efficacy" in design or "combination" in design)
+        and not {"efficacy", "combination", "stages"}.isdisjoint(design)
     }
     tree["designs"] = {
         name: as_asked(design) if name in resolved else design for name, design in designs.items()

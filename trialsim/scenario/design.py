@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 from trialsim.scenario.decisions import MOST_RULES, DecisionRule
 from trialsim.scenario.families import EFFICACY, FUTILITY, Family, FamilyAtom
 from trialsim.scenario.looks import Look, Reviews, read_reviews, write_reviews
-from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, Selection
+from trialsim.scenario.multi_arm import INTERSECTION_TESTS, Combination, PatientWise, Selection, Split
 from trialsim.scenario.multiplicity import Multiplicity
 from trialsim.scenario.policies import Policies, Slots, read_policies, write_policies
 from trialsim.scenario.reestimation import Reestimation
@@ -294,6 +294,7 @@ class Design(Model):
     multiplicity: Multiplicity | None = None
     selection: Selection | None = None
     combination: Combination | None = None
+    stages: Split | None = None
     intersection_test: Annotated[str, WordAtom(INTERSECTION_TESTS)] | None = None
     overrunning: Flag | None = None
     reestimation: Reestimation | None = None
@@ -304,9 +305,16 @@ class Design(Model):
 
     @property
     def names_family(self) -> bool:
-        """Whether bounds are computed when the scenario is loaded: from a family, or for Fisher's combination."""
+        """Whether bounds are computed when the scenario is loaded: from a family, or for a combination at one look."""
         fisher = self.combination is not None and self.combination.fisher is not None
-        return self.efficacy is not None or (self.kind == "multi_arm_multi_stage" and fisher)
+        at_the_end = self.patient_wise is not None and self.bounds is None
+        stages = self.kind == "multi_arm_multi_stage" and (fisher or at_the_end)
+        return self.efficacy is not None or stages
+
+    @property
+    def patient_wise(self) -> PatientWise | None:
+        """The ends of the stages, where these are split by patients."""
+        return None if self.stages is None else self.stages.patient_wise
 
     @property
     def most(self) -> int:

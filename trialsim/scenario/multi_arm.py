@@ -7,10 +7,13 @@ from typing import Annotated, Any, get_args
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from trialsim.scenario.units import PositiveDuration
 from trialsim.scenario.values import (
     ONE_KEY,
+    Count,
     Finite,
     Model,
+    Name,
     NotNegative,
     NumberAtom,
     WordAtom,
@@ -85,6 +88,13 @@ class OneOf(Model):
         return next(key for key in self.written_keys() if getattr(self, key) is not None)
 
 
+class By(Model):
+    """Another endpoint than that of the tests, by which arms are compared with control when some are chosen."""
+
+    endpoint: Name
+    direction: Annotated[str, WordAtom(("higher", "lower"))]
+
+
 class KeepAll(Model):
     """Every arm goes on that is neither shown nor given up."""
 
@@ -93,6 +103,7 @@ class SelectBest(Model):
     """The best arm goes on."""
 
     measure: _Measure = "effect"
+    by: By | None = None
 
 
 class _ListOrNumber:
@@ -110,6 +121,7 @@ class DropTheLosers(Model):
 
     keep: Annotated[tuple[_Kept, ...], Field(min_length=1, max_length=50), _ListOrNumber()]
     measure: _Measure = "effect"
+    by: By | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -135,6 +147,7 @@ class WithinEpsilon(Model):
 
     epsilon: NotNegative
     measure: _Measure = "effect"
+    by: By | None = None
 
 
 class AllPromising(Model):
@@ -142,6 +155,7 @@ class AllPromising(Model):
 
     threshold: Finite
     measure: _Measure = "effect"
+    by: By | None = None
 
 
 class Selection(OneOf):
@@ -152,6 +166,11 @@ class Selection(OneOf):
     drop_the_losers: DropTheLosers | None = None
     within_epsilon: WithinEpsilon | None = None
     all_promising: AllPromising | None = None
+
+    @property
+    def by(self) -> By | None:
+        """The endpoint that arms are chosen by, where it is not that of the tests."""
+        return getattr(getattr(self, self.kind), "by", None)
 
 
 class InverseNormal(Model):
@@ -170,3 +189,40 @@ class Combination(OneOf):
 
     inverse_normal: InverseNormal | None = None
     fisher: Fisher | None = None
+
+
+class Increments(Model):
+    """A stage is what became known since the look before."""
+
+
+class PatientWise(Model):
+    """A stage is the patients randomised since the look before, followed to an end that is fixed in advance."""
+
+    model_config = ConfigDict(json_schema_extra=ONE_KEY)
+
+    events: Annotated[tuple[Count, ...], Field(min_length=1, max_length=50)] | None = None
+    calendar: Annotated[tuple[PositiveDuration, ...], Field(min_length=1, max_length=50)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> PatientWise:
+        """Refuse none and both."""
+        keys = ("events", "calendar")
+        exactly_one((key for key in keys if getattr(self, key) is not None), keys, "the end of each stage")
+        return self
+
+    @property
+    def ends(self) -> int:
+        """How many stages have an end."""
+        return len(self.events or self.calendar or ())
+
+
+class Split(OneOf):
+    """How the data are split into the stages that a combination test combines."""
+
+    increments: Increments | None = None
+    patient_wise: PatientWise | None = None
+
+    @classmethod
+    def _needed_by(cls, choice: str) -> list[str]:
+        """Return what a choice cannot be without: the ends of stages, here by events."""
+        return ["events"] if choice == "patient_wise" else []

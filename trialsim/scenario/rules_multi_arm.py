@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.rules_stages import stage_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed
@@ -13,7 +14,7 @@ from trialsim.scenario.wording import listed
 MOST_COMPARED = 8
 """Arms beside control: there are 2**8 - 1 intersections of as many hypotheses."""
 
-_OWN_KEYS = ("selection", "combination", "intersection_test")
+_OWN_KEYS = ("selection", "combination", "stages", "intersection_test")
 
 
 def multi_arm_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
@@ -27,6 +28,7 @@ def multi_arm_findings(at: Place, design: Design, parts: TrialParts) -> Iterator
     yield from _levels(at, design)
     yield from _bounds(at, design)
     yield from _selection(at, design, parts)
+    yield from stage_findings(at, design, parts)
     yield from _policies(at, design)
 
 
@@ -61,7 +63,7 @@ def _comparisons(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
         yield (*at, "tests"), f"a test is required for every arm but control; missing: {listed(missing)}"
     yield from _alike(at, tests)
     for test, hypothesis in tests.items():
-        yield from _analysis((*at, "tests", test), hypothesis, parts)
+        yield from _analysis((*at, "tests", test), hypothesis, design, parts)
 
 
 def _alike(at: Place, tests: dict[str, Hypothesis]) -> Iterator[Finding]:
@@ -81,15 +83,16 @@ def _alike(at: Place, tests: dict[str, Hypothesis]) -> Iterator[Finding]:
                 yield (*at, "tests", test), sentence
 
 
-def _analysis(place: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterator[Finding]:
+def _analysis(place: Place, hypothesis: Hypothesis, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield an analysis whose stages have no p values of their own."""
     endpoint = parts.world.endpoints.get(hypothesis.endpoint)
-    if endpoint is not None and endpoint.kind == "survival" and hypothesis.analysis != "logrank":
+    increments = endpoint is not None and endpoint.kind == "survival" and design.patient_wise is None
+    if increments and hypothesis.analysis != "logrank":
         yield (
             place,
             f"stages of a survival endpoint are independent increments of the log-rank score, which {hypothesis.analysis} "
-            "has not; use analysis: logrank. A split by patients, each followed up to a time fixed in advance, is not "
-            "offered",
+            "has not; use analysis: logrank, or stages: {patient_wise: {events: [...]}}, the patients of each stage "
+            "followed to an end fixed in advance",
         )
     if hypothesis.analysis.startswith("rerandomised_"):
         yield place, "a re-randomisation test cannot be taken of a stage; use the analysis that it redraws"

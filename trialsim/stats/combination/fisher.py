@@ -160,6 +160,24 @@ def fisher_conditional_power(
     return np.asarray(ndtr(np.asarray(effect) * np.sqrt(np.asarray(information_ahead)) - needed))
 
 
+def fisher_critical(level: float, n_stages: int) -> float:
+    """Return the critical value of the product where nothing but the last stage can reject (Fisher 1932).
+
+    Parameters
+    ----------
+    level
+        One-sided level, between 0 and 1.
+    n_stages
+        Stages whose p values are multiplied.
+
+    Examples
+    --------
+    >>> round(fisher_critical(0.025, 2), 4)
+    0.0038
+    """
+    return _critical(level, n_stages)
+
+
 def _critical(level: float, n_stages: int) -> float:
     """Return the product that ``n_stages`` uniform p values fall below with chance ``level`` (Fisher 1932)."""
     return math.exp(-float(gammainccinv(n_stages, level)))
