@@ -176,8 +176,9 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     """
     plan = chunk.plan
     size, tests = len(chunk.replicates), len(plan.tests)
-    rejected, futile = np.zeros((size, tests), dtype=bool), np.zeros((size, tests), dtype=bool)
-    reject_look = np.zeros((size, tests), dtype=np.int64)
+    # Test by test in memory, as are all arrays [k, test] here: NumPy goes along them in vectors.
+    rejected, futile = (np.zeros((tests, size), dtype=bool).T for _ in range(2))
+    reject_look = np.zeros((tests, size), dtype=np.int64).T
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     bounds, best_arms = BoundsInForce(plan, size), BestArms()
@@ -194,11 +195,18 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
             )
             chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
             continue
-        record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
+        # All replicates are in order, so that they need no list of indices.
+        whole = len(rows) == size
+        at = slice(None) if whole else rows
+        done, lost = (
+            each.T.copy().T if whole else each.T.take(rows, axis=1).T for each in (rejected, futile)
+        )
+        undecided = ~(done | lost)
+        record = _analyse(chunk, point, bounds, stages, undecided)
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
             record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
-        look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms)
+        look_view = _look_view(chunk, record, done, lost, best_arms)
         decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = yield from _with_weights(chunk, record, decision, best_arms, hidden)
@@ -210,9 +218,6 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
-        # All replicates are in order, so that they need no list of indices.
-        at = slice(None) if len(rows) == size else rows
-        undecided = ~(rejected[at] | futile[at])
         found = (effect, record.effect), (se, record.se), (z, record.z), (status, record.status)
         for t in range(tests):  # a test at a time: NumPy places single columns much faster
             if undecided[:, t].all():
@@ -225,9 +230,11 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
                 kept[t][there] = now[:, t].take(some)
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
-        hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
-        reject_look[rows[hit], tests_hit] = point.number[hit] + 1
-        rejected[rows[hit], tests_hit] = True
+        for t in range(tests):
+            hit = np.flatnonzero(decision.reject[:, t] & record.carried_out)
+            there = rows.take(hit)
+            reject_look[there, t] = point.number.take(hit) + 1
+            rejected[there, t] = True
         if decision.futile.any():
             futile[at] |= decision.futile
         failed = record.status != _OK
@@ -243,18 +250,18 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
 
 
 def _analyse(
-    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | None, decided: Bools
+    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | None, undecided: Bools
 ) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
     if stages is not None:
         counts = chunk.counts(point.rows, point.tick)
-        z, effect, se, information, status, own_z, lost = stages.analyse(chunk, point, counts, ~decided)
+        z, effect, se, information, status, own_z, lost = stages.analyse(chunk, point, counts, undecided)
         of_stages = (z, effect, se, information, status, *bounds.at(point, counts))
         return LookRecord(point, counts, *of_stages, Decision(), np.ones(len(z), dtype=bool), own_z, lost)
-    shape = (len(point.rows), len(plan.tests))
-    z, effect, se, information = (np.empty(shape) for _ in range(4))
-    status, error = np.empty(shape, dtype=np.int8), None
+    shape = (len(plan.tests), len(point.rows))
+    z, effect, se, information = (np.empty(shape).T for _ in range(4))
+    status, error = np.empty(shape, dtype=np.int8).T, None
     for t in range(len(plan.tests)):
         some: Any = slice(None)
         there = point
@@ -269,7 +276,7 @@ def _analyse(
         z[some, t], effect[some, t], se[some, t] = found.z, found.effect, found.se
         information[some, t], status[some, t] = found.information, found.status
         if found.error is not None:
-            error = np.full(shape, np.nan) if error is None else error
+            error = np.full(shape, np.nan).T if error is None else error
             error[some, t] = found.error
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
