@@ -639,9 +639,11 @@ class FastChunk:
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
-        out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
-        if self.plan.world.dropout is not None or self.lives is not None:
-            counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
+        shape = (len(rows), len(self.plan.arms))
+        if self.plan.world.dropout is None and self.lives is None:
+            return np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
+        out = np.zeros(shape, dtype=np.int64)
+        counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:

@@ -124,9 +124,6 @@ class _Looks:
         number = np.concatenate([look.point.number for look in self._rounds])
         self._order = np.argsort(rows * len(result.chunk.plan.looks) + number, kind="stable")
         self.rows, self.number = rows.take(self._order), number.take(self._order)
-        last = np.append(np.flatnonzero(np.diff(self.rows)), len(rows) - 1)
-        self.with_looks = self.rows.take(last)
-        self._last = self._order.take(last)
         place = np.empty(len(rows), dtype=np.int64)
         place[self._order] = np.arange(len(rows))
         self._places = np.split(place, np.cumsum([len(look.point.rows) for look in self._rounds])[:-1])
@@ -143,24 +140,17 @@ class _Looks:
             put_in_place(rows.view(bits), place, width, out.view(bits))
         return out.reshape(-1, width) if shape else out
 
-    def last(self, part: Callable[[LookRecord], NDArray[Any]]) -> NDArray[Any]:
-        """Return something of the last look of each replicate in ``with_looks``."""
-        return np.concatenate([part(look) for look in self._rounds]).take(self._last, axis=0)
 
-
-def _counts_at_end(result: ChunkResult, looks: _Looks | None) -> dict[str, Ints]:
+def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
     """Return enrolled, analysed, pipeline, events by arm and in all at the deciding cut of each replicate."""
     plan = result.chunk.plan
     size, arms = len(result.chunk.replicates), len(plan.arms)
     by_arm: dict[str, Ints] = {}
     for name in ("enrolled", "events", "readouts"):
-        found = None if looks is None else looks.last(lambda look, name=name: getattr(look.counts, name))  # type: ignore[misc]
-        if found is not None and len(found) == size:
-            by_arm[name] = found
-            continue
         by_arm[name] = np.zeros((size, arms), dtype=np.int64)
-        if looks is not None and found is not None:
-            by_arm[name][looks.with_looks] = found
+        for look in result.looks:  # those of a later look take the place of those of an earlier one
+            at = slice(None) if len(look.point.rows) == size else look.point.rows
+            by_arm[name][at] = getattr(look.counts, name)
     rest = np.flatnonzero(result.ends.look < 0)
     for row in rest:
         counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
@@ -279,7 +269,7 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
 def columns_of(result: ChunkResult) -> dict[str, Columns]:
     """Return the tables of a chunk as columns."""
     looks = _Looks(result) if result.looks else None
-    counts = _counts_at_end(result, looks)
+    counts = _counts_at_end(result)
     tables = {
         "trials": trial_columns(result, counts),
         "looks": _look_columns(result, looks),
