@@ -40,6 +40,8 @@ def all_of(columns: NDArray[Any]) -> Bools:
 
 def sum_of(columns: NDArray[Any]) -> NDArray[Any]:
     """Return the sum of each row of a narrow array ``[replicate, few]``."""
+    if columns.strides[0] == 0 and len(columns):  # one row stands for all
+        return np.full(len(columns), columns[0].sum(), dtype=columns.dtype)
     total = columns[:, 0].copy()
     for k in range(1, columns.shape[1]):
         total += columns[:, k]

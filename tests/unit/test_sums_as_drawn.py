@@ -1,4 +1,7 @@
-"""Read-outs added up as they are drawn: to the last bit the sums of read-outs laid out and added up afterwards."""
+"""Read-outs added up as they are drawn: to the last bit the sums of read-outs laid out and added up afterwards.
+
+Arms are each replicate's own, or replicates share them, in more than eight ways or in few; then most go side by side.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,21 @@ from trialsim.engines import fast_first_kernels as firsts
 from trialsim.engines.fast_outcome_kernels import values
 from trialsim.engines.fast_sum_kernels import sums_of_few
 
-SEED, DRAW, SD, ARMS, PATIENTS, REPLICATES = 7, 11, 1.3, 3, 700, 6
+SEED, DRAW, SD, ARMS, PATIENTS, REPLICATES = 7, 11, 1.3, 3, 700, 30
 PURPOSE = int(Purpose.READOUT)
 
 
-@pytest.mark.parametrize("by_key", [False, True])
-def test_sums_as_drawn_are_those_of_values_laid_out(by_key):
+@pytest.mark.parametrize(("by_key", "ways"), [(False, REPLICATES), (True, 2), (False, 2), (False, 9)])
+def test_sums_as_drawn_are_those_of_values_laid_out(by_key, ways):
     generator = np.random.default_rng(3)
     replicates = np.arange(40, 40 + REPLICATES)
-    arm = generator.integers(0, ARMS, (REPLICATES, PATIENTS)).astype(np.int8)
+    arm = generator.integers(0, ARMS, (ways, PATIENTS)).astype(np.int8)
+    arm[:, :37] = arm[0, :37]
+    arm = (
+        arm[np.arange(REPLICATES) % ways]
+        if ways == REPLICATES
+        else arm[generator.integers(0, ways, REPLICATES)]
+    )
     keys = np.zeros((REPLICATES if by_key else 0, PATIENTS), dtype=np.int64)
     if by_key:
         keys[:] = np.sort(generator.integers(0, 1 << 40, keys.shape), axis=1)
@@ -43,9 +52,9 @@ def test_sums_as_drawn_are_those_of_values_laid_out(by_key):
     since, gained_n, gained = state()
     # Forward by few and by many, some replicates not at all, and in one of them back again.
     cuts = [
-        generator.integers(0, 40, REPLICATES),
-        np.array([37, 41, 333, 40, 700, 700]),
-        np.array([699, 41, 8, 500, 700, 700]),
+        np.where(generator.random(REPLICATES) < 0.5, 37, generator.integers(0, 40, REPLICATES)),
+        np.resize([37, 41, 333, 40, 700, 700, 700], REPLICATES),
+        np.resize([699, 41, 8, 500, 700, 700, 700], REPLICATES),
     ]
     for upto in cuts:
         begin = np.where(upto < found[0], 0, found[0])

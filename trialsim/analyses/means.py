@@ -96,7 +96,10 @@ class ZTest:
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the test of every replicate."""
-        difference, spread, _, _, empty = _difference(cut)
-        se = float(options["sd"]) * np.sqrt(spread)
+        m = cut.moments()
+        empty = any_of(m.n == 0)
+        n = np.maximum(m.n, 1).astype(np.float64)
+        difference = m.mean[:, 1] - m.mean[:, 0]
+        se = float(options["sd"]) * np.sqrt(1.0 / n[:, 0] + 1.0 / n[:, 1])
         sign = -1.0 if lower_is_better else 1.0
         return estimates(difference, se, sign * difference / se, 1.0 / se**2, [(Status.EMPTY_ARM, empty)])

@@ -38,8 +38,8 @@ class BoundsInForce:
             What is visible at them.
         """
         plan, number = self._plan, point.number
-        efficacy: Floats = plan.efficacy_z[number]
-        futility: Floats = plan.futility_z[number]
+        efficacy: Floats = plan.efficacy_z.T.take(number, axis=1).T
+        futility: Floats = plan.futility_z.T.take(number, axis=1).T
         if self._follows:
             seen = counts.events if self._survival else counts.readouts
             self._seen[point.rows, number] = seen.sum(axis=1)

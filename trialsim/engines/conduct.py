@@ -20,6 +20,7 @@ from trialsim.contracts import (
     LookView,
     Memory,
     OutcomesSeen,
+    PatientRows,
     Status,
     TestPlan,
 )
@@ -34,6 +35,7 @@ from trialsim.engines.reestimation import Reestimation
 from trialsim.engines.stages import Stages
 from trialsim.engines.true_values import benefits_of_arms, benefits_of_tests
 from trialsim.policies.scores import reads_latent
+from trialsim.scenario.decisions import COMPLETED
 from trialsim.stats.bayes.who_is_best import BestArms
 from trialsim.stats.combination.closed_stages import ClosedPlan
 
@@ -182,8 +184,9 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     """
     plan = chunk.plan
     size, tests = len(chunk.replicates), len(plan.tests)
-    rejected, futile = np.zeros((size, tests), dtype=bool), np.zeros((size, tests), dtype=bool)
-    reject_look = np.zeros((size, tests), dtype=np.int64)
+    # Test by test in memory, as are all arrays [k, test] here: NumPy goes along them in vectors.
+    rejected, futile = (np.zeros((tests, size), dtype=bool).T for _ in range(2))
+    reject_look = np.zeros((tests, size), dtype=np.int64).T
     effect, se, z = (np.full((tests, size), np.nan) for _ in range(3))
     status = np.full((tests, size), Status.NOT_ANALYSED, dtype=np.int8)
     bounds, best_arms = BoundsInForce(plan, size), BestArms()
@@ -201,11 +204,18 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
             )
             chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
             continue
-        record = _analyse(chunk, point, bounds, stages, rejected[rows] | futile[rows])
+        # All replicates are in order, so that they need no list of indices.
+        whole = len(rows) == size
+        at = slice(None) if whole else rows
+        now_rejected, now_futile = (
+            each.T.copy().T if whole else each.T.take(rows, axis=1).T for each in (rejected, futile)
+        )
+        undecided = ~(now_rejected | now_futile)
+        record = _analyse(chunk, point, bounds, stages, undecided)
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
             record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
-        look_view = _look_view(chunk, record, rejected[rows], futile[rows], best_arms, true_benefits)
+        look_view = _look_view(chunk, record, now_rejected, now_futile, best_arms, true_benefits)
         decision = yield Asked("stopping", look_view, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
             decision = yield from _with_weights(chunk, record, decision, best_arms, hidden)
@@ -217,9 +227,6 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         record.decision = decision
         looks.append(record)
         assert decision.reject is not None and decision.futile is not None
-        # All replicates are in order, so that they need no list of indices.
-        at = slice(None) if len(rows) == size else rows
-        undecided = ~(rejected[at] | futile[at])
         found = (effect, record.effect), (se, record.se), (z, record.z), (status, record.status)
         for t in range(tests):  # a test at a time: NumPy places single columns much faster
             if undecided[:, t].all():
@@ -232,9 +239,11 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
                 kept[t][there] = now[:, t].take(some)
         # What would be decided after the horizon is never carried out.
         record.carried_out = point.tick + lag[point.number] <= plan.horizon
-        hit, tests_hit = np.nonzero(decision.reject & record.carried_out[:, None])
-        reject_look[rows[hit], tests_hit] = point.number[hit] + 1
-        rejected[rows[hit], tests_hit] = True
+        for t in range(tests):
+            hit = np.flatnonzero(decision.reject[:, t] & record.carried_out)
+            there = rows.take(hit)
+            reject_look[there, t] = point.number.take(hit) + 1
+            rejected[there, t] = True
         if decision.futile.any():
             futile[at] |= decision.futile
         failed = record.status != _OK
@@ -256,21 +265,21 @@ def _stages(plan: Plan, closed: ClosedPlan, size: int) -> Stages | CohortStages:
 
 
 def _analyse(
-    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | CohortStages | None, decided: Bools
+    chunk: Chunk, point: Point, bounds: BoundsInForce, stages: Stages | CohortStages | None, undecided: Bools
 ) -> LookRecord:
     """Return the estimates of every test at a point."""
     plan = chunk.plan
     if stages is not None:
         counts = chunk.counts(point.rows, point.tick)
-        staged = stages.analyse(chunk, point, counts, ~decided)
+        staged = stages.analyse(chunk, point, counts, undecided)
         return LookRecord(
             point, counts, staged.z, staged.effect, staged.se, staged.information, staged.status,
             *bounds.at(point, counts), Decision(), np.ones(len(staged.z), dtype=bool), staged.own_z, staged.lost,
-            cohorts=staged.cohorts, worth=_worth(chunk, point, decided),
+            cohorts=staged.cohorts, worth=_worth(chunk, point, undecided),
         )  # fmt: skip
-    shape = (len(point.rows), len(plan.tests))
-    z, effect, se, information = (np.empty(shape) for _ in range(4))
-    status, error = np.empty(shape, dtype=np.int8), None
+    shape = (len(plan.tests), len(point.rows))
+    z, effect, se, information = (np.empty(shape).T for _ in range(4))
+    status, error = np.empty(shape, dtype=np.int8).T, None
     for t in range(len(plan.tests)):
         some: Any = slice(None)
         there = point
@@ -285,7 +294,7 @@ def _analyse(
         z[some, t], effect[some, t], se[some, t] = found.z, found.effect, found.se
         information[some, t], status[some, t] = found.information, found.status
         if found.error is not None:
-            error = np.full(shape, np.nan) if error is None else error
+            error = np.full(shape, np.nan).T if error is None else error
             error[some, t] = found.error
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
@@ -303,7 +312,7 @@ def _analyse(
     )
 
 
-def _worth(chunk: Chunk, point: Point, decided: Bools) -> Floats | None:
+def _worth(chunk: Chunk, point: Point, undecided: Bools) -> Floats | None:
     """Return what arms are chosen by, higher is better, ``[k, test]``, where it is another endpoint than the tests'.
 
     Of tests that are decided it is not a number.
@@ -316,7 +325,7 @@ def _worth(chunk: Chunk, point: Point, decided: Bools) -> Floats | None:
         seen = test.analysis.estimate(chunk.cut(point, test), test.lower_is_better, test.options)
         sign = -1.0 if test.lower_is_better else 1.0
         value = seen.z if chosen_by.measure == "z" else sign * seen.effect
-        found[:, t] = np.where((seen.status == _OK) & ~decided[:, t], value, np.nan)
+        found[:, t] = np.where((seen.status == _OK) & undecided[:, t], value, np.nan)
     return found
 
 
@@ -431,9 +440,24 @@ def _completed_of(chunk: Chunk, point: Point, t: int) -> Callable[[Ints], Any]:
     at = (chunk.replicates[point.rows], point.number)
 
     def completed(to_come: Ints) -> Any:
+        if test.analysis.name in COMPLETED:
+            to_complete = (_not_reported(chunk, point, test, rows), to_come)
+            return test.analysis.predicted(  # type: ignore[attr-defined]
+                rows, test.lower_is_better, test.options, plan.seed, at, to_complete
+            )
         return test.analysis.completed(rows, test.options, plan.seed, at, to_come)  # type: ignore[attr-defined]
 
     return completed
+
+
+def _not_reported(chunk: Chunk, point: Point, test: TestPlan, rows: PatientRows) -> Ints:
+    """Return how many enrolled patients on control and on treatment the data of a test do not hold, ``[k, 2]``."""
+    size = len(rows.offsets) - 1
+    place = 2 * np.repeat(np.arange(size), np.diff(rows.offsets)) + rows.treated
+    reported = np.bincount(place, minlength=2 * size).reshape(size, 2)
+    enrolled = chunk.counts(point.rows, point.tick).enrolled[:, [test.control, test.treatment]]
+    unseen: Ints = np.maximum(enrolled - reported, 0).astype(np.int64)
+    return unseen
 
 
 def _laws(chunk: Chunk, point: Point, test: TestPlan) -> tuple[int, Floats]:

@@ -324,7 +324,8 @@ class FastChunk:
         """Return when the open arms among those counted have so many times, ``[k]``; NEVER where they never have."""
         dates = np.empty(len(rows), dtype=np.int64)
         each = trigger.open_arms == "each"
-        counting.dates_in_open_arms(rows, times, self.arm, self._open & counted, trigger.count, each, dates)
+        here = self._open if trigger.arms is None else self._open & counted
+        counting.dates_in_open_arms(rows, times, self.arm, here, trigger.count, each, dates)
         return dates
 
     def _find_looks(self, rows: Ints) -> None:
@@ -459,7 +460,11 @@ class FastChunk:
         if self._sizes is not None and decision.further_readouts is not None:
             self._sizes.resize(self, going, ticks, decision.further_readouts.take(on))
         if self.plan.adaptive or decision.weights is not None:
-            changed = self._take_over(going, _part(decision, on))
+            changed = self._take_over(
+                going,
+                None if decision.open_arms is None else decision.open_arms.take(on, axis=0),
+                None if decision.weights is None else decision.weights.take(on, axis=0),
+            )
             if changed.any():
                 self._allocate_anew(going[changed], ticks[changed])
         if decision.close_enrolment is not None and decision.close_enrolment.any():
@@ -467,20 +472,21 @@ class FastChunk:
             self._close_enrolment(going[closing], ticks[closing])
         self._find_looks(going)
 
-    def _take_over(self, going: Ints, decision: Decision) -> Bools:
+    def _take_over(self, going: Ints, now: Bools | None, weights: Floats | None) -> Bools:
         """Let arms close and weights apply in trials that go on; return in which of them anything changes."""
         changed = np.zeros(len(going), dtype=bool)
-        if decision.open_arms is not None and self.plan.adaptive:
-            now = decision.open_arms
-            closed = self._open[going] & ~now
-            self._dropped[going] = np.where(closed, self._look[going][:, None], self._dropped[going])
+        if now is not None and self.plan.adaptive:
+            closed = self._open.take(going, axis=0) & ~now
+            dropped = self._dropped.take(going, axis=0)
+            np.copyto(dropped, self._look.take(going)[:, None], where=closed)
+            self._dropped[going] = dropped
             changed |= any_of(closed)
             self._open[going] = now
             by_weight = any_of(closed) & ~np.isnan(self._weights[going, 0])
             self._weights[going[by_weight]] *= now[by_weight]
-        if decision.weights is not None:
-            given = ~np.isnan(decision.weights[:, 0])
-            self._weights[going[given]] = decision.weights[given]
+        if weights is not None:
+            given = ~np.isnan(weights[:, 0])
+            self._weights[going[given]] = weights[given]
             changed |= given
         return changed
 
@@ -506,7 +512,8 @@ class FastChunk:
         """Lay out anew whoever enters after these times."""
         first = self._next_patient(rows, ticks)
         rows = rows[first[rows] < self.patients.width]
-        self._changed.append((rows, first[rows], self._weights[rows], self._open[rows]))
+        arms_now = self._weights.take(rows, axis=0), self._open.take(rows, axis=0)
+        self._changed.append((rows, first.take(rows), *arms_now))
         if len(rows):
             self._lay_out(rows, first)
 
@@ -605,7 +612,7 @@ class FastChunk:
 
     def open_arms(self, rows: Ints) -> Bools:
         """Return which arms are open to allocation, ``[k, arm]``."""
-        return self._open[rows] if self.plan.adaptive else self._open[: len(rows)].copy()
+        return self._open.take(rows, axis=0) if self.plan.adaptive else self._open[: len(rows)].copy()
 
     def outcome(self, index: int) -> Outcome:
         """Return the outcomes of one endpoint."""
@@ -631,18 +638,24 @@ class FastChunk:
             return np.broadcast_to(out, shape) if same else out
 
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
+        if outcome.law.kind != "survival" and outcome.first is not None:
+            read_out = outcome.read_out(self, rows, ticks).n.take(rows, axis=0)
+            return CutCounts(self._enrolled(rows, ticks), nothing, read_out)
         enrolled = self._enrolled(rows, ticks, alike)
         if outcome.law.kind == "survival":
             return CutCounts(enrolled, count(outcome.analysed_at, ticks - outcome.law.readout_ticks), nothing)
-        if outcome.first is not None:
-            return CutCounts(enrolled, nothing, outcome.read_out(self, rows, ticks).n[rows])
         return CutCounts(enrolled, nothing, count(outcome.readout_at, ticks))
 
     def _enrolled(self, rows: Ints, ticks: Ints, alike: bool = False) -> Ints:
         """Return how many patients were randomised by some times, ``[k, arm]``, which may all be the same time."""
         if self._first_entered is not None:
-            self._first_entered.count(rows, self.entered(rows, ticks), self.arm)
-            return self._first_entered.n[rows]
+            upto = self.entered(rows, ticks)
+            for outcome in self._outcomes:
+                # Where everybody who entered has been read out, that was counted already.
+                if outcome.first is not None and outcome.first.holds(rows, upto):
+                    return outcome.first.n.take(rows, axis=0)
+            self._first_entered.count(rows, upto, self.arm)
+            return self._first_entered.n.take(rows, axis=0)
         shape = (len(rows), len(self.plan.arms))
         some = 1 if alike and len(self.entry) == 1 else len(rows)
         out = np.empty((some, shape[1]), dtype=np.int64)
@@ -652,9 +665,11 @@ class FastChunk:
 
     def lost(self, rows: Ints, ticks: Ints) -> Ints:
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
-        out = np.zeros((len(rows), len(self.plan.arms)), dtype=np.int64)
-        if self.plan.world.dropout is not None or self.lives is not None:
-            counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
+        shape = (len(rows), len(self.plan.arms))
+        if self.plan.world.dropout is None and self.lives is None:
+            return np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
+        out = np.zeros(shape, dtype=np.int64)
+        counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:

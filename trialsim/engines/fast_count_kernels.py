@@ -14,9 +14,11 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_first_kernels import patients_in
-from trialsim.engines.fast_rows import entered_by, row_of
+from trialsim.engines.fast_rows import entered_by, row_of, same_bytes
 from trialsim.stats.moments import fill_binary_moments, mean_and_squares, moments_by_group, moments_of_four
 from trialsim.timegrid import NEVER
+
+_REMEMBERED = 8
 
 
 @kernel
@@ -150,13 +152,20 @@ def _first_with_count(arm, counted, count, each, have):
 
 
 @kernel
-def _same(one, other, count):
-    """Return whether the first so many places of two arrays hold the same."""
-    one, other = one[:count], other[:count]
-    differ = np.int64(0)
-    for i in range(count):
-        differ += np.int64(one[i] != other[i])
-    return differ == 0
+def _find_seen(arm, counted, r, seen, known):
+    """Return which replicate in ``seen`` counts the same arms and has its patients in them, as far as it was looked at.
+
+    ``seen`` holds replicate, how many patients were looked at, and the answer; ``known`` of them are there.
+    """
+    for place in range(known):
+        other, looked_at = seen[place, 0], seen[place, 1]
+        differ = np.int64(0)
+        for a in range(counted.shape[1]):
+            differ += np.int64(counted[other, a] != counted[r, a])
+        mine, theirs = arm[row_of(arm, r), :looked_at], arm[row_of(arm, other), :looked_at]
+        if differ == 0 and same_bytes(mine, theirs):
+            return place
+    return known
 
 
 @kernel
@@ -168,7 +177,7 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
     sizes = np.empty(arms, np.int64)
     guess = np.int64(1 << 28)
     in_order = False
-    before, place, looked_at = np.int64(0), np.int64(0), np.int64(0)
+    seen, known, missed = np.empty((_REMEMBERED, 3), np.int64), np.int64(0), np.int64(0)
     for k in range(len(chosen)):
         r = chosen[k]
         t = times[row_of(times, r)]
@@ -176,12 +185,17 @@ def dates_in_open_arms(chosen, times, arm, counted, count, each, out):
         if k == 0 or times.shape[0] > 1:
             in_order = _in_order(t)
         if in_order:
-            # Replicates that follow each other often have the same patients in the same arms.
-            if not (k > 0 and times.shape[0] == 1 and _same(g, arm[row_of(arm, before)], looked_at)
-                    and _same(counted[r], counted[before], arms)):  # fmt: skip
+            # Replicates often have the same patients in the same arms; given up where most are like no other.
+            try_seen = times.shape[0] == 1 and missed <= _REMEMBERED + k // 2
+            found = _find_seen(arm, counted, r, seen, known) if try_seen else known
+            if found < known:
+                place = seen[found, 2]
+            else:
                 place = _first_with_count(g, counted[r], count, each, sizes)
-                looked_at = place if place >= 0 else n
-                before = r
+                if known < _REMEMBERED:
+                    seen[known, 0], seen[known, 1], seen[known, 2] = r, place if place >= 0 else n, place
+                    known += 1
+                missed += 1
             out[k] = np.int64(NEVER) if place < 0 else t[place - 1] if place > 0 else np.int64(0)
             continue
         sizes[:] = 0

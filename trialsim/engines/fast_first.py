@@ -67,6 +67,12 @@ class FirstPatients(ByArm):
         self.n[rows], self.total[rows] = 0, 0.0
         self._counted[rows], self._left_out[rows] = nobody, nobody
 
+    def holds(self, rows: Ints, upto: Ints) -> bool:
+        """Return whether exactly the first ``upto[k]`` patients of some trials are those counted."""
+        if not len(rows) or self._counted[rows[0]] != upto[0]:
+            return False
+        return bool((self._counted.take(rows) == upto).all()) and not self._left_out.take(rows).any()
+
     def count(self, rows: Ints, upto: Ints, arm: NDArray[np.int8]) -> None:
         """Count the first ``upto[k]`` patients of some trials by arm, without what was read out of them."""
         kernels.add_patients(rows, upto, arm, self._counted, self.n, self.total)

@@ -72,29 +72,31 @@ def allocate(
     turns, in_turn_for = np.empty((slots, n), np.int8), np.full(slots, -1, np.int64)
     passed = np.empty(n)
     for r in chosen:
-        block_size = 0
-        which = np.int64(0)
-        for a in range(arms):
-            shares[a] = ratio[a] if open_arms[r, a] else 0
-            block[a] = places[a] if open_arms[r, a] else 0
-            plain[a] = shares[a]
-            block_size += block[a]
-            which |= np.int64(open_arms[r, a]) << a
-        places_left[:] = 0
-        packs = block_size <= MOST_PACKED and arms <= 8
-        whole = packed_block(block) if packs else np.uint64(0)
         by_weight = weights[r, 0] == weights[r, 0]
-        s = strata[row_of(strata, r)]
-        in_turn = rule == ALTERNATING and not by_weight
-        if in_turn:
+        if rule == ALTERNATING and not by_weight:
+            which = np.int64(0)
+            for a in range(arms):
+                which |= np.int64(open_arms[r, a]) << a
             slot = which % slots
             if in_turn_for[slot] != which:
                 in_turn_for[slot] = which
+                for a in range(arms):
+                    shares[a] = ratio[a] if open_arms[r, a] else 0
                 fill_in_turn(shares, turns[slot])
             mine, theirs = arm[r, first[r] : last[r]], turns[slot]
             for i in range(len(mine)):
                 mine[i] = theirs[i]
             continue
+        block_size = 0
+        for a in range(arms):
+            shares[a] = ratio[a] if open_arms[r, a] else 0
+            block[a] = places[a] if open_arms[r, a] else 0
+            plain[a] = shares[a]
+            block_size += block[a]
+        places_left[:] = 0
+        packs = block_size <= MOST_PACKED and arms <= 8
+        whole = packed_block(block) if packs else np.uint64(0)
+        s = strata[row_of(strata, r)]
         if len(keys):
             words_at(words, keys[r, : last[r]], first[r], replicates[r], _ALLOCATION, 0, seed)
         else:

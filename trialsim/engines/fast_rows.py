@@ -42,3 +42,29 @@ def entered_by(until, entry, starts, shift):
     while at < n and entry[np.uint64(at)] <= until:
         at += 1
     return at
+
+
+@kernel
+def same_bytes(one, other):
+    """Return whether two arrays of bytes of the same length hold the same; bytes are compared as bytes, many at once."""
+    last = len(one) - 1
+    if last >= 0 and (one[0] != other[0] or one[last] != other[last]):
+        return False
+    differ = np.uint8(0)
+    for i in range(len(one)):
+        differ = np.uint8(differ | np.uint8(one[i] != other[i]))
+    return differ == 0
+
+
+@kernel
+def find_alike(arm, r, begin, end, remembered, known):
+    """Return which remembered replicate has the patients ``begin`` to ``end - 1`` in the same arms; ``known`` for none.
+
+    ``remembered`` holds replicate, begin and end of each, of which ``known`` are filled.
+    """
+    for place in range(known):
+        other = remembered[place, 0]
+        same = remembered[place, 1] == begin and remembered[place, 2] == end
+        if same and same_bytes(arm[r, begin:end], arm[other, begin:end]):
+            return place
+    return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from trialsim.engines.decision_log import HEADS, LOG, RANKINGS
 from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
 from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
+from trialsim.engines.record_kernels import put_in_place
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.engines.size_records import conditional_power_at, final_size, size_at
 from trialsim.engines.stage_records import untested_events
@@ -126,32 +127,33 @@ class _Looks:
         number = np.concatenate([look.point.number for look in self._rounds])
         self._order = np.argsort(rows * len(result.chunk.plan.looks) + number, kind="stable")
         self.rows, self.number = rows.take(self._order), number.take(self._order)
-        last = np.append(np.flatnonzero(np.diff(self.rows)), len(rows) - 1)
-        self.with_looks = self.rows.take(last)
-        self._last = self._order.take(last)
+        place = np.empty(len(rows), dtype=np.int64)
+        place[self._order] = np.arange(len(rows))
+        self._places = np.split(place, np.cumsum([len(look.point.rows) for look in self._rounds])[:-1])
 
-    def every(self, part: Callable[[LookRecord], NDArray[Any]]) -> NDArray[Any]:
-        """Return something of all looks."""
-        return np.concatenate([part(look) for look in self._rounds]).take(self._order, axis=0)
+    def every(self, part: Callable[[LookRecord], NDArray[Any]], copies: int = 1) -> NDArray[Any]:
+        """Return something of all looks, ``[look * copies]``, or ``[look, ...]`` as it is."""
+        parts = [np.asarray(part(look)) for look in self._rounds]
+        kind, shape = np.result_type(*parts), parts[0].shape[1:]
+        width = shape[0] if shape else copies
+        out = np.empty(len(self.rows) * width, dtype=kind)
+        bits = f"u{kind.itemsize}"  # what is put where does not depend on what it is
+        for values, place in zip(parts, self._places, strict=True):
+            rows = np.ascontiguousarray(values.T if shape else values[None, :], dtype=kind)
+            put_in_place(rows.view(bits), place, width, out.view(bits))
+        return out.reshape(-1, width) if shape else out
 
-    def last(self, part: Callable[[LookRecord], NDArray[Any]]) -> NDArray[Any]:
-        """Return something of the last look of each replicate in ``with_looks``."""
-        return np.concatenate([part(look) for look in self._rounds]).take(self._last, axis=0)
 
-
-def _counts_at_end(result: ChunkResult, looks: _Looks | None) -> dict[str, Ints]:
+def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
     """Return enrolled, analysed, pipeline, events by arm and in all at the deciding cut of each replicate."""
     plan = result.chunk.plan
     size, arms = len(result.chunk.replicates), len(plan.arms)
     by_arm: dict[str, Ints] = {}
     for name in ("enrolled", "events", "readouts"):
-        found = None if looks is None else looks.last(lambda look, name=name: getattr(look.counts, name))  # type: ignore[misc]
-        if found is not None and len(found) == size:
-            by_arm[name] = found
-            continue
         by_arm[name] = np.zeros((size, arms), dtype=np.int64)
-        if looks is not None and found is not None:
-            by_arm[name][looks.with_looks] = found
+        for look in result.looks:  # those of a later look take the place of those of an earlier one
+            at = slice(None) if len(look.point.rows) == size else look.point.rows
+            by_arm[name][at] = getattr(look.counts, name)
     rest = np.flatnonzero(result.ends.look < 0)
     for row in rest:
         counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
@@ -172,38 +174,37 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     if looks is None:
         types = _LOOK_TYPES | (_SIZE_TYPES if plan.shows_size else {})
         return {name: np.zeros(0, dtype=kind) for name, kind in types.items()}
-    number = looks.number
-    cut = looks.every(lambda look: look.point.tick)
-    lock = _later(cut, [look.cleaning for look in plan.looks], number)
-    decision = _later(lock, [look.decision for look in plan.looks], number)
+    cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
+    decision = cleaning + np.array([look.decision for look in plan.looks], dtype=np.int64)
 
-    def each(values: NDArray[Any]) -> NDArray[Any]:
-        return values if tests == 1 else np.repeat(values, tests)
+    def later(lags: Ints) -> NDArray[Any]:
+        return looks.every(lambda look: _days(look.point.tick + lags.take(look.point.number)), tests)
 
     def count(name: str) -> NDArray[Any]:
-        return each(looks.every(lambda look: sum_of(getattr(look.counts, name)).astype(np.int32)))
+        return looks.every(lambda look: sum_of(getattr(look.counts, name)).astype(np.int32), tests)
 
     def found(name: str) -> NDArray[Any]:
         return looks.every(lambda look: getattr(look, name)).ravel()
 
-    def decided(name: str) -> NDArray[Any]:
+    def decided(name: str, copies: int = 1) -> NDArray[Any]:
         def part(look: LookRecord) -> NDArray[Any]:
             values = np.asarray(getattr(look.decision, name))
             if look.carried_out.all():
                 return values
             return np.asarray(values & (look.carried_out[:, None] if values.ndim == 2 else look.carried_out))
 
-        return looks.every(part)
+        return looks.every(part, copies)
 
-    cut_time = each(_days(cut))
-    lock_time = cut_time if lock is cut else each(_days(lock))
+    replicates = result.chunk.replicates
+    cut_time = looks.every(lambda look: _days(look.point.tick), tests)
+    lock_time = later(cleaning) if cleaning.any() else cut_time
     found_columns: Columns = {
-        "replicate": each(result.chunk.replicates.take(looks.rows)),
-        "look": each((number + 1).astype(np.int16)),
-        "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(number)),
+        "replicate": looks.every(lambda look: replicates.take(look.point.rows), tests),
+        "look": looks.every(lambda look: (look.point.number + 1).astype(np.int16), tests),
+        "hypothesis": np.tile(np.arange(tests, dtype=np.int16), len(looks.number)),
         "cut_time": cut_time,
         "lock_time": lock_time,
-        "decision_time": lock_time if decision is lock else each(_days(decision)),
+        "decision_time": later(decision) if (decision != cleaning).any() else lock_time,
         "enrolled": count("enrolled"),
         "events": count("events"),
         "readouts": count("readouts"),
@@ -215,11 +216,11 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
         "efficacy_z": found("efficacy_z"),
         "futility_z": found("futility_z"),
         "rejected": decided("reject").ravel(),
-        "stopped": each(decided("stop")),
+        "stopped": decided("stop", tests),
     }
     if plan.shows_size:
-        found_columns["conditional_power"] = each(looks.every(conditional_power_at))
-        found_columns["size"] = each(looks.every(lambda look: size_at(plan, look)))
+        found_columns["conditional_power"] = looks.every(conditional_power_at, tests)
+        found_columns["size"] = looks.every(lambda look: size_at(plan, look), tests)
     return found_columns
 
 
@@ -239,11 +240,6 @@ def _decision_columns(result: ChunkResult, looks: _Looks | None, names: tuple[st
     return columns | {
         f"probability:{name}": np.ascontiguousarray(trace[:, q]) for q, name in enumerate(names)
     }
-
-
-def _later(times: Ints, lags: Sequence[int], number: Ints) -> Ints:
-    """Return times plus the lag of each look; the very same array where no look has one."""
-    return times + np.array(lags, dtype=np.int64).take(number) if any(lags) else times
 
 
 _LOOK_TYPES = {
@@ -276,7 +272,7 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
 def columns_of(result: ChunkResult) -> dict[str, Columns]:
     """Return the tables of a chunk as columns."""
     looks = _Looks(result) if result.looks else None
-    counts = _counts_at_end(result, looks)
+    counts = _counts_at_end(result)
     tables = {
         "trials": trial_columns(result, counts),
         "looks": _look_columns(result, looks),

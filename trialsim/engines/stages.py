@@ -70,9 +70,8 @@ class Stages:
         self._survival = plan.world.outcomes[plan.primary].kind == "survival"
         self._tests = ClosedStages(closed, size)
         tests = len(plan.tests)
-        self._score = np.zeros((tests, size))
-        self._information = np.zeros((tests, size))
-        self._readouts = np.zeros((len(plan.arms), size), dtype=np.int64)
+        self._score, self._information = (np.zeros((tests, size if self._survival else 0)) for _ in range(2))
+        self._readouts = np.zeros((size, len(plan.arms)), dtype=np.int64)
         self._sides = [0, *(test.treatment for test in plan.tests)]
 
     def analyse(self, chunk: Chunk, point: Point, counts: CutCounts, there: Bools) -> Found:
@@ -90,9 +89,11 @@ class Stages:
             Which tests are undecided; the others are not analysed.
         """
         tests, size = len(self._plan.tests), len(point.rows)
-        z, effect, se, information = (np.full((tests, size), np.nan) for _ in range(4))
-        status = np.full((tests, size), _NOT_ANALYSED, dtype=np.int8)
         held: Bools = np.ascontiguousarray(there.T)
+        every = bool(held.all())
+        shape = (tests, size)
+        z, effect, se, information = (np.empty(shape) if every else np.full(shape, np.nan) for _ in range(4))
+        status = np.full(shape, _NOT_ANALYSED, dtype=np.int8)
         for t in range(tests):
             chosen = np.flatnonzero(held[t])
             if not len(chosen):
@@ -103,8 +104,8 @@ class Stages:
             z[t, here], effect[t, here], se[t, here], information[t, here], status[t, here] = found
         n = self._stage_sizes(point, counts)
         closed = self._tests.add(point.rows, point.number, z, held, n)
-        value = np.where(held, closed.closed, np.nan)
-        own = np.where(held, closed.own, np.nan)
+        value = closed.closed if every else np.where(held, closed.closed, np.nan)
+        own = closed.own if every else np.where(held, closed.own, np.nan)
         return Found(value.T, effect.T, se.T, information.T, status.T, own.T, closed.lost.T)
 
     def _test(
@@ -137,10 +138,13 @@ class Stages:
         """Return the read-outs of the stage on control and in the arms of the tests, ``[1 + test, k]``."""
         if self._survival:
             return None  # the planned shares are those of the numbers at risk while nothing differs
-        now = counts.readouts.T
-        before = self._readouts[:, point.rows]
-        self._readouts[:, point.rows] = now
-        return (now - before)[self._sides]
+        if len(point.rows) == len(self._readouts):
+            gained = counts.readouts - self._readouts
+            self._readouts[:] = counts.readouts
+        else:
+            gained = counts.readouts - self._readouts.take(point.rows, axis=0)
+            self._readouts[point.rows] = counts.readouts
+        return np.stack([gained[:, arm] for arm in self._sides])
 
 
 def part_of(point: Point, chosen: NDArray[np.int64]) -> Point:

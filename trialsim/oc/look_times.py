@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.oc.columns import Cell, Records
 from trialsim.oc.measures import DAYS, Measure, measure
 from trialsim.oc.montecarlo import mean
 from trialsim.oc.rejections import Flags, count
+
+
+def _one_of_each(records: Records, cell: Cell, looks: NDArray[Any], tests: int) -> NDArray[Any] | None:
+    """Return the number of each look, where its rows follow each other, one a hypothesis, always in the same order.
+
+    So they are written; None where they lie otherwise.
+    """
+    if looks.size % tests or "hypothesis" not in records.columns("looks"):
+        return None
+    codes = records.categories("looks", "hypothesis", cell).codes.reshape(-1, tests)
+    first = codes[0] if len(codes) else codes
+    if np.unique(first).size != first.size or not all((codes[:, t] == first[t]).all() for t in range(tests)):
+        return None
+    numbers = looks.reshape(-1, tests)
+    return numbers[:, 0] if all((numbers[:, t] == numbers[:, 0]).all() for t in range(1, tests)) else None
 
 
 def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterator[Measure]:
@@ -26,7 +43,10 @@ def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterato
         return
     looks = records.numbers("looks", "look", cell)
     times = records.numbers("looks", "cut_time", cell)
-    several = sum((fact.design, fact.truth) == cell for fact in records.facts()) != 1
+    tests = sum((fact.design, fact.truth) == cell for fact in records.facts())
+    if tests > 1 and failed is None and (numbers := _one_of_each(records, cell, looks, tests)) is not None:
+        looks, times, tests = numbers, times[::tests], 1
+    several = tests != 1
     if several or failed is not None:
         kept = np.ones(looks.size, dtype=np.bool_)
         replicates = records.numbers("looks", "replicate", cell)

@@ -116,21 +116,12 @@ class Probabilities:
 
     def _by_completed_follow_up(self, view: LookView, test: int) -> Floats:
         """Return the shares of data sets with completed follow-up in which a test succeeds, ``[2, replicate]``."""
-        plan = self.tests[test]
         if self._completed is None or self._completed[0] is not view:
             self._completed = (view, {})
         known = self._completed[1]
         if test not in known:
             assert view.seen is not None
-            rows, arms = view.seen.followed[test], [plan.control, plan.treatment]
-            size = len(rows.offsets) - 1
-            place = 2 * np.repeat(np.arange(size), np.diff(rows.offsets)) + rows.treated
-            reported = np.bincount(place, minlength=2 * size).reshape(size, 2)
-            unseen = np.maximum(view.arm_enrolled[:, arms] - reported, 0).astype(np.int64)
-            found: Floats = plan.analysis.predicted(  # type: ignore[attr-defined]
-                rows, plan.lower_is_better, plan.options, view.seed, (view.replicate, view.look),
-                (unseen, self._to_come(view, test)),
-            )  # fmt: skip
+            found: Floats = view.seen.completes[test](self._to_come(view, test))
             known[test] = (found > self._thresholds[test]).mean(axis=2)
         shares: Floats = known[test]
         return shares

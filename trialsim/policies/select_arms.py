@@ -83,7 +83,7 @@ class SelectArms(Bounds):
         if self.rule == "within_epsilon":
             near: Bools = eligible & (worth >= worth.max(axis=1, keepdims=True) - self.epsilon)
             return near
-        kept = np.zeros(worth.shape, dtype=bool)
+        kept = np.zeros_like(eligible)
         if self.rule == "select_best":
             best, which = worth[:, 0], np.zeros(len(worth), dtype=np.int8)
             for arm in range(1, worth.shape[1]):

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from trialsim.compiled import kernel
+from trialsim.elementary import lowest_one
 from trialsim.stats.multiplicity.dunnett import control_loadings
 from trialsim.stats.multiplicity.largest import (
+    FIRST_TABLED,
+    LAST_TABLED,
     LEAST,
     deviate_from_pieces,
     deviate_pieces,
@@ -150,25 +153,14 @@ class ClosedStages:
         if plan.intersection_test != "dunnett" or plan.products or plan.arms > _MOST_TABLED:
             return None
         sizes = np.empty((0, len(rows)), dtype=np.int64) if n is None else n
-        deviates = np.empty((len(self._sums), len(rows)))
-        tables = _tables(plan.ratio)
-        if not _tabled_deviates(tables, np.array(plan.ratio), z, there, sizes, deviates):
+        if not _tables_hold(np.array(plan.ratio), z, there, sizes):
             return None
         closed, own = np.empty((plan.arms, len(rows))), np.empty((plan.arms, len(rows)))
         lost = np.empty(closed.shape, dtype=bool)
-        _add_deviates(
-            deviates,
-            plan.weights,
-            self._norm,
-            plan.efficacy,
-            rows,
-            look,
-            self._sums,
-            self._fate,
-            closed,
-            own,
-            lost,
-        )
+        _add_tabled(
+            _tables(plan.ratio), z, there, plan.weights, self._norm, plan.efficacy, rows, look, self._sums, self._fate,
+            closed, own, lost,
+        )  # fmt: skip
         return Found(closed, own, lost)
 
 
@@ -186,63 +178,63 @@ def _tables(ratio: tuple[float, ...]) -> Floats:
 
 
 @kernel
-def _tabled_deviates(tables, ratio, z, there, n, found):  # type: ignore[no-untyped-def]
-    """Fill the deviates of all intersections, ``[set, trial]``; return whether the tables held for every trial."""
+def _tables_hold(ratio, z, there, n):  # type: ignore[no-untyped-def]
+    """Return whether all arms of all trials have the planned shares, and statistics that the tables reach."""
     arms, trials = z.shape
     for k in range(trials):
-        code = np.int64(0)
         for arm in range(arms):
-            here = there[arm, k]
-            code |= np.int64(here) << arm
-            if here and not z[arm, k] > LEAST:
-                return False
-            if (
-                here
-                and len(n) > 0
-                and not (n[0, k] > 0 and n[arm + 1, k] * ratio[0] == n[0, k] * ratio[arm + 1])
-            ):
-                return False
-    for row in range(len(found)):
-        for k in range(trials):
-            members = np.int64(0)
-            largest = LEAST
-            for arm in range(arms):
-                if (row + 1) >> arm & 1 and there[arm, k]:
-                    members |= np.int64(1) << arm
-                    largest = max(largest, z[arm, k])
-            if members & (members - 1) == 0:
-                found[row, k] = largest
+            if not there[arm, k]:
                 continue
-            found[row, k] = deviate_from_pieces(largest, tables[members - 1])
-            if found[row, k] != found[row, k]:
+            if not FIRST_TABLED <= z[arm, k] < LAST_TABLED:
+                return False
+            if len(n) > 0 and not (n[0, k] > 0 and n[arm + 1, k] * ratio[0] == n[0, k] * ratio[arm + 1]):
                 return False
     return True
 
 
 @kernel
-def _add_deviates(deviates, weights, norm, efficacy, rows, look, sums, fates, closed, own, lost):  # type: ignore[no-untyped-def]
-    """Add a stage to the sums of some trials and weigh what they amount to: see :func:`_weigh_intersections`."""
-    closed[:] = np.inf
-    lost[:] = False
-    for row in range(len(deviates)):
-        for k in range(len(rows)):
-            at, stage = rows[k], look[k]
-            sums[row, at] += weights[stage] * deviates[row, k]
+def _add_tabled(tables, z, there, weights, norm, efficacy, rows, look, sums, fates, closed, own, lost):  # type: ignore[no-untyped-def]
+    """Add a stage to the sums of some trials, its deviates by tables, and weigh them: see :func:`_weigh_intersections`.
+
+    A set is tested by those of its arms that are there, so that its deviate is that of a smaller set, which came before,
+    where one is gone; the largest statistic of a set is that of the set without its first arm, or that arm's.
+    """
+    arms, trials = z.shape
+    largest, deviate = np.empty(len(sums) + 1), np.empty(len(sums) + 1)
+    largest[0] = deviate[0] = LEAST
+    for k in range(trials):
+        at, stage = rows[k], look[k]
+        code = np.int64(0)
+        for arm in range(arms):
+            code |= np.int64(there[arm, k]) << arm
+            closed[arm, k] = np.inf
+            lost[arm, k] = False
+        for members in range(1, len(sums) + 1):
+            rest = members & (members - 1)
+            if members & code != members:
+                deviate[members] = deviate[members & code]
+            else:
+                largest[members] = max(largest[rest], z[np.int64(lowest_one(np.uint64(members))), k])
+                deviate[members] = largest[members]
+                if rest:
+                    deviate[members] = deviate_from_pieces(largest[members], tables[members - 1])
+            row = members - 1
+            sums[row, at] += weights[stage] * deviate[members]
             combined = sums[row, at] / norm[stage]
             before = fates[row, at]
             now = before
             if before == OPEN and combined >= efficacy[stage]:
                 now = REJECTED
-            elif before == OPEN and deviates[row, k] <= LEAST:
+            elif before == OPEN and deviate[members] <= LEAST:
                 now = RETAINED
             fates[row, at] = now
             value = np.inf if before == REJECTED else LEAST if before == RETAINED else combined
-            for arm in range(len(closed)):
-                if (row + 1) >> arm & 1:
+            for arm in range(arms):
+                if members >> arm & 1:
                     closed[arm, k] = min(closed[arm, k], value)
                     lost[arm, k] |= now == RETAINED
-                    if row + 1 == 1 << arm:
-                        own[arm, k] = combined
+            if rest == 0:
+                own[np.int64(lowest_one(np.uint64(members))), k] = combined
 
 
 @kernel

@@ -28,7 +28,10 @@ LEAST = -37.0
 _WIDE = 9.0
 _PANEL = 2.5
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-_FROM, _UNTIL, _PIECE, _DEGREE = -6.0, 9.0, 0.5, 10
+FIRST_TABLED, LAST_TABLED = -6.0, 9.0
+"""Statistics from and below which the polynomials reach."""
+
+_PIECE, _DEGREE = 0.5, 10
 
 
 @kernel
@@ -74,7 +77,7 @@ def _largest_deviates(largest, loadings, inside, nodes, weights, found):
 def deviate_from_pieces(z, pieces):
     """Return the deviate of a largest statistic by the polynomials of :func:`deviate_pieces`; NaN where there is none."""
     count, terms = pieces.shape
-    place = (z - _FROM) / _PIECE
+    place = (z - FIRST_TABLED) / _PIECE
     if not 0.0 <= place < count:
         return np.nan
     piece = np.uint64(place)
@@ -112,9 +115,9 @@ def largest_deviates(largest: Floats, loadings: Floats, inside: NDArray[np.bool_
 @lru_cache(maxsize=4096)
 def deviate_pieces(loadings: tuple[float, ...]) -> Floats:
     """Return the polynomials of the deviate of the largest of some statistics, lowest power first, ``[piece, power]``."""
-    count = round((_UNTIL - _FROM) / _PIECE)
+    count = round((LAST_TABLED - FIRST_TABLED) / _PIECE)
     t = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-    begin = _FROM + _PIECE * np.arange(count)
+    begin = FIRST_TABLED + _PIECE * np.arange(count)
     z = (begin[:, None] + _PIECE * 0.5 * (t + 1.0)).ravel()
     rows = np.broadcast_to(np.asarray(loadings), (len(z), len(loadings)))
     values = largest_deviates(z, np.ascontiguousarray(rows), np.ones(rows.shape, dtype=bool))
