@@ -189,6 +189,22 @@ def test_the_time_of_a_look_is_a_mean_over_those_that_reach_it() -> None:
         ]
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_looks_of_several_hypotheses_count_once_in_whatever_order_they_lie(shuffled: bool) -> None:
+    looks = [(0, 1, 10.0), (0, 2, 20.0), (1, 1, 12.0), (2, 1, 17.0)]
+    rows = [
+        {"design": "fixed", "truth": "effect", "replicate": r, "look": k, "hypothesis": name, "cut_time": t}
+        for r, k, t in looks
+        for name in ("a", "b", "c")
+    ]
+    source = tables([trial(r) for r in range(3)], [cell_fact("a"), cell_fact("b"), cell_fact("c")])
+    source.looks = table_of(
+        rows[::-5] + rows[-2::-5] + rows[-3::-5] + rows[-4::-5] + rows[-5::-5] if shuffled else rows
+    )
+    found = operating_characteristics(source).select("look_time")
+    assert [(row.look, row.value, row.n) for row in found] == [(1, 13.0, 3), (2, 20.0, 1)]
+
+
 def test_finished_by_a_date() -> None:
     rows = [trial(i, lock_time=100.0 * (i + 1)) for i in range(4)] + [
         trial(4, lock_time=1.0, status="failed")
