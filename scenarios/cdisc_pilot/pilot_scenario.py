@@ -40,6 +40,7 @@ def scenario_text(parameters: Mapping[str, Any]) -> str:
         _population(parameters["adverse_events"])
         | _recruitment(parameters["enrolment"])
         | _adas(parameters["measurements"])
+        | _measured(parameters["measurements"])
         | _events(parameters)
         | _leaving(parameters["discontinuation"])
     )
@@ -149,6 +150,19 @@ def _adas(rows: Mapping[str, Any]) -> dict[str, str]:
         "correlations": ", ".join(fitted(row) for row in (near, far, late)),
         "residuals": ", ".join(residuals),
     }
+
+
+def _measured(rows: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was fitted of laboratory values and vital signs, which are not simulated, as comments."""
+    names = [name.partition(".")[0] for name in rows if name.endswith(".baseline.mean")]
+    lines = []
+    for name in (name for name in names if name != "adas_cog"):
+        baseline = rows[f"{name}.baseline.mean"]
+        lines.append(f"#   {name}, {baseline['unit']}: {fitted(baseline)}")
+        for week in (4, 24):
+            changes = ", ".join(f"{arm} {fitted(rows[f'{name}.change.{arm}.{week}'])}" for arm in ARMS)
+            lines.append(f"#     week {week}: {changes}")
+    return {"measured": "\n".join(lines)}
 
 
 def _events(parameters: Mapping[str, Any]) -> dict[str, str]:

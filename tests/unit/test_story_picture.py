@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from tests.unit.story_scenario import eventful
 from trialsim.errors import UsageError
 from trialsim.operations.accrual import accrual_law
+from trialsim.report import story_picture
 from trialsim.report.story import Story, explain
 from trialsim.report.story_labels import full_label, short_label, spread
 from trialsim.report.story_marks import swimmers
@@ -125,3 +129,25 @@ def test_labels_never_overlap_and_stay_inside(labels: list[tuple[float, float]],
 
 def test_labels_with_room_stand_where_they_are_wanted() -> None:
     assert spread([2.0, 5.0, 8.0], [1.0, 1.0, 1.0], 10.0) == [2.0, 5.0, 8.0]
+
+
+def test_a_long_legend_has_room_below_the_axis(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = story_picture._legend_entries
+
+    def many(*shown: Any) -> list[Any]:
+        entries = few(*shown)
+        return [*entries, *entries, *entries]
+
+    seen: list[Figure] = []
+    monkeypatch.setattr(story_picture, "_legend_entries", many)
+    monkeypatch.setattr(story_picture, "_bytes", lambda figure, kind: seen.append(figure) or b"")
+    story.picture(tmp_path / "trial.png")
+    (figure,) = seen
+    FigureCanvasAgg(figure).draw()
+    legend = figure.legends[0].get_window_extent()
+    assert all(
+        legend.y1 < axes.xaxis.label.get_window_extent().y0 for axes in figure.axes if axes.get_xlabel()
+    )
+    assert any(axes.get_xlabel() for axes in figure.axes)

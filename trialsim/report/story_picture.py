@@ -37,6 +37,7 @@ _STYLE: dict[Any, Any] = {
 }
 _WIDTH, _LEFT, _RIGHT = 7.6, 1.35, 0.25  # inches of a panel and its margins
 _TITLE, _HEADING, _ENROLMENT, _BETWEEN, _BOTTOM = 0.45, 0.25, 1.7, 0.35, 0.95
+_LEGEND_ROW = 0.19  # beyond the two rows for which _BOTTOM has room
 _LEAST_SWIM, _MOST_SWIM, _SWIM_PER_PATIENT = 2.2, 7.2, 0.11
 _LABEL_POINTS, _SHORT_POINTS, _LINE = 8.0, 7.0, 1.3
 _SHORT_DAYS = 120.0
@@ -82,7 +83,10 @@ def draw(first: Replay, second: Replay | None, kind: str) -> bytes:
     title = _TITLE if second is None else _TITLE + _HEADING
     with matplotlib.rc_context(_STYLE):
         width = len(replays) * (_LEFT + _WIDTH + _RIGHT)
-        height = title + strip + swim + _BETWEEN + _ENROLMENT + _BOTTOM
+        entries = _legend_entries(replays, swims)
+        columns = min(len(entries), 4 * len(replays))
+        below = _BOTTOM + _LEGEND_ROW * max(0, -(-len(entries) // columns) - 2)
+        height = title + strip + swim + _BETWEEN + _ENROLMENT + below
         figure = Figure(figsize=(width, height))
         figure.text(
             0.1 / width, 1 - 0.12 / height, _title(replays), va="top", fontsize=10.5, fontweight="bold"
@@ -93,9 +97,9 @@ def draw(first: Replay, second: Replay | None, kind: str) -> bytes:
             def panel(bottom: float, tall: float, left: float = left) -> Axes:
                 return figure.add_axes((left / width, bottom / height, _WIDTH / width, tall / height))
 
-            upper = panel(_BOTTOM + _ENROLMENT + _BETWEEN, swim)
-            labels = panel(_BOTTOM + _ENROLMENT + _BETWEEN + swim, strip)
-            lower = panel(_BOTTOM, _ENROLMENT)
+            upper = panel(below + _ENROLMENT + _BETWEEN, swim)
+            labels = panel(below + _ENROLMENT + _BETWEEN + swim, strip)
+            lower = panel(below, _ENROLMENT)
             _draw_swimmers(upper, replay, found, scale, swim)
             _draw_labels(labels, replay, scale, strip)
             _draw_enrolment(lower, replay, scale)
@@ -107,7 +111,9 @@ def draw(first: Replay, second: Replay | None, kind: str) -> bytes:
                     va="top",
                     fontsize=10,
                 )
-        _legend(figure, replays, swims)
+        figure.legend(
+            handles=entries, loc="lower center", ncols=columns, frameon=False, fontsize=8.5, numpoints=1
+        )
         return _bytes(figure, kind)
 
 
@@ -308,8 +314,8 @@ def planned_enrolment(replay: Replay, days: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(expected * within + n * (1.0 - pdtr(n - 1, expected)))
 
 
-def _legend(figure: Figure, replays: Sequence[Replay], swims: Sequence[Swimmers]) -> None:
-    """Say what each line and mark is."""
+def _legend_entries(replays: Sequence[Replay], swims: Sequence[Swimmers]) -> list[Any]:
+    """Return what each line and mark is."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -334,10 +340,7 @@ def _legend(figure: Figure, replays: Sequence[Replay], swims: Sequence[Swimmers]
             Line2D([], [], color=_GROUP_COLOUR, linewidth=1.1, linestyle=_GROUP_LINES[place], label=label)
         )
     handles.append(Line2D([], [], color=_PLAN_COLOUR, linewidth=_PLAN_WIDTH, label="planned"))
-    columns = min(len(handles), 4 * len(replays))
-    figure.legend(
-        handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=8.5, numpoints=1
-    )
+    return handles
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:
