@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 from scipy.special import ndtr, ndtri
 
+from tests.unit.shipped_schema import check_document
+from trialsim.cli.main import main
 from trialsim.errors import UsageError
 from trialsim.oc.assurance import assurance, prior_written
 from trialsim.scenario.load import scenario_from
@@ -50,3 +53,13 @@ def test_it_is_that_of_the_closed_form() -> None:
 def test_what_is_no_prior_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="laws: normal"):
         prior_written(text)
+
+
+def test_json_keeps_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = (
+        Path(__file__).resolve().parents[2] / "scenarios" / "binary_sequential" / "binary_sequential.yaml"
+    )
+    prior = "endpoints.response.effect.treatment=beta(45, 55)"
+    options = ["--design", "fixed", "--prior", prior, "--points", "3", "--trials", "5", "--json"]
+    assert main(["assurance", str(scenario), *options]) == 0
+    check_document("assurance", json.loads(capsys.readouterr().out))
