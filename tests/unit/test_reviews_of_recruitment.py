@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from tests.unit.shipped_schema import check_document
+from trialsim.conformance import check_twins
 from trialsim.conformance.sample_views import site_review_view
 from trialsim.contracts import Kind, LogRow
 from trialsim.engines.conduct import conduct
@@ -253,3 +254,9 @@ def test_a_ranking_that_learns_needs_something_to_learn_from() -> None:
     del tree["population"]
     with pytest.raises(ScenarioError, match="learns from covariates, and the population has none"):
         scenario_from(tree, FOLDER)
+
+
+def test_two_reviews_of_one_instant_are_logged_one_after_the_other() -> None:
+    scenario = load_scenario(SHIPPED / "relearning.yaml")
+    # Patients 9 to 12 come at once in this trial, and a review is due after each third.
+    assert not check_twins(scenario, ["relearned_often"], ["expected"], [46])

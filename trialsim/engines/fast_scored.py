@@ -68,13 +68,14 @@ def _with_reviews(recruitment: Recruitment, row: int, end: int) -> tuple[Ints, I
     place_of = {int(recruitment.candidates[j]): j for j in recruitment.candidates_of(row)}
     in_force, found = ScoresInForce(recruitment, row), []
 
-    def add(tick: int, kind: Kind, key: int, part: int = 0, value: float = 0.0, *_: Any) -> None:
+    def add(tick: int, kind: Kind, key: int, part: int = 0, value: float = 0.0, *cause: Any) -> None:
         if kind == Kind.ARRIVAL and value:
-            # A review of the same instant comes later.
-            found.append((tick, int(kind), key, place_of[key], in_force.at(place_of[key], tick - 1)))
+            # A review of the same instant comes later, and one review after the other.
+            found.append((tick, int(kind), 0, key, place_of[key], in_force.at(place_of[key], tick - 1)))
         elif kind == Kind.RESCORED:
-            found.append((tick, int(Kind.REVIEW), key, place_of[key], int(value)))
+            _, review = cause
+            found.append((tick, int(Kind.REVIEW), int(review), key, place_of[key], int(value)))
 
     add_candidates(recruitment, row, end, add)
-    rows = np.array(sorted(found), dtype=np.int64).reshape(len(found), 5)
-    return rows[:, 3], rows[:, 0], rows[:, 4]
+    rows = np.array(sorted(found), dtype=np.int64).reshape(len(found), 6)
+    return rows[:, 4], rows[:, 0], rows[:, 5]

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,7 +22,6 @@ from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
 ROWS_PER_BATCH = 16_384
-_LOOKED_AT, _TIMES = 1024, 16
 _DICTIONARY_BYTES = 1 << 14
 TABLES = (
     "trials",
@@ -176,9 +174,8 @@ class RunWriter:
 class TableWriter:
     """A Parquet file whose every row group holds rows of one cell.
 
-    Columns of names, and of numbers that come again and again among the first rows, are dictionary-encoded, whole numbers
-    delta-encoded; nothing is compressed and no statistics are kept: writing is then bound by memory, and one column of one
-    cell is read without touching the others.
+    Columns of names are dictionary-encoded, whole numbers delta-encoded; nothing is compressed and no statistics are kept:
+    writing is then bound by memory, and one column of one cell is read without touching the others.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -192,13 +189,10 @@ class TableWriter:
         self._writer: pq.ParquetWriter | None = None
         self._closed = False
 
-    def _open(self, first: pa.Table | None) -> pq.ParquetWriter:
-        """Begin the file, once the first rows are there; None where there are none."""
+    def _open(self) -> pq.ParquetWriter:
+        """Begin the file."""
         types = {field.name: field.type for field in self._schema}
         coded = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
-        coded += [
-            name for name, kind in types.items() if pa.types.is_floating(kind) and _repeats(first, name)
-        ]
         return pq.ParquetWriter(
             self.path,
             self._schema,
@@ -235,7 +229,7 @@ class TableWriter:
         if self._closed:
             return
         self._flush()
-        writer = self._writer or self._open(None)
+        writer = self._writer or self._open()
         writer.add_key_value_metadata({CELLS: json.dumps(self._groups).encode()})
         writer.close()
         self._closed = True
@@ -260,14 +254,13 @@ class TableWriter:
         """Write what waits; with ``full_groups`` only whole ones, so that a file does not depend on the size of blocks."""
         rest: list[pa.Table] = []
         if self._n_waiting and not self._closed:
-            self._writer = self._writer or self._open(None)
+            self._writer = self._writer or self._open()
             # The blocks stay where they are; with one dictionary for all, its codes can be written as they are.
             whole = pa.concat_tables(self._waiting).unify_dictionaries()
             if set(TEXTS) & set(
                 whole.column_names
             ):  # pages begin anew with each block: the log has to have the same ones
                 whole = whole.combine_chunks()
-            self._writer = self._writer or self._open(whole)
             if full_groups and (over := whole.num_rows % ROWS_PER_GROUP):
                 whole, rest = whole.slice(0, whole.num_rows - over), [whole.slice(whole.num_rows - over)]
             self._writer.write_table(_conform(whole, self._schema), row_group_size=ROWS_PER_GROUP)
@@ -275,14 +268,6 @@ class TableWriter:
             self._groups.append((*self._cell, -(-whole.num_rows // ROWS_PER_GROUP)))
             self.rows += whole.num_rows
         self._waiting, self._n_waiting = rest, sum(each.num_rows for each in rest)
-
-
-def _repeats(first: pa.Table | None, name: str) -> bool:
-    """Return whether few numbers come again and again in a column, by its first rows."""
-    if first is None:
-        return False
-    numbers = first[name].slice(0, _LOOKED_AT).to_numpy()
-    return len(np.unique(numbers)) <= len(numbers) // _TIMES
 
 
 def require_free(folder: Path, own: Path | None = None) -> None:
