@@ -9,10 +9,10 @@ import pytest
 
 from tests.twins.exhaustive import every
 from tests.twins.lives import SCENARIOS
-from tests.twins.test_mutations import Mutation, load, put_in_place
+from tests.twins.test_mutations import Mutation, load, outdated, put_in_place
 from trialsim.conformance import check_twins
 from trialsim.contracts import Kind
-from trialsim.engines import reference
+from trialsim.engines import fast_monitoring, reference
 from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import build_plan
@@ -140,7 +140,7 @@ MUTATIONS = [
     ),
     Mutation(
         "reports on their way are not waited for", "reference",
-        'if trigger.kind == "events" and self.pending[trigger.endpoint]:', "if False:",
+        "if events and self.pending[trigger.endpoint]:", "if False:",
     ),
     Mutation(
         "a refused event is known before the verdict", "fast_life_kernels", "max(tick, refused_until[e])", "tick", ("live",)
@@ -241,6 +241,10 @@ _SLOW = [mutation for mutation in MUTATIONS if mutation.file == "fast_life_kerne
 _QUICK = [mutation for mutation in MUTATIONS if mutation.file != "fast_life_kernels"]
 
 
+def test_every_slip_can_still_be_made() -> None:
+    assert not outdated(MUTATIONS)
+
+
 @pytest.mark.parametrize(
     "mutation", [*every(5, _QUICK), *every(len(_SLOW), _SLOW)], ids=lambda m: f"{m.file}: {m.slip}"
 )
@@ -249,6 +253,8 @@ def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest
     module = load(mutation, tmp_path)
     if mutation.file == "reference_life":
         monkeypatch.setattr(reference, "Life", module.Life)
+    elif mutation.file == "fast_visit_kernels":
+        monkeypatch.setattr(fast_monitoring, "seen_at_visit", module.seen_at_visit)
     elif mutation.file == "reference_cut":
         monkeypatch.setattr(reference, "ReferenceCut", module.ReferenceCut)
     else:

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from tests.twins.exhaustive import every
-from tests.twins.test_mutations import Mutation, load
+from tests.twins.test_mutations import Mutation, load, outdated
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from trialsim.conformance import check_twins
@@ -148,6 +148,10 @@ def test_loading_a_module_without_a_slip_changes_nothing(
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
     assert disagreement(3) is None
+
+
+def test_every_slip_can_still_be_made() -> None:
+    assert not outdated(SLIPS)
 
 
 @pytest.mark.parametrize("slip", every(5, SLIPS), ids=lambda m: f"{m.file}: {m.slip}")

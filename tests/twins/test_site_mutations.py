@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from tests.twins.exhaustive import every
-from tests.twins.test_mutations import Mutation, load
+from tests.twins.test_mutations import Mutation, load, outdated
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
 from trialsim.conformance import check_twins
@@ -308,6 +308,10 @@ def test_loading_a_module_without_a_slip_changes_nothing(
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
     assert disagreement() is None
+
+
+def test_every_slip_can_still_be_made() -> None:
+    assert not outdated(SLIPS)
 
 
 @pytest.mark.parametrize("slip", every(6, SLIPS), ids=lambda m: f"{m.file}: {m.slip}")
