@@ -24,6 +24,7 @@ from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.engines.points import Chunk, CutCounts, Point
 from trialsim.scenario.decisions import COMPLETED
 from trialsim.stats.bayes.who_is_best import BestArms
+from trialsim.timegrid import TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.conduct import LookRecord
@@ -45,7 +46,7 @@ def look_view(
         replicate=chunk.replicates[point.rows],
         look=point.number,
         is_last=point.number == len(plan.looks) - 1,
-        cut_days=point.tick / float(1 << 20),
+        cut_days=point.tick / TICKS_PER_DAY,
         z=record.z,
         effect=record.effect,
         se=record.se,
@@ -158,7 +159,7 @@ def allocation_view(
     readouts, total = chunk.totals(point)
     return AllocationView(
         replicate=chunk.replicates[point.rows],
-        cut_days=point.tick / float(1 << 20),
+        cut_days=point.tick / TICKS_PER_DAY,
         arm_enrolled=counts.enrolled,
         arm_events=counts.events,
         arm_readouts=readouts,
