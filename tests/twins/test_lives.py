@@ -52,7 +52,7 @@ MUTATIONS = [
     Mutation(
         "an interruption is not noticed",
         "reference_life",
-        "level = course.dose if course.paused_until is None else numbers.doses",
+        "level = course.dose if course.paused_until is None else numbers.treatment.doses",
         "level = course.dose",
     ),
     Mutation(
@@ -71,14 +71,14 @@ MUTATIONS = [
     Mutation(
         "a dose below the last level",
         "reference_life",
-        "lowest = course.dose + 1 == numbers.doses",
+        "lowest = course.dose + 1 == numbers.treatment.doses",
         "lowest = False",
     ),
     Mutation(
         "what was to come comes after leaving", "reference_life", "        self.course.timers.clear()\n", ""
     ),
     Mutation(
-        "an effect fades at once", "reference_life", "course.weight += 1", "course.weight = numbers.weights - 1"
+        "an effect fades at once", "reference_life", "course.weight += 1", "course.weight = numbers.treatment.weights - 1"
     ),
     Mutation(
         "those who cross over keep their arm's hazard",
@@ -92,7 +92,7 @@ MUTATIONS = [
     Mutation(
         "outcomes are not heard",
         "reference_life",
-        "if self.law.numbers.hear[c, k] != 0.0:",
+        "if self.law.numbers.clock.hear[c, k] != 0.0:",
         "if False:",
     ),
     Mutation(
@@ -122,7 +122,7 @@ MUTATIONS = [
     ),
     Mutation(
         "monitoring goes below the last dose", "reference_life",
-        "if done == DISCONTINUE or course.dose + 1 == law.numbers.doses:", "if done == DISCONTINUE:",
+        "if done == DISCONTINUE or course.dose + 1 == law.numbers.treatment.doses:", "if done == DISCONTINUE:",
     ),
     Mutation(
         "monitoring decides before a visit is seen", "fast_visit_kernels", "when[j] > held or (", "when[j] >= held or (",

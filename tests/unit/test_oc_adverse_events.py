@@ -154,7 +154,8 @@ def test_periods_hold_whatever_can_happen() -> None:
     ends = period_ends(life.numbers, 500 * TICKS_PER_DAY)
     assert len(ends) == 24 and ends[-1] == 200 * TICKS_PER_DAY
     for days in (1000, 20000):
-        endless = life.numbers._replace(duration=days * TICKS_PER_DAY)
+        treatment = life.numbers.treatment._replace(duration=days * TICKS_PER_DAY)
+        endless = life.numbers._replace(treatment=treatment)
         ends = period_ends(endless, 9000 * TICKS_PER_DAY)
         assert ends[-1] == min(days + 20, 9000) * TICKS_PER_DAY
         assert (np.diff(ends) > 0).all() and ends[0] == 28 * TICKS_PER_DAY

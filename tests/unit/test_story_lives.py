@@ -127,5 +127,5 @@ def test_a_trial_tells_how_many_adverse_events_and_visits_there_were(
     if life.terms:
         assert f"There were {count} adverse events in " in text and f"{serious} of them serious" in text
     held = sum(row.kind == Kind.VISIT and row.part != 1 for row in told.log)
-    if len(life.numbers.visits):
+    if len(life.numbers.visiting.visits):
         assert f"{held} visits were held" in text

@@ -39,9 +39,9 @@ def period_ends(numbers: LifeNumbers, horizon: int) -> Ints:
     horizon
         Tick at which a trial ends whatever happens.
     """
-    span = int(min(horizon, numbers.duration + int(numbers.window.max(initial=0))))
-    if not len(numbers.endpoints) and not numbers.at_visit.any():
-        span = min(span, int(numbers.readout.max()))
+    span = int(min(horizon, numbers.treatment.duration + int(numbers.term.window.max(initial=0))))
+    if not len(numbers.survival.endpoints) and not numbers.reading.at_visit.any():
+        span = min(span, int(numbers.reading.readout.max()))
     if span <= _MOST_EVEN_DAYS * TICKS_PER_DAY:
         return np.unique(-(-span * np.arange(1, _EVEN_PERIODS + 1, dtype=np.int64) // _EVEN_PERIODS))
     days = np.concatenate(

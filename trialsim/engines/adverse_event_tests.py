@@ -76,4 +76,4 @@ def cut_of_counts(
 
 def risk_window(counted: AdverseEventsCounted, law: LifeLaw) -> int:
     """Return for how long after the last dose a patient is at risk: as long as the term that goes on longest."""
-    return int(max(law.numbers.window[term] for term in counted.terms))
+    return int(max(law.numbers.term.window[term] for term in counted.terms))

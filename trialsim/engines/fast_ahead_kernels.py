@@ -47,20 +47,20 @@ _OF_EVENT, _OF_DOSE = int(Purpose.ADVERSE_EVENT), int(Purpose.DOSE)
 
 
 @kernel
-def draw_event(seed, replicate, key, numbers, a, occurrence, factor, place, ahead, amounts):
+def draw_event(seed, replicate, key, term, a, occurrence, factor, place, ahead, amounts):
     """Draw one occurrence of a term for one patient: what :func:`draw_ahead` draws for many, but for its times."""
-    draw = numbers.address[a]
+    draw = term.address[a]
     u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, SEVERITY))
-    level = level_of(u, numbers.cumulative, a)
+    level = level_of(u, term.cumulative, a)
     like = np.int64(level)
-    if numbers.serious[a, level] > 0.0:
+    if term.serious[a, level] > 0.0:
         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, SERIOUS))
-        like |= np.int64(u < numbers.serious[a, level]) << _SERIOUS_BIT
-    if numbers.fatal[a, level] > 0.0:
+        like |= np.int64(u < term.serious[a, level]) << _SERIOUS_BIT
+    if term.fatal[a, level] > 0.0:
         u = uniform(seed, replicate, key, _OF_EVENT, occurrence_draw(draw, occurrence, FATAL))
-        like |= np.int64(u < numbers.fatal[a, level]) << _FATAL_BIT
+        like |= np.int64(u < term.fatal[a, level]) << _FATAL_BIT
     discontinue, reduce, interrupt = (
-        numbers.discontinue[a, level], numbers.reduce[a, level], numbers.interrupt[a, level],
+        term.discontinue[a, level], term.reduce[a, level], term.interrupt[a, level],
     )  # fmt: skip
     if discontinue + reduce + interrupt > 0.0:
         u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(draw, occurrence, ACTION))
@@ -73,25 +73,25 @@ def draw_event(seed, replicate, key, numbers, a, occurrence, factor, place, ahea
 
 
 @kernel
-def reach_of_terms(numbers, first_at, first, latest, until, stops):
+def reach_of_terms(survival, reading, term, treatment, first_at, first, latest, until, stops):
     """Fill until when each patient is followed, and when treatment stops, if nothing changes, in ticks since entry."""
-    ends, reads, terms = len(numbers.endpoints), len(numbers.readouts), len(numbers.address)
+    ends, reads, terms = len(survival.endpoints), len(reading.readouts), len(term.address)
     reason0 = ends + 2 + terms
     done = np.zeros(first_at.shape[1], np.int64)
     for e in range(ends):
         known = first_at[e]
         for i in range(first, len(known)):
-            done[i] = max(done[i], np.int64(NEVER) if numbers.detected[e] else known[i])
+            done[i] = max(done[i], np.int64(NEVER) if survival.detected[e] else known[i])
     wait = np.int64(0)
     for k in range(reads):
-        wait = max(wait, np.int64(NEVER) if numbers.at_visit[k] else numbers.readout[k])
+        wait = max(wait, np.int64(NEVER) if reading.at_visit[k] else reading.readout[k])
     for i in range(first, len(done)):
         until[i] = min(latest[i], max(done[i], wait))
-        stops[i] = numbers.duration
+        stops[i] = treatment.duration
     for c in range(ends, ends + 2):
         for i in range(first, len(done)):
             until[i] = min(until[i], first_at[c, i])
-    for c in range(reason0, reason0 + len(numbers.reason)):
+    for c in range(reason0, reason0 + len(treatment.reason)):
         for i in range(first, len(done)):
             stops[i] = min(stops[i], first_at[c, i])
 
@@ -109,8 +109,8 @@ def scratch_for(n):
 
 @kernel
 def draw_ahead(
-    seed, replicate, first, keys, numbers, hazards, shapes, factors, row, arm_of, first_at, until, stops, stirs, scratch,
-    ahead, amounts, who, coming, rough,
+    seed, replicate, first, keys, survival, term, treatment, grid, hazards, shapes, factors, row, arm_of, first_at,
+    until, stops, stirs, scratch, ahead, amounts, who, coming, rough,
 ):  # fmt: skip
     """Draw the adverse events that patients ``first`` onwards will have if nothing changes, as far as there is room.
 
@@ -138,13 +138,13 @@ def draw_ahead(
     """
     grouped, whole, words, held = scratch
     room = ahead.shape[1]
-    terms = len(numbers.address)
-    term0 = len(numbers.endpoints) + 2
+    terms = len(term.address)
+    term0 = len(survival.endpoints) + 2
     top = np.int64(terms)  # the first places are for events drawn one by one
     n = first_at.shape[1]
     for a in range(terms):
         begin = top
-        known, window = first_at[term0 + a], numbers.window[a]
+        known, window = first_at[term0 + a], term.window[a]
         if top + n - first > room:
             coming[a, first:] = -1
             rough[first:] = FULLY
@@ -164,10 +164,10 @@ def draw_ahead(
             for k in range(count):
                 i = np.uint64(mine[k])
                 of_key[k] = keys[i] if len(keys) else mine[k]
-                groups[k] = arm_of[i] * numbers.weights
+                groups[k] = arm_of[i] * treatment.weights
             blocks = group_keys(of_key[:count], grouped)
             _fill_likeness(
-                seed, replicate, numbers, a, occurrence, grouped, blocks, words, ahead[LIKE, begin:top]
+                seed, replicate, term, a, occurrence, grouped, blocks, words, ahead[LIKE, begin:top]
             )
             done = ahead[LIKE, begin:top]
             for k in range(count):
@@ -175,7 +175,7 @@ def draw_ahead(
                 rough[np.uint64(mine[k])] |= PARTLY * np.int64(stirring) | FULLY * np.int64(
                     done[k] & IS_FATAL != 0
                 )
-            draw = occurrence_draw(numbers.address[a], occurrence + 1, GAP)
+            draw = occurrence_draw(term.address[a], occurrence + 1, GAP)
             words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
             amount = amounts[begin:top]
             for k in range(count):
@@ -192,7 +192,7 @@ def draw_ahead(
                 term0 + a,
                 hazards,
                 shapes,
-                numbers.grid,
+                grid,
                 held[0],
                 held[1],
                 next_at,
@@ -215,11 +215,11 @@ def draw_ahead(
 
 
 @kernel
-def _fill_likeness(seed, replicate, numbers, a, occurrence, grouped, blocks, words, like):
+def _fill_likeness(seed, replicate, term, a, occurrence, grouped, blocks, words, like):
     """Fill what one occurrence of a term is like in each of some patients."""
-    draw = numbers.address[a]
+    draw = term.address[a]
     count = len(like)
-    cumulative, serious, fatal = numbers.cumulative[a], numbers.serious[a], numbers.fatal[a]
+    cumulative, serious, fatal = term.cumulative[a], term.serious[a], term.fatal[a]
     words_of(words, grouped, blocks, replicate, _OF_EVENT, occurrence_draw(draw, occurrence, SEVERITY), seed)
     for k in range(count):
         like[k] = 0
@@ -239,7 +239,7 @@ def _fill_likeness(seed, replicate, numbers, a, occurrence, grouped, blocks, wor
         for k in range(count):
             is_fatal = unit(words[k]) < fatal[np.uint64(like[k] & LEVEL)]
             like[k] |= np.int64(is_fatal) << _FATAL_BIT
-    discontinue, reduce, interrupt = numbers.discontinue[a], numbers.reduce[a], numbers.interrupt[a]
+    discontinue, reduce, interrupt = term.discontinue[a], term.reduce[a], term.interrupt[a]
     if (discontinue + reduce + interrupt).max() > 0.0:
         words_of(words, grouped, blocks, replicate, _OF_DOSE, occurrence_draw(draw, occurrence, ACTION), seed)
         for k in range(count):

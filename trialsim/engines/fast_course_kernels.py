@@ -44,25 +44,26 @@ MOST_NOTES = 8
 
 
 @kernel
-def only_leaving_changes(numbers):
+def only_leaving_changes(term, treatment):
     """Return whether adverse events and the end of treatment change no hazard but those of leaving and discontinuing."""
-    changes = numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on > -2
-    for a in range(numbers.dose_factor.shape[0]):
-        for level in range(numbers.dose_factor.shape[1]):
-            changes |= numbers.dose_factor[a, level] != numbers.dose_factor[a, 0]
+    changes = treatment.weights > 1 or treatment.rescue[0] > 0.0 or treatment.crossover_on > -2
+    for a in range(term.dose_factor.shape[0]):
+        for level in range(term.dose_factor.shape[1]):
+            changes |= term.dose_factor[a, level] != term.dose_factor[a, 0]
     return not changes
 
 
 @kernel
 def settle(
-    seed, replicate, keys, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first, latest, until, stops_at,
-    drawn, coming, rough, how, plan, when, what, notes,
+    seed, replicate, keys, clock, survival, reading, term, treatment, grid, hazards, shapes, arm_of, begun, first_at,
+    first_amount, first, latest, until, stops_at, drawn, coming, rough, how, plan, when, what, notes,
 ):  # fmt: skip
     """Find when patients ``first`` onwards, who are rough in part, leave and stop treatment, and note what is done.
 
     Parameters
     ----------
-    seed, replicate, keys, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first, latest
+    seed, replicate, keys, clock, survival, reading, term, treatment, grid, hazards, shapes, arm_of, begun, first_at,
+    first_amount, first, latest
         As in :func:`~trialsim.engines.fast_life_kernels.live`; ``first_amount`` counts patients from ``first``.
     until, stops_at, drawn, coming
         How far adverse events were drawn ahead, and those; see :func:`~trialsim.engines.fast_ahead_kernels.draw_ahead`.
@@ -73,17 +74,17 @@ def settle(
     when, what, notes
         To fill: rows for the journal, and where each patient's begin, ``[patient + 1]``.
     """
-    ends, terms, reasons = len(numbers.endpoints), len(numbers.address), len(numbers.reason)
+    ends, terms, reasons = len(survival.endpoints), len(term.address), len(treatment.reason)
     reason0 = ends + 2 + terms
-    clock_count = len(numbers.purpose)
+    clock_count = len(clock.purpose)
     # Taken out of their tuple once: reading an array from one costs a reference count each time.
-    windows, after, stands_for, address = numbers.window, numbers.after, numbers.reason, numbers.address
-    law, duration = numbers.interruption, np.int64(numbers.duration)
-    dosed_down, for_action = numbers.doses, numbers.reason_of_action
+    windows, after, stands_for, address = term.window, clock.after, treatment.reason, term.address
+    law, duration = term.interruption, np.int64(treatment.duration)
+    dosed_down, for_action = treatment.doses, treatment.reason_of_action
     leaving = np.empty(clock_count, np.int64)
     leavers = np.int64(0)
     for c in range(ends, clock_count):
-        if numbers.present[c] and not ends + 2 <= c < reason0:
+        if clock.present[c] and not ends + 2 <= c < reason0:
             leaving[leavers] = c
             leavers += 1
     place, comes_at = np.empty(terms, np.int64), np.empty(terms, np.int64)
@@ -91,8 +92,8 @@ def settle(
     due, pace = np.empty(clock_count, np.int64), np.empty(clock_count)
     amount, since = np.empty(clock_count), np.empty(clock_count, np.int64)
     wait = np.int64(0)
-    for k in range(len(numbers.readout)):
-        wait = max(wait, numbers.readout[k])
+    for k in range(len(reading.readout)):
+        wait = max(wait, reading.readout[k])
     top = np.int64(0)
     room = len(when)
     for i in range(first, len(latest)):
@@ -104,8 +105,8 @@ def settle(
         known, known_how = wait, np.int64(COMPLETED)
         for e in range(ends):
             known = max(known, first_at[e, i])
-        if numbers.terminal >= 0 and first_at[numbers.terminal, i] <= known:
-            known, known_how = first_at[numbers.terminal, i], np.int64(DEAD)
+        if survival.terminal >= 0 and first_at[survival.terminal, i] <= known:
+            known, known_how = first_at[survival.terminal, i], np.int64(DEAD)
         for c in range(ends, clock_count):
             due[c] = first_at[c, i]
             pace[c] = 1.0
@@ -130,12 +131,12 @@ def settle(
             bound = min(min(leaves, limit + 1), now)
             going = now == bound and now < leaves and now <= limit
             while True:
-                quits, clock = np.int64(NEVER), -1
+                quits, which = np.int64(NEVER), -1
                 if not off:
                     quits = duration
                     for d in range(reasons):
                         if due[reason0 + d] < quits:
-                            quits, clock = due[reason0 + d], d
+                            quits, which = due[reason0 + d], d
                 if min(resume, quits) >= bound:
                     break
                 if resume <= quits:
@@ -143,11 +144,11 @@ def settle(
                     what[top] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0, dose)
                     resume, paused = np.int64(NEVER), False
                 else:
-                    off, stop, why, resume = True, quits, np.int64(clock), np.int64(NEVER)
+                    off, stop, why, resume = True, quits, np.int64(which), np.int64(NEVER)
                     when[top] = start + quits
-                    if clock >= 0:
+                    if which >= 0:
                         what[top] = pack(
-                            _ADVERSE, REASON_PART + clock, _DISCONTINUED, stands_for[clock], dose
+                            _ADVERSE, REASON_PART + which, _DISCONTINUED, stands_for[which], dose
                         )
                     else:
                         what[top] = pack(_ADVERSE, END_PART, _ENDED, 0, dose)
@@ -181,7 +182,7 @@ def settle(
                     top += 1
                 elif done == INTERRUPT:
                     u = uniform(seed, replicate, key, _OF_DOSE, occurrence_draw(address[a], o, INTERRUPTION))
-                    resumes = now + drawn_delay(u, law[a, 0], law[a, 1], law[a, 2], numbers.grid)
+                    resumes = now + drawn_delay(u, law[a, 0], law[a, 1], law[a, 2], grid)
                     resume = max(resumes, resume) if paused else resumes
                     paused = True
                     when[top] = start + now
@@ -195,11 +196,11 @@ def settle(
                     continue
                 if pace[c] == 1.0 and since[c] == 0:
                     amount[c] = first_amount[c, i - first]
-                group = arm * numbers.weights
+                group = arm * treatment.weights
                 amount[c] = still_to_spend(amount[c], pace[c], since[c], now, c, group, hazards, shapes)
                 since[c] = now
                 pace[c] = after[c, worst]
-                due[c] = spent_at(amount[c], pace[c], now, c, group, hazards, shapes, numbers.grid)
+                due[c] = spent_at(amount[c], pace[c], now, c, group, hazards, shapes, grid)
         lost = min(due[ends], due[ends + 1])
         leaves = min(known, lost)
         quits = stop

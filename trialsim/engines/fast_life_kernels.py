@@ -99,8 +99,8 @@ PLACES_AHEAD = 8
 
 @kernel
 def first_times(
-    seed, replicate, first, tables, keys, numbers, shapes, starts, factors, row, arm_of, order, until, grouped, words, held,
-    days, amount, first_at,
+    seed, replicate, first, tables, keys, clock, grid, shapes, starts, factors, row, arm_of, order, until, grouped,
+    words, held, days, amount, first_at,
 ):  # fmt: skip
     """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
 
@@ -109,20 +109,18 @@ def first_times(
     n = first_at.shape[1]
     order_by_arm(arm_of, first, n, order, until)
     blocks = group_keys(keys[first:], grouped) if len(keys) else 0
-    for c in range(len(numbers.purpose)):
-        if not numbers.present[c]:
+    for c in range(len(clock.purpose)):
+        if not clock.present[c]:
             first_at[c, first:] = NEVER
             continue
         if len(keys):
-            words_of(words[first:], grouped, blocks, replicate, numbers.purpose[c], numbers.draw[c], seed)
+            words_of(words[first:], grouped, blocks, replicate, clock.purpose[c], clock.draw[c], seed)
         else:
-            fill_words(
-                words, tables[c], first // 32 * 8, tables.shape[2], replicate, numbers.purpose[c], seed
-            )
+            fill_words(words, tables[c], first // 32 * 8, tables.shape[2], replicate, clock.purpose[c], seed)
         # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
         fill_event_ticks(
             words, factors[c], row, arm_of, order, until, starts[0, c], starts[1, c], starts[2, c], starts[3, c],
-            shapes[c, EXPONENT], shapes[c, SCALE], numbers.grid, first, n, amount[c], held, days, first_at[c],
+            shapes[c, EXPONENT], shapes[c, SCALE], grid, first, n, amount[c], held, days, first_at[c],
         )  # fmt: skip
 
 
@@ -142,53 +140,54 @@ def plan_visit(seed, replicate, key, visit, previous, scheduled, missed, jitter,
 
 
 @kernel
-def slots_in_use(numbers, slots):
+def slots_in_use(clock, survival, reading, term, treatment, visiting, slots):
     """Return the slots, of all but the first, at which anything can ever happen."""
     ends, reads, terms, reasons = (
-        len(numbers.endpoints), len(numbers.readouts), len(numbers.address), len(numbers.reason),
+        len(survival.endpoints), len(reading.readouts), len(term.address), len(treatment.reason),
     )  # fmt: skip
     used = np.ones(slots, np.bool_)
     used[0] = False
     for c in range(ends, ends + 2):
-        used[c + reads] = numbers.present[c]
+        used[c + reads] = clock.present[c]
     at = ends + reads + 2 + terms
-    used[at] = numbers.interrupt.sum() > 0.0
-    used[at + 1] = numbers.duration < NEVER
+    used[at] = term.interrupt.sum() > 0.0
+    used[at + 1] = treatment.duration < NEVER
     at += 2 + reasons
-    used[at] = numbers.weights > 1
-    used[at + 1] = numbers.rescue[0] > 0.0
-    used[at + 2] = numbers.crossover_on > -2
-    used[at + 3] = len(numbers.visits) > 0
+    used[at] = treatment.weights > 1
+    used[at + 1] = treatment.rescue[0] > 0.0
+    used[at + 2] = treatment.crossover_on > -2
+    used[at + 3] = len(visiting.visits) > 0
     return np.flatnonzero(used)
 
 
 @kernel
-def worsening_bits(numbers, bit):
+def worsening_bits(clock, survival, term, bit):
     """Return the bit where a worst adverse event of another level changes a hazard, 0 elsewhere, ``[before, after]``."""
-    ends, levels = len(numbers.endpoints), numbers.after.shape[1]
+    ends, levels = len(survival.endpoints), clock.after.shape[1]
     found = np.zeros((levels, levels), np.int64)
-    for c in range(ends, len(numbers.purpose)):
-        if numbers.present[c] and not ends + 2 <= c < ends + 2 + len(numbers.address):
+    for c in range(ends, len(clock.purpose)):
+        if clock.present[c] and not ends + 2 <= c < ends + 2 + len(term.address):
             for before in range(levels):
                 for after in range(levels):
-                    if numbers.after[c, before] != numbers.after[c, after]:
+                    if clock.after[c, before] != clock.after[c, after]:
                         found[before, after] = bit
     return found
 
 
 @kernel
-def dosing_bit(numbers, bit):
+def dosing_bit(term, bit):
     """Return the bit where the dose changes the intensity of an adverse event, otherwise 0."""
-    for a in range(numbers.dose_factor.shape[0]):
-        for level in range(numbers.dose_factor.shape[1]):
-            if numbers.dose_factor[a, level] != numbers.dose_factor[a, 0]:
+    for a in range(term.dose_factor.shape[0]):
+        for level in range(term.dose_factor.shape[1]):
+            if term.dose_factor[a, level] != term.dose_factor[a, 0]:
                 return bit
     return 0
 
 
 @kernel
 def live(
-    seed, replicates, chosen, first, reach, tables, keys, numbers, clocks, starts, factors, rows, entry, arms,
+    seed, replicates, chosen, first, reach, tables, keys, clock, survival, reading, term, treatment, visiting, grid,
+    clocks, starts, factors, rows, entry, arms,
     outcomes, parts, orders, event_at, exit_at, told_at, readout_at, dropout, complete, off_at, quit_at, crossed_at, left,
     ticks, codes, offsets, full,
 ):  # fmt: skip
@@ -202,8 +201,8 @@ def live(
         Tick to which the lives are led, ``[replicate]``: whoever has not left by then is still followed.
     tables
         Of the words of each clock, ``[clock, 4, block]``.
-    numbers, clocks, starts
-        The laws; see :func:`first_times`.
+    clock, survival, reading, term, treatment, visiting, grid, clocks, starts
+        The laws, groups of :class:`~trialsim.engines.life.LifeNumbers` first; see :func:`first_times`.
     factors, rows
         exp(-linear predictor) of each clock, ``[clock, row, arm]``, and which row each patient is.
     outcomes
@@ -230,11 +229,11 @@ def live(
         Set where the journal of a replicate is too short, ``[replicate]``.
     """
     n = entry.shape[1]
-    ends = len(numbers.endpoints)
-    reads = len(numbers.readouts)
-    terms = len(numbers.address)
-    reasons = len(numbers.reason)
-    clock_count = len(numbers.purpose)
+    ends = len(survival.endpoints)
+    reads = len(reading.readouts)
+    terms = len(term.address)
+    reasons = len(treatment.reason)
+    clock_count = len(clock.purpose)
     term0 = ends + 2  # after loss and withdrawal
     reason0 = term0 + terms
     # Slots in the order of one instant.
@@ -258,17 +257,17 @@ def live(
             slot[c] = slot_term + c - term0
         else:
             slot[c] = slot_reason + c - reason0
-    present = np.flatnonzero(numbers.present)
-    due = slots_in_use(numbers, slots)
+    present = np.flatnonzero(clock.present)
+    due = slots_in_use(clock, survival, reading, term, treatment, visiting, slots)
     cares = np.empty(clock_count, np.int64)
     for c in range(clock_count):
         cares[c] = _EFFECT if c < ends else (_DOSE if term0 <= c < reason0 else 0)
         if ends <= c < term0 or c >= reason0:
-            for level in range(1, numbers.after.shape[1]):
-                if numbers.after[c, level] != numbers.after[c, 0]:
+            for level in range(1, clock.after.shape[1]):
+                if clock.after[c, level] != clock.after[c, 0]:
                     cares[c] |= _WORST
             for k in range(reads):
-                if numbers.hear[c, k] != 0.0:
+                if clock.hear[c, k] != 0.0:
                     cares[c] |= _HEARD
     amount = np.empty(clock_count)
     pace = np.empty(clock_count)
@@ -282,17 +281,17 @@ def live(
     refused_until = np.empty(ends, np.int64)
     told = told_at.shape[1] > 0
     most_rows = MOST_ROWS_AT_ONCE + ROWS_OF_AN_ENDPOINT * (ends + reads)
-    visits = len(numbers.visits)
+    visits = len(visiting.visits)
     words = np.empty(max(4 * tables.shape[2], n), np.uint64)
     days, held = np.empty(n), np.empty(n)
     order, until = np.empty(n + 1, np.int64), np.empty(starts.shape[2], np.int64)
     latest_of, followed, stops_at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     scratch = scratch_for(n)
-    stirs, straight = stirring_levels(numbers), may_be_straight(numbers, told)
+    stirs, straight = stirring_levels(clock, survival, term), may_be_straight(clock, visiting, told)
     # Bits that stand for what no hazard depends on are never set.
-    worsens = worsening_bits(numbers, _WORST)
-    of_dosing = dosing_bit(numbers, _DOSE)
-    settles = only_leaving_changes(numbers)
+    worsens = worsening_bits(clock, survival, term, _WORST)
+    of_dosing = dosing_bit(term, _DOSE)
+    settles = only_leaving_changes(term, treatment)
     notes, noted_at, noted = (
         np.zeros(n + 1, np.int64),
         np.empty(n + MOST_NOTES, np.int64),
@@ -306,85 +305,85 @@ def live(
     first_amount = np.empty((clock_count, n))
     first_at = np.empty((clock_count, n), np.int64)
     room = ticks.shape[1]
-    grid = numbers.grid
-    weights = numbers.weights
-    listens = bool(numbers.hear.any())
+    weights = treatment.weights
+    listens = bool(clock.hear.any())
     changing, monitored = len(parts) > 0, len(orders) > 0
     nobody = np.empty(0, np.int64)
     # Taken out of their tuples once: reading an array from one costs a reference count each time.
     hazards, shapes = clocks.hazards, clocks.shapes
-    of_address = numbers.address
-    of_after = numbers.after
-    of_at_visit = numbers.at_visit
-    of_confirmed = numbers.confirmed
-    of_crosses = numbers.crosses
-    of_crossover = numbers.crossover
-    of_crossover_on = numbers.crossover_on
-    of_crossover_to = numbers.crossover_to
-    of_detected = numbers.detected
-    of_dose_factor = numbers.dose_factor
-    of_doses = numbers.doses
-    of_duration = numbers.duration
-    of_endpoints = numbers.endpoints
-    of_hear = numbers.hear
-    of_interruption = numbers.interruption
-    of_jitter = numbers.jitter
-    of_late = numbers.late
-    of_length = numbers.length
-    of_missed = numbers.missed
-    of_name = numbers.name
-    of_present = numbers.present
-    of_readout = numbers.readout
-    of_readouts = numbers.readouts
-    of_reason = numbers.reason
-    of_reason_of_action = numbers.reason_of_action
-    of_reason_of_monitoring = numbers.reason_of_monitoring
-    of_report = numbers.report
-    of_report_law = numbers.report_law
-    of_rescue = numbers.rescue
-    of_rescue_ratio = numbers.rescue_ratio
-    of_step = numbers.step
-    of_terminal = numbers.terminal
-    of_verdict_law = numbers.verdict_law
-    of_visits = numbers.visits
-    of_window = numbers.window
-    of_read_binary = numbers.read_binary
-    of_read_intercepts = numbers.read_intercepts
-    of_read_sd = numbers.read_sd
-    of_read_on_probability = numbers.read_on_probability
-    of_read_purpose = numbers.read_purpose
-    of_read_draw = numbers.read_draw
-    of_left = numbers.left
+    of_address = term.address
+    of_after = clock.after
+    of_at_visit = reading.at_visit
+    of_confirmed = survival.confirmed
+    of_crosses = treatment.crosses
+    of_crossover = treatment.crossover
+    of_crossover_on = treatment.crossover_on
+    of_crossover_to = treatment.crossover_to
+    of_detected = survival.detected
+    of_dose_factor = term.dose_factor
+    of_doses = treatment.doses
+    of_duration = treatment.duration
+    of_endpoints = survival.endpoints
+    of_hear = clock.hear
+    of_interruption = term.interruption
+    of_jitter = visiting.jitter
+    of_late = visiting.late
+    of_length = term.length
+    of_missed = visiting.missed
+    of_name = survival.name
+    of_present = clock.present
+    of_readout = reading.readout
+    of_readouts = reading.readouts
+    of_reason = treatment.reason
+    of_reason_of_action = treatment.reason_of_action
+    of_reason_of_monitoring = treatment.reason_of_monitoring
+    of_report = survival.report
+    of_report_law = survival.report_law
+    of_rescue = treatment.rescue
+    of_rescue_ratio = treatment.rescue_ratio
+    of_step = treatment.step
+    of_terminal = survival.terminal
+    of_verdict_law = survival.verdict_law
+    of_visits = visiting.visits
+    of_window = term.window
+    of_read_binary = reading.binary
+    of_read_intercepts = reading.intercepts
+    of_read_sd = reading.sd
+    of_read_on_probability = reading.on_probability
+    of_read_purpose = reading.purpose
+    of_read_draw = reading.draw
+    of_left = treatment.left
     for r in chosen:
         replicate = replicates[r]
         mine = keys[r] if len(keys) else nobody
         row = rows[row_of(rows, r)]
         arm_of = arms[row_of(arms, r)]
         first_times(
-            seed, replicate, first[r], tables, mine, numbers, shapes, starts, factors, row, arm_of, order, until,
+            seed, replicate, first[r], tables, mine, clock, grid, shapes, starts, factors, row, arm_of, order, until,
             scratch[0], words, held, days, first_amount, first_at,
         )  # fmt: skip
         begun = entry[row_of(entry, r)]
         for i in range(n):
             latest_of[i] = reach[r] - begun[i]
         rough[:] = 0 if straight else FULLY
-        reach_of_terms(numbers, first_at, first[r], latest_of, followed, stops_at)
+        reach_of_terms(survival, reading, term, treatment, first_at, first[r], latest_of, followed, stops_at)
         draw_ahead(
-            seed, replicate, first[r], mine, numbers, hazards, shapes, factors, row, arm_of, first_at, followed, stops_at,
-            stirs, scratch, ahead, amounts, who_of, coming, rough,
+            seed, replicate, first[r], mine, survival, term, treatment, grid, hazards, shapes, factors, row, arm_of,
+            first_at, followed, stops_at, stirs, scratch, ahead, amounts, who_of, coming, rough,
         )  # fmt: skip
-        foresee(numbers, first_at, first[r], latest_of, rough, how_of, plan_of)
+        foresee(survival, reading, term, treatment, first_at, first[r], latest_of, rough, how_of, plan_of)
         if settles:
             settle(
-                seed, replicate, mine, numbers, hazards, shapes, arm_of, begun, first_at, first_amount, first[r], latest_of,
+                seed, replicate, mine, clock, survival, reading, term, treatment, grid, hazards, shapes, arm_of, begun,
+                first_at, first_amount, first[r], latest_of,
                 followed, stops_at, ahead, coming, rough, how_of, plan_of, noted_at, noted, notes,
             )  # fmt: skip
         else:
             for i in range(n):
                 rough[i] = FULLY if rough[i] else 0
         fill_straight(
-            numbers, r, first_at, first[r], latest_of, begun, rough, how_of, plan_of, event_at, exit_at, readout_at,
-            dropout, complete, off_at, quit_at, crossed_at, left,
+            survival, reading, r, first_at, first[r], latest_of, begun, rough, how_of, plan_of, event_at, exit_at,
+            readout_at, dropout, complete, off_at, quit_at, crossed_at, left,
         )  # fmt: skip
         at = offsets[r, first[r]]
         when, what = ticks[r], codes[r]
@@ -529,9 +528,7 @@ def live(
                     drawn = comes[a] if o > 0 else coming[a, i]
                     if drawn < 0:
                         drawn = a
-                        draw_event(
-                            seed, replicate, key, numbers, a, o, factors[c, who, arm], a, ahead, amounts
-                        )
+                        draw_event(seed, replicate, key, term, a, o, factors[c, who, arm], a, ahead, amounts)
                     comes[a] = ahead[FOLLOWING, drawn]
                     like = ahead[LIKE, drawn]
                     level = like & LEVEL

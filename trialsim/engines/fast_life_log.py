@@ -40,9 +40,11 @@ def rows_of_log(
     """
     numbers = law.numbers
     found: list[Keyed] = []
-    values = {int(outcome): chunk.outcome(int(outcome)).value([row])[0] for outcome in numbers.readouts}
-    for k, outcome in enumerate(int(outcome) for outcome in numbers.readouts):
-        if not numbers.at_visit[k]:
+    values = {
+        int(outcome): chunk.outcome(int(outcome)).value([row])[0] for outcome in numbers.reading.readouts
+    }
+    for k, outcome in enumerate(int(outcome) for outcome in numbers.reading.readouts):
+        if not numbers.reading.at_visit[k]:
             for i in np.flatnonzero(readout_at[k] < NEVER).tolist():
                 at = int(readout_at[k, i])
                 key = (at, int(Kind.READOUT), i, outcome, 0)
@@ -62,7 +64,7 @@ def rows_of_log(
                 if value & SERIOUS_ROW:
                     rows.append((Kind.SERIOUS, level))
                 if value & LASTING_ROW:
-                    draw = (Purpose.ADVERSE_EVENT, part, had[part], LENGTH, numbers.length[part])
+                    draw = (Purpose.ADVERSE_EVENT, part, had[part], LENGTH, numbers.term.length[part])
                     rows.append((Kind.RESOLVES, _days(law, seed, replicate, person, *draw)))
                 had[part] += 1
                 for after, (own, number) in enumerate(rows):
@@ -70,7 +72,7 @@ def rows_of_log(
                 continue
             number = float(value)
             if kind == Kind.INTERRUPTED:
-                draw = (Purpose.DOSE, part, value, INTERRUPTION, numbers.interruption[part])
+                draw = (Purpose.DOSE, part, value, INTERRUPTION, numbers.term.interruption[part])
                 number = _days(law, seed, replicate, person, *draw)
             elif kind == Kind.READOUT and part in values:
                 number = float(values[part][i])
@@ -90,7 +92,7 @@ def _days(
     delay: Floats,
 ) -> float:
     """Return how many days one occurrence of a term, or the interruption of treatment that it led to, lasts."""
-    draw = int(occurrence_draw(int(law.numbers.address[term]), occurrence, which))
+    draw = int(occurrence_draw(int(law.numbers.term.address[term]), occurrence, which))
     u = uniform(seed, replicate, person, int(purpose), draw)
     kind, first, second = delay
     return float(drawn_delay(u, kind, first, second, law.numbers.grid)) / TICKS_PER_DAY

@@ -79,7 +79,7 @@ class FastLives:
         self._columns = tally_columns(law)
         self._derived: dict[tuple[int, str, bool, int], Outcome] = {}
         size, n = len(chunk.replicates), chunk.patients.width
-        ends, reads = len(law.numbers.endpoints), len(law.numbers.readouts)
+        ends, reads = len(law.numbers.survival.endpoints), len(law.numbers.reading.readouts)
         self._event_at, self._exit_at = (np.empty((ends, size, n), dtype=np.int64) for _ in range(2))
         told = any(law.reported(e) for e in range(ends))
         self._told_at = np.empty((3, ends, size, n) if told else (3, 0, 0, 0), dtype=np.int64)
@@ -93,29 +93,29 @@ class FastLives:
         self._learned = chunk.prepared.reach
         self._reach = np.full(size, self._learned.ticks)
         self._make_room(size, self._learned.rows_a_patient * n + 256)
-        for e, outcome in enumerate(law.numbers.endpoints):
+        for e, outcome in enumerate(law.numbers.survival.endpoints):
             found = chunk.outcome(outcome)
             found.event_at, found.exit_at = self._event_at[e], self._exit_at[e]
             found.begin_anew()
             if law.reported(e):
                 found.told_at = (self._told_at[0, e], self._told_at[1, e], self._told_at[2, e])
-        for k, outcome in enumerate(law.numbers.readouts):
+        for k, outcome in enumerate(law.numbers.reading.readouts):
             chunk.outcome(outcome).readout_at = self._readout_at[k]
-        changes, listens = law.numbers.outcomes_change, bool(law.numbers.hear.any())
+        changes, listens = law.numbers.outcomes_change, bool(law.numbers.clock.hear.any())
         self._outcomes = np.empty((reads, size, n) if changes or listens else (0, 0, 0))
         # As drawn, for those who live again.
         self._as_drawn = self._outcomes.copy() if changes and chunk.plan.monitoring is not None else None
         self._parts = np.empty((0, 3, 0, 0))
         if changes:
             self._parts = np.stack(
-                [chunk.patients.linear_parts(int(outcome)) for outcome in law.numbers.readouts]
+                [chunk.patients.linear_parts(int(outcome)) for outcome in law.numbers.reading.readouts]
             )
         self._orders = no_orders(law, chunk.plan.monitoring, size, n)
         blocks = chunk.prepared.allocation_words.shape[1]
         nothing = np.zeros((4, blocks), dtype=np.uint64)
         self._tables = np.stack([nothing if i < 0 else chunk.prepared.words[i] for i in law.laws])
         self._factors, self._rows = self._all_factors(chunk)
-        self._starts = with_whole_effect(law.clocks, law.numbers.weights)
+        self._starts = with_whole_effect(law.clocks, law.numbers.treatment.weights)
 
     def _make_room(self, size: int, room: int) -> None:
         """Make room for so many rows a replicate."""
@@ -141,7 +141,7 @@ class FastLives:
 
     def lay_out(self, chunk: FastChunk, rows: Ints, first: Ints) -> None:
         """Lay out what will happen to patients ``first[row]`` onwards of some replicates."""
-        for k, outcome in enumerate(self.law.numbers.readouts):
+        for k, outcome in enumerate(self.law.numbers.reading.readouts):
             found = chunk.outcome(outcome)
             found.lay_out_values(chunk, outcome, rows, first)
             if len(self._outcomes):
@@ -166,7 +166,7 @@ class FastLives:
                 lambda again: self._follow(chunk, again, first), _hidden_from_policies(chunk),
             )  # fmt: skip
         if len(self._parts):
-            for k, outcome in enumerate(self.law.numbers.readouts):
+            for k, outcome in enumerate(self.law.numbers.reading.readouts):
                 chunk.outcome(outcome).put(rows, self._outcomes[k, rows])
 
     def _follow(self, chunk: FastChunk, waiting: Ints, first: Ints) -> None:
@@ -177,7 +177,7 @@ class FastLives:
         while True:
             kernels.live(
                 chunk.plan.seed, chunk.replicates, waiting, first, self._reach, self._tables,
-                chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
+                chunk.patients.keys, *self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
                 chunk.entry, chunk.arm, self._outcomes, self._parts, self._orders, self._event_at, self._exit_at,
                 self._told_at, self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at,
                 self._left, self._ticks, self._codes, self._offsets, self._full,
@@ -244,8 +244,8 @@ class FastLives:
         exit_ = np.where(outcome.known_at <= cut, outcome.exit_at, NEVER)
         died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
         if (
-            self.law.numbers.terminal >= 0
-            and test.endpoint == self.law.numbers.endpoints[self.law.numbers.terminal]
+            self.law.numbers.survival.terminal >= 0
+            and test.endpoint == self.law.numbers.survival.endpoints[self.law.numbers.survival.terminal]
         ):
             died = np.full_like(died, NEVER)  # of death itself, what is told counts
         events = (self.off_at, self._quit_at, self._crossed_at, died)
@@ -277,7 +277,7 @@ class FastLives:
             np.empty((size, arms, 2 + terms), dtype=np.int64),
         )
         journal.tally_journal(
-            np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.window, self._columns.base,
+            np.arange(size), ticks, chunk.entry, chunk.arm, self.law.numbers.term.window, self._columns.base,
             self._columns.width, self.dropout, self.complete, self.off_at, self._ticks, self._codes, self._offsets,
             found.counts, found.persons, found.exposure,
         )  # fmt: skip
@@ -288,8 +288,8 @@ class FastLives:
         shape = (int(group.max()) + 1, len(chunk.plan.arms), len(self.law.terms), len(ends), 3)
         found = np.zeros(shape, dtype=np.int64)
         count_by_period(
-            cut, chunk.entry, chunk.arm, self.law.numbers.window, ends, group, self.dropout, self.complete, self.off_at,
-            self._ticks, self._codes, self._offsets, found,
+            cut, chunk.entry, chunk.arm, self.law.numbers.term.window, ends, group, self.dropout, self.complete,
+            self.off_at, self._ticks, self._codes, self._offsets, found,
         )  # fmt: skip
         return found
 

@@ -28,7 +28,9 @@ Hidden = tuple[tuple[str, ...], Callable[[Ints, Ints], Floats]]
 
 def no_orders(law: LifeLaw, policy: MonitoringPolicy | None, size: int, n: int) -> Orders:
     """Return room for what is done at visits."""
-    return np.zeros((0, 0, 0) if policy is None else (size, n, len(law.numbers.visits)), dtype=np.int8)
+    return np.zeros(
+        (0, 0, 0) if policy is None else (size, n, len(law.numbers.visiting.visits)), dtype=np.int8
+    )
 
 
 def decide_at_visits(
@@ -164,7 +166,7 @@ class _Visits:
             self._dose[k, i],
             self._law.terms,
             self._law.levels,
-            self._law.numbers.doses,
+            self._law.numbers.treatment.doses,
             self._seed,
             *(() if self._hidden is None else (self._hidden[1](r, i), self._hidden[0])),
         )

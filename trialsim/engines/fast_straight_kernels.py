@@ -31,31 +31,31 @@ LEAVES, STOPS, WHY = range(3)
 
 
 @kernel
-def stirring_levels(numbers):
+def stirring_levels(clock, survival, term):
     """Return whether an adverse event of a level changes how readily somebody leaves or discontinues, ``[level]``."""
-    ends, terms = len(numbers.endpoints), len(numbers.address)
-    stirs = np.zeros(numbers.after.shape[1], np.bool_)
-    for c in range(ends, len(numbers.purpose)):
-        if numbers.present[c] and not ends + 2 <= c < ends + 2 + terms:
-            for level in range(numbers.after.shape[1] - 1):
-                stirs[level] |= numbers.after[c, level + 1] != numbers.after[c, 0]
+    ends, terms = len(survival.endpoints), len(term.address)
+    stirs = np.zeros(clock.after.shape[1], np.bool_)
+    for c in range(ends, len(clock.purpose)):
+        if clock.present[c] and not ends + 2 <= c < ends + 2 + terms:
+            for level in range(clock.after.shape[1] - 1):
+                stirs[level] |= clock.after[c, level + 1] != clock.after[c, 0]
     return stirs
 
 
 @kernel
-def may_be_straight(numbers, told):
+def may_be_straight(clock, visiting, told):
     """Return whether any life can be told from what is drawn at entry and ahead."""
-    return len(numbers.visits) == 0 and not told and not numbers.hear.any()
+    return len(visiting.visits) == 0 and not told and not clock.hear.any()
 
 
 @kernel
-def foresee(numbers, first_at, first, latest, rough, how, ahead):
+def foresee(survival, reading, term, treatment, first_at, first, latest, rough, how, ahead):
     """Find when patients ``first`` onwards leave and stop treatment if nothing changes, and for whom something will.
 
     Parameters
     ----------
-    numbers
-        The laws.
+    survival, reading, term, treatment
+        The laws, groups of :class:`~trialsim.engines.life.LifeNumbers`.
     first_at
         When each clock goes off first, in ticks since entry, ``[clock, patient]``.
     latest
@@ -65,19 +65,19 @@ def foresee(numbers, first_at, first, latest, rough, how, ahead):
     how, ahead
         To fill: how each patient leaves; :data:`LEAVES`, :data:`STOPS` and :data:`WHY`, ``[patient]``.
     """
-    ends, terms = len(numbers.endpoints), len(numbers.address)
+    ends, terms = len(survival.endpoints), len(term.address)
     never = np.int64(NEVER)
     # Slices from zero and whole numbers of one size throughout, as only so the loops vectorise.
     leaves, stops, why = ahead[LEAVES, first:], ahead[STOPS, first:], ahead[WHY, first:]
     latest, rough, how = latest[first:], rough[first:], how[first:]
     n = len(latest)
     wait = np.int64(0)
-    for k in range(len(numbers.readout)):
-        wait = max(wait, numbers.readout[k])
+    for k in range(len(reading.readout)):
+        wait = max(wait, reading.readout[k])
     for i in range(n):
         leaves[i] = wait
         how[i] = COMPLETED
-        stops[i] = numbers.duration
+        stops[i] = treatment.duration
         why[i] = -1
     for e in range(ends):
         known = first_at[e, first:]
@@ -90,13 +90,13 @@ def foresee(numbers, first_at, first, latest, rough, how, ahead):
             sooner = lost[i] < leaves[i]
             how[i] = LOST + part if sooner else how[i]
             leaves[i] = min(lost[i], leaves[i])
-    if numbers.terminal >= 0:
-        died = first_at[numbers.terminal, first:]
+    if survival.terminal >= 0:
+        died = first_at[survival.terminal, first:]
         for i in range(n):
             dead = died[i] <= leaves[i]
             how[i] = DEAD if dead else how[i]
             leaves[i] = min(died[i], leaves[i])
-    for d in range(len(numbers.reason)):
+    for d in range(len(treatment.reason)):
         quits = first_at[ends + 2 + terms + d, first:]
         for i in range(n):
             sooner = quits[i] < stops[i]
@@ -106,19 +106,19 @@ def foresee(numbers, first_at, first, latest, rough, how, ahead):
         how[i] = FOLLOWED if leaves[i] > latest[i] else how[i]
         # Treatment does not end with follow-up, and an end at the tick of leaving comes after it.
         stops[i] = stops[i] if stops[i] < min(leaves[i], latest[i] + 1) else never
-    if numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on == -1:
+    if treatment.weights > 1 or treatment.rescue[0] > 0.0 or treatment.crossover_on == -1:
         for i in range(n):
             rough[i] |= FULLY * np.int64(stops[i] < never)
-    if numbers.crossover_on >= 0:
-        crossing = first_at[numbers.crossover_on, first:]
+    if treatment.crossover_on >= 0:
+        crossing = first_at[treatment.crossover_on, first:]
         for i in range(n):
             rough[i] |= FULLY * np.int64(crossing[i] <= latest[i])
 
 
 @kernel
 def fill_straight(
-    numbers, r, first_at, first, latest, begun, rough, how, ahead, event_at, exit_at, readout_at, dropout, complete,
-    off_at, quit_at, crossed_at, left,
+    survival, reading, r, first_at, first, latest, begun, rough, how, ahead, event_at, exit_at, readout_at, dropout,
+    complete, off_at, quit_at, crossed_at, left,
 ):  # fmt: skip
     """Fill the times of patients ``first`` onwards of replicate ``r`` that are not fully rough; those of others are NEVER.
 
@@ -128,10 +128,10 @@ def fill_straight(
     leaves, stops, why = ahead[LEAVES, first:], ahead[STOPS, first:], ahead[WHY, first:]
     latest, begun, rough, how = latest[first:], begun[first:], rough[first:], how[first:]
     n = len(latest)
-    for e in range(len(numbers.endpoints)):
+    for e in range(len(survival.endpoints)):
         known, event, out = first_at[e, first:], event_at[e, r, first:], exit_at[e, r, first:]
         # Who dies leaves in that very event: those of endpoints that come later in an instant are not seen.
-        unseen = np.int64(DEAD if 0 <= numbers.terminal < e else -1)
+        unseen = np.int64(DEAD if 0 <= survival.terminal < e else -1)
         for i in range(n):
             until = leaves[i] - np.int64(how[i] == unseen)
             seen = (known[i] <= min(until, latest[i])) & (rough[i] < FULLY)
@@ -139,8 +139,8 @@ def fill_straight(
             event[i] = begun[i] + known[i] if seen else never
             end = begun[i] + leaves[i] if gone else never
             out[i] = begun[i] + known[i] if seen else end
-    for k in range(len(numbers.readouts)):
-        at, wait = readout_at[k, r, first:], numbers.readout[k]
+    for k in range(len(reading.readouts)):
+        at, wait = readout_at[k, r, first:], reading.readout[k]
         for i in range(n):
             until = leaves[i] - np.int64(how[i] == DEAD)
             seen = (wait <= min(until, latest[i])) & (rough[i] < FULLY)

@@ -22,28 +22,92 @@ STEPS_PER_HALF_LIFE, HALF_LIVES = 4, 5
 """A fading effect is a step function: so many steps a half-life, each with the value at its middle, then nothing."""
 
 
-class LifeNumbers(NamedTuple):
-    """Numbers that compiled loops and processes read.
-
-    Clocks are numbered: survival endpoints in the order of the scenario's, loss, withdrawal, terms of adverse events,
-    reasons to discontinue. A clock that the scenario lacks never goes off.
+class ClockNumbers(NamedTuple):
+    """Numbers of clocks: survival endpoints in the scenario's order, loss, withdrawal, terms, reasons to discontinue.
 
     Parameters
     ----------
-    endpoints, readouts
-        Index in the world's outcomes of each survival endpoint, and of each other one, ``[endpoint]``.
-    report, readout
-        Delay of each survival endpoint's report, and of each other one's read-out, in ticks.
-    terminal
-        Which survival endpoint is death, or -1.
     purpose, draw
         Address of each clock's first amount of hazard, ``[clock]``.
     present
-        Which clocks there are, ``[clock]``.
+        Which clocks there are, ``[clock]``; one that the scenario lacks never goes off.
     after
         Ratio after the worst adverse event so far, ``[clock, 1 + level]``; the first is for none.
     hear
         Log ratio per unit of each read-out heard, ``[clock, readout]``.
+    """
+
+    purpose: Ints
+    draw: Ints
+    present: NDArray[np.bool_]
+    after: Floats
+    hear: Floats
+
+
+class SurvivalNumbers(NamedTuple):
+    """Numbers of survival endpoints.
+
+    Parameters
+    ----------
+    endpoints
+        Index of each in the world's outcomes, ``[endpoint]``.
+    report
+        Delay of its report in ticks.
+    terminal
+        Which one is death, or -1.
+    detected
+        Which are detected at visits.
+    report_law, verdict_law
+        Delays of report and of adjudication, as ``length`` of :class:`TermNumbers`, ``[endpoint, 3]``.
+    confirmed
+        Probability that adjudication confirms.
+    name
+        Address of the endpoint's draws for reports and adjudication.
+    """
+
+    endpoints: Ints
+    report: Ints
+    terminal: int
+    detected: NDArray[np.bool_]
+    report_law: Floats
+    verdict_law: Floats
+    confirmed: Floats
+    name: Ints
+
+
+class ReadingNumbers(NamedTuple):
+    """Numbers of endpoints that are read out.
+
+    Parameters
+    ----------
+    readouts
+        Index of each in the world's outcomes, ``[readout]``.
+    readout
+        Delay of the read-out in ticks.
+    at_visit
+        Which are read out at visits.
+    purpose, draw
+        Address of the outcome.
+    binary, intercepts, sd, on_probability
+        Its law: whether it is binary, intercepts ``[readout, arm]``, residual standard deviation, where its drift is added.
+    """
+
+    readouts: Ints
+    readout: Ints
+    at_visit: NDArray[np.bool_]
+    purpose: Ints
+    draw: Ints
+    binary: NDArray[np.bool_]
+    intercepts: Floats
+    sd: Floats
+    on_probability: NDArray[np.bool_]
+
+
+class TermNumbers(NamedTuple):
+    """Numbers of terms of adverse events.
+
+    Parameters
+    ----------
     address
         Of each term's draws, ``[term]``.
     cumulative, serious, fatal
@@ -56,60 +120,8 @@ class LifeNumbers(NamedTuple):
         Time after the last dose for which a term goes on, in ticks, ``[term]``.
     length, interruption
         Laws of delays, kind (-1: none) and two parameters, ``[term, 3]``.
-    reason
-        Which reason each clock of discontinuation stands for, ``[reason clock]``.
-    reason_of_action, reason_of_monitoring
-        Which reasons adverse events and decisions at visits stand for, or -1.
-    doses
-        Number of dose levels.
-    duration
-        Planned end of treatment in ticks since entry, or NEVER.
-    weights, step
-        Number of weights of the effect, and ticks for which each holds after the last dose.
-    rescue
-        Probability of rescue, then the three numbers of its delay; ``rescue_ratio`` by survival endpoint.
-    crossover
-        Probability of crossing over, then the three numbers of its delay.
-    crossover_on
-        Survival endpoint after which patients cross over, -1 for discontinuation, -2 for never.
-    crosses, crossover_to
-        Which arms cross over, and to which.
-    detected, at_visit
-        Which survival endpoints are detected at visits, and which others are read out at visits, ``[endpoint]``.
-    report_law, verdict_law
-        Delays of report and of adjudication, as ``length``, ``[endpoint, 3]``.
-    confirmed
-        Probability that adjudication confirms, ``[endpoint]``.
-    name
-        Address of the endpoint's draws for reports and adjudication, ``[endpoint]``.
-    visits
-        Scheduled times since entry in ticks, ``[visit]``.
-    missed
-        Probability that a visit is missed.
-    jitter
-        Kind and size of the jitter.
-    late
-        Probability that a visit is late, then the three numbers of its delay.
-    grid
-        Step of the time grid in ticks.
-    left
-        What is left of the effect on endpoints: on treatment, then step by step after the last dose, ``[weight]``.
-    read_purpose, read_draw
-        Address of each outcome that is read out, ``[readout]``.
-    read_binary, read_intercepts, read_sd, read_on_probability
-        Its law: whether it is binary, intercepts ``[readout, arm]``, residual standard deviation, where its drift is added.
     """
 
-    endpoints: Ints
-    readouts: Ints
-    report: Ints
-    readout: Ints
-    terminal: int
-    purpose: Ints
-    draw: Ints
-    present: NDArray[np.bool_]
-    after: Floats
-    hear: Floats
     address: Ints
     cumulative: Floats
     serious: Floats
@@ -121,6 +133,35 @@ class LifeNumbers(NamedTuple):
     window: Ints
     length: Floats
     interruption: Floats
+
+
+class TreatmentNumbers(NamedTuple):
+    """Numbers of treatment: how it ends, what is left of its effect, and what may follow.
+
+    Parameters
+    ----------
+    reason
+        Which reason each clock of discontinuation stands for, ``[reason clock]``.
+    reason_of_action, reason_of_monitoring
+        Which reasons adverse events and decisions at visits stand for, or -1.
+    doses
+        Number of dose levels.
+    duration
+        Planned end of treatment in ticks since entry, or NEVER.
+    weights, step
+        Number of weights of the effect, and ticks for which each holds after the last dose.
+    left
+        What is left of the effect on endpoints: on treatment, then step by step after the last dose, ``[weight]``.
+    rescue
+        Probability of rescue, then the three numbers of its delay; ``rescue_ratio`` by survival endpoint.
+    crossover
+        Probability of crossing over, then the three numbers of its delay.
+    crossover_on
+        Survival endpoint after which patients cross over, -1 for discontinuation, -2 for never.
+    crosses, crossover_to
+        Which arms cross over, and to which.
+    """
+
     reason: Ints
     reason_of_action: int
     reason_of_monitoring: int
@@ -128,35 +169,63 @@ class LifeNumbers(NamedTuple):
     duration: int
     weights: int
     step: int
+    left: Floats
     rescue: Floats
     rescue_ratio: Floats
     crossover: Floats
     crossover_on: int
     crosses: NDArray[np.bool_]
     crossover_to: int
-    detected: NDArray[np.bool_]
-    at_visit: NDArray[np.bool_]
-    report_law: Floats
-    verdict_law: Floats
-    confirmed: Floats
-    name: Ints
+
+
+class VisitingNumbers(NamedTuple):
+    """Numbers of visits.
+
+    Parameters
+    ----------
+    visits
+        Scheduled times since entry in ticks, ``[visit]``.
+    missed
+        Probability that a visit is missed.
+    jitter
+        Kind and size of the jitter.
+    late
+        Probability that a visit is late, then the three numbers of its delay.
+    """
+
     visits: Ints
     missed: float
     jitter: Floats
     late: Floats
+
+
+class LifeNumbers(NamedTuple):
+    """Numbers that compiled loops and processes read.
+
+    In groups, as compiled loops take each group by itself: a tuple of all arrays makes every mention of one of them costly
+    to compile.
+
+    Parameters
+    ----------
+    clock, survival, reading, term, treatment, visiting
+        What they are of.
+    grid
+        Step of the time grid in ticks.
+    """
+
+    clock: ClockNumbers
+    survival: SurvivalNumbers
+    reading: ReadingNumbers
+    term: TermNumbers
+    treatment: TreatmentNumbers
+    visiting: VisitingNumbers
     grid: int
-    left: Floats
-    read_purpose: Ints
-    read_draw: Ints
-    read_binary: NDArray[np.bool_]
-    read_intercepts: Floats
-    read_sd: Floats
-    read_on_probability: NDArray[np.bool_]
 
     @property
     def outcomes_change(self) -> bool:
         """Whether what is read out depends on the treatment that was taken by then."""
-        return len(self.readouts) > 0 and (self.weights > 1 or self.crossover_on > -2)
+        changes = self.treatment.weights > 1 or self.treatment.crossover_on > -2
+        return len(self.reading.readouts) > 0 and changes
 
 
 @dataclass(frozen=True)
@@ -184,7 +253,9 @@ class LifeLaw:
 
     def reported(self, e: int) -> bool:
         """Return whether events of a survival endpoint take time to be reported or adjudicated."""
-        return bool(self.numbers.report_law[e, 0] >= 0 or self.numbers.verdict_law[e, 0] >= 0)
+        return bool(
+            self.numbers.survival.report_law[e, 0] >= 0 or self.numbers.survival.verdict_law[e, 0] >= 0
+        )
 
 
 def delay_numbers(law: DelayLaw | None) -> Floats:

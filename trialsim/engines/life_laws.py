@@ -11,8 +11,14 @@ import numpy as np
 from trialsim.draws import Purpose, name_address
 from trialsim.engines.life import (
     STEPS_PER_HALF_LIFE,
+    ClockNumbers,
     LifeLaw,
     LifeNumbers,
+    ReadingNumbers,
+    SurvivalNumbers,
+    TermNumbers,
+    TreatmentNumbers,
+    VisitingNumbers,
     delay_numbers,
     fading_weights,
 )
@@ -169,79 +175,104 @@ def build_life(builder: Builder, laws: Sequence[OutcomeLaw], outcomes: int) -> L
         fatal[shares == 0.0] = 0.0
     rescue, crossover = treatment.rescue, treatment.crossover
     numbers = LifeNumbers(
-        endpoints=np.array(survival, dtype=np.int64),
-        readouts=np.array(read, dtype=np.int64),
-        report=np.array([laws[i].readout_ticks for i in survival], dtype=np.int64),
-        readout=np.array([laws[i].readout_ticks for i in read], dtype=np.int64),
-        terminal=next(
-            (e for e, i in enumerate(survival) if getattr(scenario.endpoints[names[i]], "terminal", None)), -1
+        clock=ClockNumbers(
+            purpose=np.array([laws[i].purpose if i >= 0 else 0 for i in index], dtype=np.int64),
+            draw=np.array([laws[i].draw if i >= 0 else 0 for i in index], dtype=np.int64),
+            present=np.array([i >= 0 for i in index], dtype=np.bool_),
+            after=np.array([_after(part, levels) for part in leaving]),
+            hear=np.array(
+                [
+                    [(getattr(part, "outcome", None) or {}).get(names[i], 0.0) for i in read]
+                    for part in leaving
+                ]
+            ).reshape(len(index), len(read)),
         ),
-        purpose=np.array([laws[i].purpose if i >= 0 else 0 for i in index], dtype=np.int64),
-        draw=np.array([laws[i].draw if i >= 0 else 0 for i in index], dtype=np.int64),
-        present=np.array([i >= 0 for i in index], dtype=np.bool_),
-        after=np.array([_after(part, levels) for part in leaving]),
-        hear=np.array(
-            [[(getattr(part, "outcome", None) or {}).get(names[i], 0.0) for i in read] for part in leaving]
-        ).reshape(len(index), len(read)),
-        address=np.array([term_address(name_address(name)) for name in terms], dtype=np.int64),
-        cumulative=np.cumsum(
-            np.array([event.shares for event in terms.values()]).reshape(len(terms), len(levels)), axis=1
+        survival=SurvivalNumbers(
+            endpoints=np.array(survival, dtype=np.int64),
+            report=np.array([laws[i].readout_ticks for i in survival], dtype=np.int64),
+            terminal=next(
+                (
+                    e
+                    for e, i in enumerate(survival)
+                    if getattr(scenario.endpoints[names[i]], "terminal", None)
+                ),
+                -1,
+            ),
+            detected=np.array([stated[i].detected is not None for i in survival], dtype=np.bool_),
+            report_law=np.array([delay_numbers(ticks(stated[i].report_delay)) for i in survival]).reshape(
+                -1, 3
+            ),
+            verdict_law=np.array([delay_numbers(ticks(_verdict(stated[i]).delay)) for i in survival]).reshape(
+                -1, 3
+            ),
+            confirmed=np.array([_verdict(stated[i]).confirmed for i in survival], dtype=np.float64),
+            name=np.array([term_address(name_address(names[i])) for i in survival], dtype=np.int64),
         ),
-        serious=by_level("serious"),
-        fatal=fatal,
-        discontinue=action("discontinue"),
-        reduce=action("reduce"),
-        interrupt=action("interrupt"),
-        dose_factor=np.array(
-            [
-                [dose ** (event.dose_exponent or 0.0) for dose in (*treatment.levels, 0.0)]
-                for event in terms.values()
-            ]
-        ).reshape(len(terms), len(treatment.levels) + 1),
-        window=np.array([to_ticks(event.window, grid) for event in terms.values()], dtype=np.int64),
-        length=np.array([delay_numbers(ticks(event.duration)) for event in terms.values()]).reshape(-1, 3),
-        interruption=np.array([delay_numbers(ticks(event.interruption)) for event in terms.values()]).reshape(
-            -1, 3
+        reading=ReadingNumbers(
+            readouts=np.array(read, dtype=np.int64),
+            readout=np.array([laws[i].readout_ticks for i in read], dtype=np.int64),
+            at_visit=np.array([stated[i].detected is not None for i in read], dtype=np.bool_),
+            purpose=np.array([laws[i].purpose for i in read], dtype=np.int64),
+            draw=np.array([laws[i].draw for i in read], dtype=np.int64),
+            binary=np.array([laws[i].kind == "binary" for i in read], dtype=np.bool_),
+            intercepts=np.array([laws[i].intercepts for i in read], dtype=np.float64).reshape(
+                len(read), len(builder.arms)
+            ),
+            sd=np.array([laws[i].sd for i in read], dtype=np.float64),
+            on_probability=np.array([laws[i].drift.on_probability for i in read], dtype=np.bool_),
         ),
-        reason=np.array([reason_names.index(name) for name in reasons], dtype=np.int64),
-        reason_of_action=reason_names.index(ADVERSE_EVENT) if ADVERSE_EVENT in reason_names else -1,
-        reason_of_monitoring=reason_names.index(MONITORING) if MONITORING in reason_names else -1,
-        doses=len(treatment.levels),
-        duration=NEVER if treatment.duration is None else max(to_ticks(treatment.duration, grid), grid),
-        weights=len(weights),
-        step=_step(treatment, grid),
-        rescue=_chance(rescue, grid),
-        rescue_ratio=np.array(
-            [(rescue.hazard_ratio if rescue else {}).get(names[i], 1.0) for i in survival], dtype=np.float64
+        term=TermNumbers(
+            address=np.array([term_address(name_address(name)) for name in terms], dtype=np.int64),
+            cumulative=np.cumsum(
+                np.array([event.shares for event in terms.values()]).reshape(len(terms), len(levels)), axis=1
+            ),
+            serious=by_level("serious"),
+            fatal=fatal,
+            discontinue=action("discontinue"),
+            reduce=action("reduce"),
+            interrupt=action("interrupt"),
+            dose_factor=np.array(
+                [
+                    [dose ** (event.dose_exponent or 0.0) for dose in (*treatment.levels, 0.0)]
+                    for event in terms.values()
+                ]
+            ).reshape(len(terms), len(treatment.levels) + 1),
+            window=np.array([to_ticks(event.window, grid) for event in terms.values()], dtype=np.int64),
+            length=np.array([delay_numbers(ticks(event.duration)) for event in terms.values()]).reshape(
+                -1, 3
+            ),
+            interruption=np.array(
+                [delay_numbers(ticks(event.interruption)) for event in terms.values()]
+            ).reshape(-1, 3),
         ),
-        crossover=_chance(crossover, grid),
-        crossover_on=_crossover_on(treatment, [names[i] for i in survival]),
-        crosses=np.array([crossover is not None and arm in crossover.start for arm in builder.arms]),
-        crossover_to=_crossover_to(treatment, builder.arms),
-        detected=np.array([stated[i].detected is not None for i in survival], dtype=np.bool_),
-        at_visit=np.array([stated[i].detected is not None for i in read], dtype=np.bool_),
-        report_law=np.array([delay_numbers(ticks(stated[i].report_delay)) for i in survival]).reshape(-1, 3),
-        verdict_law=np.array([delay_numbers(ticks(_verdict(stated[i]).delay)) for i in survival]).reshape(
-            -1, 3
+        treatment=TreatmentNumbers(
+            reason=np.array([reason_names.index(name) for name in reasons], dtype=np.int64),
+            reason_of_action=reason_names.index(ADVERSE_EVENT) if ADVERSE_EVENT in reason_names else -1,
+            reason_of_monitoring=reason_names.index(MONITORING) if MONITORING in reason_names else -1,
+            doses=len(treatment.levels),
+            duration=NEVER if treatment.duration is None else max(to_ticks(treatment.duration, grid), grid),
+            weights=len(weights),
+            step=_step(treatment, grid),
+            left=np.array(weights, dtype=np.float64),
+            rescue=_chance(rescue, grid),
+            rescue_ratio=np.array(
+                [(rescue.hazard_ratio if rescue else {}).get(names[i], 1.0) for i in survival],
+                dtype=np.float64,
+            ),
+            crossover=_chance(crossover, grid),
+            crossover_on=_crossover_on(treatment, [names[i] for i in survival]),
+            crosses=np.array([crossover is not None and arm in crossover.start for arm in builder.arms]),
+            crossover_to=_crossover_to(treatment, builder.arms),
         ),
-        confirmed=np.array([_verdict(stated[i]).confirmed for i in survival], dtype=np.float64),
-        name=np.array([term_address(name_address(names[i])) for i in survival], dtype=np.int64),
-        visits=np.array(
-            [max(to_ticks(time, grid), grid) for time in visits.times] if visits else [], dtype=np.int64
+        visiting=VisitingNumbers(
+            visits=np.array(
+                [max(to_ticks(time, grid), grid) for time in visits.times] if visits else [], dtype=np.int64
+            ),
+            missed=(visits.missed or 0.0) if visits else 0.0,
+            jitter=_jitter(visits),
+            late=_chance(visits.late if visits else None, grid),
         ),
-        missed=(visits.missed or 0.0) if visits else 0.0,
-        jitter=_jitter(visits),
-        late=_chance(visits.late if visits else None, grid),
         grid=grid,
-        left=np.array(weights, dtype=np.float64),
-        read_purpose=np.array([laws[i].purpose for i in read], dtype=np.int64),
-        read_draw=np.array([laws[i].draw for i in read], dtype=np.int64),
-        read_binary=np.array([laws[i].kind == "binary" for i in read], dtype=np.bool_),
-        read_intercepts=np.array([laws[i].intercepts for i in read], dtype=np.float64).reshape(
-            len(read), len(builder.arms)
-        ),
-        read_sd=np.array([laws[i].sd for i in read], dtype=np.float64),
-        read_on_probability=np.array([laws[i].drift.on_probability for i in read], dtype=np.bool_),
     )
     return LifeLaw(numbers, clock_tables(hazards), index, tuple(terms), levels, reason_names)
 

@@ -70,14 +70,14 @@ def tally_columns(life: LifeLaw) -> TallyColumns:
     if life.reasons:
         take(Kind.DISCONTINUED, [f"discontinued:{reason}" for reason in life.reasons])
     take(Kind.TREATMENT_ENDED, ["treatment_ended"], 0)
-    if life.numbers.terminal >= 0:
+    if life.numbers.survival.terminal >= 0:
         take(Kind.DEATH, ["deaths:disease", *(f"deaths:{term}" for term in terms)])
     take(Kind.DROPOUT, ["losses", "withdrawals"])
-    if life.numbers.rescue[0] > 0.0:
+    if life.numbers.treatment.rescue[0] > 0.0:
         take(Kind.RESCUE, ["rescues"], 0)
-    if life.numbers.crossover_on > -2:
+    if life.numbers.treatment.crossover_on > -2:
         take(Kind.CROSSOVER, ["crossovers"], 0)
-    if len(life.numbers.visits):
+    if len(life.numbers.visiting.visits):
         take(Kind.VISIT, ["visits_on_time", "visits_missed", "visits_late"])
     return TallyColumns(base, width, tuple(names))
 

@@ -200,7 +200,8 @@ def no_visits(law: LifeLaw) -> VisitView:
     nothing = np.zeros(0, dtype=np.int64)
     events = np.zeros((0, len(law.terms), len(law.levels)), dtype=np.int64)
     return VisitView(
-        nothing, nothing, nothing, np.zeros(0), events, nothing, nothing, law.terms, law.levels, law.numbers.doses, 0
+        nothing, nothing, nothing, np.zeros(0), events, nothing, nothing, law.terms, law.levels,
+        law.numbers.treatment.doses, 0,
     )  # fmt: skip
 
 

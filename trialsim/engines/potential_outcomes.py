@@ -112,7 +112,7 @@ def times_under(
     assert life is not None
     until = max(to_ticks(follow_up), 1)
     lives, stays = _both_lives(plan, test, pair, until)
-    e = list(life.numbers.endpoints).index(test.endpoint)
+    e = list(life.numbers.survival.endpoints).index(test.endpoint)
     found = [_followed(each, e, until, test, stays) for each in lives]
     return found[0], found[1]
 
@@ -168,31 +168,43 @@ def _is_solved(world: World, life: LifeLaw, endpoint: int, strategy: str) -> boo
         return False
     if law.kind != "survival":
         return not numbers.outcomes_change
-    changed = numbers.weights > 1 or numbers.rescue[0] > 0.0 or numbers.crossover_on > -2
-    e = list(numbers.endpoints).index(endpoint)
-    if changed or (e == numbers.terminal and bool(numbers.fatal.any())):
+    changed = (
+        numbers.treatment.weights > 1
+        or numbers.treatment.rescue[0] > 0.0
+        or numbers.treatment.crossover_on > -2
+    )
+    e = list(numbers.survival.endpoints).index(endpoint)
+    if changed or (e == numbers.survival.terminal and bool(numbers.term.fatal.any())):
         return False
-    return numbers.terminal in (-1, e) or (law.predictor.empty and not law.by_site)
+    return numbers.survival.terminal in (-1, e) or (law.predictor.empty and not law.by_site)
 
 
 def _ideal(numbers: LifeNumbers, nobody_quits: bool, monitored: bool) -> LifeNumbers:
     """Return the numbers of an ideal trial: nobody is lost, events are seen at once, and perhaps nobody discontinues."""
-    present = numbers.present.copy()
-    ends = len(numbers.endpoints)
+    present = numbers.clock.present.copy()
+    ends = len(numbers.survival.endpoints)
     present[ends : ends + 2] = False
+    survival = numbers.survival
+    at_once = survival._replace(
+        detected=np.zeros_like(survival.detected),
+        report=np.zeros_like(survival.report),
+        report_law=np.full_like(survival.report_law, -1.0),
+        verdict_law=np.full_like(survival.verdict_law, -1.0),
+    )
+    visiting = (
+        numbers.visiting if monitored else numbers.visiting._replace(visits=np.zeros(0, dtype=np.int64))
+    )
     ideal = numbers._replace(
-        detected=np.zeros_like(numbers.detected),
-        at_visit=np.zeros_like(numbers.at_visit),
-        visits=numbers.visits if monitored else np.zeros(0, dtype=np.int64),
-        report=np.zeros_like(numbers.report),
-        report_law=np.full_like(numbers.report_law, -1.0),
-        verdict_law=np.full_like(numbers.verdict_law, -1.0),
-        present=present,
+        clock=numbers.clock._replace(present=present),
+        survival=at_once,
+        reading=numbers.reading._replace(at_visit=np.zeros_like(numbers.reading.at_visit)),
+        visiting=visiting,
     )
     if not nobody_quits:
         return ideal
-    present[ends + 2 + len(numbers.address) :] = False
-    return ideal._replace(reason_of_action=-1, reason_of_monitoring=-1, crossover_on=-2)
+    present[ends + 2 + len(numbers.term.address) :] = False
+    kept_on = ideal.treatment._replace(reason_of_action=-1, reason_of_monitoring=-1, crossover_on=-2)
+    return ideal._replace(treatment=kept_on)
 
 
 def lives_of(
@@ -236,7 +248,7 @@ def _led(
     """Return what becomes of keyed patients, and the journal that tells it; parameters as :func:`lives_of`."""
     n = len(records)
     numbers = _ideal(life.numbers, nobody_quits, monitoring is not None)
-    ends, reads = len(numbers.endpoints), len(numbers.readouts)
+    ends, reads = len(numbers.survival.endpoints), len(numbers.reading.readouts)
     shape = (n, len(world.arms))
     factors = np.stack(
         [
@@ -248,15 +260,17 @@ def _led(
     tables = np.stack(
         [
             patient_table(blocks, int(purpose), int(draw), TRUTH_SEED)
-            for purpose, draw in zip(numbers.purpose, numbers.draw, strict=True)
+            for purpose, draw in zip(numbers.clock.purpose, numbers.clock.draw, strict=True)
         ]
     )
-    starts = with_whole_effect(life.clocks, numbers.weights)
+    starts = with_whole_effect(life.clocks, numbers.treatment.weights)
     outcomes, parts = np.zeros((0, 0, 0)), np.zeros((0, 3, 0, 0))
-    if numbers.hear.any():
-        outcomes = np.stack([_drawn(world, int(e), records, arm)[None, :] for e in numbers.readouts])
+    if numbers.clock.hear.any():
+        outcomes = np.stack([_drawn(world, int(e), records, arm)[None, :] for e in numbers.reading.readouts])
         if numbers.outcomes_change:
-            parts = np.stack([np.stack(_parts(world, int(e), records))[:, None, :] for e in numbers.readouts])
+            parts = np.stack(
+                [np.stack(_parts(world, int(e), records))[:, None, :] for e in numbers.reading.readouts]
+            )
     event, exit_ = (np.empty((ends, 1, n), dtype=np.int64) for _ in range(2))
     read = np.empty((reads, 1, n), dtype=np.int64)
     dropout, complete, last_dose, quit_, crossed = (np.empty((1, n), dtype=np.int64) for _ in range(5))
@@ -325,15 +339,17 @@ def _expected(world: World, endpoint: int, records: Floats, lives: Lives, arm: i
     whole = under(1.0)
     value = whole[:, arm].copy()
     # At the tick of a read-out the read-out comes first.
-    if numbers.weights > 1:
+    if numbers.treatment.weights > 1:
         off = lives.last_dose < until
-        steps = np.where(off, (until - 1 - np.minimum(lives.last_dose, until)) // numbers.step + 1, 0)
-        place = np.minimum(steps, numbers.weights - 1)
+        steps = np.where(
+            off, (until - 1 - np.minimum(lives.last_dose, until)) // numbers.treatment.step + 1, 0
+        )
+        place = np.minimum(steps, numbers.treatment.weights - 1)
         for step in np.unique(place[off]):
             here = off & (place == step)
-            value[here] = under(float(numbers.left[step]))[here, arm]
+            value[here] = under(float(numbers.treatment.left[step]))[here, arm]
     crossed = lives.crossed < until
-    value[crossed] = whole[crossed, numbers.crossover_to]
+    value[crossed] = whole[crossed, numbers.treatment.crossover_to]
     return value
 
 

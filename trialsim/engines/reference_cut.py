@@ -96,10 +96,10 @@ class ReferenceCut:
         self._test = test
         self._law = trial.plan.world.outcomes[self._test.endpoint]
         life = trial.plan.world.life
-        survival = [] if life is None else [int(e) for e in life.numbers.endpoints]
+        survival = [] if life is None else [int(e) for e in life.numbers.survival.endpoints]
         here = life is not None and self._test.endpoint in survival
         self._told_late = life is not None and here and life.reported(survival.index(self._test.endpoint))
-        terminal = -1 if life is None else life.numbers.terminal
+        terminal = -1 if life is None else life.numbers.survival.terminal
         self._death = "" if terminal < 0 else trial.plan.world.outcomes[survival[terminal]].name
 
     def _pair(self) -> list[tuple[int, Patient]]:

@@ -95,7 +95,7 @@ class Life:
         self.trial, self.i, self.patient, self.law = trial, i, patient, law
         self.course = patient.course = Course()
         numbers = law.numbers
-        self._survival, self._loss = len(numbers.endpoints), len(numbers.endpoints)
+        self._survival, self._loss = len(numbers.survival.endpoints), len(numbers.survival.endpoints)
         self._withdrawal, self._first_term = self._loss + 1, self._loss + 2
         self._first_reason = self._first_term + len(law.terms)
 
@@ -104,19 +104,21 @@ class Life:
     def begin(self) -> None:
         """Set all clocks going."""
         numbers, course = self.law.numbers, self.course
-        course.open = {int(e) for e in (*numbers.endpoints, *numbers.readouts)}
-        for c, present in enumerate(numbers.present):
+        course.open = {int(e) for e in (*numbers.survival.endpoints, *numbers.reading.readouts)}
+        for c, present in enumerate(numbers.clock.present):
             if present:
                 course.clocks[c] = Clock()
                 course.clocks[c].process = self.trial.clock.process(self._run(c))
-        for k, e in enumerate(numbers.readouts):
+        for k, e in enumerate(numbers.reading.readouts):
             law = self.trial.plan.world.outcomes[int(e)]
             self.patient.outcome[int(e)] = self.trial.read(law, int(e), self.patient)
-            if not numbers.at_visit[k]:
-                self._set(f"readout {e}", int(numbers.readout[k]), Kind.READOUT, int(e), self._read_out)
-        if numbers.duration < NEVER:
-            self._set("end", numbers.duration, Kind.ADVERSE_EVENT, END_PART, self._planned_end)
-        if len(numbers.visits):
+            if not numbers.reading.at_visit[k]:
+                self._set(
+                    f"readout {e}", int(numbers.reading.readout[k]), Kind.READOUT, int(e), self._read_out
+                )
+        if numbers.treatment.duration < NEVER:
+            self._set("end", numbers.treatment.duration, Kind.ADVERSE_EVENT, END_PART, self._planned_end)
+        if len(numbers.visiting.visits):
             self._expect_visit(0, 0)
 
     def _set(self, name: str, since_entry: int, kind: Kind, part: int, then: Any) -> None:
@@ -168,16 +170,16 @@ class Life:
     def _pace_and_group(self, c: int) -> tuple[float, int]:
         """Return what the patient's state makes of a hazard: by how much it multiplies it, and whose hazard it is."""
         numbers, course = self.law.numbers, self.course
-        group = self.patient.arm * numbers.weights
+        group = self.patient.arm * numbers.treatment.weights
         if c < self._survival:
-            pace = float(numbers.rescue_ratio[c]) if course.rescued else 1.0
+            pace = float(numbers.treatment.rescue_ratio[c]) if course.rescued else 1.0
             if course.crossed_to is not None:
-                return pace, course.crossed_to * numbers.weights
+                return pace, course.crossed_to * numbers.treatment.weights
             return pace, group + course.weight
         if self._first_term <= c < self._first_reason:
-            level = course.dose if course.paused_until is None else numbers.doses
-            return float(numbers.dose_factor[c - self._first_term, level]), group
-        return departure_pace(numbers.after[c, course.worst], course.heard.get(c, 0.0)), group
+            level = course.dose if course.paused_until is None else numbers.treatment.doses
+            return float(numbers.term.dose_factor[c - self._first_term, level]), group
+        return departure_pace(numbers.clock.after[c, course.worst], course.heard.get(c, 0.0)), group
 
     def _changed(self) -> None:
         """Let every clock whose hazard has changed begin to wait anew."""
@@ -193,7 +195,11 @@ class Life:
         """Return the hazard that the patient can bear until a clock goes off for the first time."""
         trial, numbers = self.trial, self.law.numbers
         u = uniform(
-            trial.plan.seed, trial.replicate, self.patient.key, int(numbers.purpose[c]), int(numbers.draw[c])
+            trial.plan.seed,
+            trial.replicate,
+            self.patient.key,
+            int(numbers.clock.purpose[c]),
+            int(numbers.clock.draw[c]),
         )
         return float(unit_exponential(u) * self._factor(c))
 
@@ -234,7 +240,7 @@ class Life:
         last = self.course.last_dose
         if last is None or not self._first_term <= c < self._first_reason:
             return False
-        return self.course.clocks[c].due > last + int(self.law.numbers.window[c - self._first_term])
+        return self.course.clocks[c].due > last + int(self.law.numbers.term.window[c - self._first_term])
 
     def _due(self, c: int, at: int) -> simpy.Event:
         """Return the event of a clock's going off at a time since entry; NEVER does not come."""
@@ -246,7 +252,7 @@ class Life:
     def _place(self, c: int) -> tuple[Kind, int]:
         """Return the place of a clock in an instant."""
         if c < self._survival:
-            return Kind.EVENT, int(self.law.numbers.endpoints[c])
+            return Kind.EVENT, int(self.law.numbers.survival.endpoints[c])
         if c == self._loss:
             return Kind.DROPOUT, LOSS_PART
         if c == self._withdrawal:
@@ -267,7 +273,7 @@ class Life:
             self._write(Kind.DROPOUT, c - self._loss, self.patient.arm)
             self._leave(dropped=True)
         else:
-            self._end_treatment(int(self.law.numbers.reason[c - self._first_reason]))
+            self._end_treatment(int(self.law.numbers.treatment.reason[c - self._first_reason]))
             self._changed()
         return False
 
@@ -276,8 +282,8 @@ class Life:
     def _event(self, c: int) -> None:
         """Have the event of a survival endpoint, seen at once or at a visit to come."""
         numbers = self.law.numbers
-        if numbers.detected[c]:
-            self._write(Kind.ONSET, int(numbers.endpoints[c]), self.patient.arm)
+        if numbers.survival.detected[c]:
+            self._write(Kind.ONSET, int(numbers.survival.endpoints[c]), self.patient.arm)
             self.course.occurred.add(c)
             return
         self._see(c, 0)
@@ -287,7 +293,7 @@ class Life:
     def _see(self, c: int, cause: int) -> None:
         """See the event of a survival endpoint; of death, with its cause."""
         numbers, now = self.law.numbers, int(self.trial.clock.now)
-        e = int(numbers.endpoints[c])
+        e = int(numbers.survival.endpoints[c])
         self._write(Kind.EVENT, e, self.patient.arm)
         self.course.open.discard(e)
         if self.law.reported(c):
@@ -296,29 +302,29 @@ class Life:
         else:
             self.patient.event[e] = now
         self.trial.clock.process(self._report(c, e, now))
-        if c == numbers.terminal:
+        if c == numbers.survival.terminal:
             self._write(Kind.DEATH, cause, self.patient.arm)
             self.patient.died = now
             self._leave(dropped=False)
-        elif c == numbers.crossover_on and numbers.crosses[self.patient.arm]:
+        elif c == numbers.treatment.crossover_on and numbers.treatment.crosses[self.patient.arm]:
             self._may_cross()
 
     def _report(self, c: int, e: int, seen: int) -> Process:
         """Let an event be known, at once or after its delay; the patient may have left by then."""
         numbers = self.law.numbers
-        delay = int(numbers.report[c])
-        if numbers.report_law[c, 0] >= 0:
-            delay = self._delay(numbers.report_law[c], self._told_draw(Purpose.REPORT, c, 0))
+        delay = int(numbers.survival.report[c])
+        if numbers.survival.report_law[c, 0] >= 0:
+            delay = self._delay(numbers.survival.report_law[c], self._told_draw(Purpose.REPORT, c, 0))
         if delay:
             yield self.trial.clock.at(seen + delay, Kind.READOUT, self.i, e)
             self._write(Kind.READOUT, e, 1.0)
         if self.law.reported(c):
             self.trial.pending[e] -= 1
         self.trial.count_event(e, self.patient)
-        if numbers.verdict_law[c, 0] >= 0:
-            wait = self._delay(numbers.verdict_law[c], self._told_draw(Purpose.ADJUDICATION, c, 0))
+        if numbers.survival.verdict_law[c, 0] >= 0:
+            wait = self._delay(numbers.survival.verdict_law[c], self._told_draw(Purpose.ADJUDICATION, c, 0))
             yield self.trial.clock.at(seen + delay + wait, Kind.READOUT, self.i, VERDICT_PART + e)
-            confirmed = self._told_draw(Purpose.ADJUDICATION, c, 1) < numbers.confirmed[c]
+            confirmed = self._told_draw(Purpose.ADJUDICATION, c, 1) < numbers.survival.confirmed[c]
             self._write(Kind.ADJUDICATED, e, float(confirmed))
             if not confirmed:
                 self.patient.refused[e] = int(self.trial.clock.now)
@@ -329,21 +335,24 @@ class Life:
 
     def _told_draw(self, purpose: Purpose, c: int, which: int) -> float:
         """Return a uniform of an endpoint's report or adjudication."""
-        trial, draw = self.trial, int(self.law.numbers.name[c]) + which
+        trial, draw = self.trial, int(self.law.numbers.survival.name[c]) + which
         return uniform(trial.plan.seed, trial.replicate, self.patient.key, int(purpose), draw)
 
     def _expect_visit(self, visit: int, previous: int) -> None:
         """Wait for a visit, which may be missed, moved or late."""
         numbers = self.law.numbers
-        scheduled, grid = int(numbers.visits[visit]), numbers.grid
-        if numbers.missed > 0.0 and self._visit_draw(visit, visits.MISSED) < numbers.missed:
+        scheduled, grid = int(numbers.visiting.visits[visit]), numbers.grid
+        if numbers.visiting.missed > 0.0 and self._visit_draw(visit, visits.MISSED) < numbers.visiting.missed:
             at, how = max(scheduled, previous + grid), WAS_MISSED
         else:
-            kind, size = int(numbers.jitter[0]), numbers.jitter[1]
+            kind, size = int(numbers.visiting.jitter[0]), numbers.visiting.jitter[1]
             u = self._visit_draw(visit, visits.JITTER) if kind != visits.PUNCTUAL else 0.5
             at, how = int(visits.visit_time(scheduled, previous, u, kind, size, grid)), HELD
-            if numbers.late[0] > 0.0 and self._visit_draw(visit, visits.LATE) < numbers.late[0]:
-                at += self._delay(numbers.late[1:], self._visit_draw(visit, visits.LATENESS))
+            if (
+                numbers.visiting.late[0] > 0.0
+                and self._visit_draw(visit, visits.LATE) < numbers.visiting.late[0]
+            ):
+                at += self._delay(numbers.visiting.late[1:], self._visit_draw(visit, visits.LATENESS))
                 how = HELD_LATE
         self._set("visit", at, Kind.VISIT, 0, lambda _: self._visit(visit, how))
 
@@ -357,19 +366,23 @@ class Life:
         numbers, course, now = self.law.numbers, self.course, self._now
         self._write(Kind.VISIT, how, visit + 1)
         if how != WAS_MISSED:
-            for c, e in enumerate(numbers.endpoints):
+            for c, e in enumerate(numbers.survival.endpoints):
                 if c in course.occurred and int(e) in course.open:
                     self._see(c, 0)
-            for k, e in enumerate(numbers.readouts):
-                if numbers.at_visit[k] and int(e) in course.open and now >= numbers.readout[k]:
+            for k, e in enumerate(numbers.reading.readouts):
+                if (
+                    numbers.reading.at_visit[k]
+                    and int(e) in course.open
+                    and now >= numbers.reading.readout[k]
+                ):
                     self._observe(int(e))
             if course.left is None and course.last_dose is None:
                 self._monitor(visit)
-        if visit + 1 < len(numbers.visits):
+        if visit + 1 < len(numbers.visiting.visits):
             self._expect_visit(visit + 1, now)
         else:
-            self._close(numbers.endpoints[numbers.detected])
-            self._close(numbers.readouts[numbers.at_visit])
+            self._close(numbers.survival.endpoints[numbers.survival.detected])
+            self._close(numbers.reading.readouts[numbers.reading.at_visit])
         if not course.open:
             self._leave(dropped=False)
         else:
@@ -397,7 +410,7 @@ class Life:
             np.array([course.dose]),
             law.terms,
             law.levels,
-            law.numbers.doses,
+            law.numbers.treatment.doses,
             seed_for_policies(plan.seed),
             *self._hidden_from_policy(),
         )
@@ -405,8 +418,8 @@ class Life:
         self.trial.monitored.append((int(self.trial.clock.now), self.i, view, done))
         if done == NOTHING:
             return
-        if done == DISCONTINUE or course.dose + 1 == law.numbers.doses:
-            self._end_treatment(law.numbers.reason_of_monitoring)
+        if done == DISCONTINUE or course.dose + 1 == law.numbers.treatment.doses:
+            self._end_treatment(law.numbers.treatment.reason_of_monitoring)
         else:
             course.dose += 1
             self._write(Kind.REDUCED, len(law.terms), course.dose)
@@ -422,7 +435,7 @@ class Life:
 
     def _close(self, endpoints: Any) -> None:
         """End the follow-up of endpoints that no visit will see any more."""
-        survival = [int(e) for e in self.law.numbers.endpoints]
+        survival = [int(e) for e in self.law.numbers.survival.endpoints]
         for e in endpoints:
             if int(e) in self.course.open:
                 self.course.open.discard(int(e))
@@ -446,27 +459,32 @@ class Life:
         self.patient.readout[e] = int(self.trial.clock.now)
         self.course.open.discard(e)
         self.trial.count_readout(e, self.patient.arm)
-        k = list(self.law.numbers.readouts).index(e)
+        k = list(self.law.numbers.reading.readouts).index(e)
         for c in self.course.clocks:
-            if self.law.numbers.hear[c, k] != 0.0:
-                self.course.heard[c] = self.course.heard.get(c, 0.0) + self.law.numbers.hear[c, k] * value
+            if self.law.numbers.clock.hear[c, k] != 0.0:
+                self.course.heard[c] = (
+                    self.course.heard.get(c, 0.0) + self.law.numbers.clock.hear[c, k] * value
+                )
 
     def _outcome(self, e: int) -> float:
         """Return what a read-out shows: the outcome as randomised, or what the treatment taken has made of it."""
         numbers, course, trial = self.law.numbers, self.course, self.trial
         if not course.weight and course.crossed_to is None:
             return self.patient.outcome[e]
-        law, k = trial.plan.world.outcomes[e], list(numbers.readouts).index(e)
+        law, k = trial.plan.world.outcomes[e], list(numbers.reading.readouts).index(e)
         arm = self.patient.arm if course.crossed_to is None else course.crossed_to
         address = (trial.plan.seed, np.array([trial.replicate]), np.array([self.patient.key]))
         entered = np.array([self.patient.entry / TICKS_PER_DAY])
         parts = law.linear_parts(self.patient.record[None, :], entered, law.site_effects(*address))
         main, modifier, drift = (float(part[0]) for part in parts)
         u = uniform(trial.plan.seed, trial.replicate, self.patient.key, law.purpose, law.draw)
-        intercepts, weight = law.intercepts, numbers.left[course.weight] if course.crossed_to is None else 1.0
+        intercepts, weight = (
+            law.intercepts,
+            numbers.treatment.left[course.weight] if course.crossed_to is None else 1.0,
+        )
         return float(
             outcome_with(
-                u, bool(numbers.read_binary[k]), intercepts[0], intercepts[arm], main, modifier if arm else 0.0, drift,
+                u, bool(numbers.reading.binary[k]), intercepts[0], intercepts[arm], main, modifier if arm else 0.0, drift,
                 law.drift.on_probability, weight, law.sd,
             )
         )  # fmt: skip
@@ -475,22 +493,22 @@ class Life:
 
     def _draw(self, purpose: Purpose, term: int, occurrence: int, which: int) -> float:
         """Return a uniform of one occurrence of a term."""
-        draw = events.occurrence_draw(int(self.law.numbers.address[term]), occurrence, which)
+        draw = events.occurrence_draw(int(self.law.numbers.term.address[term]), occurrence, which)
         return uniform(self.trial.plan.seed, self.trial.replicate, self.patient.key, int(purpose), int(draw))
 
     def _adverse_event(self, a: int, occurrence: int) -> None:
         """Have an adverse event, and whatever follows from it at once."""
         numbers = self.law.numbers
         draw = (Purpose.ADVERSE_EVENT, a, occurrence)
-        level = int(events.level_of(self._draw(*draw, events.SEVERITY), numbers.cumulative, a))
+        level = int(events.level_of(self._draw(*draw, events.SEVERITY), numbers.term.cumulative, a))
         self._write(Kind.ADVERSE_EVENT, a, level + 1)
-        if self._chance(numbers.serious[a, level], *draw, events.SERIOUS):
+        if self._chance(numbers.term.serious[a, level], *draw, events.SERIOUS):
             self._write(Kind.SERIOUS, a, level + 1)
-        if self._chance(numbers.fatal[a, level], *draw, events.FATAL):
-            self._see(int(numbers.terminal), 1 + a)
+        if self._chance(numbers.term.fatal[a, level], *draw, events.FATAL):
+            self._see(int(numbers.survival.terminal), 1 + a)
             return
-        if numbers.length[a, 0] >= 0:
-            lasts = self._delay(numbers.length[a], self._draw(*draw, events.LENGTH))
+        if numbers.term.length[a, 0] >= 0:
+            lasts = self._delay(numbers.term.length[a], self._draw(*draw, events.LENGTH))
             self._write(Kind.RESOLVES, a, lasts / TICKS_PER_DAY)
         self.course.worst = max(self.course.worst, level + 1)
         if self.course.last_dose is None:
@@ -509,19 +527,23 @@ class Life:
     def _act(self, a: int, level: int, occurrence: int) -> None:
         """Do about an adverse event what there is to do."""
         numbers, course = self.law.numbers, self.course
-        chances = (numbers.discontinue[a, level], numbers.reduce[a, level], numbers.interrupt[a, level])
+        chances = (
+            numbers.term.discontinue[a, level],
+            numbers.term.reduce[a, level],
+            numbers.term.interrupt[a, level],
+        )
         if sum(chances) <= 0.0:
             return
         action = events.action_of(self._draw(Purpose.DOSE, a, occurrence, events.ACTION), *chances)
-        lowest = course.dose + 1 == numbers.doses
+        lowest = course.dose + 1 == numbers.treatment.doses
         if action == DISCONTINUE or (action == REDUCE and lowest):
-            self._end_treatment(numbers.reason_of_action)
+            self._end_treatment(numbers.treatment.reason_of_action)
         elif action == REDUCE:
             course.dose += 1
             self._write(Kind.REDUCED, a, course.dose)
         elif action == INTERRUPT:
             u = self._draw(Purpose.DOSE, a, occurrence, events.INTERRUPTION)
-            lasts = self._delay(numbers.interruption[a], u)
+            lasts = self._delay(numbers.term.interruption[a], u)
             until = max(self._now + lasts, course.paused_until or 0)
             course.paused_until = until
             self._set("resume", until, Kind.ADVERSE_EVENT, RESUME_PART, self._resume)
@@ -557,14 +579,14 @@ class Life:
             self._stop(c)
         if course.crossed_to is not None:
             return
-        if numbers.weights > 1:
+        if numbers.treatment.weights > 1:
             self._fade(0)
         if reason is None:
             return
-        if numbers.rescue[0] > 0.0 and self._rescue_draw(0) < numbers.rescue[0]:
-            wait = self._delay(numbers.rescue[1:], self._rescue_draw(1))
+        if numbers.treatment.rescue[0] > 0.0 and self._rescue_draw(0) < numbers.treatment.rescue[0]:
+            wait = self._delay(numbers.treatment.rescue[1:], self._rescue_draw(1))
             self._set("rescue", now + wait, Kind.ADVERSE_EVENT, RESCUE_PART, self._rescue)
-        if numbers.crossover_on == -1 and numbers.crosses[self.patient.arm]:
+        if numbers.treatment.crossover_on == -1 and numbers.treatment.crosses[self.patient.arm]:
             self._may_cross()
 
     def _rescue_draw(self, which: int) -> float:
@@ -576,8 +598,10 @@ class Life:
         """Let the effect fade by a step."""
         numbers, course = self.law.numbers, self.course
         course.weight += 1
-        if course.weight + 1 < numbers.weights:
-            self._set("fade", self._now + numbers.step, Kind.ADVERSE_EVENT, FADE_PART, self._fade_on)
+        if course.weight + 1 < numbers.treatment.weights:
+            self._set(
+                "fade", self._now + numbers.treatment.step, Kind.ADVERSE_EVENT, FADE_PART, self._fade_on
+            )
 
     def _fade_on(self, part: int) -> None:
         """Let the effect fade by a further step."""
@@ -593,14 +617,14 @@ class Life:
     def _may_cross(self) -> None:
         """Let a patient cross over after a while, if it falls to them."""
         numbers = self.law.numbers
-        if self._rescue_draw(2) < numbers.crossover[0]:
-            wait = self._delay(numbers.crossover[1:], self._rescue_draw(3))
+        if self._rescue_draw(2) < numbers.treatment.crossover[0]:
+            wait = self._delay(numbers.treatment.crossover[1:], self._rescue_draw(3))
             self._set("cross", self._now + wait, Kind.ADVERSE_EVENT, CROSSOVER_PART, self._cross)
 
     def _cross(self, _: int) -> None:
         """Begin the treatment of another arm; that of the own arm ends if it has not."""
         course = self.course
-        course.crossed_to = int(self.law.numbers.crossover_to)
+        course.crossed_to = int(self.law.numbers.treatment.crossover_to)
         self._write(Kind.CROSSOVER, 0, course.crossed_to)
         self.patient.crossed = int(self.trial.clock.now)
         self._call_off("fade")

@@ -35,7 +35,7 @@ def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
             persons[0, p.arm, place] += any(row.kind == kind for row in seen)
         stay = (tick if p.ended is None else min(tick, p.ended)) - p.entry
         dosed = NEVER if p.off is None else p.off - p.entry
-        risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.window)]
+        risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.term.window)]
         exposure[0, p.arm] += np.array(risks)
     return LifeTally(counts, persons, exposure)
 
@@ -66,7 +66,7 @@ def adverse_events_known(trial: ReferenceTrial, tick: int, test: TestPlan) -> Ar
             and row.value >= counted.least
         ]
         dosed = NEVER if p.off is None else p.off - p.entry
-        risk = min(followed, dosed + max(int(law.numbers.window[term]) for term in counted.terms))
+        risk = min(followed, dosed + max(int(law.numbers.term.window[term]) for term in counted.terms))
         rows.append((p.arm == test.treatment, len(levels), max(levels, default=0), risk))
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     return cut_of_counts(test, np.array([0, len(rows)]), *table.T)
@@ -94,7 +94,7 @@ def adverse_events_by_period(trial: ReferenceTrial, law: LifeLaw, ends: Ints, cu
                 for row in p.log:
                     if row.kind == kind and row.tick <= cut and begin < row.tick - p.entry <= end:
                         mine[row.part, number, place] += 1
-            for term, window in enumerate(law.numbers.window):
+            for term, window in enumerate(law.numbers.term.window):
                 until = min(stay, off + int(window), end)
                 mine[term, number, 2] += max(until - begin, 0)
     return found

@@ -56,7 +56,7 @@ def _sorted_out(replay: Replay, rows: Sequence[LogRow]) -> tuple[list[AdverseEve
         belongs = following and last is not None and row.tick == last.tick
         if belongs and last is not None and life is not None:
             of_the_term = row.kind in _BELONG and row.part == last.part
-            ends = row.kind == Kind.DISCONTINUED and row.part == life.numbers.reason_of_action
+            ends = row.kind == Kind.DISCONTINUED and row.part == life.numbers.treatment.reason_of_action
             dies = row.kind == Kind.DEATH and row.part == 1 + last.part
             if of_the_term or ends or dies:
                 events[-1].rows[row.kind] = row

@@ -327,7 +327,7 @@ def _courses(plan: Plan, log: tuple[LogRow, ...]) -> tuple[Course, ...]:
     """Return what the log says of each patient."""
     courses: list[Course] = []
     life = plan.world.life
-    ends = () if life is None else tuple(int(e) for e in life.numbers.endpoints)
+    ends = () if life is None else tuple(int(e) for e in life.numbers.survival.endpoints)
     told_late = frozenset(e for c, e in enumerate(ends) if life is not None and life.reported(c))
     for row in log:
         if row.kind == Kind.RANDOMISATION:
@@ -339,14 +339,14 @@ def _courses(plan: Plan, log: tuple[LogRow, ...]) -> tuple[Course, ...]:
             courses[row.id].closed.pop(row.part, None)
             if life is not None and row.part in told_late:
                 c = ends.index(row.part)
-                if life.numbers.report_law[c, 0] < 0:
+                if life.numbers.survival.report_law[c, 0] < 0:
                     courses[row.id].reported[row.part] = row.tick
         elif row.kind == Kind.READOUT and plan.world.outcomes[row.part].kind != "survival":
             courses[row.id].readouts[row.part] = (row.tick, row.value)
             courses[row.id].closed.pop(row.part, None)
         elif row.kind == Kind.READOUT and life is not None and row.part in told_late:
             courses[row.id].reported[row.part] = row.tick
-            if life.numbers.verdict_law[ends.index(row.part), 0] < 0:
+            if life.numbers.survival.verdict_law[ends.index(row.part), 0] < 0:
                 courses[row.id].analysed[row.part] = row.tick
         elif row.kind == Kind.DROPOUT:
             courses[row.id].lost = row.tick
@@ -370,8 +370,9 @@ def _live_on(life: LifeLaw, course: Course | None, row: LogRow) -> None:
         course.died = row.tick
     elif row.kind == Kind.ADJUDICATED:
         (course.analysed if row.value else course.refused)[row.part] = row.tick
-    elif row.kind == Kind.VISIT and int(row.value) == len(numbers.visits):
-        for e in (*numbers.endpoints[numbers.detected], *numbers.readouts[numbers.at_visit]):
+    elif row.kind == Kind.VISIT and int(row.value) == len(numbers.visiting.visits):
+        survival, reading = numbers.survival, numbers.reading
+        for e in (*survival.endpoints[survival.detected], *reading.readouts[reading.at_visit]):
             if int(e) not in course.events and int(e) not in course.readouts:
                 course.closed[int(e)] = row.tick
 
