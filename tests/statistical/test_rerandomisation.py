@@ -181,6 +181,49 @@ def test_it_is_refused_where_follow_up_depends_on_the_arm(parts: dict[str, Any],
     trial(BINARY, analyses, "simple", 30, **alike)
 
 
+def test_it_is_refused_where_follow_up_depends_on_the_arm_under_a_truth() -> None:
+    analyses = {"again": {"rerandomised_proportions": {}}}
+    parts: dict[str, Any] = {
+        "dropout": {"baseline": {"hazard": "0.1 per day"}, "effect": {"treatment": 1}},
+        "truths": {"here": {}, "lost": {"dropout.effect.treatment": 2}},
+    }
+    with pytest.raises(ScenarioError, match=r"truths\.lost: designs\.d\.tests\.again: .* dropout does"):
+        trial(BINARY, analyses, "simple", 30, **parts)
+    trial(BINARY, {"plain": "score_test"}, "simple", 30, **parts)
+
+
+@pytest.mark.parametrize(
+    ("counted", "named"),
+    [
+        ({"count": 5, "arms": ["control"]}, "look 1 waits for events in some arms alone"),
+        ({"count": 5, "endpoint": "other"}, "look 1 waits for events of 'other', which treatment changes"),
+        ({"count": 5, "endpoint": "alike"}, None),
+        ({"count": 5}, None),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_it_is_refused_where_the_day_of_a_look_depends_on_the_arm(
+    counted: dict[str, Any], named: str | None, inside: bool
+) -> None:
+    event: dict[str, Any] = {"kind": "survival", "baseline": {"median": "10 days"}, "terminal": False}
+    event["effect"] = {"treatment": 1}
+    alone = trial(event, {"again": "rerandomised_logrank"}, "simple", 30).dump()
+    changed: dict[str, Any] = {
+        "effect": {
+            "treatment": [{"from": "0 days", "hazard_ratio": 1}, {"from": "5 days", "hazard_ratio": 0.5}]
+        }
+    }
+    alone["endpoints"] |= {"other": event | changed, "alike": event}
+    alone["hypotheses"]["again"]["direction"] = "lower"
+    when: dict[str, Any] = {"events": {"endpoint": "e"} | counted}
+    alone["designs"]["d"]["looks"] = [{"when": {"all": [when, {"calendar": "30 days"}]} if inside else when}]
+    if named is None:
+        scenario_from(alone)
+        return
+    with pytest.raises(ScenarioError, match=named):
+        scenario_from(alone)
+
+
 def test_of_several_arms_the_named_pair_alone_is_permuted() -> None:
     """In one block of 30 the pair's 20 patients are all exchangeable: Fisher's exact test of the pair."""
     draws, arms = 20_000, ["control", "treatment", "high"]

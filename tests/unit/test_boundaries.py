@@ -244,6 +244,25 @@ def test_alpha_ignores_non_binding_futility_and_counts_on_binding() -> None:
     assert loose.futility_z[-1] == loose.efficacy_z[-1]
 
 
+def test_every_field_that_is_printed_is_an_array_here() -> None:
+    found = group_sequential(
+        [0.3, 0.7, 1], efficacy="lan_demets_pocock", futility="z", futility_parameter=[0.1, 0.6], effect=2.0
+    )
+    for name, printed in found.document().items():
+        here = getattr(found, name)
+        if isinstance(here, np.ndarray):
+            there = np.array([np.nan if each is None else each for each in printed], dtype=float)
+            assert np.array_equal(here, there, equal_nan=True), name
+        else:
+            assert (list(here) if isinstance(here, tuple) else here) == printed
+    # By hand at the first look: the last statistic, given it, has the variance 0.7.
+    z, last = found.efficacy_z[0], found.efficacy_z[2]
+    trend = z / np.sqrt(0.3)
+    for drift, name in ((found.drift, "conditional_power"), (trend, "conditional_power_trend")):
+        wanted = norm.cdf((z * np.sqrt(0.3) + drift * 0.7 - last) / np.sqrt(0.7))
+        assert getattr(found, f"efficacy_{name}")[0] == pytest.approx(wanted, rel=1e-9)
+
+
 def test_scales_say_the_same_in_other_words() -> None:
     found = group_sequential([0.5, 1.0], efficacy="pocock", futility="z", futility_parameter=0.2, effect=0.4)
     unit = group_sequential([0.5, 1.0], efficacy="pocock", futility="z", futility_parameter=0.2)

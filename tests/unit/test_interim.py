@@ -295,6 +295,21 @@ def test_a_trial_that_ends_long_before_its_maximum_is_a_fixed_one(
         assert each["upper"] - each["estimate"] == pytest.approx(half, rel=1e-9)
 
 
+def test_data_that_leave_no_doubt_are_documented(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Chances of nearly 1 are no more than that, and arms that share no outcome have an estimate without spread."""
+    rows = [(SURVIVAL["arms"][k % 2], 1 + k % 9 + 100 * (k % 2), 1) for k in range(160)]
+    design = SURVIVAL | {"looks": []}
+    found = analysed(capsys, tmp_path, design, "arm,months,died", rows)
+    assert found["decision"] == "reject"
+    assert all(1 - 1e-12 < chance <= 1 for chance in found["chances"].values())
+    binary = CONTINUOUS | {"analysis": "score_test"}
+    found = analysed(
+        capsys, tmp_path, binary, "group,change", [(("placebo", "active")[k % 2], k % 2) for k in range(60)]
+    )
+    assert (found["estimate"], found["se"], found["decision"]) == (1.0, 0.0, "reject")
+    assert found["z"] == pytest.approx(60**0.5, rel=1e-12)  # the root of Pearson's chi-square, which is n
+
+
 def test_the_maximum_follows_from_the_effect(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     design = {key: value for key, value in SURVIVAL.items() if key != "maximum"} | {
         "looks": [{"z": 1.1, "at": 20}]

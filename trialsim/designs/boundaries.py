@@ -103,6 +103,33 @@ class Boundaries:
         """Futility bounds as estimated effects."""
         return effect_estimate(self.futility_z, self.information_rates * self.maximum_information)
 
+    @property
+    def efficacy_conditional_power(self) -> Floats:
+        """Conditional power at the efficacy bounds under the design's effect; not a number where there is none."""
+        return self._chance_from("efficacy", self.request.effect)
+
+    @property
+    def efficacy_conditional_power_trend(self) -> Floats:
+        """Conditional power at the efficacy bounds under the trend that they are; not a number where there is none."""
+        return self._chance_from("efficacy", None)
+
+    @property
+    def futility_conditional_power(self) -> Floats:
+        """Conditional power at the futility bounds under the design's effect; not a number where there is none."""
+        return self._chance_from("futility", self.request.effect)
+
+    @property
+    def futility_conditional_power_trend(self) -> Floats:
+        """Conditional power at the futility bounds under the trend that they are; not a number where there is none."""
+        return self._chance_from("futility", None)
+
+    def _chance_from(self, side: str, effect: float | None) -> Floats:
+        """Return the conditional power at one side's bounds; towards a last bound that is infinite there is none."""
+        z = getattr(self, f"{side}_z")
+        there = np.isfinite(z) & np.isfinite(self.efficacy_z[-1])
+        chance = self.conditional_power(np.where(np.isfinite(z), z, 0.0), effect)
+        return np.where(there, chance, np.nan)
+
     def conditional_power(self, z: Sequence[float] | Floats, effect: float | None = None) -> Floats:
         """Return the chance to reach the last efficacy bound from ``z`` at each look.
 
@@ -183,20 +210,9 @@ class Boundaries:
         """Return the bounds on the scales of p values, effects and conditional power; NaN where there is no bound."""
         found: dict[str, Any] = {"maximum_information": self.maximum_information}
         for side in ("efficacy", "futility"):
-            z = getattr(self, f"{side}_z")
-            there = np.isfinite(z)
-            z = np.where(there, z, 0.0)
-            scales = {
-                "p": getattr(self, f"{side}_p"),
-                "effect": getattr(self, f"{side}_effect"),
-                "conditional_power": self.conditional_power(z, self.request.effect),
-                "conditional_power_trend": self.conditional_power(z),
-            }
-            # Towards a last bound that is infinite no conditional power is defined.
-            there_too = there & np.isfinite(self.efficacy_z[-1])
-            for scale, value in scales.items():
-                shown_at = there_too if scale.startswith("conditional") else there
-                found[f"{side}_{scale}"] = np.where(shown_at, value, np.nan)
+            there = np.isfinite(getattr(self, f"{side}_z"))
+            for scale in ("p", "effect", "conditional_power", "conditional_power_trend"):
+                found[f"{side}_{scale}"] = np.where(there, getattr(self, f"{side}_{scale}"), np.nan)
         return found
 
 

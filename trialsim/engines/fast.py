@@ -478,7 +478,9 @@ class FastChunk:
         if now is not None and self.plan.adaptive:
             closed = self._open.take(going, axis=0) & ~now
             dropped = self._dropped.take(going, axis=0)
-            np.copyto(dropped, self._look.take(going)[:, None], where=closed)
+            # In one dimension, as NumPy is slow along so few arms.
+            look = np.repeat(self._look.take(going), closed.shape[1])
+            np.copyto(dropped.reshape(-1), look, where=closed.reshape(-1))
             self._dropped[going] = dropped
             changed |= any_of(closed)
             self._open[going] = now

@@ -162,8 +162,9 @@ def _find_seen(arm, counted, r, seen, known):
         differ = np.int64(0)
         for a in range(counted.shape[1]):
             differ += np.int64(counted[other, a] != counted[r, a])
-        mine, theirs = arm[row_of(arm, r), :looked_at], arm[row_of(arm, other), :looked_at]
-        if differ == 0 and same_bytes(mine, theirs):
+        if differ > 0:
+            continue
+        if same_bytes(arm[row_of(arm, r), :looked_at], arm[row_of(arm, other), :looked_at]):
             return place
     return known
 

@@ -226,4 +226,4 @@ class _Look:
         }
         found["predictive"] = float(predictive_power(*fixed, lower=lower, two_sided=self.two_sided).sum())
         found["no_effect"] = float(conditional_power(*fixed, 0.0, None, self.two_sided).sum())
-        return found
+        return {name: min(chance, 1.0) for name, chance in found.items()}  # sums may end a last digit above

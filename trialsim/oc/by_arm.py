@@ -87,10 +87,11 @@ def arm_measures(
             yield measure(*cell, "arm_enrolled", found, unit=PATIENTS, arm=name, n_failed=count(failed))
     yield from _missing(cell, failed, enrolled, rows.values("dropouts"))
     if with_closing:
-        for name, looks in rows.values("dropped_look").items():
+        dropped = rows.values("dropped_look")
+        for name, looks in dropped.items():
             closed = proportion(count(looks > 0), looks.size)
             yield measure(*cell, "arm_dropped", closed, unit=PROBABILITY, arm=name, n_failed=count(failed))
-        yield from _selections(records, cell, failed, rows.values("dropped_look"), last_look)
+        yield from _selections(records, cell, failed, dropped, last_look)
     if best_arm not in enrolled:
         return
     best = enrolled[best_arm]

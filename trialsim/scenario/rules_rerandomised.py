@@ -8,6 +8,7 @@ from typing import Any
 from trialsim.scenario.allocation_policies import ALLOCATION_CONTROLS
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.looks import When
 from trialsim.scenario.rules_world import Finding, WorldParts
 from trialsim.scenario.trial_parts import Place
 from trialsim.scenario.wording import listed
@@ -64,6 +65,21 @@ def rerandomised_findings(
             "take another analysis beside a control of allocation"
         )
         yield where, sentence
+    yield from arm_changes(where, hypothesis, design, world)
+
+
+def arm_changes(where: Place, hypothesis: Hypothesis, design: Design, world: WorldParts) -> Iterator[Finding]:
+    """Yield why, in a world, another allocation would have changed more than the arms; nothing for other analyses.
+
+    Parameters
+    ----------
+    where
+        The place of the test.
+    hypothesis, design, world
+        As of :func:`rerandomised_findings`.
+    """
+    if not hypothesis.analysis.startswith("rerandomised_"):
+        return
     moved_by = list(_followed_by_arm(hypothesis, world))
     if moved_by:
         sentence = (
@@ -72,15 +88,42 @@ def rerandomised_findings(
             "Use the plain test"
         )
         yield where, sentence
+    for number, look in enumerate(design.looks):
+        if (moved_look := _dated_by_arm(look.when, hypothesis, world)) is not None:
+            sentence = (
+                "a re-randomisation test takes for granted that another allocation would have been looked at on the same "
+                f"day, and look {number + 1} waits for {moved_look}. Let it wait for those of the test's own endpoint in "
+                "all arms, or for a date, or use the plain test"
+            )
+            yield where, sentence
+
+
+def _dated_by_arm(when: When, hypothesis: Hypothesis, world: WorldParts) -> str | None:
+    """Return what a look waits for whose date goes with the arms that patients are in; None where there is nothing."""
+    for child in when.children:
+        if (found := _dated_by_arm(child, hypothesis, world)) is not None:
+            return found
+    if when.arms is not None or when.open_arms is not None:
+        return f"{when.kind} in some arms alone"
+    name = when.endpoint
+    another = when.kind == "events" and name not in (None, hypothesis.endpoint)
+    if another and _differs(world.endpoints.get(str(name)), hypothesis.arms):
+        return f"events of {name!r}, which treatment changes"
+    return None
+
+
+def _differs(part: Any, arms: tuple[str, ...]) -> bool:
+    """Return whether something of the world is another on one of some arms than on another."""
+    effect: Mapping[str, Any] = getattr(part, "effect", None) or {}
+    # Effects in pieces are lists.
+    return len({str(effect.get(arm, 1.0)) for arm in arms}) > 1
 
 
 def _followed_by_arm(hypothesis: Hypothesis, world: WorldParts) -> Iterator[str]:
     """Yield what ends or changes follow-up on one of the arms more than on the other."""
-    arms = hypothesis.arms
 
     def differs(part: Any) -> bool:
-        effect: Mapping[str, Any] = getattr(part, "effect", None) or {}
-        return len({effect.get(arm, 1.0) for arm in arms}) > 1
+        return _differs(part, hypothesis.arms)
 
     if differs(world.dropout):
         yield "dropout"

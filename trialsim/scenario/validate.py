@@ -18,6 +18,7 @@ from trialsim.scenario.life import AdverseEvent, Departure, Treatment
 from trialsim.scenario.population import Population
 from trialsim.scenario.rules_designs import trial_findings
 from trialsim.scenario.rules_life import life_findings
+from trialsim.scenario.rules_rerandomised import arm_changes
 from trialsim.scenario.rules_strategies import strategy_findings
 from trialsim.scenario.rules_world import Finding, WorldParts, world_findings
 from trialsim.scenario.schema import DEFAULT_HORIZON, MOST_ARMS, Scenario, World
@@ -210,4 +211,9 @@ def _world_problems(scenario: Scenario, written: dict[str, Any], overlay: dict[s
         return problems_from(error, changed, keys)
     parts = _world_parts(world, scenario)
     findings = [*world_findings(parts), *life_findings(parts)]
-    return [_problem(finding, lambda location: written_path(changed, location)) for finding in findings]
+    found = [_problem(finding, lambda location: written_path(changed, location)) for finding in findings]
+    for name, design in scenario.designs.items():
+        for test in design.tests:
+            moved = arm_changes(("designs", name, "tests", test), scenario.hypotheses[test], design, parts)
+            found += [_problem(finding, lambda location: ".".join(map(str, location))) for finding in moved]
+    return found
