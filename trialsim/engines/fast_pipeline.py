@@ -22,7 +22,7 @@ def patients_waited_for(chunk: FastChunk, ticks: Ints) -> Ints | None:
     if _parts_add_up(chunk):
         return None
     outcome = chunk.outcome(chunk.plan.primary)
-    return np.count_nonzero(waited_for(chunk, outcome, np.arange(len(ticks)), ticks), axis=1)
+    return np.asarray(waited_for(chunk, outcome, np.arange(len(ticks)), ticks).sum(axis=1))
 
 
 def _parts_add_up(chunk: FastChunk) -> bool:
