@@ -483,7 +483,7 @@ class OutcomesSeen:
     total
         Sum of their read-outs: the successes when binary.
     pending
-        Patients enrolled, not lost, and not read out yet.
+        Patients enrolled, not read out yet, who still can be.
     completes
         By number of the test, where the policy imputes from the follow-up of patients: works out data sets completed by
         imputation (:class:`~trialsim.stats.bayes.imputation.CompletedEvents`), given the patients still to come,

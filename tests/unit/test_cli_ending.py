@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,7 +147,71 @@ def test_a_worker_has_the_handlers_of_a_new_process(monkeypatch: pytest.MonkeyPa
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-    assert found == [signal.SIG_IGN, signal.SIG_DFL, signal.SIG_DFL]
+    assert found == [worker_process._note_interrupt, signal.SIG_DFL, signal.SIG_DFL]
+
+
+def test_an_interrupt_ends_a_task_between_chunks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "_interrupted", False)
+    before = signal.signal(signal.SIGINT, worker_process._note_interrupt)
+    try:
+        worker_process.go_on()
+        signal.raise_signal(signal.SIGINT)  # nothing is raised: a result may just be handed over
+        with pytest.raises(worker_process.GivenUp):
+            worker_process.go_on()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_workers_that_take_too_long_over_an_interrupt_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "_PATIENCE_SECONDS", 0.2)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork"), _deaf) as pool:
+        given = [pool.submit(time.sleep, 600.0) for _ in range(6)]
+        assert _until(lambda: sum(each.running() for each in given) >= 2)
+        begun = time.monotonic()
+        worker_process.call_off(pool, given)
+        pool.shutdown(wait=True, cancel_futures=True)
+        assert time.monotonic() - begun < 60
+
+
+def _deaf() -> None:
+    """Be a worker that hears no interrupt."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize(
+    "to_all",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["from the keyboard", "to the command alone"],
+)
+def test_an_interrupt_is_answered_at_once(root: Path, tmp_path: Path, to_all: bool) -> None:
+    with _running(root, tmp_path, *RUN) as (process, workers):
+        for pid in (process.pid, *workers) if to_all else (process.pid,):
+            os.kill(pid, signal.SIGINT)
+        assert process.stderr is not None
+        begun = time.monotonic()
+        lines = iter(process.stderr.readline, "")
+        assert any("Stopping: what is in hand is given up." in line for line in lines)
+        told = time.monotonic() - begun
+        _, rest = process.communicate(timeout=_PATIENCE)
+        assert process.returncode == 130
+        assert "Interrupted." in rest
+        assert "Traceback" not in rest
+        assert not any(map(_is_alive, workers))
+        assert told < _PATIENCE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_was_finished_is_kept_when_a_run_is_interrupted(root: Path, tmp_path: Path) -> None:
+    kept = ("--checkpoint", "kept")
+    with _running(root, tmp_path, *RUN, *kept) as (process, _):
+        assert _until(lambda: len(list(tmp_path.glob("kept/*.npz"))) > 2)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=_PATIENCE)
+        assert process.returncode == 130
+        assert "Stopping" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert all(path.suffix in (".npz", ".json") for path in (tmp_path / "kept").iterdir())
 
 
 @pytest.mark.slow

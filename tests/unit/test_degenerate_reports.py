@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.recruitment_scenario import RECRUITING
 from tests.unit.test_oc_adverse_events import steady
+from trialsim.cli.main import main
 from trialsim.errors import ScenarioError
 from trialsim.oc.adverse_events import adverse_event_curves
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.columns import Cell, records_of
 from trialsim.oc.in_memory import collect
 from trialsim.report.adverse_event_figures import adverse_event_picture
+from trialsim.report.empty_trials import empty_sentences
 from trialsim.report.page import page
 from trialsim.report.site_figures import site_table
 from trialsim.scenario.load import scenario_from
@@ -42,13 +46,41 @@ def test_where_nobody_is_randomised_the_report_draws_no_adverse_events(world: st
         curves = adverse_event_curves(records, Cell("fixed", "here"))
         assert curves and all(curve.days.size == 0 and curve.trials == replicates for curve in curves)
         assert adverse_event_picture(records) is None
-        html = page({}, {}, operating_characteristics(records), records, {})
+        text = page({}, {}, operating_characteristics(records), records, {})
     table = site_table(records)
     assert (
         table is not None
         and [row[3] for row in table.rows] == [(f"0.0 ({'one replicate' if replicates == 1 else '0'})",)] * 2
     )
-    assert "<h2>Adverse events and visits</h2>" not in html
+    assert "<h2>Adverse events and visits</h2>" not in text
+
+
+@pytest.mark.parametrize(
+    ("world", "why"),
+    [
+        ("no site opens", "; no candidate came."),
+        ("everybody refuses", " did not consent."),
+        ("everybody fails", " failed screening."),
+    ],
+)
+def test_a_run_in_which_nobody_is_enrolled_says_so(
+    world: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text(yaml.safe_dump(scenario_from(steady() | NOBODY[world]).dump(), allow_unicode=True))
+    options = ["--designs", "fixed", "--truths", "here", "--replicates", "20", "--workers", "1"]
+    assert main(["run", str(path), *options, "--out", str(tmp_path / "found")]) == 0
+    printed = capsys.readouterr().out
+    (said,) = [line for line in printed.splitlines() if "nobody was enrolled" in line]
+    assert said.startswith("Design “fixed” under truth “here”: nobody was enrolled in any of 20 trials")
+    assert why in said
+    assert main(["report", str(tmp_path / "found")]) == 0
+    assert said in capsys.readouterr().out.splitlines()
+
+
+def test_a_run_in_which_somebody_is_enrolled_says_nothing_of_it() -> None:
+    records = records_of(collect(scenario_from(steady()), ["fixed"], ["here"], 4, 1))
+    assert empty_sentences(records) == []
 
 
 def test_a_term_that_ends_has_a_flat_curve_from_then_on() -> None:

@@ -178,6 +178,34 @@ def test_a_look_before_the_first_event_chooses_and_nothing_has_failed() -> None:
     assert "has no statistic yet, not selected (select_best by response)" in told
 
 
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+def test_increments_have_not_failed_either_where_an_arm_is_given_up_before_its_first_event(
+    engine: str,
+) -> None:
+    looks = [{"when": {"readouts": {"count": 6, "endpoint": "response"}}}, {"when": {"events": 20}}]
+    tree = asked(looks=looks, **INCREMENTS)
+    tree["endpoints"]["death"]["baseline"] = {"median": "2000 days"}
+    run = simulate(scenario_from(tree), replicates=10, seed=1, engine=engine)
+    trials, looked = run.trials(), run.looks()
+    assert (trials["status"] == "ok").all()
+    assert (trials["stop_look"] == 2).all()
+    early = looked[(looked["look"] == 1) & (looked["events"] == 0)]
+    assert len(early) > 10
+    assert set(early["status"].astype(str)) == {"not_analysed"}
+    given_up = (trials[["status:low", "status:high"]] == "not_analysed").sum(axis=1)
+    assert (given_up == 1).sum() > 5  # of the arm that was not selected nothing was ever estimated
+    told = " ".join(explain(scenario_from(tree), "only", "effect", 0, 1).sentences)
+    assert "has no statistic yet, which counts as p = 1, not selected (select_best by response)" in told
+
+
+def test_increments_have_failed_where_the_last_look_has_no_event() -> None:
+    looks = [{"when": {"readouts": {"count": 6, "endpoint": "response"}}}, {"when": {"calendar": "60 days"}}]
+    tree = asked(looks=looks, **INCREMENTS)
+    tree["endpoints"]["death"]["baseline"] = {"median": "900 years"}
+    trials = simulate(scenario_from(tree), replicates=10, seed=1).trials()
+    assert (trials["status"] == "failed").all()
+
+
 def test_before_the_last_look_nothing_is_rejected() -> None:
     tree = asked(selection="keep_all")
     tree["endpoints"]["death"]["effect"]["high"] = 0.05

@@ -1,4 +1,4 @@
-"""Requests to end, such as of a shutdown or a closed terminal, as an orderly exit of whatever command runs."""
+"""Requests to end, such as an interrupt, a shutdown or a closed terminal, as an orderly exit of whatever command runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _WORDS = {"SIGTERM": "Ended on request (SIGTERM).", "SIGHUP": "Ended: the terminal was closed (SIGHUP)."}
@@ -29,7 +29,7 @@ class Ended(SystemExit):
 
 @contextmanager
 def requests_to_end() -> Iterator[None]:
-    """Let a polite request to end run the clean-up, as an interrupt does; a signal that is ignored stays so."""
+    """Let a polite request to end run the clean-up, an interrupt with a word at once; a signal that is ignored stays so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -43,6 +43,15 @@ def requests_to_end() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Ended(128 + number)
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:
+            os._exit(128 + number)
+        with suppress(OSError):  # at once: the clean-up may take a while
+            os.write(2, b"\nStopping: what is in hand is given up.\n")
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[int(signal.SIGINT)] = signal.signal(signal.SIGINT, interrupt)
     for name in _WORDS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,7 +94,7 @@ def run_command(
         typer.echo(done.summary, nl=False)
         typer.echo(f"Results: {done.folder}", err=True)
         return
-    _print_tables(done.characteristics, done.targets)
+    _print_tables(done.characteristics, done.targets, done.empty)
     typer.echo(f"Results: {done.folder}")
     typer.echo(f"Report:  {done.folder / 'report.html'}")
     if done.log_root is not None:
@@ -124,6 +125,7 @@ def report_command(
 ) -> None:
     """Rebuild a run's report.html from its records, and print its table."""
     from trialsim.oc.run_folder import alpha_targets, characteristics_of, load_run
+    from trialsim.report.empty_trials import empty_sentences
     from trialsim.report.saved import write_report
 
     stored = load_run(run)
@@ -131,7 +133,7 @@ def report_command(
     if sites is not None:
         _write_sites(stored, sites)
     path = write_report(stored, characteristics)
-    _print_tables(characteristics, alpha_targets(stored.scenario))
+    _print_tables(characteristics, alpha_targets(stored.scenario), empty_sentences(stored.records))
     typer.echo(f"Report:  {path}")
     if sites is not None:
         typer.echo(f"Sites:   {sites}")
@@ -259,7 +261,9 @@ def _questions(kind: str, name: str) -> str:
     return f" Decision rules may ask for: {', '.join(asked)}."
 
 
-def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float]) -> None:
+def _print_tables(
+    characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float], empty: Sequence[str]
+) -> None:
     from trialsim.report.answer import comparison_sentences, type_one_error_sentences
     from trialsim.report.legend import legend
     from trialsim.report.more_tables import finished_sentences
@@ -272,7 +276,7 @@ def _print_tables(characteristics: OperatingCharacteristics, targets: dict[tuple
         console.print(rich_table(table))
     if (recruitment := recruitment_table(characteristics)) is not None:
         console.print(rich_table(recruitment))
-    sentences = [*finished_sentences(characteristics), *legend(characteristics, tables)]
+    sentences = [*empty, *finished_sentences(characteristics), *legend(characteristics, tables)]
     sentences += [*comparison_sentences(characteristics), *type_one_error_sentences(characteristics, targets)]
     for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -86,13 +86,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Done:
-    """A run that is on disk; `summary` is the text of its JSON document."""
+    """A run that is on disk; `summary` is the text of its JSON document, `empty` says which designs enrolled nobody."""
 
     folder: Path
     characteristics: OperatingCharacteristics
     targets: dict[tuple[str, str], float]
     summary: str
     log_root: str | None = None
+    empty: tuple[str, ...] = ()
 
 
 def check_numbers(replicates: int, seed: int, workers: int, engine: str) -> None:
@@ -187,6 +188,7 @@ def run_into_folder(request: Request) -> Done:
     from trialsim.oc.provenance import machine, package_versions, population_digest
     from trialsim.oc.run_folder import ParquetRecords, alpha_targets, planned_looks
     from trialsim.oc.run_writer import RunWriter, json_text
+    from trialsim.report.empty_trials import empty_sentences
     from trialsim.report.page import page
     from trialsim.scenario.writing import save_scenario
 
@@ -239,9 +241,11 @@ def run_into_folder(request: Request) -> Done:
         writer.write_json("provenance.json", provenance)
         writer.write_text("summary.json", summary)
         writer.write_text("report.html", page(scenario, provenance, characteristics, records, targets, found))
+        empty = empty_sentences(records)
         records.close()
         folder = writer.finish()
-    return Done(folder, characteristics, targets, summary, None if log is None else log.provenance()["root"])
+    root = None if log is None else log.provenance()["root"]
+    return Done(folder, characteristics, targets, summary, root, tuple(empty))
 
 
 def _simulate(request: Request, writer: RunWriter, log: LogRoot | None) -> Any:

@@ -35,6 +35,7 @@ from trialsim.engines.fast_first import ByArm, FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
+from trialsim.engines.fast_pipeline import in_arms, patients_waited_for, waited_for
 from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
@@ -674,6 +675,10 @@ class FastChunk:
         counting.dropouts_by_arm(rows, ticks, self.entry, self._dropout, self._complete, self.arm, out)
         return out
 
+    def in_pipeline(self, ticks: Ints) -> Ints | None:
+        """Return how many patients are waited for at some times; None where randomised - known - lost tells."""
+        return patients_waited_for(self, ticks)
+
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""
         if self.plan.response_endpoint >= 0:
@@ -682,11 +687,14 @@ class FastChunk:
         return np.zeros(shape, dtype=np.int64), np.zeros(shape)
 
     def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
-        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        """Return read-outs, their sum, and patients who can still be read out, by arm, ``[k, arm]``."""
         outcome = self._outcomes[endpoint]
         n, total = outcome.totals_by_arm(self, point)
         if outcome.first is not None and self._sizes is None:
             return n, total, self._enrolled(point.rows, point.tick) - n
+        if self.lives is not None:
+            waiting = waited_for(self, outcome, point.rows, point.tick)
+            return n, total, in_arms(waiting, self.arm, point.rows, len(self.plan.arms))
         pending = np.empty(n.shape, dtype=np.int64)
         counting.pending_by_arm(
             point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending

@@ -15,8 +15,9 @@ import numpy as np
 from trialsim.compiled import inline, kernel
 from trialsim.contracts import Kind
 from trialsim.engines.fast_rows import row_of
+from trialsim.timegrid import NEVER
 
-_ADVERSE, _SERIOUS = int(Kind.ADVERSE_EVENT), int(Kind.SERIOUS)
+_ADVERSE, _SERIOUS, _VISIT = int(Kind.ADVERSE_EVENT), int(Kind.SERIOUS), int(Kind.VISIT)
 
 LEVEL_OF_ROW, SERIOUS_ROW, LASTING_ROW = 255, 256, 512
 """The value of an adverse event's row, as bits: its level from 1, whether it is serious, and whether it resolves."""
@@ -49,6 +50,18 @@ def part_of(code):
 def value_of(code):
     """Return the value of a row."""
     return code >> 40
+
+
+@kernel
+def find_visits(chosen, number, ticks, codes, offsets, out):
+    """Fill the tick of each patient's visit of a number from 1, held or missed, ``[k, patient]``; NEVER for none."""
+    for k in range(len(chosen)):
+        r = chosen[k]
+        for i in range(out.shape[1]):
+            out[k, i] = NEVER
+            for j in range(offsets[r, i], offsets[r, i + 1]):
+                if kind_of(codes[r, j]) == _VISIT and value_of(codes[r, j]) == number:
+                    out[k, i] = ticks[r, j]
 
 
 @kernel

@@ -215,6 +215,17 @@ class FastLives:
         gone = np.minimum(self.dropout, self.complete)
         return np.where(entry + gone <= ticks[:, None], gone, NEVER)
 
+    def read_at_visits(self, outcome: int) -> bool:
+        """Return whether an outcome is read out at visits."""
+        numbers = self.law.numbers
+        return bool(numbers.at_visit[numbers.readouts == outcome].any())
+
+    def last_visits(self, rows: Ints) -> Ints:
+        """Return the ticks of the last scheduled visits of some replicates' patients, NEVER for who has left before."""
+        found = np.empty((len(rows), self.dropout.shape[1]), dtype=np.int64)
+        journal.find_visits(rows, len(self.law.numbers.visits), *self.journal, found)
+        return found
+
     def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, point: Point) -> Outcome:
         """Return the outcomes that a test analyses at a point, as its strategy for intercurrent events has them."""
         if test.strategy in (TREATMENT_POLICY, PRINCIPAL_STRATUM):

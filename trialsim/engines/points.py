@@ -247,6 +247,14 @@ class Chunk(Protocol):
         """Return how many patients were lost to follow-up by some times, ``[k, arm]``."""
         ...
 
+    def in_pipeline(self, ticks: Ints) -> Ints | None:
+        """Return how many patients are waited for at some times, ``[replicate]``; only once the trials have ended.
+
+        They are randomised by then, their primary outcome is not known then and can still become known. None where
+        everybody randomised is known, lost or waited for, so that the other counts tell.
+        """
+        ...
+
     def tally(self, ticks: Ints) -> LifeTally | None:
         """Return what has become of the patients of each replicate by a time, ``[replicate]``, where the scenario says."""
         ...
@@ -277,7 +285,7 @@ class Chunk(Protocol):
         ...
 
     def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
-        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm, ``[k, arm]``."""
+        """Return read-outs, their sum, and patients who can still be read out, by arm, ``[k, arm]``."""
         ...
 
     def open_arms(self, rows: Ints) -> Bools:

@@ -163,8 +163,11 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
     total = {name: sum_of(kept) for name, kept in by_arm.items()}
     survival = plan.world.outcomes[plan.primary].kind == "survival"
     total["analysed"] = total["enrolled"] if survival else total["readouts"]
-    known = total["events"] if survival else total["readouts"]
-    total["pipeline"] = np.maximum(total["enrolled"] - known - total["dropouts"], 0)
+    waited_for = result.chunk.in_pipeline(result.ends.cut)
+    if waited_for is None:
+        known = total["events"] if survival else total["readouts"]
+        waited_for = total["enrolled"] - known - total["dropouts"]
+    total["pipeline"] = waited_for
     return total | {f"arm:{name}": kept for name, kept in by_arm.items()}
 
 

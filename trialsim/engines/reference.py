@@ -701,6 +701,12 @@ class ReferenceTrial:
         gone = [p.arm for p in self.patients if p.lost is not None and p.lost <= int(ticks[0])]
         return np.array([[gone.count(a) for a in range(len(self.plan.arms))]])
 
+    def in_pipeline(self, ticks: Ints) -> Ints:
+        """Return how many patients randomised by a time are waited for then."""
+        e, tick = self.plan.primary, int(ticks[0])
+        report = self.plan.world.outcomes[e].readout_ticks
+        return np.array([sum(p.entry <= tick and p.awaits(e, tick, report) for p in self.patients)])
+
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""
         e, tick = self.plan.response_endpoint, int(point.tick[0])
@@ -712,14 +718,14 @@ class ReferenceTrial:
         return n, total
 
     def seen(self, point: Point, endpoint: int) -> tuple[Ints, Floats, Ints]:
-        """Return read-outs, their sum, and patients not lost who are still to be read out, by arm."""
+        """Return read-outs, their sum, and patients who can still be read out, by arm."""
         tick, shape = int(point.tick[0]), (1, len(self.plan.arms))
         n, total, pending = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape, dtype=np.int64)
         for p in self.patients:
             if endpoint in p.readout and p.readout[endpoint] <= tick:
                 n[0, p.arm] += 1
                 total[0, p.arm] += p.outcome[endpoint]
-            elif p.lost is None and p.ended is None:
+            elif p.awaits(endpoint, tick, 0):
                 pending[0, p.arm] += 1
         return n, total, pending
 

@@ -72,6 +72,19 @@ class Patient:
         """Return whether an analysis knows of an event by a time; it is told at once, or when it is confirmed."""
         return e in self.event and self.known.get(e, self.event[e]) <= tick
 
+    def awaits(self, e: int, tick: int, report: int) -> bool:
+        """Return whether an outcome is not known at a time and can still become known.
+
+        An event that has happened becomes known whatever happens meanwhile: ``report`` later, or when it is told. It is
+        waited for as well where it will not be confirmed. Nothing else comes of who has left, or is seen no more.
+        """
+        if self.had(e, tick - report) or self.readout.get(e, NEVER) <= tick:
+            return False
+        seen = self.found.get(e, self.event.get(e, NEVER))
+        if seen <= tick < self.refused.get(e, NEVER):
+            return True
+        return all(end is None or end > tick for end in (self.lost, self.ended, self.closed.get(e)))
+
     def stays_until(self, e: int, tick: int) -> int:
         """Return when follow-up without an event that is known ends: when the patient left, or at a cut.
 

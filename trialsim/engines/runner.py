@@ -25,7 +25,7 @@ from trialsim.engines.records import Columns, columns_of, joined, to_arrow
 from trialsim.engines.strategies import estimator_of
 from trialsim.engines.task_store import Task, TaskStore
 from trialsim.engines.true_values import benefit, benefit_beyond_margin, estimand_of, true_value
-from trialsim.engines.worker_process import settle
+from trialsim.engines.worker_process import GivenUp, call_off, go_on, settle
 from trialsim.errors import UsageError, names_given, require_whole
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
@@ -151,6 +151,7 @@ class _Workshop:
         )
         parts = []
         while first < last:
+            go_on()
             most = wanted if self.job.engine == "reference" else engine.fitting(wanted)
             step = -(-(last - first) // -(-(last - first) // most))  # chunks of about the same size
             numbers = np.arange(first, first + step)
@@ -361,24 +362,42 @@ def _results(
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context(method), _open_workshop, (job, os.getpid())
     )
+    waiting: list[tuple[Task, Future[dict[str, Columns]]]] = []
+    complete = False
     try:
-        waiting: list[tuple[tuple[str, str, int, int], Future[dict[str, Columns]]]] = []
         following = iter(tasks)
         for task in following:
             waiting.append((task, pool.submit(_work, *task)))
             if len(waiting) >= workers * _IN_FLIGHT:
-                ready, future = waiting.pop(0)
-                keep(ready, future.result())
-                yield ready, future.result()
-        for ready, future in waiting:
-            keep(ready, future.result())
-            yield ready, future.result()
+                yield _next(waiting, keep)
+        while waiting:
+            yield _next(waiting, keep)
+        complete = True
+    except GivenUp:
+        raise KeyboardInterrupt from None
     except BrokenProcessPool:
         raise UsageError(
             "a worker process was ended from outside, probably for want of memory; run again with fewer workers."
         ) from None
     finally:
+        if not complete:
+            call_off(pool, [future for _, future in waiting])
+            for task, future in waiting:
+                if not future.cancelled() and future.done() and future.exception() is None:
+                    keep(task, future.result())
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _next(
+    waiting: list[tuple[Task, Future[dict[str, Columns]]]],
+    keep: Callable[[Task, Mapping[str, Columns]], None],
+) -> tuple[Task, dict[str, Columns]]:
+    """Wait for the task that is due, keep its records and return them; it stays the next where an interrupt comes."""
+    task, future = waiting[0]
+    columns = future.result()
+    keep(task, columns)
+    waiting.pop(0)
+    return task, columns
 
 
 def cell_table(plans: Sequence[Plan]) -> pa.Table:

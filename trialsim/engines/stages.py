@@ -87,6 +87,8 @@ class Stages:
             What is visible there.
         there
             Which tests are undecided; the others are not analysed.
+
+        Before the last look nothing has failed where no statistic can be had: an arm may be given up then.
         """
         tests, size = len(self._plan.tests), len(point.rows)
         held: Bools = np.ascontiguousarray(there.T)
@@ -102,6 +104,8 @@ class Stages:
             part = part_of(point, chosen)
             found = self._test(chunk, part, t)
             z[t, here], effect[t, here], se[t, here], information[t, here], status[t, here] = found
+        # A stage without a statistic counts as p = 1, which is an answer; the last look must have an estimate.
+        status[(status != _OK) & (point.number < len(self._plan.looks) - 1)] = _NOT_ANALYSED
         n = self._stage_sizes(point, counts)
         closed = self._tests.add(point.rows, point.number, z, held, n)
         value = closed.closed if every else np.where(held, closed.closed, np.nan)

@@ -107,8 +107,8 @@ _MEANS = {
     "analysed": (PATIENTS, "Mean number of patients in the deciding analysis."),
     "pipeline": (
         PATIENTS,
-        "Mean number of patients randomised by the deciding data cut whose primary outcome was not yet "
-        "known then.",
+        "Mean number of patients randomised by the deciding data cut whose primary outcome was not known then "
+        "and could still become known: who was lost, withdrew or died without it is not one of them.",
     ),
     "overrun": (PATIENTS, "Mean number of patients randomised after the deciding data cut."),
     "events": (EVENTS, "Mean number of events of the primary endpoint in the deciding analysis."),

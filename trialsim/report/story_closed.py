@@ -25,11 +25,11 @@ def closed_finding(replay: Replay, look: Look, place: int) -> str:
     earlier = replay.decided_before(look, place)
     if earlier:
         return f"{test.name} {earlier} before"
-    before_the_end = replay.plan.stage_ends is not None and look.number < len(replay.plan.looks)
-    if look.status[place] != Status.OK and before_the_end:
-        text = f"{test.name} has no statistic yet"
-        given_up = look.says("futile", place)
-        return f"{text}, {_why_given_up(replay, look, place, math.inf, -math.inf)}" if given_up else text
+    interim, by_patients = look.number < len(replay.plan.looks), replay.plan.stage_ends is not None
+    before_the_end = interim and by_patients
+    if look.status[place] != Status.OK and interim:
+        text = f"{test.name} has no statistic yet{'' if by_patients else ', which counts as p = 1'}"
+        return f"{text}, {_not_selected(replay)}" if look.says("futile", place) else text
     if look.status[place] != Status.OK:
         return f"{test.name} could not be analysed, {look.status[place].sentence}"
     assert look.own_z is not None
@@ -53,5 +53,10 @@ def _why_given_up(replay: Replay, look: Look, place: int, own: float, futility: 
         return f"alone at or below the futility bound {plain(futility, 3)}, given up"
     if look.lost is not None and look.lost[place]:
         return "given up, as an intersection that holds it is retained for good"
+    return _not_selected(replay)
+
+
+def _not_selected(replay: Replay) -> str:
+    """Return that an arm was given up by the rule that chooses."""
     by = "" if replay.plan.chosen_by is None else f" by {replay.plan.chosen_by.tests[0].name}"
     return f"not selected ({getattr(replay.plan.stopping, 'rule', replay.plan.stopping.name)}{by})"

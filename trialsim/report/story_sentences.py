@@ -325,7 +325,9 @@ def _ending(replay: Replay) -> list[str]:
     if pipeline:
         known = counted_as(replay, replay.plan.primary, 2).split(" ", 1)[1].split("s of", 1)[0]
         name = replay.plan.world.outcomes[replay.plan.primary].name
-        left.append(f"{count(pipeline, 'patient')} randomised before it had no {known} of {name} yet")
+        were = "was" if pipeline == 1 else "were"
+        text = f"{count(pipeline, 'patient')} randomised before it {were} still waited for"
+        left.append(f"{text}, with no {known} of {name} known yet")
     if left:
         sentences.append(f"At the deciding cut on {when(replay.cut)}: {listed(left)}.")
     return sentences
