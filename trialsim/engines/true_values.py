@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analyses.bayesian.as_analysis import UNKNOWN_ESTIMAND
 from trialsim.contracts import Bools, Floats, Ints, TestPlan
@@ -19,6 +22,9 @@ Pair = tuple[int, int]
 
 _GROWING = ("difference_in_restricted_means", "difference_in_survival")
 """Estimands of survival that grow as the hazard falls."""
+
+_BATCHES = 20
+"""Parts of the keyed patients whose values, compared with each other, tell the Monte Carlo error of the whole."""
 
 _LARGEST_SAMPLE = 4000
 """Patients over which a model with covariates is averaged: the model is fitted, so that many more would take long."""
@@ -72,12 +78,45 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     return potential_outcomes.true_value(plan, test, treatment, control)
 
 
-def benefit(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
+def true_value_error(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
+    """Return the Monte Carlo standard error of a true value; parameters as :func:`true_value`.
+
+    Where the value comes from the potential outcomes of keyed patients, from the values of 20 parts of them (batch means);
+    each part holds its patients under both arms.
+
+    Returns
+    -------
+    float
+        NaN where the laws alone give the value, or none is known.
+    """
+    if test.adverse_events is not None:
+        return adverse_event_effects.standard_error(plan, test, treatment, control)
+    if test.options.get("rate") is not None or potential_outcomes.is_solved(plan, test):
+        return math.nan
+    estimand = estimand_of(test)
+    if estimand in ("weighted_log_hazard_ratio", UNKNOWN_ESTIMAND) or estimand.startswith("conditional_"):
+        return math.nan
+    parts = _of_parts(plan, test, (treatment, control))
+    return float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
+
+
+def undisturbed(plan: Plan) -> Plan:
+    """Return the plan in which nothing happens to patients after randomisation but their outcomes and loss to follow-up.
+
+    What is true there is what the effects say as they are written: nobody discontinues, crosses over, takes rescue
+    treatment or has adverse events.
+    """
+    return replace(plan, world=replace(plan.world, life=None), monitoring=None)
+
+
+def benefit(plan: Plan, test: TestPlan, treatment: int, control: int, value: float | None = None) -> float:
     """Return the true effect of two arms, positive where it is a benefit; parameters as :func:`true_value`.
 
-    Where the estimand has no known value, that of the endpoint decides: the hazard or odds ratio of all patients.
+    Where the estimand has no known value, that of the endpoint decides: the hazard or odds ratio of all patients. ``value``
+    is the true value where it has been worked out already.
     """
-    value = true_value(plan, test, treatment, control)
+    if value is None:
+        value = true_value(plan, test, treatment, control)
     lower = test.lower_is_better
     if math.isnan(value) and test.adverse_events is None:
         value = potential_outcomes.true_value(plan, test, treatment, control)
@@ -97,16 +136,17 @@ def benefits_of_tests(plan: Plan) -> Floats:
     return np.array([benefit_beyond_margin(plan, test) for test in plan.tests])
 
 
-def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
+def benefit_beyond_margin(plan: Plan, test: TestPlan, value: float | None = None) -> float:
     """Return by how much the true effect is better than what a test's null hypothesis allows; above 0 it is false.
 
     The null hypothesis is no benefit, or, where the analysis has a margin, an effect that is no better than the margin.
+    ``value`` is the true value where it has been worked out already.
     """
     margin = float(test.options.get("margin", 0.0))
     if "margin_ratio" in test.options:
         margin = math.log(test.options["margin_ratio"])
     falls = test.lower_is_better != (estimand_of(test) in _GROWING)
-    return benefit(plan, test, test.treatment, test.control) - (-margin if falls else margin)
+    return benefit(plan, test, test.treatment, test.control, value) - (-margin if falls else margin)
 
 
 def _difference_of_curves(plan: Plan, test: TestPlan, pair: Pair) -> float:
@@ -139,6 +179,36 @@ def _kaplan_meier(times: tuple[Ints, Bools], until: float) -> tuple[float, float
         mean, variance,
     )  # fmt: skip
     return float(survival[0, 1]), float(mean[0, 1])
+
+
+def _of_parts(plan: Plan, test: TestPlan, pair: Pair) -> Floats:
+    """Return the estimand among each part of the keyed patients."""
+    estimand = estimand_of(test)
+    if plan.world.outcomes[test.endpoint].kind != "survival":
+        both = potential_outcomes.readouts_under(plan, test, pair)
+        rates = np.array(
+            [
+                [part[counts].mean() for part, counts in _cut(value, counted)] for value, counted in both
+            ]
+        )  # fmt: skip
+        if estimand.endswith("log_odds_ratio"):
+            rates = np.log(rates) - np.log1p(-rates)
+        return np.asarray(rates[0] - rates[1])
+    if estimand not in (*_GROWING, "difference_in_event_rates"):
+        found = potential_outcomes.times_under(plan, test, pair, test.follow_up)
+        return np.array(
+            [potential_outcomes.cox_of_two(*a, *b) for a, b in zip(_cut(*found[0]), _cut(*found[1]), strict=True)]
+        )  # fmt: skip
+    mean = "up_to" in test.options
+    until = float(test.options["up_to" if mean else "at"])
+    found = potential_outcomes.times_under(plan, test, pair, until)
+    curves = np.array([[_kaplan_meier(part, until)[mean] for part in _cut(*each)] for each in found])
+    return np.asarray(curves[0] - curves[1])
+
+
+def _cut(values: NDArray[Any], flags: Bools) -> list[tuple[NDArray[Any], Bools]]:
+    """Return values and flags of keyed patients by part."""
+    return list(zip(np.array_split(values, _BATCHES), np.array_split(flags, _BATCHES), strict=True))
 
 
 def _log_odds_ratio(plan: Plan, test: TestPlan, pair: Pair) -> float:
