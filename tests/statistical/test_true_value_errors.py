@@ -51,6 +51,9 @@ def test_the_error_of_a_true_value_is_how_much_it_varies_between_seeds(
     for way in WAYS:
         seen = float(np.std(values[way], ddof=1))
         told = math.sqrt(float(np.mean(np.square(errors[way]))))
+        if seen < 1e-12:  # expected read-outs that are the same of everybody
+            assert told < 1e-12, way
+            continue
         assert abs(told / seen - 1.0) < 5.0 * spread, way
 
 
@@ -78,7 +81,8 @@ def test_a_true_value_is_that_of_the_closed_form_within_its_error() -> None:
 def test_a_benefit_as_written_may_be_none_by_the_estimand() -> None:
     more = {"any": {"baseline": {"hazard": f"{STOP} per day"}, "effect": {"treatment": 3}}}
     found = rows(survival(ratio=0.8), "logrank", "lower", discontinuation=more)["composite"]
-    assert found["undisturbed_value"] == pytest.approx(math.log(0.8), abs=1e-9)
+    # The limit of a Cox model is integrated numerically.
+    assert found["undisturbed_value"] == pytest.approx(math.log(0.8), abs=1e-6)
     assert found["true_value"] > 0.0
     assert (found["null"], found["undisturbed_null"]) == (True, False)
 
