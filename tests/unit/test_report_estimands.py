@@ -16,7 +16,9 @@ from tests.unit.synthetic_records import cell_fact, tables, trial
 from tests.unit.test_cli_run import SCENARIO, formula_run, run, schema, use_engine
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import records_of
+from trialsim.oc.run_folder import load_run
 from trialsim.report.answer import answer, comparison_sentences
+from trialsim.report.designs_table import designs_table
 from trialsim.report.estimand_sentences import discordance_sentences, unlike_sentence
 from trialsim.report.estimands_table import estimands_table
 from trialsim.report.page import page
@@ -217,3 +219,40 @@ def test_without_a_terminal_lines_say_that_and_how_far_a_simulation_is(
         "40 of 100 trials after 1 min 35 s.",
     ]
     assert captured.err.splitlines()[3].startswith("Results: ")
+
+
+def test_the_designs_are_told_with_patients_looks_and_levels(scenario_file: Path) -> None:
+    assert run("run", scenario_file, "--replicates", 20, "--out", "one") == 0
+    report = Path("one/report.html").read_text()
+    stored = load_run("one")
+    table = designs_table(stored.scenario, ["fixed", "sequential"])
+    assert table is not None
+    fixed, sequential = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
+    assert fixed["patients"] == ("300",)
+    assert fixed["arms"] == ("control", "treatment")
+    assert fixed["allocation"][0] == "simple"
+    assert fixed["tests"] == ("primary: treatment against control, response, score test, level 0.025",)
+    assert sequential["kind"] == ("group sequential",)
+    assert [look.partition(" of ")[0] for look in sequential["looks at"]] == [
+        f"{n} readouts" for n in (100, 200, 300)
+    ]
+    assert "<h2>Designs</h2>" in report and "group sequential" in report
+
+
+def test_triggers_are_said_in_words_and_what_is_no_scenario_has_no_table() -> None:
+    when = {"all": [{"events": {"count": 45, "endpoint": "death", "arms": ["a", "b"]}}, {"gap": "60.0 days"}],
+            "no_later_than": "1826.25 days"}  # fmt: skip
+    design = {
+        "kind": "fixed",
+        "n": 1200,
+        "looks": [{"when": when}, {"when": {"any": [{"enrolled": 9}, {"calendar": "1 year"}]}}],
+    }
+    table = designs_table({"designs": {"d": design}}, ["d", "other"])
+    assert table is not None
+    row = dict(zip(table.headings, table.rows[0], strict=True))
+    assert row["looks at"] == (
+        "45 events of death on a and b and 60 days after the look before, at the latest at 5 years",
+        "9 enrolled or 1 year",
+    )
+    assert row["patients"] == ("1,200",)
+    assert designs_table({"name": "x"}, ["d"]) is None

@@ -38,8 +38,8 @@ def recruitment_measures(records: Records, cell: Cell, failed: Flags | None) -> 
         times = succeeded(_times(records, cell, name), failed)
         finite = times[np.isfinite(times)]
         left_out = times.size - finite.size + count(failed)
-        for suffix, found in summary(finite).items():
-            yield measure(*cell, name + suffix, found, unit=DAYS, n_failed=left_out)
+        for suffix, value in summary(finite).items():
+            yield measure(*cell, name + suffix, value, unit=DAYS, n_failed=left_out)
     refused, screened = (
         records.numbers("trials", name, cell).astype(np.float64) for name in ("refusals", "screened")
     )

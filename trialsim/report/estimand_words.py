@@ -17,6 +17,11 @@ def estimand_in_words(facts: HypothesisFacts) -> str:
     return name.replace("log ", "") if is_ratio(facts) else name
 
 
+def estimator_in_words(facts: HypothesisFacts) -> str:
+    """Return the name of an estimator, without what follows of strategies and flags."""
+    return facts.estimator.partition(",")[0].partition(" (")[0].replace("_", " ") or "–"
+
+
 def strategy_in_words(facts: HypothesisFacts) -> str:
     """Return a strategy for intercurrent events; empty where the run does not tell."""
     return f"{facts.strategy.replace('_', ' ')} strategy" if facts.strategy else ""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import HypothesisFacts
 from trialsim.oc.measures import Measure
-from trialsim.report.estimand_words import estimand_in_words, strategy_in_words, value_lines
+from trialsim.report.estimand_words import (
+    estimand_in_words,
+    estimator_in_words,
+    strategy_in_words,
+    value_lines,
+)
 from trialsim.report.more_tables import MOST_CELLS
 from trialsim.report.numbers import with_error
 from trialsim.report.tables import TextTable
@@ -21,7 +26,7 @@ ABOUT_WRITTEN = (
     "As written: the same if nobody discontinued, crossed over, took rescue treatment or had adverse events, which is what "
     "the scenario's effects say."
 )
-_HEADINGS = ("truth", "design", "hypothesis", "estimand", "true value (mcse)", "mean estimate (mcse)", "bias (mcse)",
+_HEADINGS = ("truth", "design", "hypothesis", "estimand", "estimated by", "true value (mcse)", "mean estimate (mcse)", "bias (mcse)",
              "coverage (mcse)", "as written")  # fmt: skip
 
 
@@ -60,6 +65,7 @@ def _row(characteristics: OperatingCharacteristics, fact: HypothesisFacts) -> tu
         (fact.design,),
         (fact.hypothesis, *(["null hypothesis true"] if fact.null else [])),
         tuple(word for word in words if word) or ("–",),
+        (estimator_in_words(fact),),
         value_lines(fact, fact.true_value, fact.true_value_mcse),
         value_lines(fact, None if estimate is None else estimate.value, None if estimate is None else estimate.mcse),
         (with_error(measured("bias")),),

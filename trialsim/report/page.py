@@ -18,6 +18,7 @@ from trialsim.report.adverse_event_figures import (
 )
 from trialsim.report.answer import answer
 from trialsim.report.cautions import analysis_cautions
+from trialsim.report.designs_table import ABOUT_DESIGNS, designs_table
 from trialsim.report.effects_table import EXPLANATION, effects_tables
 from trialsim.report.estimands_table import ABOUT_ESTIMANDS, ABOUT_WRITTEN, estimands_table
 from trialsim.report.figures import (
@@ -108,6 +109,7 @@ def page(
         *(_text_table(table) for table in tables),
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
+        *_designs(scenario, characteristics),
         *_estimands(characteristics),
         *_sizes(scenario, characteristics),
         *_overrun(characteristics),
@@ -189,6 +191,12 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
         "the target. They are about each hypothesis, not about the family of them, where they do not say so.</p>",
         _text_table(table),
     ]
+
+
+def _designs(scenario: Mapping[str, Any], characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on the designs as they were simulated."""
+    table = designs_table(scenario, [cell.design for cell in characteristics.cells()])
+    return [] if table is None else ["<h2>Designs</h2>", *_explained(ABOUT_DESIGNS, table)]
 
 
 def _estimands(characteristics: OperatingCharacteristics) -> list[str]:
