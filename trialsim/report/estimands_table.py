@@ -26,8 +26,10 @@ ABOUT_WRITTEN = (
     "As written: the same if nobody discontinued, crossed over, took rescue treatment or had adverse events, which is what "
     "the scenario's effects say."
 )
-_HEADINGS = ("truth", "design", "hypothesis", "estimand", "estimated by", "true value (mcse)", "mean estimate (mcse)", "bias (mcse)",
-             "coverage (mcse)", "as written")  # fmt: skip
+_HEADINGS = (
+    "truth", "design", "hypothesis", "estimand", "estimated by", "true value (mcse)", "mean estimate (mcse)", "bias (mcse)",
+    "coverage (mcse)", "as written",
+)  # fmt: skip
 
 
 def estimands_table(characteristics: OperatingCharacteristics) -> TextTable | None:
