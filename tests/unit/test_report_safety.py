@@ -41,7 +41,7 @@ def test_adverse_events_are_counted_by_arm_term_and_severity(found: Found) -> No
         "arm", "term", "mild", "moderate", "severe", "all severities", "serious", "exposure, years"
     )  # fmt: skip
     assert [tuple(cell[0] for cell in row[:2]) for row in table.rows] == [
-        (arm, term) for arm in ("control", "treatment", "high") for term in ("rash", "nausea")
+        (arm, term) for arm in ("control", "treatment", "high") for term in ("nausea", "rash")
     ]
     for row in table.rows:
         (arm, term), cells = (cell[0] for cell in row[:2]), dict(zip(table.headings, row, strict=True))
