@@ -12,7 +12,7 @@ from tests.statistical.test_strategies import HAZARD, STOP, WAYS, scenario, surv
 from trialsim.engines import potential_outcomes
 from trialsim.engines.cell_facts import cell_table
 from trialsim.engines.plan import build_plan
-from trialsim.engines.true_values import true_value, true_value_error
+from trialsim.engines.true_values import true_value, true_value_with_error
 
 FEWER_STOP = {"any": {"baseline": {"hazard": f"{STOP} per day"}, "effect": {"treatment": 0.5}}}
 BINARY = {
@@ -44,8 +44,12 @@ def test_the_error_of_a_true_value_is_how_much_it_varies_between_seeds(
     for seed in range(SEEDS):
         monkeypatch.setattr(potential_outcomes, "TRUTH_SEED", 1000 + seed)
         for test in plan.tests:
-            values[test.name].append(true_value(plan, test, 1, 0))
-            errors[test.name].append(true_value_error(plan, test, 1, 0))
+            value, error = true_value_with_error(plan, test, 1, 0)
+            values[test.name].append(value)
+            errors[test.name].append(error)
+        if seed == 0:
+            plain = {test.name: true_value(plan, test, 1, 0) for test in plan.tests}
+            assert plain == {way: found[0] for way, found in values.items()}
     # A standard deviation of n values has a relative error of about 1 / sqrt(2 (n - 1)); each error comes of 20 parts.
     spread = math.sqrt(1.0 / (2 * (SEEDS - 1)) + 1.0 / (2 * 19 * SEEDS))
     for way in WAYS:

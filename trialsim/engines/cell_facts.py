@@ -17,7 +17,7 @@ from trialsim.engines.true_values import (
     benefit_beyond_margin,
     estimand_of,
     true_value,
-    true_value_error,
+    true_value_with_error,
     undisturbed,
 )
 
@@ -26,12 +26,14 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
     """Return what is true in each cell: a row a design, truth and hypothesis."""
     rows: list[Mapping[str, Any]] = []
     for plan in plans:
-        best = _best_arm(plan)
-        for test in plan.tests:
+        best = ""
+        for place, test in enumerate(plan.tests):
             pair = (test.treatment, test.control)
             disturbed = test.adverse_events is None and not is_solved(plan, test)
             calm = undisturbed(plan) if disturbed else plan
-            value = true_value(plan, test, *pair)
+            value, error = true_value_with_error(plan, test, *pair)
+            if place == 0:
+                best = _best_arm(plan, {test.treatment: value} if test.control == 0 else {})
             calm_value = true_value(calm, test, *pair) if disturbed else value
             null = is_null(plan, test, value)
             rows.append(
@@ -49,7 +51,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "endpoint": _endpoint_of(plan, test),
                     "analysis": test.analysis.name,
                     "strategy": test.strategy,
-                    "true_value_mcse": true_value_error(plan, test, *pair),
+                    "true_value_mcse": error,
                     "undisturbed_value": calm_value,
                     "undisturbed_null": is_null(calm, test, calm_value) if disturbed else null,
                 }
@@ -98,10 +100,13 @@ def _unit(plan: Plan, test: TestPlan) -> str:
     return units.get(test.analysis.estimand, f"unit of {plan.world.outcomes[test.endpoint].name}")
 
 
-def _best_arm(plan: Plan) -> str:
-    """Return the arm with the best true value of the first test's endpoint; empty where several share it."""
+def _best_arm(plan: Plan, known: Mapping[int, float]) -> str:
+    """Return the arm with the best true value of the first test's endpoint; empty where several share it.
+
+    ``known`` are true values of that test against the first arm that have been worked out already, by arm.
+    """
     test = plan.tests[0]
-    values = [0.0] + [benefit(plan, test, a, 0) for a in range(1, len(plan.arms))]
+    values = [0.0] + [benefit(plan, test, a, 0, known.get(a)) for a in range(1, len(plan.arms))]
     best, near = max(values), _smallest(plan, plan.primary)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
     return holders[0] if len(holders) == 1 < len(plan.arms) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from trialsim.stats.logistic import fit_logistic
 from trialsim.timegrid import TICKS_PER_DAY
 
 Pair = tuple[int, int]
+Sample = tuple[NDArray[Any], Bools]
+"""Times and whether they are those of events, or expected read-outs and whether they count, ``[patient]`` each."""
 
 _GROWING = ("difference_in_restricted_means", "difference_in_survival")
 """Estimands of survival that grow as the hazard falls."""
@@ -78,26 +81,24 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     return potential_outcomes.true_value(plan, test, treatment, control)
 
 
-def true_value_error(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
-    """Return the Monte Carlo standard error of a true value; parameters as :func:`true_value`.
+def true_value_with_error(plan: Plan, test: TestPlan, treatment: int, control: int) -> tuple[float, float]:
+    """Return a true value and its Monte Carlo standard error; parameters as :func:`true_value`.
 
-    Where the value comes from the potential outcomes of keyed patients, from the values of 20 parts of them (batch means);
-    each part holds its patients under both arms.
-
-    Returns
-    -------
-    float
-        NaN where the laws alone give the value, or none is known.
+    Where the value comes from the potential outcomes of keyed patients, the error comes of the values of 20 parts of them
+    (batch means); each part holds its patients under both arms. It is NaN where the laws alone give the value, or none is
+    known.
     """
+    estimand, pair = estimand_of(test), (treatment, control)
     if test.adverse_events is not None:
-        return adverse_event_effects.standard_error(plan, test, treatment, control)
-    if test.options.get("rate") is not None or potential_outcomes.is_solved(plan, test):
-        return math.nan
-    estimand = estimand_of(test)
-    if estimand in ("weighted_log_hazard_ratio", UNKNOWN_ESTIMAND) or estimand.startswith("conditional_"):
-        return math.nan
-    parts = _of_parts(plan, test, (treatment, control))
-    return float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
+        return adverse_event_effects.true_value_with_error(plan, test, treatment, control)
+    unknown = estimand in ("weighted_log_hazard_ratio", UNKNOWN_ESTIMAND) or estimand.startswith(
+        "conditional_"
+    )
+    if unknown or test.options.get("rate") is not None or potential_outcomes.is_solved(plan, test):
+        return true_value(plan, test, treatment, control), math.nan
+    samples, compared = _sampled(plan, test, pair)
+    parts = [compared(*part) for part in zip(*(_cut(*sample) for sample in samples), strict=True)]
+    return compared(*samples), float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
 
 
 def undisturbed(plan: Plan) -> Plan:
@@ -181,32 +182,39 @@ def _kaplan_meier(times: tuple[Ints, Bools], until: float) -> tuple[float, float
     return float(survival[0, 1]), float(mean[0, 1])
 
 
-def _of_parts(plan: Plan, test: TestPlan, pair: Pair) -> Floats:
-    """Return the estimand among each part of the keyed patients."""
+def _sampled(
+    plan: Plan, test: TestPlan, pair: Pair
+) -> tuple[tuple[Sample, Sample], Callable[[Sample, Sample], float]]:
+    """Return what becomes of keyed patients under each of two arms, and what compares them: the estimand."""
     estimand = estimand_of(test)
     if plan.world.outcomes[test.endpoint].kind != "survival":
-        both = potential_outcomes.readouts_under(plan, test, pair)
-        rates = np.array(
-            [
-                [part[counts].mean() for part, counts in _cut(value, counted)] for value, counted in both
-            ]
-        )  # fmt: skip
-        if estimand.endswith("log_odds_ratio"):
-            rates = np.log(rates) - np.log1p(-rates)
-        return np.asarray(rates[0] - rates[1])
+        odds = estimand == "log_odds_ratio"
+        return potential_outcomes.readouts_under(plan, test, pair), _odds_of_two if odds else _means_of_two
     if estimand not in (*_GROWING, "difference_in_event_rates"):
         found = potential_outcomes.times_under(plan, test, pair, test.follow_up)
-        return np.array(
-            [potential_outcomes.cox_of_two(*a, *b) for a, b in zip(_cut(*found[0]), _cut(*found[1]), strict=True)]
-        )  # fmt: skip
+        return found, lambda treated, untreated: potential_outcomes.cox_of_two(*treated, *untreated)
     mean = "up_to" in test.options
     until = float(test.options["up_to" if mean else "at"])
-    found = potential_outcomes.times_under(plan, test, pair, until)
-    curves = np.array([[_kaplan_meier(part, until)[mean] for part in _cut(*each)] for each in found])
-    return np.asarray(curves[0] - curves[1])
+    sign = 1.0 if estimand in _GROWING else -1.0
+
+    def curves(treated: Sample, untreated: Sample) -> float:
+        return sign * (_kaplan_meier(treated, until)[mean] - _kaplan_meier(untreated, until)[mean])
+
+    return potential_outcomes.times_under(plan, test, pair, until), curves
 
 
-def _cut(values: NDArray[Any], flags: Bools) -> list[tuple[NDArray[Any], Bools]]:
+def _means_of_two(treated: Sample, untreated: Sample) -> float:
+    """Return the difference of mean expected read-outs of those who count."""
+    first, second = (float(value[counts].mean()) for value, counts in (treated, untreated))
+    return first - second
+
+
+def _odds_of_two(treated: Sample, untreated: Sample) -> float:
+    """Return the log odds ratio of mean probabilities of those who count."""
+    return _log_odds_of(*(float(value[counts].mean()) for value, counts in (treated, untreated)))
+
+
+def _cut(values: NDArray[Any], flags: Bools) -> list[Sample]:
     """Return values and flags of keyed patients by part."""
     return list(zip(np.array_split(values, _BATCHES), np.array_split(flags, _BATCHES), strict=True))
 
@@ -217,9 +225,14 @@ def _log_odds_ratio(plan: Plan, test: TestPlan, pair: Pair) -> float:
         rates = plan.world.mean_responses(test.endpoint, pair)
     else:
         rates = potential_outcomes.expected_under(plan, test, pair)
-    if any(rate <= 0.0 or rate >= 1.0 for rate in rates):
+    return _log_odds_of(*rates)
+
+
+def _log_odds_of(treated: float, untreated: float) -> float:
+    """Return the log odds ratio of two probabilities, NaN where one of them is 0 or 1."""
+    if any(rate <= 0.0 or rate >= 1.0 for rate in (treated, untreated)):
         return math.nan
-    return math.log(rates[0] / (1.0 - rates[0])) - math.log(rates[1] / (1.0 - rates[1]))
+    return math.log(treated / (1.0 - treated)) - math.log(untreated / (1.0 - untreated))
 
 
 def _sample(plan: Plan, test: TestPlan, pair: Pair) -> tuple[Floats, tuple[Floats, Floats]]:
