@@ -96,3 +96,22 @@ def test_a_value_of_the_laws_alone_has_no_error() -> None:
     for row in (found["treatment_policy"],):
         assert math.isnan(row["true_value_mcse"])
         assert row["undisturbed_value"] == row["true_value"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "analysis", "direction"),
+    [
+        (survival(), {"restricted_mean": {"up_to": "200 days"}}, "higher"),
+        (survival(), {"milestone": {"at": "200 days"}}, "higher"),
+        (BINARY, "logistic", "higher"),
+    ],
+)
+def test_the_value_with_an_error_is_the_true_value(
+    endpoint: dict[str, Any], analysis: Any, direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = build_plan(scenario(endpoint, analysis, direction), "d", "here", 1)
+    monkeypatch.setattr(potential_outcomes, "SAMPLE", PATIENTS)
+    for test in plan.tests:
+        value, error = true_value_with_error(plan, test, 1, 0)
+        assert value == true_value(plan, test, 1, 0)
+        assert 0.0 <= error < abs(value)
