@@ -10,6 +10,15 @@ from trialsim.report.numbers import decimals_for, plain
 _DIGITS = 4
 """Significant digits of a value that has no Monte Carlo error."""
 
+_NAMES = {
+    "peto": "Peto",
+    "cox": "Cox",
+    "mantel": "Mantel",
+    "haenszel": "Haenszel",
+    "kaplan": "Kaplan",
+    "meier": "Meier",
+}
+
 
 def estimand_in_words(facts: HypothesisFacts) -> str:
     """Return the name of an estimand as it is shown, a ratio in place of its logarithm."""
@@ -19,7 +28,8 @@ def estimand_in_words(facts: HypothesisFacts) -> str:
 
 def estimator_in_words(facts: HypothesisFacts) -> str:
     """Return the name of an estimator, without what follows of strategies and flags."""
-    return facts.estimator.partition(",")[0].partition(" (")[0].replace("_", " ") or "–"
+    words = facts.estimator.partition(",")[0].partition(" (")[0].replace("_", " ").split()
+    return " ".join(_NAMES.get(word, word) for word in words) or "–"
 
 
 def strategy_in_words(facts: HypothesisFacts) -> str:
