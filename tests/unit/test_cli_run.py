@@ -155,7 +155,7 @@ def test_json_is_all_that_is_printed_and_follows_its_schema(
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     assert list(schema("run").iter_errors(document)) == []
-    assert list(document) == ["scenario", "digest", "seed", "measures", "comparisons", "bounds"]
+    assert list(document) == ["scenario", "digest", "seed", "measures", "comparisons", "hypotheses", "bounds"]
     names = {row["name"] for row in document["measures"]}
     assert {"finished_by[547.875 days]", "finished_by[730.5 days]"} <= names
     assert {row["reference"] for row in document["comparisons"]} == {"fixed"}

@@ -420,3 +420,11 @@ def test_truths_change_prices_and_the_discount() -> None:
     found = [scenario.world(truth).costs for truth in scenario.truths]
     assert [one.discount * YEAR for one in found if one] == pytest.approx([0.05, 0.01, 0.02, 0.04])
     assert [one.currency for one in found if one] == ["EUR"] * 4
+
+
+def test_what_could_not_be_read_is_no_reason_to_refuse_a_price() -> None:
+    tree = with_sites()
+    tree["screening"]["windo"] = tree["screening"].pop("window", "40 days")
+    said = refusal(tree)
+    assert "screening.windo" in said
+    assert "costs.consent" not in said

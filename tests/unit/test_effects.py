@@ -12,10 +12,10 @@ import pytest
 
 import trialsim.engines.laws
 from trialsim.cli.main import main
+from trialsim.engines.cell_facts import cell_table
 from trialsim.engines.effects import Effect, effect_table, effects, effects_in, pieces_in_words
 from trialsim.engines.laws import build_world
 from trialsim.engines.plan import build_plan
-from trialsim.engines.runner import cell_table
 from trialsim.errors import ScenarioError
 from trialsim.scenario.load import load_scenario, patient_table, scenario_from_text
 from trialsim.scenario.schema import Scenario

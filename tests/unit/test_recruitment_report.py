@@ -27,7 +27,7 @@ from trialsim.report.recruitment_figures import (
     left_out_sentences,
     loss_lines,
 )
-from trialsim.report.recruitment_tables import recruitment_table
+from trialsim.report.recruitment_tables import losses_table, recruitment_table, recruitment_times_table
 
 Found = tuple[Records, OperatingCharacteristics]
 
@@ -116,6 +116,53 @@ def test_the_page_has_a_section_on_recruitment_with_sites_alone(found: Found, wi
     assert recruitment_table(without[1]) is None
 
 
+def test_times_have_medians_and_percentiles_beside_their_means(found: Found) -> None:
+    records, characteristics = found
+    cell = Cell("one", "base")
+    days = records.numbers("trials", "days_to_consent", cell)
+    for suffix, share in (("median", 0.5), ("p10", 0.1), ("p90", 0.9)):
+        (row,) = characteristics.select(f"days_to_consent_{suffix}", design="one", truth="base")
+        assert row.value == pytest.approx(np.quantile(days, share), abs=0.05 * days.std())
+        assert row.unit == "days" and row.mcse is not None
+    names = ("first_patient_in", "last_patient_in", "days_to_randomisation", "idle_days")
+    assert all(len(characteristics.select(f"{name}_p90", design="one", truth="base")) == 1 for name in names)
+    table = recruitment_times_table(characteristics)
+    assert table is not None
+    shown = dict(zip(table.headings, table.rows[0], strict=True))["contact to consent, days"]
+    middle, low, high = (
+        characteristics.select(f"days_to_consent_{suffix}", design="one", truth="base")[0].value
+        for suffix in ("median", "p10", "p90")
+    )
+    digits = len(shown[1].partition(";")[0].partition(".")[2])
+    assert shown[1] == f"{middle:.{digits}f}; {low:.{digits}f} to {high:.{digits}f}"
+
+
+def test_refusals_are_a_share_of_those_who_were_asked(found: Found) -> None:
+    records, characteristics = found
+    cell = Cell("one", "base")
+    refused, screened = (records.numbers("trials", name, cell) for name in ("refusals", "screened"))
+    (row,) = characteristics.select("refusal_rate", design="one", truth="base")
+    assert row.value == pytest.approx((refused / (refused + screened)).mean())
+    # Of those who are asked the scenario lets 0.8 consent.
+    assert row.mcse is not None and abs(row.value - 0.2) < 5.0 * row.mcse
+
+
+def test_losses_on_the_way_are_numbers_beside_the_picture(found: Found) -> None:
+    records, _ = found
+    table = losses_table(records, rescreening=True)
+    assert table is not None
+    assert table.headings[2:] == tuple(f"{cell.design} under {cell.truth}" for cell in records.cells())
+    told = {row[1][0]: row[2] for row in table.rows}
+    assert {"refused", "failed: labs", "failed: imaging", "records did not pass"} <= set(told)
+    cell = records.cells()[0]
+    refused, unfit, came = (
+        records.numbers("trials", name, cell).mean()
+        for name in ("refusals", "prescreen_failures", "candidates")
+    )
+    assert float(told["refused"][0].split(" ")[0]) == pytest.approx(refused, abs=0.05)
+    assert told["records did not pass"][1] == f"{100.0 * unfit / came:.1f}%"
+
+
 def test_pictures_say_in_words_what_they_show(found: Found) -> None:
     picture = enrolment_picture(found[0])
     assert picture is not None
@@ -133,7 +180,7 @@ def test_the_block_of_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = recruitment_table(found[1])
     assert table is not None
     assert table.headings[2:] == (
-        "last patient in, months", "candidates", "screen failures, share", "idle coordinator months",
+        "last patient in, months", "candidates", "refusals, share", "screen failures, share", "idle coordinator months",
     )  # fmt: skip
     trials = found[0].numbers("trials", "enrolment_end_time", Cell("one", "base"))
     (row,) = found[1].select("last_patient_in", design="one", truth="base")

@@ -810,6 +810,16 @@ def test_a_broken_part_does_not_make_others_look_broken() -> None:
     assert [problem.path for problem in problems_of(tree)] == ["arms[2]"]
 
 
+def test_a_single_arm_says_that_two_are_needed() -> None:
+    tree = rich()
+    tree["arms"] = ["control"]
+    found = {problem.path: problem.message for problem in problems_of(tree)}
+    assert "two arms are needed" in found["arms"]
+    assert "write arms: [control, treatment], or compare the one arm with a rate" in found["arms"]
+    assert not any("allowed: none" in sentence for sentence in found.values())
+    assert not any(path.startswith("hypotheses.") and ".arms" in path for path in found)
+
+
 def test_what_a_design_inherits_is_told_once() -> None:
     tree = changed("designs/fixed/tests/high/alpha", 0.7)
     assert [problem.path for problem in problems_of(tree)] == ["designs.fixed.tests.high.alpha"]

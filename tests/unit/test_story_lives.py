@@ -51,6 +51,16 @@ def test_every_entry_has_its_words(told: Replay, sentences: list[str]) -> None:
     assert sentences
 
 
+def test_crossing_over_is_told_only_where_patients_can(
+    request: pytest.FixtureRequest, told: Replay, sentences: list[str]
+) -> None:
+    tree = SCENARIOS[request.node.callspec.params["told"]][0]
+    ended = [text for text in sentences if "had the last dose as planned" in text]
+    for text in ended:
+        assert ("or on crossing over" in text) == ("crossover" in tree.get("treatment", {}))
+    assert bool(ended) == any(row.kind == Kind.TREATMENT_ENDED for row in told.log)
+
+
 def test_every_kind_of_a_life_is_told() -> None:
     seen: set[Kind] = set()
     for tree, _ in SCENARIOS.values():

@@ -257,6 +257,7 @@ def test_a_candidates_way_is_printed(path: Path, capsys: pytest.CaptureFixture[s
         (["--candidate", ":3"], "':3' is nobody"),
         (["--site", "smal_2"], "--site: there is no site 'smal_2'"),
         (["--site", "smal_2"], "Did you mean 'small_2'?"),
+        (["--site", "big"], "--site: 'big' is a group of 2 sites; name one of big_1 to big_2."),
         (["--site", "big_1", "--candidate", "1"], "give one of them"),
         (["--site", "big_1", "--against", "larger"], "leave out --against"),
     ],

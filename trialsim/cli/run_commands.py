@@ -167,10 +167,12 @@ def compare_command(
     from trialsim.oc.between_runs import compare_runs
     from trialsim.oc.run_folder import load_run
     from trialsim.oc.run_writer import json_text
+    from trialsim.report.estimand_sentences import unlike_runs
     from trialsim.report.tables import comparison_table, rich_table
 
     first, second = load_run(run), load_run(run2)
     found = compare_runs(first, second)
+    notes = unlike_runs(found, first.records.facts(), second.records.facts())
     if first.provenance.get("digest") != second.provenance.get("digest"):
         typer.echo(
             "The two scenarios differ: differences may come from what was simulated, not from the designs alone.",
@@ -187,12 +189,14 @@ def compare_command(
             "second": about(second),
             "paired": found.paired,
             "why": found.why,
+            "notes": notes,
             "differences": [row.to_dict() for row in found.rows],
         }
         typer.echo(json_text(document), nl=False)
         return
     _console().print(rich_table(comparison_table(found)))
-    typer.echo(f"{'Paired by replicate' if found.paired else 'Not paired'}: {found.why}.")
+    for sentence in (f"{'Paired by replicate' if found.paired else 'Not paired'}: {found.why}.", *notes):
+        typer.echo(sentence)
 
 
 def list_command(
@@ -265,6 +269,7 @@ def _print_tables(
     characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float], empty: Sequence[str]
 ) -> None:
     from trialsim.report.answer import comparison_sentences, type_one_error_sentences
+    from trialsim.report.estimand_sentences import discordance_sentences
     from trialsim.report.legend import legend
     from trialsim.report.more_tables import finished_sentences
     from trialsim.report.recruitment_tables import recruitment_table
@@ -278,6 +283,7 @@ def _print_tables(
         console.print(rich_table(recruitment))
     sentences = [*empty, *finished_sentences(characteristics), *legend(characteristics, tables)]
     sentences += [*comparison_sentences(characteristics), *type_one_error_sentences(characteristics, targets)]
+    sentences += discordance_sentences(characteristics.facts)
     for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 

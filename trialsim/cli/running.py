@@ -6,20 +6,18 @@ import ctypes
 import datetime
 import difflib
 import gc
-import math
 import re
 import shlex
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.compiled import cache_folder
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
+    from trialsim.cli.progress_shown import Show
     from trialsim.oc.characteristics import OperatingCharacteristics
     from trialsim.oc.decision_log import LogRoot
     from trialsim.oc.run_writer import RunWriter
@@ -29,7 +27,6 @@ ENGINES = ("fast", "reference")
 MOST_REPLICATES = 1_000_000_000
 MOST_WORKERS = 256
 LARGEST_SEED = 2**63 - 1
-_SECONDS_BETWEEN_VIEWS = 0.1
 _TRIM_THRESHOLD, _KEPT_BYTES = -1, 512 << 20
 _MMAP_THRESHOLD, _LARGEST_KEPT = -3, 32 << 20  # it takes no more
 _COMMAS = re.compile(r",(?![^\[]*\])")
@@ -181,6 +178,7 @@ def run_into_folder(request: Request) -> Done:
     UsageError
         Where the folder holds something already.
     """
+    from trialsim.cli.progress_shown import progress_of
     from trialsim.engines.effects import effect_table, effects
     from trialsim.oc.characteristics import operating_characteristics
     from trialsim.oc.decision_log import ROOT, LogRoot
@@ -193,18 +191,15 @@ def run_into_folder(request: Request) -> Done:
     from trialsim.scenario.writing import save_scenario
 
     _settle_memory()
-    if not any(cache_folder().rglob("*.nbi")):
-        print(
-            "First run on this machine: the engines are compiled now, which takes up to a minute.",
-            file=sys.stderr,
-        )
     scenario = request.scenario.dump()
     targets = alpha_targets(scenario)
     started = _now()
     with RunWriter(request.folder) as writer:
-        found = effects(request.scenario, request.truths)
         log = LogRoot() if request.logs_decisions else None
-        cells = _simulate(request, writer, log)
+        total = len(request.designs) * len(request.truths) * request.replicates
+        with progress_of("trials", total) as show:
+            found = effects(request.scenario, request.truths)
+            cells = _simulate(request, writer, log, show)
         writer.write_effects(effect_table(found))
         records = ParquetRecords(writer.close_tables(cells))
         characteristics = operating_characteristics(
@@ -248,10 +243,7 @@ def run_into_folder(request: Request) -> Done:
     return Done(folder, characteristics, targets, summary, root, tuple(empty))
 
 
-def _simulate(request: Request, writer: RunWriter, log: LogRoot | None) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+def _simulate(request: Request, writer: RunWriter, log: LogRoot | None, show: Show) -> Any:
     from trialsim.engines.decision_log import HEADS
     from trialsim.engines.runner import run
     from trialsim.engines.task_store import TaskStore
@@ -272,32 +264,18 @@ def _simulate(request: Request, writer: RunWriter, log: LogRoot | None) -> Any:
             log.add(tables[HEADS])
         writer.write_chunk(tables)
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # No thread of its own for the bar: the engine may fork its workers while the bar is shown.
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        total = len(request.designs) * len(request.truths) * request.replicates
-        task = bar.add_task("trials", total=total)
-        shown_at = -math.inf
-
-        def show(done: int, of: int) -> None:
-            nonlocal shown_at
-            bar.update(task, completed=done, total=of)
-            if (now := time.monotonic()) - shown_at >= _SECONDS_BETWEEN_VIEWS or done == of:
-                shown_at = now
-                bar.refresh()
-
-        return run(
-            request.scenario,
-            request.designs,
-            request.truths,
-            request.replicates,
-            request.seed,
-            request.engine,
-            request.workers,
-            write,
-            show,
-            **kept,
-        )
+    return run(
+        request.scenario,
+        request.designs,
+        request.truths,
+        request.replicates,
+        request.seed,
+        request.engine,
+        request.workers,
+        write,
+        show,
+        **kept,
+    )
 
 
 def _now() -> str:

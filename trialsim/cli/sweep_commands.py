@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,7 @@ import typer
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
-    from trialsim.oc.sweep import PointsDone, Sweep
+    from trialsim.oc.sweep import Sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -64,6 +62,7 @@ def sweep_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Tabulate and draw measures over a number of the scenario; all points have the same patients."""
+    from trialsim.cli.progress_shown import progress_of
     from trialsim.cli.running import check_numbers, names_in
     from trialsim.oc.run_writer import json_text
     from trialsim.oc.sweep import DEFAULT_MEASURE, prepared, sweep
@@ -95,7 +94,7 @@ def sweep_command(
     require_free(folder)
     _require_writable(folder)
     numbers = (replicates, seed, engine, workers)
-    with _progress() as show:
+    with progress_of("points", None) as show:
         if target is None:
             found = sweep(grid.scenario, grid.varied, grid.designs, grid.truths, measures, *numbers, show)
         elif len(grid.varied) != 1:
@@ -159,25 +158,3 @@ def _require_writable(folder: Path) -> None:
     while made != above and above in made.parents:
         made.rmdir()
         made = made.parent
-
-
-@contextmanager
-def _progress() -> Iterator[PointsDone]:
-    """Offer a function that shows how many points are done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # No thread of its own for the bar: the engine may fork its workers while the bar is shown.
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
-    task = bar.add_task("points", total=None)
-
-    def show(done: int, of: int) -> None:
-        bar.start()
-        bar.update(task, completed=done, total=of, refresh=True)
-
-    try:
-        yield show
-    finally:
-        if bar.live.is_started:
-            bar.stop()

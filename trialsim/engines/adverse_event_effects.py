@@ -39,6 +39,11 @@ def smallest(plan: Plan, test: TestPlan) -> float:
     return 4.0 * _effect(plan, test, test.treatment, test.control)[1]
 
 
+def true_value_with_error(plan: Plan, test: TestPlan, treatment: int, control: int) -> tuple[float, float]:
+    """Return the true value and its standard error; parameters as :func:`true_value`."""
+    return _effect(plan, test, treatment, control)
+
+
 def _effect(plan: Plan, test: TestPlan, treatment: int, control: int) -> tuple[float, float]:
     """Return the true value and its standard error."""
     found = [_rate_under(plan, test, arm) for arm in dict.fromkeys((treatment, control))]

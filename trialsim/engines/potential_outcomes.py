@@ -119,21 +119,27 @@ def times_under(
 
 def expected_under(plan: Plan, test: TestPlan, pair: tuple[int, int]) -> tuple[float, float]:
     """Return the mean expected read-out of keyed patients under each of two arms; parameters as :func:`times_under`."""
+    first, second = (float(value[counts].mean()) for value, counts in readouts_under(plan, test, pair))
+    return first, second
+
+
+def readouts_under(
+    plan: Plan, test: TestPlan, pair: tuple[int, int]
+) -> tuple[tuple[Floats, Bools], tuple[Floats, Bools]]:
+    """Return each keyed patient's expected read-out under each of two arms, and whether the strategy counts it."""
     world, strategy = plan.world, test.strategy
     until = max(to_ticks(world.outcomes[test.endpoint].readout_ticks / (1 << 20)), 1)
     both, stays = _both_lives(plan, test, pair, until)
-    values = []
+    found = []
     for lives, arm in zip(both, pair, strict=True):
-        value = _expected(world, test.endpoint, _truth_records(world), lives, arm, until)
+        value, counts = _expected(world, test.endpoint, _truth_records(world), lives, arm, until), stays
         before = np.minimum(later(lives.quit, test.window), lives.died) < until
         if strategy == COMPOSITE:
             value = np.where(before, 1.0 if test.lower_is_better else 0.0, value)
         elif strategy == WHILE_ON_TREATMENT:
-            value = value[~before & (lives.crossed >= until)]
-        else:
-            value = value[stays]
-        values.append(float(value.mean()))
-    return values[0], values[1]
+            counts = ~before & (lives.crossed >= until)
+        found.append((value, counts))
+    return found[0], found[1]
 
 
 def journal_under(plan: Plan, arm: int, until: int) -> tuple[Lives, tuple[Ints, Ints, Ints]]:

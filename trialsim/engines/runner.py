@@ -14,17 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trialsim.contracts import TestPlan
-from trialsim.engines.adverse_event_effects import smallest
+from trialsim.engines.cell_facts import cell_table
 from trialsim.engines.conduct import conduct
 from trialsim.engines.decision_log import Journal, origin_of
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
-from trialsim.engines.strategies import estimator_of
 from trialsim.engines.task_store import Task, TaskStore
-from trialsim.engines.true_values import benefit, benefit_beyond_margin, estimand_of, true_value
 from trialsim.engines.worker_process import GivenUp, call_off, go_on, settle
 from trialsim.errors import UsageError, names_given, require_whole
 from trialsim.scenario.load import patient_table
@@ -398,68 +395,6 @@ def _next(
     keep(task, columns)
     waiting.pop(0)
     return task, columns
-
-
-def cell_table(plans: Sequence[Plan]) -> pa.Table:
-    """Return what is true in each cell: a row a design, truth and hypothesis."""
-    rows: list[Mapping[str, Any]] = []
-    for plan in plans:
-        best = _best_arm(plan)
-        for test in plan.tests:
-            value = true_value(plan, test, test.treatment, test.control)
-            rows.append(
-                {
-                    "design": plan.design,
-                    "truth": plan.truth,
-                    "hypothesis": test.name,
-                    "estimand": estimand_of(test),
-                    "estimator": estimator_of(test),
-                    "true_value": value,
-                    "null": benefit_beyond_margin(plan, test) <= _smallest_of(plan, test),
-                    "best_arm": best,
-                    "alpha": test.alpha,
-                    "unit": _unit(plan, test),
-                }
-                | ({} if plan.world.costs is None else {"currency": plan.world.costs.currency})
-            )
-    table = pa.Table.from_pylist(rows)
-    # Where no true value is known in any cell, the column has no type of its own.
-    at = table.column_names.index("true_value")
-    return table.set_column(at, "true_value", table["true_value"].cast(pa.float64()))
-
-
-def _smallest(plan: Plan, endpoint: int) -> float:
-    """Return the effect below which there is none: what is left where a marginal effect is solved for is far less."""
-    return 1e-9 * (plan.world.outcomes[endpoint].sd or 1.0)
-
-
-def _smallest_of(plan: Plan, test: TestPlan) -> float:
-    """Return the effect of a test below which there is none."""
-    return _smallest(plan, test.endpoint) if test.adverse_events is None else smallest(plan, test)
-
-
-def _unit(plan: Plan, test: TestPlan) -> str:
-    """Return the unit of a test's estimand."""
-    units = {
-        "log_hazard_ratio": "log hazard ratio",
-        "weighted_log_hazard_ratio": "log hazard ratio",
-        "log_odds_ratio": "log odds ratio",
-        "log_rate_ratio": "log rate ratio",
-        "risk_difference": "probability",
-        "difference_in_survival": "probability",
-        "difference_in_event_rates": "probability",
-        "difference_in_restricted_means": "days",
-    }
-    return units.get(test.analysis.estimand, f"unit of {plan.world.outcomes[test.endpoint].name}")
-
-
-def _best_arm(plan: Plan) -> str:
-    """Return the arm with the best true value of the first test's endpoint; empty where several share it."""
-    test = plan.tests[0]
-    values = [0.0] + [benefit(plan, test, a, 0) for a in range(1, len(plan.arms))]
-    best, near = max(values), _smallest(plan, plan.primary)
-    holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
-    return holders[0] if len(holders) == 1 < len(plan.arms) else ""
 
 
 def chunk_of(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analyses.bayesian.as_analysis import UNKNOWN_ESTIMAND
 from trialsim.contracts import Bools, Floats, Ints, TestPlan
@@ -16,9 +20,14 @@ from trialsim.stats.logistic import fit_logistic
 from trialsim.timegrid import TICKS_PER_DAY
 
 Pair = tuple[int, int]
+Sample = tuple[NDArray[Any], Bools]
+"""Times and whether they are those of events, or expected read-outs and whether they count, ``[patient]`` each."""
 
 _GROWING = ("difference_in_restricted_means", "difference_in_survival")
 """Estimands of survival that grow as the hazard falls."""
+
+_BATCHES = 20
+"""Parts of the keyed patients whose values, compared with each other, tell the Monte Carlo error of the whole."""
 
 _LARGEST_SAMPLE = 4000
 """Patients over which a model with covariates is averaged: the model is fitted, so that many more would take long."""
@@ -72,12 +81,43 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     return potential_outcomes.true_value(plan, test, treatment, control)
 
 
-def benefit(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
+def true_value_with_error(plan: Plan, test: TestPlan, treatment: int, control: int) -> tuple[float, float]:
+    """Return a true value and its Monte Carlo standard error; parameters as :func:`true_value`.
+
+    Where the value comes from the potential outcomes of keyed patients, the error comes of the values of 20 parts of them
+    (batch means); each part holds its patients under both arms. It is NaN where the laws alone give the value, or none is
+    known.
+    """
+    estimand, pair = estimand_of(test), (treatment, control)
+    if test.adverse_events is not None:
+        return adverse_event_effects.true_value_with_error(plan, test, treatment, control)
+    unknown = estimand in ("weighted_log_hazard_ratio", UNKNOWN_ESTIMAND) or estimand.startswith(
+        "conditional_"
+    )
+    if unknown or test.options.get("rate") is not None or potential_outcomes.is_solved(plan, test):
+        return true_value(plan, test, treatment, control), math.nan
+    samples, compared = _sampled(plan, test, pair)
+    parts = [compared(*part) for part in zip(*(_cut(*sample) for sample in samples), strict=True)]
+    return compared(*samples), float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
+
+
+def undisturbed(plan: Plan) -> Plan:
+    """Return the plan in which nothing happens to patients after randomisation but their outcomes and loss to follow-up.
+
+    What is true there is what the effects say as they are written: nobody discontinues, crosses over, takes rescue
+    treatment or has adverse events.
+    """
+    return replace(plan, world=replace(plan.world, life=None), monitoring=None)
+
+
+def benefit(plan: Plan, test: TestPlan, treatment: int, control: int, value: float | None = None) -> float:
     """Return the true effect of two arms, positive where it is a benefit; parameters as :func:`true_value`.
 
-    Where the estimand has no known value, that of the endpoint decides: the hazard or odds ratio of all patients.
+    Where the estimand has no known value, that of the endpoint decides: the hazard or odds ratio of all patients. ``value``
+    is the true value where it has been worked out already.
     """
-    value = true_value(plan, test, treatment, control)
+    if value is None:
+        value = true_value(plan, test, treatment, control)
     lower = test.lower_is_better
     if math.isnan(value) and test.adverse_events is None:
         value = potential_outcomes.true_value(plan, test, treatment, control)
@@ -97,16 +137,17 @@ def benefits_of_tests(plan: Plan) -> Floats:
     return np.array([benefit_beyond_margin(plan, test) for test in plan.tests])
 
 
-def benefit_beyond_margin(plan: Plan, test: TestPlan) -> float:
+def benefit_beyond_margin(plan: Plan, test: TestPlan, value: float | None = None) -> float:
     """Return by how much the true effect is better than what a test's null hypothesis allows; above 0 it is false.
 
     The null hypothesis is no benefit, or, where the analysis has a margin, an effect that is no better than the margin.
+    ``value`` is the true value where it has been worked out already.
     """
     margin = float(test.options.get("margin", 0.0))
     if "margin_ratio" in test.options:
         margin = math.log(test.options["margin_ratio"])
     falls = test.lower_is_better != (estimand_of(test) in _GROWING)
-    return benefit(plan, test, test.treatment, test.control) - (-margin if falls else margin)
+    return benefit(plan, test, test.treatment, test.control, value) - (-margin if falls else margin)
 
 
 def _difference_of_curves(plan: Plan, test: TestPlan, pair: Pair) -> float:
@@ -141,15 +182,57 @@ def _kaplan_meier(times: tuple[Ints, Bools], until: float) -> tuple[float, float
     return float(survival[0, 1]), float(mean[0, 1])
 
 
+def _sampled(
+    plan: Plan, test: TestPlan, pair: Pair
+) -> tuple[tuple[Sample, Sample], Callable[[Sample, Sample], float]]:
+    """Return what becomes of keyed patients under each of two arms, and what compares them: the estimand."""
+    estimand = estimand_of(test)
+    if plan.world.outcomes[test.endpoint].kind != "survival":
+        odds = estimand == "log_odds_ratio"
+        return potential_outcomes.readouts_under(plan, test, pair), _odds_of_two if odds else _means_of_two
+    if estimand not in (*_GROWING, "difference_in_event_rates"):
+        found = potential_outcomes.times_under(plan, test, pair, test.follow_up)
+        return found, lambda treated, untreated: potential_outcomes.cox_of_two(*treated, *untreated)
+    mean = "up_to" in test.options
+    until = float(test.options["up_to" if mean else "at"])
+    sign = 1.0 if estimand in _GROWING else -1.0
+
+    def curves(treated: Sample, untreated: Sample) -> float:
+        return sign * (_kaplan_meier(treated, until)[mean] - _kaplan_meier(untreated, until)[mean])
+
+    return potential_outcomes.times_under(plan, test, pair, until), curves
+
+
+def _means_of_two(treated: Sample, untreated: Sample) -> float:
+    """Return the difference of mean expected read-outs of those who count."""
+    first, second = (float(value[counts].mean()) for value, counts in (treated, untreated))
+    return first - second
+
+
+def _odds_of_two(treated: Sample, untreated: Sample) -> float:
+    """Return the log odds ratio of mean probabilities of those who count."""
+    return _log_odds_of(*(float(value[counts].mean()) for value, counts in (treated, untreated)))
+
+
+def _cut(values: NDArray[Any], flags: Bools) -> list[Sample]:
+    """Return values and flags of keyed patients by part."""
+    return list(zip(np.array_split(values, _BATCHES), np.array_split(flags, _BATCHES), strict=True))
+
+
 def _log_odds_ratio(plan: Plan, test: TestPlan, pair: Pair) -> float:
     """Return the log odds ratio of the arms' probabilities, which is that of all patients."""
     if potential_outcomes.is_solved(plan, test):
         rates = plan.world.mean_responses(test.endpoint, pair)
     else:
         rates = potential_outcomes.expected_under(plan, test, pair)
-    if any(rate <= 0.0 or rate >= 1.0 for rate in rates):
+    return _log_odds_of(*rates)
+
+
+def _log_odds_of(treated: float, untreated: float) -> float:
+    """Return the log odds ratio of two probabilities, NaN where one of them is 0 or 1."""
+    if any(rate <= 0.0 or rate >= 1.0 for rate in (treated, untreated)):
         return math.nan
-    return math.log(rates[0] / (1.0 - rates[0])) - math.log(rates[1] / (1.0 - rates[1]))
+    return math.log(treated / (1.0 - treated)) - math.log(untreated / (1.0 - untreated))
 
 
 def _sample(plan: Plan, test: TestPlan, pair: Pair) -> tuple[Floats, tuple[Floats, Floats]]:

@@ -174,8 +174,8 @@ def certify(
 
 def _nulls(scenario: Scenario, design: str, truths: Sequence[str]) -> dict[str, list[str]]:
     """Return the hypotheses of a design that are null under each truth."""
+    from trialsim.engines.cell_facts import cell_table
     from trialsim.engines.plan import build_plan
-    from trialsim.engines.runner import cell_table
     from trialsim.scenario.load import patient_table
 
     table = patient_table(scenario)

@@ -53,8 +53,11 @@ class Categories(NamedTuple):
 class HypothesisFacts:
     """What is true of a hypothesis in a cell.
 
-    `true_value` is the estimand's true value (``None`` where unknown); `null` says that there is no benefit;
-    `currency` is that of the scenario's costs, empty where it has none.
+    `true_value` is the estimand's true value (``None`` where unknown), `true_value_mcse` its Monte Carlo error (``None``
+    where the laws alone give it); `null` says that there is no benefit. `undisturbed_value` and `undisturbed_null` say the
+    same of a world in which nobody discontinues, crosses over, takes rescue treatment or has adverse events: of the effect
+    as it is written. `currency` is that of the scenario's costs, empty where it has none; what a run of an earlier version
+    does not tell is empty or ``None``.
     """
 
     design: str
@@ -67,6 +70,28 @@ class HypothesisFacts:
     best_arm: str
     unit: str
     currency: str = ""
+    endpoint: str = ""
+    analysis: str = ""
+    strategy: str = ""
+    true_value_mcse: float | None = None
+    undisturbed_value: float | None = None
+    undisturbed_null: bool | None = None
+
+    @property
+    def discordant(self) -> bool:
+        """Whether the effect as written and the estimand disagree on whether the null hypothesis is true."""
+        return self.undisturbed_null is not None and self.undisturbed_null != self.null
+
+    def to_dict(self) -> dict[str, str | float | bool | None]:
+        """Return the facts as they stand in JSON; what is not known is None."""
+        found = {name: getattr(self, name) for name in HYPOTHESIS_KEYS}
+        return {name: None if value == "" else value for name, value in found.items()}
+
+
+HYPOTHESIS_KEYS = (
+    "design", "truth", "hypothesis", "endpoint", "analysis", "strategy", "estimand", "estimator", "unit", "true_value",
+    "true_value_mcse", "null", "undisturbed_value", "undisturbed_null",
+)  # fmt: skip
 
 
 @runtime_checkable
@@ -130,10 +155,20 @@ def facts_of(cells: pa.Table) -> tuple[HypothesisFacts, ...]:
     found = []
     for row in rows:
         row = {name: row.get(name) for name in fields}
-        value = row["true_value"]
-        row["true_value"] = float(value) if value is not None and math.isfinite(value) else None
+        for name in ("true_value", "true_value_mcse", "undisturbed_value"):
+            value = row[name]
+            row[name] = float(value) if value is not None and math.isfinite(value) else None
         row["null"] = bool(row["null"])
-        for name in ("estimand", "estimator", "best_arm", "unit", "currency"):
+        for name in (
+            "estimand",
+            "estimator",
+            "best_arm",
+            "unit",
+            "currency",
+            "endpoint",
+            "analysis",
+            "strategy",
+        ):
             row[name] = "" if row[name] is None else str(row[name])
         found.append(HypothesisFacts(**row))
     return tuple(found)

@@ -36,5 +36,6 @@ def summary_document(
         "seed": seed,
         "measures": characteristics.measures(),
         "comparisons": characteristics.comparisons(),
+        "hypotheses": [fact.to_dict() for fact in characteristics.facts],
         "bounds": bounds_by_look(scenario, designs),
     }

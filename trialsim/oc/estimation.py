@@ -1,4 +1,4 @@
-"""How well the trials estimate: mean, bias, root mean squared error, coverage."""
+"""How well the trials estimate: true value, mean, bias, root mean squared error, coverage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.oc.columns import Cell, Records
 from trialsim.oc.measures import PROBABILITY, Measure, measure
-from trialsim.oc.montecarlo import mean, proportion, root_mean_square
+from trialsim.oc.montecarlo import mean, normal, proportion, root_mean_square
 from trialsim.oc.rejections import Tested, count
 
 COVERAGE_Z = 1.959964
@@ -18,6 +18,11 @@ def estimation_measures(records: Records, cell: Cell, tested: Tested) -> Iterato
     """Yield the measures of one hypothesis' estimator in one cell."""
     facts = tested.facts
     name = facts.hypothesis
+    unit = facts.unit or "estimate"
+    truth = facts.true_value
+    if truth is not None:
+        known = normal(truth, facts.true_value_mcse, 0)
+        yield measure(*cell, "true_value", known, unit=unit, hypothesis=name)
     if f"estimate:{name}" not in records.columns("trials"):
         return
     estimates = records.numbers("trials", f"estimate:{name}", cell)
@@ -28,10 +33,8 @@ def estimation_measures(records: Records, cell: Cell, tested: Tested) -> Iterato
     n_usable = count(usable)
     complete = n_usable == n
     kept = estimates if complete else estimates[usable]
-    unit = facts.unit or "estimate"
     if (found := mean(kept)) is not None:
         yield measure(*cell, "estimate", found, unit=unit, hypothesis=name, n_failed=n - n_usable)
-    truth = facts.true_value
     if truth is None:
         return
     errors = kept - truth

@@ -34,8 +34,8 @@ class Definition:
 class Measure:
     """One operating characteristic of one design under one truth; what does not apply is ``None``.
 
-    `n` counts the replicates in the value. `n_failed` counts those that failed: in a probability they are
-    counted in as the definition says, from a mean they are left out.
+    `n` counts the replicates in the value, none in a true value. `n_failed` counts those that failed: in a probability
+    they are counted in as the definition says, from a mean they are left out.
     """
 
     design: str
@@ -98,6 +98,7 @@ def definition(name: str) -> Definition:
 
 _FAILED_PROBABILITY = "A failed replicate counts as rejecting a true null and as not rejecting a false one."
 _FAILED_MEAN = "Failed replicates are left out."
+_FAILED_TIME = "Trials without any, and failed replicates, are left out."
 
 _MEANS = {
     "enrolled": (
@@ -252,6 +253,13 @@ def _sizes_reestimated() -> Iterator[Definition]:
 def _estimation() -> Iterator[Definition]:
     left_out = "Replicates that failed or have no estimate are left out and counted as failed."
     yield Definition(
+        "true_value",
+        OF_THE_ESTIMATE,
+        "True value of the hypothesis' estimand under its strategy for intercurrent events, with which estimates are "
+        "compared. No replicate is in it (n is 0); it has a Monte Carlo error where it comes from the potential outcomes "
+        "of 100,000 patients, and none where the laws alone give it. Left out where it is not computed.",
+    )
+    yield Definition(
         "estimate",
         OF_THE_ESTIMATE,
         f"Mean of the hypothesis' named estimator at its last analysis. {left_out}",
@@ -312,7 +320,16 @@ def recruitment_definitions() -> Iterator[Definition]:
     for name, (unit, sentence) in RECRUITMENT_COUNTS.items():
         yield Definition(name, unit, f"{sentence} {_FAILED_MEAN}")
     for name, sentence in RECRUITMENT_TIMES.items():
-        yield Definition(name, DAYS, f"{sentence} Trials without any, and failed replicates, are left out.")
+        yield Definition(name, DAYS, f"{sentence} {_FAILED_TIME}")
+        for suffix, word in _QUANTILE_WORDS.items():
+            told = f"{word} over trials of what `{name}` is the mean of."
+            yield Definition(f"{name}_{suffix}", DAYS, f"{told} {_FAILED_TIME}")
+    yield Definition(
+        "refusal_rate",
+        "share",
+        "Mean over trials of refusals over answers to the question for consent (refusals and screenings begun). "
+        f"{_FAILED_TIME}",
+    )
     yield Definition(
         "screen_failure_rate",
         "share",

@@ -12,7 +12,7 @@ from trialsim.oc.columns import Cell, Records, Table
 from trialsim.oc.measures import DAYS, PATIENTS, RECRUITMENT_COUNTS, RECRUITMENT_TIMES, Measure, measure
 from trialsim.oc.montecarlo import mean
 from trialsim.oc.rejections import Flags, count
-from trialsim.oc.sizes import succeeded
+from trialsim.oc.sizes import succeeded, summary
 
 Values = NDArray[Any]
 _SHARE = "share"
@@ -35,7 +35,15 @@ def recruitment_measures(records: Records, cell: Cell, failed: Flags | None) -> 
             continue
         yield from _mean(cell, name, unit, succeeded(records.numbers("trials", name, cell), failed), failed)
     for name in RECRUITMENT_TIMES:
-        yield from _mean(cell, name, DAYS, succeeded(_times(records, cell, name), failed), failed)
+        times = succeeded(_times(records, cell, name), failed)
+        finite = times[np.isfinite(times)]
+        left_out = times.size - finite.size + count(failed)
+        for suffix, value in summary(finite).items():
+            yield measure(*cell, name + suffix, value, unit=DAYS, n_failed=left_out)
+    refused, screened = (
+        records.numbers("trials", name, cell).astype(np.float64) for name in ("refusals", "screened")
+    )
+    yield from _share(cell, "refusal_rate", refused, refused + screened, failed)
     yield from _failure_rates(records, cell, failed)
     for site, values in _by_name(records, cell, "sites", "site", ("randomised",)).items():
         found = succeeded(values["randomised"], failed)

@@ -10,8 +10,8 @@ from numbers import Real
 from os import PathLike
 from typing import Any
 
+from trialsim.engines.cell_facts import is_null
 from trialsim.engines.plan import build_plan
-from trialsim.engines.runner import cell_table
 from trialsim.errors import UsageError
 from trialsim.oc.sweep import (
     DEFAULT_MEASURE,
@@ -260,7 +260,7 @@ def _is_reported(grid: Grid, truth: str, wanted: Wanted) -> bool:
         return True
     scenario = grid.scenario
     plan = build_plan(scenario, grid.designs[0], truth, 1, 1, patient_table(scenario))
-    nulls = [bool(row["null"]) for row in cell_table([plan]).to_pylist()]
+    nulls = [is_null(plan, test) for test in plan.tests]
     return any(nulls) if wanted.name == "familywise_error" else not all(nulls)
 
 

@@ -10,6 +10,7 @@ from trialsim.oc.comparisons import Difference
 from trialsim.oc.error_claims import error_claims
 from trialsim.oc.measures import Measure
 from trialsim.report.cautions import caution_sentences
+from trialsim.report.estimand_sentences import unlike_sentence
 from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, percent, plain
 
 MOST_DESIGNS = 3
@@ -49,6 +50,7 @@ def comparison_sentences(characteristics: OperatingCharacteristics) -> list[str]
         rows = [row for row in others if row.design == design]
         sentences.append(_against(characteristics, rows))
         sentences.append(_each_power(characteristics, truth, design, rows[0].reference))
+        sentences.append(_unlike(characteristics, truth, design, rows[0].reference))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -126,6 +128,15 @@ def _each_power(characteristics: OperatingCharacteristics, truth: str, design: s
         return f"The power differs for {moved} of {len(shared)} single hypotheses: see the table."
     listed = (f"{name} {100 * powers[name]:.1f}% against {100 * others[name]:.1f}%" for name in shared)
     return f"Power by hypothesis, “{design}” against “{reference}”: {', '.join(listed)}."
+
+
+def _unlike(characteristics: OperatingCharacteristics, truth: str, design: str, reference: str) -> str:
+    """Return a sentence where two designs do not test the same."""
+    ours, theirs = (
+        [fact for fact in characteristics.facts if (fact.design, fact.truth) == (name, truth)]
+        for name in (design, reference)
+    )
+    return unlike_sentence(ours, theirs, (f"“{design}”", f"“{reference}”"))
 
 
 def _powers(characteristics: OperatingCharacteristics, cell: Cell) -> dict[str, float]:

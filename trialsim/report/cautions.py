@@ -8,6 +8,7 @@ from typing import Any
 from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell
 from trialsim.oc.stopping import HORIZON
+from trialsim.report.estimand_sentences import discordance_sentences
 from trialsim.scenario.advice import notes
 
 MOST_SAID = 8
@@ -16,13 +17,20 @@ MOST_SAID = 8
 def caution_sentences(characteristics: OperatingCharacteristics) -> list[str]:
     """Return a sentence for each design and truth with trials that failed, or that came to no look, and for flags.
 
+    Before them stands where the effect as written and the estimand disagree on whether a null hypothesis is true.
+
     Parameters
     ----------
     characteristics
         Of the simulation.
     """
     return _not_too_many(
-        [*_failed(characteristics), *_unreached(characteristics), *_flagged(characteristics)]
+        [
+            *discordance_sentences(characteristics.facts),
+            *_failed(characteristics),
+            *_unreached(characteristics),
+            *_flagged(characteristics),
+        ]
     )
 
 

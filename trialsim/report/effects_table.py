@@ -12,7 +12,9 @@ from trialsim.scenario.units import readable_duration
 EXPLANATION = (
     "Conditional: for a patient at the centre of the covariates. Marginal: averages over the population compared; for "
     "a hazard ratio what a Cox model of treatment alone finds in an unlimited trial of the follow-up given. The one "
-    "that is not stated is worked out from the one that is. Calendar drift is left out of both."
+    "that is not stated is worked out from the one that is. Calendar drift is left out of both, and so is what becomes "
+    "of patients after randomisation: nobody discontinues, crosses over or takes rescue treatment. The estimands' true "
+    "values, which take that in, stand beside the estimates in the report of a run."
 )
 _HEADINGS = ("endpoint", "arm", "stated", "conditional", "marginal")
 

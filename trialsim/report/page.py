@@ -18,7 +18,9 @@ from trialsim.report.adverse_event_figures import (
 )
 from trialsim.report.answer import answer
 from trialsim.report.cautions import analysis_cautions
+from trialsim.report.designs_table import ABOUT_DESIGNS, designs_table
 from trialsim.report.effects_table import EXPLANATION, effects_tables
+from trialsim.report.estimands_table import ABOUT_ESTIMANDS, ABOUT_WRITTEN, estimands_table
 from trialsim.report.figures import (
     MOST_TRUTHS_DRAWN,
     MOST_TRUTHS_OF_DURATIONS,
@@ -38,8 +40,23 @@ from trialsim.report.recruitment_figures import (
     left_out_sentences,
     site_enrolment_picture,
 )
-from trialsim.report.recruitment_tables import ABOUT_RECRUITMENT, recruitment_table
+from trialsim.report.recruitment_tables import (
+    ABOUT_LOSSES,
+    ABOUT_RECRUITMENT,
+    ABOUT_TIMES,
+    losses_table,
+    recruitment_table,
+    recruitment_times_table,
+)
 from trialsim.report.reestimation_table import ABOUT_SIZES, sizes_table
+from trialsim.report.safety_tables import (
+    ABOUT_PATIENTS,
+    ABOUT_SAFETY,
+    MOST_OF_PATIENTS,
+    MOST_TABLES,
+    adverse_event_tables,
+    patients_by_arm,
+)
 from trialsim.report.site_figures import ABOUT_SITES, site_picture, site_table, sites_left_out
 from trialsim.report.tables import TextTable, summary_tables
 
@@ -92,6 +109,8 @@ def page(
         *(_text_table(table) for table in tables),
         *(f"<p>{escape(line)}</p>" for line in legend(characteristics, tables)),
         *_error_section(error_claims(characteristics, targets)),
+        *_designs(scenario, characteristics),
+        *_estimands(characteristics),
         *_sizes(scenario, characteristics),
         *_overrun(characteristics),
         *_recruitment(scenario, characteristics, records),
@@ -174,6 +193,25 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
     ]
 
 
+def _designs(scenario: Mapping[str, Any], characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on the designs as they were simulated."""
+    table = designs_table(scenario, [cell.design for cell in characteristics.cells()])
+    return [] if table is None else ["<h2>Designs</h2>", *_explained(ABOUT_DESIGNS, table)]
+
+
+def _estimands(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on true values and estimates."""
+    table = estimands_table(characteristics)
+    if table is None:
+        return []
+    texts = [ABOUT_ESTIMANDS, *([ABOUT_WRITTEN] if "as written" in table.headings else [])]
+    return [
+        "<h2>What the trials estimate</h2>",
+        *(f"<p>{escape(text)}</p>" for text in texts),
+        _text_table(table),
+    ]
+
+
 def _more(characteristics: OperatingCharacteristics, scenario: Mapping[str, Any]) -> list[str]:
     if not characteristics.rows:
         return []
@@ -246,10 +284,17 @@ def _recruitment(
         "<h2>Recruitment</h2>",
         *(f"<p>{escape(text)}</p>" for text in ABOUT_RECRUITMENT),
         _text_table(table),
+        *_explained(ABOUT_TIMES, recruitment_times_table(characteristics)),
         *(_figure(picture) for picture in pictures if picture is not None),
+        *_explained(ABOUT_LOSSES, losses_table(records, again)),
         *(f"<p>{escape(text)}</p>" for text in left_out_sentences(records)),
         *_sites(records),
     ]
+
+
+def _explained(text: str, table: TextTable | None) -> list[str]:
+    """Return a table under the text that explains it; nothing without a table."""
+    return [] if table is None else [f"<p>{escape(text)}</p>", _text_table(table)]
 
 
 def _sites(records: Records) -> list[str]:
@@ -269,6 +314,16 @@ def _adverse_events(records: Records) -> list[str]:
     """Return the section on adverse events and visits; nothing where there are none."""
     table, picture = lives_table(records), adverse_event_picture(records)
     found = [] if table is None else ["<h2>Adverse events and visits</h2>", _text_table(table)]
+    by_arm, graded = patients_by_arm(records), adverse_event_tables(records)
+    if table is None and by_arm is not None:
+        found.append("<h2>What becomes of patients</h2>")
+    found += _explained(ABOUT_PATIENTS, by_arm)
+    if by_arm is not None and (n_cells := len(records.cells())) > MOST_OF_PATIENTS:
+        found.append(f"<p>Shown for the first {MOST_OF_PATIENTS} of {n_cells} designs under a truth.</p>")
+    if graded:
+        found += [f"<p>{escape(ABOUT_SAFETY)}</p>", *(_text_table(each) for each in graded)]
+    if graded and (n_cells := len(records.cells())) > MOST_TABLES:
+        found.append(f"<p>Shown for the first {MOST_TABLES} of {n_cells} designs under a truth.</p>")
     if picture is None:
         return found
     texts = (*ABOUT_ADVERSE_EVENTS, *adverse_events_left_out(records))

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from trialsim.oc.characteristics import OperatingCharacteristics
-from trialsim.oc.columns import Cell
-from trialsim.oc.measures import Measure
+from trialsim.oc.columns import Cell, Records
+from trialsim.oc.measures import QUANTILES, Measure
+from trialsim.oc.montecarlo import MonteCarlo
+from trialsim.report.funnel import funnel
 from trialsim.report.more_tables import MOST_CELLS
-from trialsim.report.numbers import DAYS_PER_MONTH, with_error
+from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, plain, with_error
+from trialsim.report.recruitment_figures import MOST_FUNNELS
 from trialsim.report.tables import TextTable
 
 _COLUMNS = {
     "last patient in, months": ("last_patient_in", DAYS_PER_MONTH),
     "candidates": ("candidates", 1.0),
+    "refusals, share": ("refusal_rate", 1.0),
     "screen failures, share": ("screen_failure_rate", 1.0),
     "idle coordinator months": ("idle_days", DAYS_PER_MONTH),
 }
+
+_TIMES = {
+    "first patient in, months": ("first_patient_in", DAYS_PER_MONTH),
+    "last patient in, months": ("last_patient_in", DAYS_PER_MONTH),
+    "contact to consent, days": ("days_to_consent", 1.0),
+    "contact to randomisation, days": ("days_to_randomisation", 1.0),
+    "idle coordinator months": ("idle_days", DAYS_PER_MONTH),
+}
+ABOUT_TIMES = (
+    "Mean over trials (mcse); below, median and 10th to 90th percentile over trials. First and last patient in are counted "
+    "from the first site's opening; contact to consent and to randomisation are each trial's mean."
+)
+ABOUT_LOSSES = (
+    "Mean numbers in a trial (mcse), and the share of those who were left at the step before; a candidate who comes again "
+    "counts with each attempt."
+)
 
 ABOUT_RECRUITMENT = (
     "Candidates come to sites; those whose records pass wait until a coordinator is free, are asked for consent and are "
@@ -53,6 +75,84 @@ def recruitment_table(characteristics: OperatingCharacteristics) -> TextTable | 
         tuple(headings[place] for place in kept),
         tuple(tuple(row[place] for place in kept) for row in rows),
     )
+
+
+def recruitment_times_table(characteristics: OperatingCharacteristics) -> TextTable | None:
+    """Return the times of recruitment, a row for each design and truth; None in a world without sites.
+
+    Parameters
+    ----------
+    characteristics
+        What was found.
+    """
+    rows = []
+    for cell in characteristics.cells()[:MOST_CELLS]:
+        shown = [_with_quantiles(characteristics, name, cell, per) for name, per in _TIMES.values()]
+        if any(lines != ("–",) for lines in shown):
+            rows.append(((cell.truth,), (cell.design,), *shown))
+    if not rows:
+        return None
+    headings = ("truth", "design", *_TIMES)
+    kept = [place for place in range(len(headings)) if any(row[place] != ("–",) for row in rows)]
+    return TextTable(
+        "times of recruitment",
+        tuple(headings[place] for place in kept),
+        tuple(tuple(row[place] for place in kept) for row in rows),
+    )
+
+
+def losses_table(records: Records, rescreening: bool) -> TextTable | None:
+    """Return why candidates are not randomised and patients not analysed: a row for each reason; None without any.
+
+    Parameters
+    ----------
+    records
+        Of a run.
+    rescreening
+        Whether the scenario lets candidates come again.
+    """
+    found: dict[tuple[str, str], dict[Cell, tuple[str, ...]]] = {}
+    cells = records.cells()[:MOST_FUNNELS]
+    for cell in cells:
+        for before, step in pairwise(funnel(records, cell, rescreening)):
+            for why, value in step.losses:
+                share = (
+                    [f"{plain(100.0 * value.value / before.left.value, 1)}%"]
+                    if before.left.value > 0.0
+                    else []
+                )
+                found.setdefault((step.name, why), {})[cell] = (_number(value), *share)
+    if not found:
+        return None
+    headings = (
+        "left at",
+        "and for what reason not",
+        *(f"{cell.design} under {cell.truth}" for cell in cells),
+    )
+    rows = tuple(
+        ((name,), (why,), *(shown.get(cell, ("–",)) for cell in cells))
+        for (name, why), shown in found.items()
+    )
+    return TextTable("lost on the way to the analysis", headings, rows)
+
+
+def _number(value: MonteCarlo) -> str:
+    """Return a mean with its Monte Carlo error in parentheses."""
+    decimals = decimals_for(value.mcse) if value.mcse else 1
+    return plain(value.value, decimals) + (f" ({plain(value.mcse, decimals)})" if value.mcse else "")
+
+
+def _with_quantiles(
+    characteristics: OperatingCharacteristics, name: str, cell: Cell, per: float
+) -> tuple[str, ...]:
+    """Return a mean with its error; below, the median and the 10th to 90th percentile."""
+    centre = _measure(characteristics, name, cell)
+    found = [_measure(characteristics, f"{name}_{suffix}", cell) for suffix in QUANTILES]
+    error = centre.mcse / per if centre is not None and centre.mcse else 0.1
+    decimals = max(0, decimals_for(error) - 1)
+    median, low, high = (None if row is None else plain(row.value / per, decimals) for row in found)
+    first = with_error(centre, per)
+    return (first,) if median is None or low == high else (first, f"{median}; {low} to {high}")
 
 
 def _measure(characteristics: OperatingCharacteristics, name: str, cell: Cell) -> Measure | None:

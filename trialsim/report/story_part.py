@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trialsim.contracts import Kind, LogRow
 from trialsim.errors import UsageError
 from trialsim.report.story_candidates import candidate_name, key_of, number_of, site_of
@@ -138,6 +140,11 @@ def _site_number(replay: Replay, name: str, option: str) -> int:
         raise UsageError(
             f"{option}: the scenario has no sites, its patients simply come; leave the option out"
             f"{', or give the number of a patient' if option == '--candidate' else ''}."
+        )
+    if name not in sites.names and name in sites.groups:
+        own = [sites.names[s] for s in np.flatnonzero(sites.group == sites.groups.index(name))]
+        raise UsageError(
+            f"{option}: {shown(name)} is a group of {len(own)} sites; name one of {own[0]} to {own[-1]}."
         )
     if name not in sites.names:
         hint = did_you_mean(name, sites.names)

@@ -10,6 +10,9 @@ from trialsim.report.story_lives import level_name
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import by_arm, count, listed
 
+_NO_CROSSOVER = -2
+"""What `crossover_on` is where nobody can cross over."""
+
 
 def lives_sentences(replay: Replay) -> list[str]:
     """Return what became of the patients up to the end of the trial; nothing where the scenario does not say."""
@@ -57,8 +60,9 @@ def _treatment(replay: Replay) -> list[str]:
         why = [f"{reasons[part]:,} for {life.reasons[part].replace('_', ' ')}" for part in sorted(reasons)]
         stopped = count(sum(reasons.values()), "patient")
         parts.append(f"{stopped} discontinued treatment ({listed(why)})")
+    crossing = " or on crossing over" if life.numbers.crossover_on > _NO_CROSSOVER else ""
     told = {
-        Kind.TREATMENT_ENDED: "had the last dose as planned or on crossing over",
+        Kind.TREATMENT_ENDED: f"had the last dose as planned{crossing}",
         Kind.RESCUE: "began rescue treatment",
     }
     told |= {Kind.CROSSOVER: "crossed over", Kind.DEATH: "died"}

@@ -73,9 +73,10 @@ def _difference(value: float, mcse: float | None) -> str:
 
 
 def _truth_table(characteristics: OperatingCharacteristics, truth: str, cells: Sequence[Cell]) -> TextTable:
-    everything_null = all(characteristics.global_null(cell) for cell in cells)
-    rejecting = "type I error (mcse)" if everything_null else "power (mcse)"
-    headings = ["design", rejecting, "enrolled", "events", "months", "stopped early", "bias"]
+    nulls = [characteristics.global_null(cell) for cell in cells]
+    rejecting = "type I error" if all(nulls) else "power or type I error" if any(nulls) else "power"
+    mixed = any(nulls) and not all(nulls)
+    headings = ["design", f"{rejecting} (mcse)", "enrolled", "events", "months", "stopped early", "bias"]
     costs = [row for cell in cells for row in _rows(characteristics, cell, "cost")]
     if costs:
         headings.append(f"cost, {costs[0].unit}")
@@ -85,7 +86,7 @@ def _truth_table(characteristics: OperatingCharacteristics, truth: str, cells: S
     for cell in cells:
         lines: list[tuple[str, ...]] = [
             (cell.design,),
-            _rejections(characteristics, cell),
+            _rejections(characteristics, cell, mixed),
             _with_range(characteristics, cell, "enrolled"),
             (with_error(_row(characteristics, cell, "events")),),
             _with_range(characteristics, cell, "duration", DAYS_PER_MONTH),
@@ -106,13 +107,15 @@ def _truth_table(characteristics: OperatingCharacteristics, truth: str, cells: S
     )
 
 
-def _rejections(characteristics: OperatingCharacteristics, cell: Cell) -> tuple[str, ...]:
+def _rejections(characteristics: OperatingCharacteristics, cell: Cell, mixed: bool) -> tuple[str, ...]:
+    """Return the probabilities of rejecting; a true null is marked where others beside it are false."""
     power = _row(characteristics, cell, "power_disjunctive")
     joint = power if power is not None else _row(characteristics, cell, "reject_any")
     each = _rows(characteristics, cell, "reject")
-    if len(each) < 2:
-        return (with_error(joint),)
     nulls = characteristics.null_hypotheses(cell)
+    if len(each) < 2:
+        known = f"{each[0].hypothesis} (null) " if mixed and each and each[0].hypothesis in nulls else ""
+        return (known + with_error(joint),)
     if power is None:
         word = "familywise" if characteristics.global_null(cell) else "any"
     else:

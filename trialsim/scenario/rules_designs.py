@@ -48,6 +48,7 @@ _IN_WORDS = {
 
 def trial_findings(parts: TrialParts) -> Iterator[Finding]:
     """Yield everything that is wrong across hypotheses and designs."""
+    yield from _one_arm(parts)
     for name, hypothesis in parts.hypotheses.items():
         yield from _hypothesis(("hypotheses", name), hypothesis, parts)
     for name, design in parts.designs.items():
@@ -67,10 +68,23 @@ def trial_findings(parts: TrialParts) -> Iterator[Finding]:
         yield from _accrual(at, design, parts)
 
 
+def _one_arm(parts: TrialParts) -> Iterator[Finding]:
+    """Yield a single arm where hypotheses compare two."""
+    arms = parts.world.arms
+    pairs = [name for name, hypothesis in parts.hypotheses.items() if len(hypothesis.arms) == 2]
+    if arms is not None and len(arms) == 1 and pairs:
+        compare = "compares" if len(pairs) == 1 else "compare"
+        yield (
+            ("arms",),
+            f"two arms are needed, {listed(pairs)} {compare} two; write arms: [{arms[0]}, treatment], or compare the one "
+            f"arm with a rate, in the hypothesis: arms: [{arms[0]}], analysis: {{beta_binomial: {{rate: 0.2}}}}",
+        )
+
+
 def _hypothesis(at: Place, hypothesis: Hypothesis, parts: TrialParts) -> Iterator[Finding]:
     """Yield what a hypothesis names that does not exist or does not suit."""
     arms = parts.world.arms
-    if arms is not None:
+    if arms is not None and not (len(arms) == 1 and len(hypothesis.arms) == 2):
         for place, arm in enumerate(hypothesis.arms):
             if arm not in arms:
                 yield (*at, "arms", place), unknown("the arm", arm, arms)

@@ -40,6 +40,8 @@ class WorldParts:
         In days.
     treatment, discontinuation, withdrawal, adverse_events, visits
         What could be read.
+    unread
+        Keys of the file under which something stands that could not be read.
     """
 
     arms: tuple[str, ...] | None
@@ -56,6 +58,7 @@ class WorldParts:
     withdrawal: Departure | None = None
     adverse_events: Mapping[str, AdverseEvent] = field(default_factory=dict)
     visits: Visits | None = None
+    unread: frozenset[str] = frozenset()
 
 
 def world_findings(parts: WorldParts) -> Iterator[Finding]:
@@ -87,7 +90,9 @@ def world_findings(parts: WorldParts) -> Iterator[Finding]:
         yield from effect_findings(("dropout",), parts.dropout.effect, parts, whole=False)
         yield from predictor_findings(("dropout",), parts.dropout, parts)
     yield from recruitment_findings(parts)
-    yield from cost_findings(parts.costs, parts.accrual, parts.screening, parts.visits, parts.adverse_events)
+    yield from cost_findings(
+        parts.costs, parts.accrual, parts.screening, parts.visits, parts.adverse_events, parts.unread
+    )
     if parts.screening is not None:
         for name in ("prescreen", "consent", "eligible"):
             if (chance := getattr(parts.screening, name)) is not None:
@@ -215,7 +220,9 @@ def effect_findings(
                 f"'{control}' is the control arm (the first of arms); effects are against it",
             )
         elif arm not in others:
-            yield (*at, "effect", arm), unknown("the arm", arm, others)
+            alone = f"the arm {shown(arm)} is unknown: '{control}' alone is named; name both, such as"
+            both = f"{alone} arms: [{control}, treatment]"
+            yield (*at, "effect", arm), unknown("the arm", arm, others) if others else both
     missing = [arm for arm in dict.fromkeys(others) if arm not in effect and arm != control]
     if whole and missing:
         yield (*at, "effect"), f"an effect is required for every arm but control; missing: {listed(missing)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -94,6 +95,8 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         adverse_events=_read_each(_ADVERSE_EVENT, tree.get("adverse_events")),
         visits=_read(_VISITS, tree.get("visits")),
     )
+    read = {"screening": world.screening, "visits": world.visits, "adverse_events": world.adverse_events}
+    world = replace(world, unread=frozenset(key for key, part in read.items() if tree.get(key) and not part))
     names = {
         key: list(tree[key]) if isinstance(tree.get(key), dict) else [] for key in ("endpoints", "hypotheses")
     }
