@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.types import unliteral
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,11 +62,25 @@ def _compile(function: Function, **options: Any) -> Function:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
-        compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        compiled: Function = numba.njit(
+            cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options
+        )(function)
     finally:
         numba.config.CACHE_DIR = before
     _go_on_without_cache(compiled)
+    _once_for_all_constants(compiled)
     return compiled
+
+
+def _once_for_all_constants(compiled: Any) -> None:
+    """Let a kernel that others call with constants be compiled once, and not once for each of the constants."""
+    of_types = compiled.get_call_template
+
+    @functools.wraps(of_types)
+    def of_plain_types(args: Any, kws: Any) -> Any:
+        return of_types(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
+
+    compiled.get_call_template = of_plain_types
 
 
 def _go_on_without_cache(compiled: Any) -> None:

@@ -218,12 +218,12 @@ class FastLives:
     def read_at_visits(self, outcome: int) -> bool:
         """Return whether an outcome is read out at visits."""
         numbers = self.law.numbers
-        return bool(numbers.at_visit[numbers.readouts == outcome].any())
+        return bool(numbers.reading.at_visit[numbers.reading.readouts == outcome].any())
 
     def last_visits(self, rows: Ints) -> Ints:
         """Return the ticks of the last scheduled visits of some replicates' patients, NEVER for who has left before."""
         found = np.empty((len(rows), self.dropout.shape[1]), dtype=np.int64)
-        journal.find_visits(rows, len(self.law.numbers.visits), *self.journal, found)
+        journal.find_visits(rows, len(self.law.numbers.visiting.visits), *self.journal, found)
         return found
 
     def analysed(self, chunk: FastChunk, test: TestPlan, outcome: Outcome, point: Point) -> Outcome:

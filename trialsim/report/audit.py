@@ -227,7 +227,7 @@ def _of_visit(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -
         who = f"{plan.world.sites.names[key >> SITE_BITS]}:{(key & ((1 << SITE_BITS) - 1)) + 1}"
     yield (
         f"Seen, patient {who} at visit {decided['visit']}, {_number(seen['days'])} days after randomisation: dose level "
-        f"{seen['dose'] + 1} of {life.numbers.doses}, {seen['serious']} serious adverse events."
+        f"{seen['dose'] + 1} of {life.numbers.treatment.doses}, {seen['serious']} serious adverse events."
     )
     for term, counts in zip(life.terms, seen["events"], strict=True):
         told = ", ".join(f"{count} {level}" for level, count in zip(life.levels, counts, strict=True))
@@ -235,7 +235,7 @@ def _of_visit(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -
     traits = plan.world.source.columns[plan.world.source.covariate_count :]
     for name, value in zip(traits, seen.get("latent") or (), strict=False):
         yield f"Seen, latent {name}: {_number(value)}."
-    last = decided["done"] == "dose lowered" and seen["dose"] + 1 == life.numbers.doses
+    last = decided["done"] == "dose lowered" and seen["dose"] + 1 == life.numbers.treatment.doses
     yield f"Decided: {decided['done']}{'; there is no lower dose, so that treatment ends' if last else ''}."
 
 

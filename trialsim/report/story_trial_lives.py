@@ -60,7 +60,7 @@ def _treatment(replay: Replay) -> list[str]:
         why = [f"{reasons[part]:,} for {life.reasons[part].replace('_', ' ')}" for part in sorted(reasons)]
         stopped = count(sum(reasons.values()), "patient")
         parts.append(f"{stopped} discontinued treatment ({listed(why)})")
-    crossing = " or on crossing over" if life.numbers.crossover_on > _NO_CROSSOVER else ""
+    crossing = " or on crossing over" if life.numbers.treatment.crossover_on > _NO_CROSSOVER else ""
     told = {
         Kind.TREATMENT_ENDED: f"had the last dose as planned{crossing}",
         Kind.RESCUE: "began rescue treatment",
