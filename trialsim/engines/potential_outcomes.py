@@ -293,8 +293,8 @@ def _led(
             kernels.live(
                 TRUTH_SEED, replicate, one, one, np.array([until]), tables, nobody, *numbers, life.clocks, starts,
                 factors, np.arange(n).reshape(1, n), entry, np.full((1, n), arm, dtype=np.int8), outcomes, parts, orders,
-                event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64), read, dropout, complete, last_dose, quit_, crossed, left,
-                journal[0], journal[1], offsets, full,
+                event, exit_, np.empty((3, 0, 0, 0), dtype=np.int64), read, dropout, complete, last_dose, quit_, crossed,
+                left, journal[0], journal[1], offsets, full,
             )  # fmt: skip
             if not full[0]:
                 return
