@@ -22,6 +22,7 @@ from trialsim.learning.request import read_request
 from trialsim.models.allocation_network import AllocationNetwork, arm_features, shares
 from trialsim.policies.learned_allocation import LearnedAllocation
 from trialsim.policies.thompson import Thompson
+from trialsim.scenario.load import scenario_from_text
 from trialsim.stats.optimal_allocation import Course, final_law
 
 WORLD = Path(trialsim.__file__).parent / "learning" / "worlds" / "two_arms.yaml"
@@ -237,6 +238,42 @@ def test_gymnasium_sees_the_same_trials() -> None:
     assert np.array_equal(reward, outcome.responders + 40.0 * outcome.rejected)
     with pytest.raises(UsageError, match="reset"):
         there.step(np.ones((50, 2)))
+
+
+def test_gymnasium_finds_nothing_wrong() -> None:
+    """Its checks of single environments, where they hold of vectors too; spaces are batches; episode statistics add up."""
+    from gymnasium.utils import env_checker, passive_env_checker
+    from gymnasium.vector.utils import batch_space
+    from gymnasium.wrappers.vector.common import RecordEpisodeStatistics
+
+    from trialsim.learning.gymnasium_env import TrialVectorEnv
+
+    text = WORLD.read_text().replace(
+        "bounds: {efficacy_z: [null, null, null, null, 1.959964]}",
+        "bounds: {efficacy_z: [2.5, 2.4, 2.3, 2.2, 1.959964]}",
+    )
+    assert "2.5, 2.4" in text
+    scenario = scenario_from_text(text)
+    truth = next(n for n in scenario.truths if "rate=0.3" in n and "treatment=0.9" in n)
+    there = TrialVectorEnv([build_plan(scenario, "short", truth, 5, 1, None)], 30, 40.0)
+    assert batch_space(there.single_observation_space, 30) == there.observation_space
+    assert batch_space(there.single_action_space, 30) == there.action_space
+    passive_env_checker.check_observation_space(there.observation_space)
+    passive_env_checker.check_action_space(there.action_space)
+    for check in (
+        env_checker.check_reset_seed_determinism, env_checker.check_reset_options,
+        env_checker.check_reset_return_type,
+    ):  # fmt: skip
+        check(there)
+    watched = RecordEpisodeStatistics(there)
+    watched.reset(seed=0)
+    ended = np.zeros(30, dtype=bool)
+    while not ended.any():
+        _, reward, ended, _, said = watched.step(np.ones((30, 2)))
+    assert ended.all()
+    assert said["episode"]["r"].tolist() == reward.tolist()
+    assert reward.min() >= 40.0  # a rate of 0.9 beside 0.3: all reject, most of them early
+    assert len(set(reward.tolist())) > 5
 
 
 def learned_world(folder: Path, checkpoint: tuple[Path, str]) -> Path:
