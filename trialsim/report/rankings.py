@@ -19,6 +19,8 @@ _SHOWN = {
     "weeks_to_target": "weeks to target",
     "screened_per_enrolled": "screened per enrolled",
     "screen_failure_rate": "screen failures",
+    "days_to_consent": "days to consent",
+    "idle_days": "idle coordinator days",
     "power": "power",
     "cost": "cost, thousands",
 }
@@ -37,7 +39,7 @@ def rankings_table(title: str, compared: Sequence[Compared]) -> TextTable:
     """
     names = [each.name for each in compared[0].estimates]
     shown = {name: text for name, text in _SHOWN.items() if name in names}
-    shown |= {name: name for name in names if name.endswith("of enrolled")}
+    shown |= {name: name for name in names if name.startswith("bias of ") or name.endswith("of enrolled")}
     rows = []
     for place, each in enumerate(compared):
         cells: list[tuple[str, ...]] = [(each.label,), (f"{each.area:.3f}",)]
