@@ -302,6 +302,13 @@ def test_a_learned_rule_needs_a_certificate(
     assert not (folder / "none").exists()
     assert main([*run, "--out", str(folder / "all_the_same"), "--uncertified"]) == 0
     assert "Uncertified" in capsys.readouterr().err
+    provenance = json.loads((folder / "all_the_same" / "provenance.json").read_text())
+    assert "has no certificate" in provenance["uncertified"][0]
+    assert provenance["command"].endswith(" --uncertified")
+    assert (
+        "Uncertified: designs.short: its learned randomisation"
+        in (folder / "all_the_same" / "report.html").read_text()
+    )
 
     certify = ["certify", str(world), "--design", "short", "--replicates", "2000", "--workers", "1"]
     assert main([*certify, "--truths", other]) == 2
@@ -328,7 +335,8 @@ def test_a_learned_rule_needs_a_certificate(
 
     good = [document["points"][0] | {"n": 50_000, "upper": 0.0249}]
     assert with_changes(points=good) == 0
-    capsys.readouterr()
+    said = capsys.readouterr()
+    assert "ncertified" not in said.err
     assert with_changes(points=[good[0] | {"upper": 0.0251}]) == 2
     assert "failed its certification" in capsys.readouterr().err
     assert with_changes(points=good, policies={"randomisation": "0" * 64}) == 2
