@@ -188,7 +188,7 @@ def _in_order_of_prognosis(scenario: Scenario, design: str) -> dict[str, Scenari
     policies, tests = scenario.designs[design].policies, scenario.designs[design].tests
     if policies["recruitment"][0] in RANK_NOBODY or policies["randomisation"][0] == "by_design":
         return {}
-    endpoints = [scenario.endpoints[scenario.hypotheses[test].endpoint] for test in tests]
+    endpoints = [scenario.endpoints.get(scenario.hypotheses[test].endpoint) for test in tests]
     if not any(PROGNOSIS in getattr(endpoint, "latent", {}) for endpoint in endpoints):
         return {}
     found = {}
