@@ -34,6 +34,7 @@ FEW = {
     "rectifier": 500,
     "adaptr_three_arm": 2000,
     "rar_drift": 1200,
+    "ranking_drift": 1200,
     "advent": 200,
     "goldilocks_survival": 400,
     "basket_borrowing": 500,
@@ -52,6 +53,7 @@ MANY = {
     "rectifier": 5000,
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
+    "ranking_drift": 5000,
     "advent": 800,
     "goldilocks_survival": 2500,
     "basket_borrowing": 2500,
@@ -205,7 +207,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
     stems = {
         "binary_sequential", "nph_oncology", "backlog", "computed_bounds", "sample_size_reestimation",
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
-        "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "shared_level", "completion",
+        "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "ranking_drift", "shared_level", "completion",
         "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
         "goldilocks_survival", "patient_wise",
     }  # fmt: skip

@@ -536,6 +536,11 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
         policies["stopping"] = {"bounds": rule}
     if with_sites and draw(st.booleans()):
         name = draw(st.sampled_from([*people.numeric, *people.levels])) if people.numeric else None
+        if name and "randomisation" in policies:  # ranking makes drift, of which the analysis must know
+            plain = [h for h in tree["hypotheses"].values() if h["analysis"] == "score_test"]
+            name = name if len(plain) == len(tree["hypotheses"]) else None
+            for hypothesis in plain if name else ():
+                hypothesis["analysis"] = "cmh_by_period"
         policies["recruitment"] = {"by_covariate": {"covariate": name}} if name else "random"
     if policies:
         design["policies"] = policies

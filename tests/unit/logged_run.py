@@ -34,7 +34,7 @@ arms: [control, treatment]
 endpoints:
   response: {kind: binary, readout: 2 weeks, rate: 0.3, effect: {treatment: 0.6}, effect_measure: rate}
 hypotheses:
-  primary: {endpoint: response, arms: [treatment, control], analysis: score_test, direction: higher}
+  primary: {endpoint: response, arms: [treatment, control], analysis: cmh_by_period, direction: higher}
 truths: {expected: {}, none: {endpoints.response.effect.treatment: 0.3}}
 designs:
   adaptive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 
@@ -91,3 +92,52 @@ def test_one_measure_of_quality_is_required() -> None:
         text = FILE.read_text(encoding="utf-8").replace("oracle: {open: 10}", f"emulated: {written}")
         with pytest.raises(ScenarioError, match="a quality"):
             scenario_from_text(text, FILE.parent)
+
+
+@pytest.mark.parametrize("measure", ["rank_correlation", "auc"])
+def test_the_quality_within_a_group_is_the_one_stated_wherever_the_group_stands_among_all(
+    measure: str,
+) -> None:
+    """Practices are a third of the sites and find a tenth of what clinics find: their quantiles lie close together."""
+    view = view_of(12)
+    few = np.arange(12) >= 8
+    view = replace(
+        view, groups=("clinics",) * 8 + ("practices",) * 4, rates=view.rates * np.where(few, 0.1, 1.0)
+    )
+    stated = {"practices": 0.6, "clinics": 0.8}
+    score = EmulatedSites(3, **{measure: 0.9}, by_group=stated).score(view)  # type: ignore[arg-type]
+    for own, wanted in ((few, 0.6), (~few, 0.8)):
+        ours, theirs, count = score[:, own], view.rates[:, own], int(own.sum())
+        if measure == "auc":
+            pairs = (ours[:, :, None] > ours[:, None, :]) & (theirs[:, :, None] > theirs[:, None, :])
+            found = pairs.sum(axis=(1, 2)) * 2 / (count * (count - 1))
+        else:
+            ranks = [stats.rankdata(each, axis=1) - (count + 1) / 2 for each in (ours, theirs)]
+            found = (ranks[0] * ranks[1]).sum(axis=1) * 12 / (count**3 - count)
+        assert abs(found.mean() - wanted) < 5 * found.std() / sqrt(TRIALS)
+    others = EmulatedSites(3, **{measure: 0.9}, by_group={"practices": 0.6}).score(view)  # type: ignore[arg-type]
+    assert np.array_equal(others[:, ~few], EmulatedSites(3, **{measure: 0.9}).score(view)[:, ~few])  # type: ignore[arg-type]
+
+
+def test_a_group_whose_sites_are_alike_has_no_better_one() -> None:
+    """Whoever of them opens first is chance, as likely beside other sites as with a score of that quality of all."""
+    view = view_of(12)
+    alike = np.arange(12) >= 8
+    view = replace(view, groups=("clinics",) * 8 + ("practices",) * 4, rates=np.where(alike, 0.1, view.rates))
+    first = EmulatedSites(3, auc=0.7, by_group={"practices": 0.9}).score(view)[:, alike].argmax(axis=1)
+    share = np.bincount(first, minlength=4) / TRIALS
+    assert (np.abs(share - 0.25) < 5 * sqrt(3 / 16 / TRIALS)).all()
+
+
+def test_groups_whose_quality_is_stated_are_groups_of_more_than_one_site() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    for by_group, said in (
+        ("{hospices: 0.7}", "no group of sites 'hospices'"),
+        ("{known: -0.5}", "is no area"),
+        ("{known: 1.5}", "0.999"),
+    ):
+        written = text.replace(
+            "oracle: {open: 10}", f"emulated: {{open: 10, auc: 0.8, by_group: {by_group}}}"
+        )
+        with pytest.raises(ScenarioError, match=said):
+            scenario_from_text(written, FILE.parent)

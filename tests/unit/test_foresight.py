@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from trialsim.conformance import check_policy
-from trialsim.conformance.foresight import _DECIDED, _MONITORED, SEED
+from trialsim.conformance.chance import SEED
+from trialsim.conformance.foresight import _DECIDED, _MONITORED
 from trialsim.contracts import (
     DISCONTINUE,
     NOTHING,

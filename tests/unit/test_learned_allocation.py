@@ -22,6 +22,7 @@ from trialsim.learning.request import read_request
 from trialsim.models.allocation_network import AllocationNetwork, arm_features, shares
 from trialsim.policies.learned_allocation import LearnedAllocation
 from trialsim.policies.thompson import Thompson
+from trialsim.scenario.load import scenario_from_text
 from trialsim.stats.optimal_allocation import Course, final_law
 
 WORLD = Path(trialsim.__file__).parent / "learning" / "worlds" / "two_arms.yaml"
@@ -239,6 +240,42 @@ def test_gymnasium_sees_the_same_trials() -> None:
         there.step(np.ones((50, 2)))
 
 
+def test_gymnasium_finds_nothing_wrong() -> None:
+    """Its checks of single environments, where they hold of vectors too; spaces are batches; episode statistics add up."""
+    from gymnasium.utils import env_checker, passive_env_checker
+    from gymnasium.vector.utils import batch_space
+    from gymnasium.wrappers.vector.common import RecordEpisodeStatistics
+
+    from trialsim.learning.gymnasium_env import TrialVectorEnv
+
+    text = WORLD.read_text().replace(
+        "bounds: {efficacy_z: [null, null, null, null, 1.959964]}",
+        "bounds: {efficacy_z: [2.5, 2.4, 2.3, 2.2, 1.959964]}",
+    )
+    assert "2.5, 2.4" in text
+    scenario = scenario_from_text(text)
+    truth = next(n for n in scenario.truths if "rate=0.3" in n and "treatment=0.9" in n)
+    there = TrialVectorEnv([build_plan(scenario, "short", truth, 5, 1, None)], 30, 40.0)
+    assert batch_space(there.single_observation_space, 30) == there.observation_space
+    assert batch_space(there.single_action_space, 30) == there.action_space
+    passive_env_checker.check_observation_space(there.observation_space)
+    passive_env_checker.check_action_space(there.action_space)
+    for check in (
+        env_checker.check_reset_seed_determinism, env_checker.check_reset_options,
+        env_checker.check_reset_return_type,
+    ):  # fmt: skip
+        check(there)
+    watched = RecordEpisodeStatistics(there)
+    watched.reset(seed=0)
+    ended = np.zeros(30, dtype=bool)
+    while not ended.any():
+        _, reward, ended, _, said = watched.step(np.ones((30, 2)))
+    assert ended.all()
+    assert said["episode"]["r"].tolist() == reward.tolist()
+    assert reward.min() >= 40.0  # a rate of 0.9 beside 0.3: all reject, most of them early
+    assert len(set(reward.tolist())) > 5
+
+
 def learned_world(folder: Path, checkpoint: tuple[Path, str]) -> Path:
     """Return a scenario file whose designs allocate by the trained rule."""
     path, digest = checkpoint
@@ -265,6 +302,13 @@ def test_a_learned_rule_needs_a_certificate(
     assert not (folder / "none").exists()
     assert main([*run, "--out", str(folder / "all_the_same"), "--uncertified"]) == 0
     assert "Uncertified" in capsys.readouterr().err
+    provenance = json.loads((folder / "all_the_same" / "provenance.json").read_text())
+    assert "has no certificate" in provenance["uncertified"][0]
+    assert provenance["command"].endswith(" --uncertified")
+    assert (
+        "Uncertified: designs.short: its learned randomisation"
+        in (folder / "all_the_same" / "report.html").read_text()
+    )
 
     certify = ["certify", str(world), "--design", "short", "--replicates", "2000", "--workers", "1"]
     assert main([*certify, "--truths", other]) == 2
@@ -291,7 +335,8 @@ def test_a_learned_rule_needs_a_certificate(
 
     good = [document["points"][0] | {"n": 50_000, "upper": 0.0249}]
     assert with_changes(points=good) == 0
-    capsys.readouterr()
+    said = capsys.readouterr()
+    assert "ncertified" not in said.err
     assert with_changes(points=[good[0] | {"upper": 0.0251}]) == 2
     assert "failed its certification" in capsys.readouterr().err
     assert with_changes(points=good, policies={"randomisation": "0" * 64}) == 2

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import trialsim
 from tests.unit.logged_run import write_run
 from tests.unit.shipped_schema import check_document
 from trialsim import registry
@@ -377,6 +378,21 @@ def test_rankings_are_compared_on_the_same_candidates(trained: Any, folder: Path
     assert sum(shares) == pytest.approx(1.0)
     assert list(usual.curve.mean) == sorted(usual.curve.mean)
     assert usual.curve.mean[-1] == pytest.approx(40.0)
+    # As a run of the same trials reports them.
+    run = trialsim.simulate(whole, designs=["usual"], truths=["expected"], replicates=60, seed=1, workers=1)
+    reported = run.operating_characteristics()
+    reported = reported[reported["hypothesis"].isna() | (reported["hypothesis"] == "primary")]
+    for ours, theirs in (
+        ("days_to_consent", "days_to_consent"), ("idle_days", "idle_days"), ("bias of primary", "bias"),
+        ("screen failures: ineligible", "screen_failure_rate"),
+    ):  # fmt: skip
+        rows = reported[reported["name"] == theirs]
+        rows = rows[rows["reason"] == "ineligible"] if ": " in ours else rows[rows["reason"].isna()]
+        (row,) = rows.to_dict("records")
+        assert usual.estimate(ours).value == pytest.approx(row["value"], rel=1e-12), ours
+        assert usual.estimate(ours).mcse == pytest.approx(row["mcse"], rel=1e-9), ours
+    by_reason = [each.value for each in usual.estimates if each.name.startswith("screen failures: ")]
+    assert sum(by_reason) == pytest.approx(usual.estimate("screen_failure_rate").value)
 
 
 def test_everything_wrong_in_a_training_file_is_said_at_once(tmp_path: Path) -> None:

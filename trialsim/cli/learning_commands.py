@@ -331,9 +331,10 @@ def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:
 
 
 def _print(title: str, compared: list[Compared]) -> None:
-    from trialsim.report.rankings import eligible_shares, rankings_table
+    from trialsim.report.rankings import eligible_shares, further_table, rankings_table
 
     _print_table(rankings_table(title, compared))
+    _print_table(further_table("times, failures, and what the enrolled say of all", compared))
     typer.echo(
         "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
     )

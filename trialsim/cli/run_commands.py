@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +89,7 @@ def run_command(
         checkpoint=checkpoint,
         decision_log=decision_log,
     )
-    _require_certificates(request, uncertified)
+    request = replace(request, uncertified=_without_certificates(request, uncertified))
     done = run_into_folder(request)
     if json:
         typer.echo(done.summary, nl=False)
@@ -101,7 +102,7 @@ def run_command(
         typer.echo(f"Log:     root {done.log_root}; verify it with `trialsim audit {done.folder}`")
 
 
-def _require_certificates(request: Request, uncertified: bool) -> None:
+def _without_certificates(request: Request, uncertified: bool) -> tuple[str, ...]:
     """Refuse designs whose learned policies may change an error and have no certificate; with the option say so only."""
     from trialsim.oc.certificate import missing_certificates
 
@@ -114,6 +115,7 @@ def _require_certificates(request: Request, uncertified: bool) -> None:
         )
     for sentence in sentences:
         typer.echo(f"Uncertified: {sentence}", err=True)
+    return tuple(sentences)
 
 
 def report_command(

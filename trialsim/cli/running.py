@@ -48,6 +48,8 @@ class Request:
     out: Path | None
     checkpoint: Path | None = None
     decision_log: bool | None = None
+    uncertified: tuple[str, ...] = ()
+    """Why designs that are run all the same have no certificate that counts."""
 
     @property
     def logs_decisions(self) -> bool:
@@ -78,6 +80,8 @@ class Request:
             words += ["--out", str(self.out)]
         if self.decision_log is not None:
             words += ["--decision-log" if self.decision_log else "--no-decision-log"]
+        if self.uncertified:
+            words += ["--uncertified"]
         return shlex.join(words)
 
 
@@ -227,6 +231,8 @@ def run_into_folder(request: Request) -> Done:
         }
         if log is not None:
             provenance[ROOT] = log.provenance()
+        if request.uncertified:
+            provenance["uncertified"] = list(request.uncertified)
         summary = json_text(
             summary_document(
                 request.scenario.name, str(provenance["digest"]), request.seed, characteristics, scenario

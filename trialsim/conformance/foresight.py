@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from trialsim.conformance.chance import LIMIT, beyond_chance, plan_of
+from trialsim.conformance.foresight_in_recruitment import of_rankings, of_site_choices
 from trialsim.contracts import (
     NOTHING,
     AllocationView,
@@ -27,20 +28,12 @@ from trialsim.contracts import (
     VisitView,
 )
 from trialsim.engines.conduct import conducted
-from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk, Point
 from trialsim.engines.runner import start_engine
 from trialsim.policies.scores import reads_latent
-from trialsim.scenario.load import scenario_from_text
 from trialsim.timegrid import TICKS_PER_DAY
 
-SEED = 4_611_686_018_427_388_039
-"""Of the trials in which policies are asked: large, so that nobody finds it by trying small ones."""
-
 TRIALS = 400
-LIMIT = 5.0
-"""Standard errors of a correlation, ``1 / sqrt(trials)``, that chance reaches once in two million times."""
-
 _DECIDED = """
 name: foresight
 accrual: {evenly_spaced: {rate: 10 per month}}
@@ -84,22 +77,17 @@ designs:
 _MONITORED_TRIALS = 20
 
 
-@cache
-def _plan(text: str, design: str) -> Plan:
-    """Return the plan in which a policy is asked."""
-    return build_plan(scenario_from_text(text), design, "none", SEED)
-
-
 def foresight(policy: Any) -> Iterator[str]:
-    """Yield that a policy of stopping, allocation or monitoring decides as if it knew what comes.
+    """Yield that a policy decides as if it knew what comes.
 
     Parameters
     ----------
     policy
-        One with ``decide`` or ``at_visit``, for three arms and two tests, or for adverse events called rash and fatigue.
+        For three arms and two tests, for adverse events called rash and fatigue, for candidates with a group, an age and a
+        marker, or for twelve sites.
     """
     try:
-        found = _at_visits(policy) if hasattr(policy, "at_visit") else _at_decisions(policy)
+        found = _asked_in_trials(policy)
     except (IndexError, ValueError, KeyError) as error:
         yield f"fails when asked in trials: {type(error).__name__}: {error}"
         return
@@ -111,6 +99,15 @@ def foresight(policy: Any) -> Iterator[str]:
         )
 
 
+def _asked_in_trials(policy: Any) -> list[tuple[str, float]]:
+    """Return by how many standard errors decisions of each sort go with what comes later."""
+    if hasattr(policy, "open_sites"):
+        return of_site_choices(policy)
+    if hasattr(policy, "score"):
+        return of_rankings(policy)
+    return _at_visits(policy) if hasattr(policy, "at_visit") else _at_decisions(policy)
+
+
 def _at_decisions(policy: Any) -> list[tuple[str, float]]:
     """Return by how many standard errors decisions go with later outcomes, at each look or review.
 
@@ -118,7 +115,7 @@ def _at_decisions(policy: Any) -> list[tuple[str, float]]:
     """
     allocates = hasattr(policy, "adaptive")
     given: dict[str, Any] = {"randomisation" if allocates else "stopping": policy}
-    plan = replace(_plan(_DECIDED, "reviews" if allocates else "looks"), **given)
+    plan = replace(plan_of(_DECIDED, "reviews" if allocates else "looks"), **given)
     chunk = start_engine(plan, "fast").start(np.arange(TRIALS))
     course = conducted(chunk)
     memory: Memory = {}
@@ -138,7 +135,7 @@ def _at_decisions(policy: Any) -> list[tuple[str, float]]:
         left, came = n - n_then, total - total_then
         every = np.concatenate([left, left.sum(axis=1, keepdims=True)], axis=1)
         rates = np.concatenate([came, came.sum(axis=1, keepdims=True)], axis=1) / np.maximum(every, 1)
-        found.append((f"at {'review' if allocates else 'look'} {number + 1}", _beyond_chance(decided, rates)))
+        found.append((f"at {'review' if allocates else 'look'} {number + 1}", beyond_chance(decided, rates)))
     return found
 
 
@@ -199,7 +196,7 @@ class _Recorder:
 def _at_visits(policy: Any) -> list[tuple[str, float]]:
     """Return by how many standard errors decisions go with adverse events up to the next visit, at each visit."""
     recorder = _Recorder(policy)
-    plan = replace(_plan(_MONITORED, "visits"), monitoring=recorder)
+    plan = replace(plan_of(_MONITORED, "visits"), monitoring=recorder)
     chunk = start_engine(plan, "fast").start(np.arange(_MONITORED_TRIALS))
     course = conducted(chunk)
     try:
@@ -217,16 +214,5 @@ def _at_visits(policy: Any) -> list[tuple[str, float]]:
         ]
         if rows:
             table = np.array(rows)
-            found.append((f"at visit {visit + 1}", _beyond_chance(table[:, :1], table[:, 1:])))
+            found.append((f"at visit {visit + 1}", beyond_chance(table[:, :1], table[:, 1:])))
     return found
-
-
-def _beyond_chance(decided: Floats, later: Floats) -> float:
-    """Return the largest correlation of a column of either, in standard errors under independence."""
-    parts = [columns - columns.mean(axis=0) for columns in (decided, later)]
-    spread = [np.sqrt((part * part).sum(axis=0)) for part in parts]
-    products = np.abs(parts[0].T @ parts[1])
-    size = np.outer(*spread)
-    known = size > 1e-9
-    correlations = np.where(known, products / np.where(known, size, 1.0), 0.0)
-    return float(correlations.max(initial=0.0) * np.sqrt(len(decided)))

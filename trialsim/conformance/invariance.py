@@ -36,6 +36,24 @@ def batches(view: Any, size: int, answer: Callable[[Any], tuple[Any, ...]], what
             return
 
 
+def kept_outside(view: Any, size: int, answer: Callable[..., tuple[Any, ...]], fresh: Any) -> Iterator[str]:
+    """Yield that an answer depends on what was asked before: on others who were seen then, later ones among them.
+
+    Parameters
+    ----------
+    view, size
+        What to ask about.
+    answer
+        Takes a view and, in place of the policy that has been asked already, another.
+    fresh
+        A copy of the policy that has never been asked.
+    """
+    rows = np.random.default_rng(_SEED + 1).permutation(size)[: size // 3]
+    some = rows_of(view, size, rows)
+    if not same(answer(some, copy.deepcopy(fresh)), answer(some)):
+        yield "keeps what it was asked about outside its memory: a copy that has never been asked answers otherwise"
+
+
 def rows_of(view: Any, size: int, rows: np.ndarray) -> Any:
     """Return the view of some rows."""
     shared = {"test_arms", "ratio", "benefit"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trialsim.conformance.foresight import foresight
-from trialsim.conformance.invariance import batches, repeated, same
+from trialsim.conformance.invariance import batches, kept_outside, repeated, same
 from trialsim.conformance.reviews import learning_faults, site_faults
 from trialsim.conformance.sample_views import (
     allocation_view,
@@ -43,9 +43,9 @@ def check_policy(
     replicates, valid output and leaving the view as it is. The same holds of policies for sites and visits, and of what a
     policy with ``at_reviews`` decides or learns there.
 
-    Policies of stopping, allocation and monitoring are then asked in 400 trials (20 of 40 patients) in which nothing that
-    is seen tells of what comes: what they decide must not go with it, however they may have come to know it (see
-    :mod:`trialsim.conformance.foresight`). That is left out where a view is given.
+    All are asked on copies too, which must answer as the policy does: what is remembered belongs in the memory. They are
+    then asked in trials in which nothing that is seen tells of what comes: what they decide must not go with it, however
+    they may have come to know it (see :mod:`trialsim.conformance.foresight`). That is left out where a view is given.
 
     Parameters
     ----------
@@ -61,11 +61,10 @@ def check_policy(
         A sentence for each rule that is broken.
     """
     if hasattr(policy, "open_sites"):
-        return list(site_faults(policy, view if isinstance(view, SiteReviewView) else site_review_view()))
-    if hasattr(policy, "score"):
-        seen = view if isinstance(view, CandidateView) else candidate_view()
-        return list(_ranking_faults(policy, seen))
-    if hasattr(policy, "at_visit"):
+        found = list(site_faults(policy, view if isinstance(view, SiteReviewView) else site_review_view()))
+    elif hasattr(policy, "score"):
+        found = list(_ranking_faults(policy, view if isinstance(view, CandidateView) else candidate_view()))
+    elif hasattr(policy, "at_visit"):
         found = list(visit_faults(policy, view if isinstance(view, VisitView) else visit_view()))
     elif isinstance(view, (LookView, AllocationView)):
         found = list(_decision_faults(policy, view))
@@ -84,6 +83,7 @@ def _ranking_faults(policy: Any, whole: CandidateView) -> Iterator[str]:
     view = whole if declared else _without_hidden(whole)
     try:
         policy = prepared(policy, copy.deepcopy(view))
+        fresh = copy.deepcopy(policy)
         scores = policy.score(copy.deepcopy(view))
     except (IndexError, ValueError, KeyError) as error:
         hint = "" if declared else _HINT
@@ -96,6 +96,7 @@ def _ranking_faults(policy: Any, whole: CandidateView) -> Iterator[str]:
         return
     yield from repeated(view, lambda seen: (policy.score(seen),))
     yield from batches(view, len(view.candidate), lambda seen: (policy.score(seen),), "candidates")
+    yield from kept_outside(view, len(view.candidate), lambda seen, asked=policy: (asked.score(seen),), fresh)
     if getattr(policy, "at_reviews", False):
         yield from learning_faults(policy, view)
     if not declared and whole.latent.size:
@@ -107,13 +108,12 @@ def _ranking_faults(policy: Any, whole: CandidateView) -> Iterator[str]:
 def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[str]:
     """Yield the rules that a policy of stopping or allocation breaks."""
 
-    def decide(seen: LookView | AllocationView) -> tuple[Any, ...]:
-        decision, _ = policy.decide(seen, {})
+    def decide(seen: LookView | AllocationView, asked: Any = policy) -> tuple[Any, ...]:
+        decision, _ = asked.decide(seen, {})
         made = decision.canonical()
         return tuple(getattr(made, field.name) for field in fields(Decision))
 
-    size = len(view.replicate)
-    whole = view
+    size, whole, fresh = len(view.replicate), view, copy.deepcopy(policy)
     if not reads_latent(policy):
         view = replace(view, benefit=np.zeros(0))
     try:
@@ -140,6 +140,7 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
         yield "a stopping policy must say of each replicate whether it stops"
     yield from repeated(view, decide)
     yield from batches(view, size, decide, "replicates")
+    yield from kept_outside(view, size, decide, fresh)
     if view is not whole and not same(decide(whole), made):
         yield "peeking: decisions change with true benefits; declare reads_latent = True, or do not read them"
 

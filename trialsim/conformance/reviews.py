@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.conformance.invariance import batches, repeated, rows_of, same
+from trialsim.conformance.invariance import batches, kept_outside, repeated, rows_of, same
 from trialsim.contracts import CandidateView, Memory, ScreeningsView, SiteReviewView
 from trialsim.policies.scores import reads_latent
 
@@ -24,7 +24,7 @@ def site_faults(policy: Any, whole: SiteReviewView) -> Iterator[str]:
     whole
         What to ask about; true rates are taken out of it where the policy does not declare to read them.
     """
-    hidden = np.zeros((0, 0))
+    hidden, fresh = np.zeros((0, 0)), copy.deepcopy(policy)
     view = whole if reads_latent(policy) else replace(whole, before=replace(whole.before, rates=hidden))
     size, shape = len(view.review), view.open.shape
     scores = policy.score(copy.deepcopy(view.before))
@@ -39,11 +39,12 @@ def site_faults(policy: Any, whole: SiteReviewView) -> Iterator[str]:
         yield "peeking: scores change when true rates are laid before it; declare reads_latent = True, or do not read it"
     yield from repeated(view.before, lambda seen: (policy.score(seen),))
     yield from batches(view.before, size, lambda seen: (policy.score(seen),), "replicates")
+    yield from kept_outside(view.before, size, lambda seen, asked=policy: (asked.score(seen),), fresh)
     if not getattr(policy, "at_reviews", False):
         return
 
-    def review(seen: SiteReviewView) -> tuple[Any, ...]:
-        decision, memory = policy.review(seen, {})
+    def review(seen: SiteReviewView, asked: Any = policy) -> tuple[Any, ...]:
+        decision, memory = asked.review(seen, {})
         return decision.close, decision.open, *memory.values()
 
     for name, what, allowed in (("close", "not open", view.open), ("open", "no reserve", view.reserve)):
@@ -55,6 +56,7 @@ def site_faults(policy: Any, whole: SiteReviewView) -> Iterator[str]:
             yield f"{name} names a site that is {what}"
     yield from repeated(view, review)
     yield from batches(view, size, review, "replicates")
+    yield from kept_outside(view, size, review, fresh)
 
 
 def learning_faults(policy: Any, view: CandidateView) -> Iterator[str]:

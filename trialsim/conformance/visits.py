@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.conformance.invariance import batches, repeated
+from trialsim.conformance.invariance import batches, kept_outside, repeated
 from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, VisitView
 from trialsim.policies.scores import reads_latent
 
@@ -26,7 +26,7 @@ def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
     view
         What to ask about.
     """
-    size, whole = len(view.patient), view
+    size, whole, fresh = len(view.patient), view, copy.deepcopy(policy)
     if not reads_latent(policy):
         view = replace(view, latent=np.zeros((0, 0)), traits=())
     done = policy.at_visit(copy.deepcopy(view))
@@ -38,5 +38,6 @@ def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
         yield "at_visit returns something other than NOTHING, REDUCE or DISCONTINUE"
     yield from repeated(view, lambda seen: (policy.at_visit(seen),))
     yield from batches(view, size, lambda seen: (policy.at_visit(seen),), "patients")
+    yield from kept_outside(view, size, lambda seen, asked=policy: (asked.at_visit(seen),), fresh)
     if view is not whole and not np.array_equal(policy.at_visit(copy.deepcopy(whole)), done):
         yield "peeking: answers change with latent traits; declare reads_latent = True, or do not read them"

@@ -70,14 +70,13 @@ def compare_rankings(
     values = {label: _values(found, label, scenario.designs[design].n) for label in labels}
     areas = {label: _area(derived, label, truth, seed) for label in labels}
     first = values[labels[0]]
+    shared = [name for name in first if all(name in each for each in values.values())]
     return [
         Compared(
             label,
             areas[label],
-            tuple(_estimate(name, each) for name, each in values[label].items()),
-            tuple(
-                _difference(name, each, first[name]) for name, each in values[label].items() if name in first
-            ),
+            tuple(_estimate(name, values[label][name]) for name in shared),
+            tuple(_difference(name, values[label][name], first[name]) for name in shared),
             _curve(found, label),
             values[label]["weeks_to_target"],
         )
@@ -121,15 +120,30 @@ def _values(found: Collected, label: str, n: int) -> dict[str, Floats]:
         "screen_failure_rate": failures / np.maximum(failures + enrolled, 1.0),
         "power": (trials[look].to_numpy() > 0).astype(float),
     }
-    if "cost" in trials.columns:
-        values["cost"] = trials["cost"].to_numpy(dtype=float)
+    values |= {
+        name: trials[name].to_numpy(dtype=float) for name in ("days_to_consent", "idle_days", "cost")
+        if name in trials.columns
+    }  # fmt: skip
+    for cell in found.cells.to_pylist():
+        estimates = trials.get(f"estimate:{cell['hypothesis']}")
+        if cell["design"] == label and cell["true_value"] is not None and estimates is not None:
+            # The true value is that in all candidates: what the enrolled say of those who are not selected.
+            values[f"bias of {cell['hypothesis']}"] = estimates.to_numpy(dtype=float) - cell["true_value"]
+    if found.screening is not None and len(found.screening):
+        reasons = _rows(found.screening, label)
+        wide = reasons.pivot_table("failures", "replicate", "reason", observed=True).sort_index()
+        ended = np.maximum(failures + enrolled, 1.0)
+        values |= {
+            f"screen failures: {reason}": wide[reason].to_numpy(dtype=float) / ended
+            for reason in wide.columns
+        }
     if found.subgroups is not None and len(found.subgroups):
         groups = _rows(found.subgroups, label)
         for column, name in (("randomised", "enrolled"), ("eligible", "eligible")):
             wide = groups.pivot_table(column, "replicate", "subgroup", observed=True).sort_index()
             share = wide.div(wide.sum(axis=1), axis=0)
             values |= {f"{level} of {name}": share[level].to_numpy(dtype=float) for level in share.columns}
-    return values
+    return {name: each for name, each in values.items() if np.isfinite(each).any()}
 
 
 def _rows(table: Any, label: str) -> pd.DataFrame:
@@ -139,13 +153,15 @@ def _rows(table: Any, label: str) -> pd.DataFrame:
 
 
 def _estimate(name: str, values: Floats) -> Estimate:
-    """Return the mean and its standard error."""
-    return Estimate(name, float(values.mean()), standard_error(values))
+    """Return the mean and its standard error, of the trials that have a value."""
+    known = values[np.isfinite(values)]
+    return Estimate(name, float(known.mean()), standard_error(known))
 
 
 def _difference(name: str, values: Floats, reference: Floats) -> Difference:
     """Return the mean of the differences in the same replicate, and its standard error."""
     apart = values - reference
+    apart = apart[np.isfinite(apart)]
     return Difference(name, float(apart.mean()), standard_error(apart))
 
 

@@ -28,8 +28,9 @@ class TrialVectorEnv(VectorEnv):  # type: ignore[misc, unused-ignore]
     """Trials as sub-environments: one step is from one change of allocation to the next.
 
     Observations are the features of the arms (:func:`trialsim.models.allocation_network.arm_features`), flattened; actions
-    are allocation weights by arm, of which only the proportions count. The reward comes when a trial ends: its responders +
-    ``power_weight`` times whether it rejects. A trial that has ended stays ended until the next ``reset``.
+    are allocation weights by arm, of which only the proportions count. How trials ended is known once all have: they are
+    terminated together, each with its reward, its responders + ``power_weight`` times whether it rejects. Of one that has
+    ended before, observations stay as they were, and actions do nothing.
 
     Parameters
     ----------
@@ -54,7 +55,6 @@ class TrialVectorEnv(VectorEnv):  # type: ignore[misc, unused-ignore]
         self.action_space = spaces.Box(0.0, 1.0, (self.num_envs, arms), np.float64)
         self._round = 0
         self._halt: Halt | None = None
-        self._ended = np.zeros(self.num_envs, dtype=bool)
         self._seen = np.zeros((self.num_envs, arms * len(FEATURES)))
 
     def reset(
@@ -64,10 +64,10 @@ class TrialVectorEnv(VectorEnv):  # type: ignore[misc, unused-ignore]
 
         Replicates are those of training, which no run simulates.
         """
+        super().reset(seed=seed)
         self._round = self._round if seed is None else seed
         self._halt = self._environment.reset(FIRST_REPLICATE + self._round * self._environment.trials)
         self._round += 1
-        self._ended[:] = False
         self._seen[:] = 0.0
         return self._observe(), {}
 
@@ -86,17 +86,13 @@ class TrialVectorEnv(VectorEnv):  # type: ignore[misc, unused-ignore]
             view.open_arms, np.clip(np.asarray(actions, dtype=np.float64)[self._halt.trial], 0.0, None), 0.0
         )
         given = np.where(given.sum(axis=1, keepdims=True) > 0.0, given, view.open_arms.astype(np.float64))
-        before = self._ended.copy()
         self._halt = self._environment.step(given / given.sum(axis=1, keepdims=True))
-        reward = np.zeros(self.num_envs)
-        self._ended[:] = True
+        reward, nobody = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=bool)
         if self._halt is not None:
-            self._ended[self._halt.trial] = False
-        else:
-            # The engines know how trials ended once all have: rewards come together.
-            outcome = self._environment.outcome()
-            reward[:] = outcome.responders + self._worth * outcome.rejected
-        return self._observe(), reward, self._ended & ~before, np.zeros(self.num_envs, dtype=bool), {}
+            return self._observe(), reward, nobody, nobody.copy(), {}
+        outcome = self._environment.outcome()
+        reward[:] = outcome.responders + self._worth * outcome.rejected
+        return self._observe(), reward, ~nobody, nobody, {}
 
     def _observe(self) -> Floats:
         """Return what is seen of each trial; of one that has ended, what was seen last."""

@@ -81,13 +81,15 @@ class TrainingRequest:
     label
         What a ranking learns.
     replicates
-        Trials in the log of a ranking.
+        Trials in the simulated log of a ranking.
     seed
         Of the trials, the split and the fit.
     options
         Of the fit.
     device
         Where a network is trained: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+    log
+        The file of a supplied log, in place of a simulated one.
     """
 
     policy: str
@@ -99,6 +101,7 @@ class TrainingRequest:
     seed: int
     options: Mapping[str, Any]
     device: str = "auto"
+    log: Path | None = None
 
     def recorded_options(self) -> dict[str, Any]:
         """Return the options as a checkpoint records them: lists for tuples."""
@@ -135,7 +138,7 @@ def read_request(path: Path) -> TrainingRequest:
         "scenario",
         "design",
         "truth",
-        *([] if in_trials else ["label"]),
+        *([] if in_trials else ["label", "log"]),
         *options,
         *(["hidden"] if has_layers else []),
     ]
@@ -156,12 +159,21 @@ def read_request(path: Path) -> TrainingRequest:
             scenario = inside(path.parent, tree["scenario"], "scenario")
         except ScenarioError as error:
             problems += error.problems
+    log = None
+    if "log" in tree and not in_trials:
+        for key in ("replicates", "design", "truth"):
+            if key in tree:
+                problems.append(Problem(key, "is of simulated logs; leave it out beside log"))
+        try:
+            log = inside(path.parent, tree["log"], "log")
+        except ScenarioError as error:
+            problems += error.problems
     if problems:
         raise ScenarioError(problems, str(path))
     replicates, seed = int(numbers.pop("replicates", 0)), int(numbers.pop("seed"))
     fit: dict[str, Any] = dict(numbers) | ({} if hidden is None else {"hidden": hidden})
     return TrainingRequest(
-        policy, scenario, tree.get("design"), tree.get("truth"), label, replicates, seed, fit
+        policy, scenario, tree.get("design"), tree.get("truth"), label, replicates, seed, fit, log=log
     )
 
 

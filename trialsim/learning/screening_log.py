@@ -155,7 +155,7 @@ def split_by_site(log: ScreeningLog, seed: int) -> Ints:
     if len(sites) < _FEWEST_SITES:
         raise UsageError(
             f"the log has {len(sites)} sites with candidates who were called; at least {_FEWEST_SITES} are needed to "
-            "split it 70/15/15 by site; ask for more replicates"
+            "split it 70/15/15 by site; ask for more replicates, or supply a log of more sites"
         )
     share = np.bincount(place, weights=log.label) / np.bincount(place)
     drawn = np.array([uniform(seed, FIRST_REPLICATE, int(s), int(Purpose.SAMPLER), 9) for s in sites])

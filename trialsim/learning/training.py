@@ -1,4 +1,4 @@
-"""Training a ranking on a simulated screening log, and what it is worth at sites that it has not seen."""
+"""Training a ranking on a screening log, simulated or supplied, and what it is worth at sites that it has not seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from trialsim import registry
 from trialsim.draws import Purpose, word
-from trialsim.engines.plan import build_plan
+from trialsim.engines.plan import Plan, build_plan
 from trialsim.errors import UsageError
 from trialsim.learning.request import NETWORKS, TrainingRequest
 from trialsim.learning.screening_log import (
@@ -23,10 +23,12 @@ from trialsim.learning.screening_log import (
     screening_log,
     split_by_site,
 )
+from trialsim.learning.supplied_log import read_log
 from trialsim.models.checkpoint import write_checkpoint
 from trialsim.models.dense import training_device
 from trialsim.models.quality import area_under_curve, brier_score, log_loss
 from trialsim.scenario.load import load_scenario, patient_table
+from trialsim.scenario.schema import Scenario
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Trained:
 def train(request: TrainingRequest) -> Trained:
     """Return the model that a request asks for.
 
-    The log comes from replicates that no run simulates. The model is fitted to the training part; the number of trees or of
-    epochs is chosen on the validation part; the test part only judges.
+    The log is supplied, or comes from replicates that no run simulates. The model is fitted to the training part; the
+    number of trees or of epochs is chosen on the validation part; the test part only judges.
 
     Parameters
     ----------
@@ -76,11 +78,11 @@ def train(request: TrainingRequest) -> Trained:
     (design,) = scenario.select_designs([request.design or next(iter(scenario.designs))])
     (truth,) = scenario.select_truths([request.truth or next(iter(scenario.truths))])
     plan = build_plan(scenario, design, truth, request.seed, 1, patient_table(scenario))
-    log = screening_log(plan, request.replicates, request.label)
     source = plan.world.source
     names = source.columns[: source.covariate_count]
     if not names:
         raise UsageError(f"{scenario.name} has no covariates: there is nothing to rank candidates by")
+    log, origin = _log(request, scenario, plan)
     part = split_by_site(log, request.seed)
     halves = [(log.values[part == each], log.label[part == each]) for each in (TRAIN, VALIDATION)]
     if any(label.all() or not label.any() for _, label in halves):
@@ -103,12 +105,35 @@ def train(request: TrainingRequest) -> Trained:
         "truth": truth,
         "label": request.label,
         "seed": request.seed,
-        "replicates": [FIRST_REPLICATE, FIRST_REPLICATE + request.replicates],
+        **origin,
         "options": request.recorded_options(),
         "device": device,
         "quality": quality,
     }
     return Trained(model, quality, curve, about)
+
+
+def _log(request: TrainingRequest, scenario: Scenario, plan: Plan) -> tuple[ScreeningLog, dict[str, Any]]:
+    """Return the log to learn from, and what the checkpoint says of where it is from.
+
+    Who trained a score never tests it: neither rows that trials resample, nor those of the log as such a table.
+    """
+    table, source = scenario.table, plan.world.source
+    if request.log is None:
+        if source.finite:
+            raise UsageError(
+                f"{scenario.name} resamples {len(source.rows)} patients: a log of simulated trials holds the very patients "
+                "who are in the trials that follow. Supply a log of others (log: screenings.csv), or state marginals"
+            )
+        log = screening_log(plan, request.replicates, request.label)
+        return log, {"replicates": [FIRST_REPLICATE, FIRST_REPLICATE + request.replicates]}
+    names = source.columns[: source.covariate_count]
+    log, digest = read_log(request.log, names, source.categories, request.label)
+    if table is not None and table.digest == digest:
+        raise UsageError(
+            f"{request.log.name} holds the patients whom the trials resample: take a log of others"
+        )
+    return log, {"log": {"file": request.log.name, "digest": digest}}
 
 
 def _quality(model: Any, log: ScreeningLog, here: np.ndarray) -> dict[str, float]:

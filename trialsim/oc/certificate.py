@@ -15,6 +15,7 @@ from trialsim.engines.runner import run
 from trialsim.errors import UsageError
 from trialsim.oc.calibration import TAIL, Point
 from trialsim.oc.montecarlo import upper_limit
+from trialsim.scenario.drift_advice import RANK_NOBODY
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import listed
 
@@ -23,6 +24,9 @@ FIRST_REPLICATE = 1 << 41
 
 FEWEST = 50_000
 """Trials at each point without which a certificate does not count."""
+
+PROGNOSIS = "prognosis"
+"""The latent trait by which candidates are called in the trials of a certificate, where they are ranked."""
 
 GATED = ("randomisation", "stopping")
 """Slots in which a learned policy needs a certificate: it may change an error."""
@@ -43,7 +47,8 @@ class Certificate:
     seed, first_replicate, attempt, attempts
         Whose trials were used; each attempt has trials and a share of the level of its own.
     points
-        Share of trials that reject, its upper limit and the number of trials, by truth.
+        Share of trials that reject, its upper limit and the number of trials, by truth, and by who is called first where
+        candidates are ranked.
     """
 
     scenario: str
@@ -142,18 +147,20 @@ def certify(
         raise UsageError(
             f"{design}: there is no truth under which all of its hypotheses are null; name truths with --truths"
         )
-    tail = TAIL / (len(points) * attempts)
+    worlds = {"": scenario, **_in_order_of_prognosis(scenario, design)}
+    tail = TAIL / (len(points) * len(worlds) * attempts)
     first = FIRST_REPLICATE + (attempt - 1) * trials
-    rejected = dict.fromkeys(points, 0)
+    rejected = {f"{truth}{order}": 0 for truth in points for order in worlds}
+    for order, world in worlds.items():
 
-    def keep(tables: dict[str, pa.Table]) -> None:
-        table = tables["trials"]
-        truth = table["truth"][0].as_py()
-        # A failed replicate rejects a true null: the records say so.
-        held = np.stack([table[f"reject:{test}"].to_numpy() for test in nulls[truth]], axis=1)
-        rejected[truth] += int(held.any(axis=1).sum())
+        def keep(tables: dict[str, pa.Table], order: str = order) -> None:
+            table = tables["trials"]
+            truth = table["truth"][0].as_py()
+            # A failed replicate rejects a true null: the records say so.
+            held = np.stack([table[f"reject:{test}"].to_numpy() for test in nulls[truth]], axis=1)
+            rejected[f"{truth}{order}"] += int(held.any(axis=1).sum())
 
-    run(scenario, [design], points, trials, seed, "fast", workers, keep, first=first)
+        run(world, [design], points, trials, seed, "fast", workers, keep, first=first)
     found = tuple(
         Point(truth, count / trials, upper_limit(count, trials, tail), trials)
         for truth, count in rejected.items()
@@ -170,6 +177,27 @@ def certify(
         attempts,
         found,
     )
+
+
+def _in_order_of_prognosis(scenario: Scenario, design: str) -> dict[str, Scenario]:
+    """Return the scenario with its candidates called the best prognosis first, and the worst, by what to add to a truth.
+
+    A ranker makes drift, which allocation that follows outcomes turns into errors; nothing orders prognosis more than
+    these. There are none where nobody is ranked, allocation follows no outcome, or no tested outcome depends on the trait.
+    """
+    policies, tests = scenario.designs[design].policies, scenario.designs[design].tests
+    if policies["recruitment"][0] in RANK_NOBODY or policies["randomisation"][0] == "by_design":
+        return {}
+    endpoints = [scenario.endpoints.get(scenario.hypotheses[test].endpoint) for test in tests]
+    if not any(PROGNOSIS in getattr(endpoint, "latent", {}) for endpoint in endpoints):
+        return {}
+    found = {}
+    for order, policy in ((", best first", "oracle"), (", worst first", "adversarial")):
+        changed = scenario.designs[design].model_copy(
+            update={"policies": policies | {"recruitment": (policy, {"reads": PROGNOSIS})}}
+        )
+        found[order] = scenario.model_copy(update={"designs": dict(scenario.designs) | {design: changed}})
+    return found
 
 
 def _nulls(scenario: Scenario, design: str, truths: Sequence[str]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
@@ -11,6 +11,9 @@ from scipy.special import ndtr, ndtri
 from trialsim.contracts import Floats, SiteView
 from trialsim.elementary import standard_normals
 from trialsim.policies.site_selection import drawn
+
+Quality = Callable[[Floats, Floats], Floats]
+"""A measure of scores, given the correlation, ``[trial]``, and quantiles in ascending order, ``[trial, site]``."""
 
 _NOISE = 3
 _HALVINGS = 60
@@ -32,25 +35,47 @@ class EmulatedSites:
     auc
         In its place: probability that of two sites drawn at random the one with the higher rate scores higher, from 0.001
         to 0.999.
+    by_group
+        The same measure among the sites of a group, by name, where it is not that. It is exact in every trial given the
+        places of these sites among all; where all of a group have one rate, as if they had not.
     """
 
     name = "emulated"
     reference = "score of a chosen quality; scores of ranks: van der Waerden 1952"
     reads_latent = True
 
-    def __init__(self, open: int, rank_correlation: float | None = None, auc: float | None = None) -> None:
+    def __init__(
+        self,
+        open: int,
+        rank_correlation: float | None = None,
+        auc: float | None = None,
+        by_group: Mapping[str, float] | None = None,
+    ) -> None:
         self.open_sites: int | None = open
-        self._quality = (rank_correlation_of, rank_correlation) if auc is None else (concordance_of, auc)
+        self._quality: Quality = rank_correlation_of if auc is None else concordance_of
+        self._wanted = float((rank_correlation if auc is None else auc) or 0.0)
+        self._by_group = dict(by_group or {})
 
     def score(self, view: SiteView) -> Floats:
         """Return the score of each site."""
         noise = np.empty(view.rates.size)
         standard_normals(drawn(view, _NOISE).ravel(), noise)
-        quality, wanted = self._quality
-        assert wanted is not None
-        rho = solved_rho(quality, float(wanted), view.rates.shape[1])
         quantiles = np.stack([_scores_of_ranks(rates) for rates in view.rates])
+        rho = self._correlations(view, quantiles)
         return np.asarray(rho * quantiles + np.sqrt(1.0 - rho * rho) * noise.reshape(quantiles.shape))
+
+    def _correlations(self, view: SiteView, quantiles: Floats) -> Floats:
+        """Return the correlation of score and quantile, ``[replicate, site]``."""
+        rho = np.full(quantiles.shape, solved_rho(self._quality, self._wanted, quantiles.shape[1]))
+        for group, wanted in self._by_group.items():
+            own = np.flatnonzero(np.array(view.groups) == group)
+            if not len(own):
+                continue
+            there = np.sort(quantiles[:, own], axis=1)
+            solved = solved_rhos(self._quality, wanted, there)
+            alike = there[:, 0] == there[:, -1]
+            rho[:, own] = np.where(alike, solved_rho(self._quality, wanted, len(own)), solved)[:, None]
+        return rho
 
 
 def _scores_of_ranks(rates: Floats) -> Floats:
@@ -60,43 +85,54 @@ def _scores_of_ranks(rates: Floats) -> Floats:
     return np.asarray(ndtri(middle / (2.0 * len(rates))))
 
 
-def _chances_of_order(rho: float, sites: int) -> Floats:
-    """Return the probability that a site scores higher than another, ``[site, other]``, in the order of their rates."""
-    quantiles = _scores_of_ranks(np.arange(sites, dtype=np.float64))
-    apart = quantiles[:, None] - quantiles[None, :]
-    return np.asarray(ndtr(rho * apart / np.sqrt(2.0 * (1.0 - rho * rho))))
+def _chances_of_order(rho: Floats, quantiles: Floats) -> Floats:
+    """Return the probability that a site scores higher than another, ``[trial, site, other]``."""
+    apart = quantiles[:, :, None] - quantiles[:, None, :]
+    return np.asarray(ndtr((rho / np.sqrt(2.0 * (1.0 - rho * rho)))[:, None, None] * apart))
 
 
-def rank_correlation_of(rho: float, sites: int) -> float:
-    """Return the mean of Spearman's rank correlation of score and rate over the noise, exactly.
+def rank_correlation_of(rho: Floats, quantiles: Floats) -> Floats:
+    """Return the mean of Spearman's rank correlation of score and rate over the noise, exactly, ``[trial]``.
 
     The mean rank of a score is the sum of its probabilities to be the higher one.
     """
+    sites = quantiles.shape[1]
     ranks = np.arange(sites) - 0.5 * (sites - 1)
-    found = _chances_of_order(rho, sites)
-    mean_ranks = found.sum(axis=1) - 0.5  # less the site itself
-    return float(ranks @ (mean_ranks - mean_ranks.mean()) / (ranks @ ranks))
+    mean_ranks = _chances_of_order(rho, quantiles).sum(axis=2)
+    return np.asarray((mean_ranks - mean_ranks.mean(axis=1, keepdims=True)) @ ranks / (ranks @ ranks))
 
 
-def concordance_of(rho: float, sites: int) -> float:
-    """Return the probability that the better of two sites scores higher."""
-    better, worse = np.tril_indices(sites, -1)
-    return float(_chances_of_order(rho, sites)[better, worse].mean())
+def concordance_of(rho: Floats, quantiles: Floats) -> Floats:
+    """Return the probability that the better of two sites scores higher, ``[trial]``."""
+    better, worse = np.tril_indices(quantiles.shape[1], -1)
+    return np.asarray(_chances_of_order(rho, quantiles)[:, better, worse].mean(axis=1))
 
 
 @cache
-def solved_rho(quality: Callable[[float, int], float], wanted: float, sites: int) -> float:
-    """Return the correlation of score and quantile at which a measure of quality, which grows with it, is as wanted.
-
-    Where so few sites cannot have it, the nearest correlation within (-1, 1) is returned.
-    """
+def solved_rho(quality: Quality, wanted: float, sites: int) -> float:
+    """Return the correlation at which a measure of so many sites with different rates is as wanted."""
     if sites < 2:
         return 0.0
-    low, high = -1.0 + 1e-12, 1.0 - 1e-12
+    quantiles = _scores_of_ranks(np.arange(sites, dtype=np.float64))
+    return float(solved_rhos(quality, wanted, quantiles[None, :])[0])
+
+
+def solved_rhos(quality: Quality, wanted: float, quantiles: Floats) -> Floats:
+    """Return the correlation of score and quantile at which a measure, which grows with it, is as wanted, ``[trial]``.
+
+    Where these sites cannot have it, the nearest correlation within (-1, 1) is returned.
+
+    Parameters
+    ----------
+    quality, wanted
+        The measure, and its value.
+    quantiles
+        Of the sites' ranks in ascending order, ``[trial, site]``.
+    """
+    low = np.full(len(quantiles), -1.0 + 1e-12)
+    high = -low
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        if quality(middle, sites) < wanted:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
+        below = quality(middle, quantiles) < wanted
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(0.5 * (low + high))

@@ -11,7 +11,15 @@ from trialsim.policies.scores import on_grid
 
 
 class _Learned:
-    """What the learned rankings share: a model of one kind, loaded from a file that a digest pins."""
+    """What the learned rankings share: a model of one kind, loaded from a file that a digest pins.
+
+    Parameters
+    ----------
+    checkpoint
+        The file that ``trialsim train`` wrote.
+    digest
+        SHA-256 of its bytes.
+    """
 
     kind = ""
     as_they_come = False
@@ -26,15 +34,7 @@ class _Learned:
 
 
 class Logistic(_Learned):
-    """Call those first whom a logistic regression thinks likeliest to be randomised.
-
-    Parameters
-    ----------
-    checkpoint
-        The file that ``trialsim train`` wrote.
-    digest
-        SHA-256 of its bytes.
-    """
+    """Call those first whom a logistic regression thinks likeliest to be randomised."""
 
     name = "logistic"
     kind = "logistic"
@@ -42,15 +42,7 @@ class Logistic(_Learned):
 
 
 class GradientBoosting(_Learned):
-    """Call those first whom gradient-boosted trees think likeliest to be randomised.
-
-    Parameters
-    ----------
-    checkpoint
-        The file that ``trialsim train`` wrote.
-    digest
-        SHA-256 of its bytes.
-    """
+    """Call those first whom gradient-boosted trees think likeliest to be randomised."""
 
     name = "gradient_boosting"
     kind = "gradient_boosting"
@@ -58,15 +50,7 @@ class GradientBoosting(_Learned):
 
 
 class Mlp(_Learned):
-    """Call those first whom a multilayer perceptron thinks likeliest to be randomised.
-
-    Parameters
-    ----------
-    checkpoint
-        The file that ``trialsim train`` wrote.
-    digest
-        SHA-256 of its bytes.
-    """
+    """Call those first whom a multilayer perceptron thinks likeliest to be randomised."""
 
     name = "mlp"
     kind = "mlp"

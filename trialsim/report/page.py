@@ -97,7 +97,8 @@ def page(
     """
     name = str(scenario.get("name", "scenario"))
     about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
-    sentences = [*answer(characteristics, targets), *analysis_cautions(scenario)]
+    uncertified = [f"Uncertified: {sentence}." for sentence in provenance.get("uncertified", ())]
+    sentences = [*uncertified, *answer(characteristics, targets), *analysis_cautions(scenario)]
     tables = summary_tables(characteristics)
     body = [
         f"<h1>{escape(name)}</h1>",

@@ -22,6 +22,7 @@ _SHOWN = {
     "power": "power",
     "cost": "cost, thousands",
 }
+_FURTHER = {"days_to_consent": "days to consent", "idle_days": "idle coordinator days"}
 _IN_CURVES = ("as_they_come", "rules", "logistic", "gradient_boosting", "mlp", "oracle")
 
 
@@ -37,10 +38,30 @@ def rankings_table(title: str, compared: Sequence[Compared]) -> TextTable:
     """
     names = [each.name for each in compared[0].estimates]
     shown = {name: text for name, text in _SHOWN.items() if name in names}
-    shown |= {name: name for name in names if name.endswith("of enrolled")}
+    return _table(
+        title, compared, shown | {name: name for name in names if name.endswith("of enrolled")}, area=True
+    )
+
+
+def further_table(title: str, compared: Sequence[Compared]) -> TextTable:
+    """Return the table of times, screen failures by reason, and bias as an estimate of the effect in all candidates.
+
+    Parameters
+    ----------
+    title, compared
+        As of :func:`rankings_table`.
+    """
+    names = [each.name for each in compared[0].estimates]
+    shown = {name: text for name, text in _FURTHER.items() if name in names}
+    shown |= {name: name for name in names if name.startswith(("screen failures: ", "bias of "))}
+    return _table(title, compared, shown, area=False)
+
+
+def _table(title: str, compared: Sequence[Compared], shown: Mapping[str, str], area: bool) -> TextTable:
+    """Return a table of some measures, with the area under the curve where asked."""
     rows = []
     for place, each in enumerate(compared):
-        cells: list[tuple[str, ...]] = [(each.label,), (f"{each.area:.3f}",)]
+        cells: list[tuple[str, ...]] = [(each.label,), *([(f"{each.area:.3f}",)] if area else [])]
         for name in shown:
             per = 1000.0 if name == "cost" else 1.0
             value, apart = each.estimate(name), each.difference(name)
@@ -51,7 +72,7 @@ def rankings_table(title: str, compared: Sequence[Compared]) -> TextTable:
                 )
             cells.append(tuple(lines))
         rows.append(tuple(cells))
-    return TextTable(title, ("ranking", "AUC", *shown.values()), tuple(rows))
+    return TextTable(title, ("ranking", *(["AUC"] if area else []), *shown.values()), tuple(rows))
 
 
 def eligible_shares(compared: Sequence[Compared]) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_KNOW_OF_TIME = ("cmh_by_period", "rerandomised_")
-_RANK_NOBODY = ("first_come_first_served", "random")
+KNOW_OF_TIME = ("cmh_by_period", "rerandomised_")
+"""Analyses, or how they begin, that compare patients of the same time, or allocations that were as likely."""
+
+RANK_NOBODY = ("first_come_first_served", "random")
+"""Orders in which candidates are called that have nothing to do with what they are like."""
 
 
 def drifting_allocations(scenario: Mapping[str, Any]) -> Iterator[str]:
@@ -40,12 +43,12 @@ def drifting_allocations(scenario: Mapping[str, Any]) -> Iterator[str]:
             hypothesis = _mapping(hypotheses.get(test))
             analysis = hypothesis.get("analysis")
             kind = analysis if isinstance(analysis, str) else next(iter(_mapping(analysis)), "")
-            if not str(kind).startswith(_KNOW_OF_TIME):
+            if not str(kind).startswith(KNOW_OF_TIME):
                 plain.append(test)
             endpoint = _mapping(scenario.get("endpoints")).get(str(hypothesis.get("endpoint")))
             drift = _mapping(_mapping(endpoint).get("drift"))
             drifting = drifting or bool(drift.get("per_year")) or bool(drift.get("steps"))
-        ranked = ranking not in _RANK_NOBODY
+        ranked = ranking not in RANK_NOBODY
         if plain and (ranked or drifting):
             why = f"candidates are ranked by {ranking}" if ranked else "outcomes drift"
             quoted = ", ".join(f"“{test}”" for test in plain)

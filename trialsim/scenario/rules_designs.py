@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim.scenario.allocation_policies import ALLOCATION_CONTROLS
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
+from trialsim.scenario.drift_advice import KNOW_OF_TIME, RANK_NOBODY
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
 from trialsim.scenario.rules_adverse_events import (
     about_adverse_events,
@@ -244,6 +245,7 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
         chosen, options = design.policies["sites"]
         for sentence in site_policy_sentences(chosen, options, accrual.sites, design.reviews is not None):
             yield (*at, "policies", "sites", chosen), sentence
+    yield from _ranked_and_adaptive(at, design, parts)
     learning = design.policies["randomisation"][0]
     if learning in (*LEARNING, *ALLOCATION_CONTROLS):
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
@@ -254,6 +256,27 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
             sentence = f"{learning} {stands_for} from success rates; "
             sentence += "the design tests no hypothesis on a binary endpoint"
             yield (*at, "policies", "randomisation"), sentence
+
+
+def _ranked_and_adaptive(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield tests where candidates are ranked, allocation follows outcomes, and no test of the same arms knows of time.
+
+    Ranking makes drift: whoever comes late differs from whoever came early, and is allocated otherwise.
+    """
+    rule, ranking = design.policies["randomisation"][0], design.policies["recruitment"][0]
+    if rule == "by_design" or ranking in RANK_NOBODY:
+        return
+    tested = {test: parts.hypotheses[test] for test in design.tests if test in parts.hypotheses}
+    answered = {(h.endpoint, h.arms) for h in tested.values() if h.analysis.startswith(KNOW_OF_TIME)}
+    for test, hypothesis in tested.items():
+        if (hypothesis.endpoint, hypothesis.arms) not in answered:
+            sentence = (
+                f"{ranking} ranks candidates and {rule} lets outcomes move the allocation: whoever comes late differs from "
+                "whoever came early and is allocated otherwise, which this test takes for an effect. Test the same "
+                "endpoint and arms by period (cmh_by_period) or by a re-randomisation test (rerandomised_...) as well or "
+                "instead, or leave out one of the two"
+            )
+            yield (*at, "tests", test), sentence
 
 
 def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:

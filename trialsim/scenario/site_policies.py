@@ -9,12 +9,14 @@ from pydantic import model_validator
 
 from trialsim.scenario.sites import MOST_SITES, SiteGroup
 from trialsim.scenario.units import PositiveDuration, Rate
-from trialsim.scenario.values import Model, NumberAtom, WordAtom, exactly_one
+from trialsim.scenario.values import Label, Model, NumberAtom, WordAtom, exactly_one
+from trialsim.scenario.wording import listed, refuse
 
 _BY_RECORD = ("historical_mean",)
 _BY_PROMISE = ("questionnaire",)
 _BY_EITHER = ("gamma_poisson", "thompson", "record_and_promise", "balanced", "learned")
 _AT_REVIEWS = ("reselection",)
+_LEAST_AREA = 0.001
 
 
 class OpenSites(Model):
@@ -39,13 +41,20 @@ class OpenEmulatedSites(OpenSites):
     """How many sites are opened, and how good the score is by which they are chosen."""
 
     rank_correlation: Annotated[float, NumberAtom(least=-0.999, most=0.999)] | None = None
-    auc: Annotated[float, NumberAtom(least=0.001, most=0.999)] | None = None
+    auc: Annotated[float, NumberAtom(least=_LEAST_AREA, most=0.999)] | None = None
+    by_group: dict[Label, Annotated[float, NumberAtom(least=-0.999, most=0.999)]] | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> OpenEmulatedSites:
-        """Refuse none and both of the measures."""
+        """Refuse none and both of the measures, and areas below 0."""
         forms = ("rank_correlation", "auc")
         exactly_one((name for name in forms if getattr(self, name) is not None), forms, "a quality")
+        for group, value in (self.by_group or {}).items():
+            if self.auc is not None and value < _LEAST_AREA:
+                raise refuse(
+                    f"by_group.{group}: {value:g} is no area, which `auc` says it is; "
+                    f"allowed: {_LEAST_AREA:g} to 0.999"
+                )
         return self
 
 
@@ -80,6 +89,11 @@ def site_policy_sentences(
     count = sum(group.count for group in groups.values())
     if parameters.get("open", 0) > count:
         yield f"opens {parameters['open']} sites, and there are {count}"
+    for group in parameters.get("by_group") or {}:
+        if group not in groups:
+            yield f"by_group: there is no group of sites {group!r}; allowed: {listed(groups)}"
+        elif groups[group].count < 2:
+            yield f"by_group: the group {group} has one site, and nothing can rank it; leave it out"
     on_record = any(group.history is not None for group in groups.values())
     asked = any(group.feasibility is not None for group in groups.values())
     if name in _BY_RECORD and not on_record:
