@@ -151,7 +151,8 @@ class EventRate:
         keys
             Address of each replicate's draws.
         further
-            Patients enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each, control first.
+            Patients enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each,
+            control first.
         purpose
             ``POSTERIOR`` or ``PREDICTIVE``: which of the look's draws.
         final
