@@ -81,7 +81,7 @@ def refuse_spent(path: Path, entries: Sequence[Mapping[str, Any]], request: Requ
         if before["seed"] == request.seed and first <= entry["last"] and entry["first"] <= last:
             raise UsageError(
                 f"trials {first:,} to {last:,} of seed {request.seed} would certify, of which attempt {before['attempt']} "
-                f"has spent {entry['first']:,} to {entry['last']:,}: keep --search, --calibration and --certify as they were"
+                f"has spent {entry['first']:,} to {entry['last']:,}: keep the numbers of --search, --calibration, --certify"
             )
     return False
 
