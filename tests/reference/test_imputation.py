@@ -31,21 +31,22 @@ def survival(after: float, times: int = 1) -> float:
     return float(np.prod((rate / (rate + left)) ** shape))
 
 
-def imputed(further: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def imputed(unseen: int = 0, to_come: int = 0) -> tuple[np.ndarray, np.ndarray]:
     one, model = np.ones(8), EventRate()
     rows = cut_of(np.concatenate([0 * one, one]), np.tile(FOLLOWED, 2), np.tile(EVENT, 2)).patients()
     assert model.known(rows, OPTIONS)[1].tolist() == [[2, 2]]  # the event at day 140 comes too late
     assert model.known(rows, OPTIONS)[0].tolist() == [[4, 4]]
-    return model.imputed(rows, OPTIONS, [Key(3, 5, 1)], np.array([[further, 0]]), PREDICTIVE)
+    further = (np.array([[0, unseen]]), np.array([[to_come, 0]]))
+    return model.imputed(rows, OPTIONS, [Key(3, 5, 1)], further, PREDICTIVE)
 
 
 def test_further_events_have_the_mean_and_the_variance_of_the_model() -> None:
     waiting = FOLLOWED[:4]
-    now, later = imputed(further=30)
+    now, later = imputed(unseen=7, to_come=30)
     chance = [1 - survival(u) for u in waiting]
-    for arm in range(2):
+    for arm, expected in enumerate((sum(chance), sum(chance) + 7 * (1 - survival(0.0)))):
         found = now[0, arm]
-        assert found.mean() == pytest.approx(sum(chance), abs=5 * found.std() / math.sqrt(DRAWS))
+        assert found.mean() == pytest.approx(expected, abs=5 * found.std() / math.sqrt(DRAWS))
     more = (later - now)[0, 0]
     alone, both = 1 - survival(0.0), 1 - 2 * survival(0.0) + survival(0.0, 2)
     assert more.mean() == pytest.approx(30 * alone, abs=5 * more.std() / math.sqrt(DRAWS))

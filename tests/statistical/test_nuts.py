@@ -122,6 +122,7 @@ def test_a_readers_own_model_is_an_analysis() -> None:
     analysis = PymcAnalysis(
         "heavy_tails", own_model, prior={"prior_sd": "of the effect"}, defaults={"prior_sd": 5.0}
     )
+    assert analysis.__doc__ == own_model.__doc__  # which lists show
     rng = np.random.default_rng(2)
     replicate = np.repeat([0, 1, 2], [40, 60, 80])
     treated = np.arange(180) % 2

@@ -23,7 +23,9 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "cox_laplace": [{}, {"covariates": ["age"]}],
 }  # fmt: skip
 ENDPOINTS: dict[str, dict[str, Any]] = {
-    "survival": {"kind": "survival", "baseline": {"median": "9 days"}, "effect": {"treatment": 0.5}},
+    "survival": {
+        "kind": "survival", "baseline": {"median": "9 days"}, "effect": {"treatment": 0.5}, "readout": "1 day",
+    },
     "continuous": {"kind": "continuous", "readout": "3 days", "mean": 1, "sd": 2, "effect": {"treatment": 1.0}},
     "binary": {
         "kind": "binary", "readout": "3 days", "rate": 0.3, "effect": {"treatment": 0.5}, "effect_measure": "rate",

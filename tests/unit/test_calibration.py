@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from scipy.stats import binom
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.errors import UsageError
-from trialsim.oc.calibration import Calibrated, Request, calibrate, with_threshold
+from trialsim.oc.calibration import Calibrated, Point, Request, calibrate, with_threshold
+from trialsim.oc.calibration_ledger import entries_of, refuse_spent, with_entry
 from trialsim.oc.montecarlo import upper_limit
 from trialsim.scenario.load import scenario_from
 
@@ -116,6 +118,28 @@ def test_what_cannot_be_calibrated_is_refused(changes: dict[str, Any], words: st
         found(**changes)
 
 
+def test_attempts_planned_together_share_trials_and_level(tmp_path: Path) -> None:
+    asked = Request(PATH, "reject_any", 0.05, ("at_30",), 1.0, 3.0, 2000, 8000, 20_000, attempts=2)
+    first = Calibrated(asked, 1.7, 1.6, 1.5, 1.7, 0.04, 10_000, (Point("at_30", 0.04, 0.06, 20_000),), 0.0125)
+    path = tmp_path / "small.once.calibrations.json"
+    entries = with_entry([], first, "digest")["certifications"]
+    assert refuse_spent(path, entries, asked, "digest")
+    assert not refuse_spent(path, entries, replace(asked, attempt=2), "digest")
+    assert not refuse_spent(path, entries, replace(asked, measure="reject:gain"), "digest")
+    for changes, words in (
+        ({}, "attempt 1 of 2 .* has spent its share of the level .at most 0.0600 under at_30."),
+        ({"attempt": 2, "attempts": 3}, "attempt 1 of 2"),
+        ({"attempt": 2, "search": 1999}, "trials 29,999 to 49,998 of seed 1"),
+        ({"attempt": 2, "calibration": 100}, "trials 22,100 to 42,099 of seed 1 .* spent 10,000 to 29,999"),
+    ):
+        other = replace(asked, **changes)
+        with pytest.raises(UsageError, match=words):
+            refuse_spent(path, entries, other, "another digest")
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be read"):
+        entries_of(path)
+
+
 def test_a_threshold_of_a_rule_is_found_by_its_index() -> None:
     tree = copy.deepcopy(TREE)
     tree["hypotheses"]["gain"]["analysis"] = "beta_binomial"
@@ -146,6 +170,16 @@ def test_the_command_says_what_was_found_and_refuses_with_a_sentence(
     found = json.loads(capsys.readouterr().out)
     check_document("calibrate", found)
     assert found["controlled"] == (found["points"][0]["upper"] <= 0.1)
+    # What was certified is written down. The same again spends nothing; another threshold may not see the same trials.
+    (kept,) = json.loads((tmp_path / "small.once.calibrations.json").read_text(encoding="utf-8"))[
+        "certifications"
+    ]
+    assert (kept["first"], kept["last"], kept["threshold"]) == (1500, 5499, found["threshold"])
+    for more in (["--target", "reject_any=0.09"], ["--target", "reject_any=0.1", "--seed", "2"]):
+        assert main([*asked, *few, *more]) == 2
+        assert "attempt 1 of 1 at a certificate of reject_any was made before" in capsys.readouterr().err
+    assert main([*asked, *few, "--target", "reject_any=0.1", "--attempt", "2", "--attempts", "2"]) == 2
+    assert "planned with the first" in capsys.readouterr().err
     for wrong, words in (
         ("reject_any", "a measure and a probability"),
         ("power=0.1", "no measure is called"),

@@ -47,10 +47,12 @@ def calibrate_command(
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Find the threshold at which an error is at its target, and certify it on other trials."""
+    """Find the threshold at which an error is at its target, and certify it on other trials, which it then has spent."""
     from trialsim.errors import require_whole
-    from trialsim.oc.calibration import Request, calibrate
+    from trialsim.oc.calibration import Request, calibrate, design_named, refuse_request
+    from trialsim.oc.calibration_ledger import entries_of, file_of, refuse_spent, with_entry
     from trialsim.oc.run_writer import json_text
+    from trialsim.report.whole_file import write_whole
     from trialsim.scenario.load import load_scenario
 
     for name, value, least in (
@@ -80,7 +82,13 @@ def calibrate_command(
         seed,
         workers,
     )
+    refuse_request(loaded, request)
+    ledger, digest = file_of(scenario, design_named(threshold)), loaded.digest()
+    spent = entries_of(ledger)
+    made_before = refuse_spent(ledger, spent, request, digest)
     found = calibrate(loaded, request)
+    if not made_before:
+        write_whole(ledger, json_text(with_entry(spent, found, digest)).encode("utf-8"), overwrite=True)
     if json:
         typer.echo(
             json_text(asdict(found) | {"controlled": found.controlled, "verdict": found.verdict}), nl=False

@@ -116,12 +116,12 @@ def _completed_of(chunk: Chunk, point: Point, t: int) -> Callable[[Ints], Any]:
     at = (chunk.replicates[point.rows], point.number)
 
     def completed(to_come: Ints) -> Any:
+        patients = (_not_reported(chunk, point, test, rows), to_come)
         if test.analysis.name in COMPLETED:
-            to_complete = (_not_reported(chunk, point, test, rows), to_come)
             return test.analysis.predicted(  # type: ignore[attr-defined]
-                rows, test.lower_is_better, test.options, plan.seed, at, to_complete
+                rows, test.lower_is_better, test.options, plan.seed, at, patients
             )
-        return test.analysis.completed(rows, test.options, plan.seed, at, to_come)  # type: ignore[attr-defined]
+        return test.analysis.completed(rows, test.options, plan.seed, at, patients)  # type: ignore[attr-defined]
 
     return completed
 

@@ -25,7 +25,7 @@ TAIL = 0.025
 
 _STEPS = 14
 _NORMAL = NormalDist()
-_STOPS = ("efficacy", "futility", "superiority", "equivalence", "final")
+_STOPS = ("efficacy", "futility", "safety", "superiority", "equivalence", "final")
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,17 @@ class Calibrated:
         return f"at most {self.upper:.4f} under {names}"
 
 
+def refuse_request(scenario: Scenario, request: Request) -> None:
+    """Refuse a path or a measure that the scenario has not, before any trial.
+
+    Raises
+    ------
+    UsageError
+        If there is no such place, or no such measure.
+    """
+    _design_of(scenario, request)
+
+
 def calibrate(scenario: Scenario, request: Request) -> Calibrated:
     """Return the threshold at which an error is at its target, with its uncertainty and a certificate.
 
@@ -173,11 +184,21 @@ def calibrate(scenario: Scenario, request: Request) -> Calibrated:
             f"{request.certification:,} trials cannot show an error of {request.target:g}; give more with --certify"
         )
     threshold = _root(fine, aimed, *reach, rising)
-    first = request.search + request.calibration + (request.attempt - 1) * request.certification
+    first = first_certified(request)
     changed = with_threshold(scenario, request.path, threshold)
     shares = _shares(changed, design, request, first, request.certification)
     points = tuple(_point(truth, share, request.certification, tail) for truth, share in shares.items())
     return Calibrated(request, threshold, root, limits[0], limits[1], aimed, first, points, tail)
+
+
+def first_certified(request: Request) -> int:
+    """Return the number of the first trial of a certification."""
+    return request.search + request.calibration + (request.attempt - 1) * request.certification
+
+
+def design_named(path: str) -> str:
+    """Return the design in which a threshold stands."""
+    return str(_steps(path)[1])
 
 
 def _point(truth: str, share: float, trials: int, tail: float) -> Point:

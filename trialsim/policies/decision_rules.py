@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -236,22 +237,20 @@ class DecisionRules:
             return self.of_arm(self._arms.index(name.removeprefix("posterior "))) or 0
         return self._numbers((leaf.test or self._tests[0],))[0]
 
+    def model_of(self, test: int) -> Any:
+        """Return the model of a test's analysis; None of the beta-binomial one, which has none of its own."""
+        return getattr(self._probabilities.tests[test].analysis, "model", None)
+
     def kind_of(self, leaf: Limited, name: str) -> str:
         """Return how a probability is known: ``exact``, ``approximate`` or ``sampled``."""
         if isinstance(leaf, Posterior):
-            model = getattr(self._probabilities.tests[self.test_of(leaf, name)].analysis, "model", None)
-            return "exact" if model is None else str(model.kind)
+            return str(getattr(self.model_of(self.test_of(leaf, name)), "kind", "exact"))
         imputed = isinstance(leaf, Predictive) and set(self._numbers(leaf.tests)) & set(self.imputed_tests)
         return "sampled" if imputed else "exact"
 
     def largest_error(self, leaf: Predictive) -> float:
         """Return the largest error of a predictive probability that is not sampled."""
         return max(error_of_prediction(self._name_of(test)) for test in self._numbers(leaf.tests))
-
-    def probit_error(self, leaf: Limited, name: str) -> float:
-        """Return the largest error of an approximate posterior probability, on the probit scale."""
-        assert isinstance(leaf, Posterior)
-        return float(self._probabilities.tests[self.test_of(leaf, name)].analysis.model.probit_error)  # type: ignore[attr-defined]
 
     def _names(self, rule: DecisionRule) -> list[str]:
         """Return the names of the probabilities that a rule weighs, and of the errors of those that are sampled."""

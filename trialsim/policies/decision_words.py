@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from trialsim.contracts import Floats
 from trialsim.policies.decision_rules import DecisionRules, error_of
-from trialsim.scenario.decisions import OF_ARMS, Condition, Limited, Predictive, Utility
+from trialsim.scenario.decisions import OF_ARMS, Condition, Limited, Posterior, Predictive, Utility
 from trialsim.stats.bayes import best_arm, beta_binomial, close_arms
 
 ERRORS: Mapping[str, float] = {
-    "Posterior": beta_binomial.ERROR,
     "Best": best_arm.ERROR,
     "Equivalent": close_arms.ERROR,
 }
-"""Largest error of each probability, which is computed and not simulated."""
+"""Largest error of each probability of all arms, which is computed and not simulated."""
 
 
 def account(policy: DecisionRules, trace: Floats, look: int, decided: int) -> list[str]:
@@ -70,10 +71,28 @@ def _error(policy: DecisionRules, leaf: Limited, name: str, trace: Floats) -> st
     """Return in words how exact a probability is."""
     if policy.imputed_or_sampled(leaf, name):
         return f"Monte Carlo error {float(trace[policy.quantities.index(error_of(name))]):.4f}"
-    if policy.kind_of(leaf, name) == "approximate":
-        return f"error below {policy.probit_error(leaf, name):g} on the probit scale"
+    if isinstance(leaf, Posterior):
+        return error_of_model(policy.model_of(policy.test_of(leaf, name)), math.nan)
     largest = policy.largest_error(leaf) if isinstance(leaf, Predictive) else ERRORS[type(leaf).__name__]
     return f"error below {largest:.0e}"
+
+
+def error_of_model(model: Any, monte_carlo: float) -> str:
+    """Return in words how exact a model's posterior probability is.
+
+    Parameters
+    ----------
+    model
+        Of a test's analysis; None of the beta-binomial one.
+    monte_carlo
+        The error of the probability at hand, where the model is sampled.
+    """
+    kind = getattr(model, "kind", "exact")
+    if kind == "sampled":
+        return f"Monte Carlo error {monte_carlo:.4f}"
+    if kind == "approximate":
+        return f"error below {model.probit_error:g} on the probit scale"
+    return f"error below {getattr(model, 'largest_error', beta_binomial.ERROR):.0e}"
 
 
 def _threshold(leaf: Limited, look: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,11 @@ from trialsim.engines.life import LifeLaw
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.records import Columns, columns_of
 from trialsim.engines.runner import chunk_of
+from trialsim.report.story_borrowing import borrowed
 from trialsim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from trialsim.analyses.bayesian.robust_mixtures import Borrowing
 
 Ints = NDArray[np.int64]
 
@@ -107,6 +111,10 @@ class Look:
         Read-outs that it waited for beyond those first planned.
     conditional_power
         With the size as it was, where the size was re-estimated by it; otherwise not a number.
+    error
+        Of the posterior probability of each test, where analyses are Bayesian models.
+    borrowing
+        What control of each test borrows from earlier trials; None where it borrows nothing.
     """
 
     number: int
@@ -128,6 +136,8 @@ class Look:
     stage_z: NDArray[np.float64] | None = None
     further: int = 0
     conditional_power: float = float("nan")
+    error: NDArray[np.float64] | None = None
+    borrowing: tuple[Borrowing | None, ...] = ()
 
     def says(self, name: str, test: int) -> bool:
         """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
@@ -408,6 +418,8 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 conditional_power=float("nan")
                 if record.conditional_power is None
                 else float(record.conditional_power[0]),
+                error=None if record.error is None else record.error[0],
+                borrowing=borrowed(result.chunk, record.point),
             )
         )
         if record.decision.further_readouts is not None:

@@ -9,10 +9,9 @@ import numpy as np
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.engines.strategies import FLAGS
 from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
-from trialsim.policies.decision_rules import DecisionRules
-from trialsim.policies.decision_words import account
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
+from trialsim.report.story_bayesian import decides_by_rules, posterior_finding, rules_weighed
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
@@ -198,11 +197,13 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue
         z = f"{test.name} z = {plain(float(look.z[place]), 3)}"
+        found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
+        if decides_by_rules(replay):
+            z = found = posterior_finding(replay, look, place)
         earlier = replay.decided_before(look, place)
         if earlier:
             parts.append(f"{z}, {earlier} before")
             continue
-        found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
         if look.says("reject", place):
             found += ": rejected"
         elif look.says("futile", place):
@@ -212,15 +213,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             )
         parts.append(found)
     found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
-    return [*found_here, *_rules_weighed(replay, look)]
-
-
-def _rules_weighed(replay: Replay, look: Look) -> list[str]:
-    """Return what the decision rules of a Bayesian design weighed."""
-    policy, decision = replay.plan.stopping, look.decision
-    if not isinstance(policy, DecisionRules) or decision.trace is None or decision.rule is None:
-        return []
-    return account(policy, decision.trace[0], look.number - 1, int(decision.rule[0]))
+    return [*found_here, *rules_weighed(replay, look)]
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:

@@ -109,7 +109,7 @@ class PosteriorAnalysis:
         options: Mapping[str, Any],
         seed: int,
         view_of: tuple[Ints, Ints],
-        to_come: Ints,
+        patients: tuple[Ints, Ints],
     ) -> CompletedEvents:
         """Return data sets completed by imputation, of a model that imputes (``event_rate``).
 
@@ -123,11 +123,11 @@ class PosteriorAnalysis:
             Of the run.
         view_of
             Global numbers of the replicates, and indices of the looks, ``[replicate]`` each.
-        to_come
-            Patients not enrolled yet, ``[replicate, 2]``: control, treatment.
+        patients
+            Those enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each, control first.
         """
         keys = [Key(seed, int(r), int(look)) for r, look in zip(*view_of, strict=True)]
-        found: CompletedEvents = self.model.completed(rows, options, keys, to_come)  # type: ignore[attr-defined]
+        found: CompletedEvents = self.model.completed(rows, options, keys, *patients)  # type: ignore[attr-defined]
         return found
 
     def predicted(
@@ -148,7 +148,7 @@ class PosteriorAnalysis:
         lower_is_better, options
             As of every analysis.
         patients
-            Those enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each.
+            As of :meth:`completed`.
 
         Returns
         -------

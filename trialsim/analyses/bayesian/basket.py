@@ -26,6 +26,7 @@ class Basket:
     reference = "Berry, Broglio, Groshen and Berry 2013; EXNEX: Neuenschwander et al. 2016"
     kind = "exact"
     accuracy = "quadrature to 2e-5"
+    largest_error = 2e-5
     prior: Mapping[str, str] = {
         "rate": "the rate that the basket's has to exceed",
         "mean": "mean of the normal prior of the common mean of log odds",
@@ -56,10 +57,9 @@ class Basket:
         found = engine.posterior(np.rint(arms.total).astype(np.int64), arms.n)
         above, mean, sd = (each[:, arms.arm] for each in (found.above, found.mean, found.sd))
         probability = 1.0 - above if lower_is_better else above
-        return posterior_of(self.kind, probability, mean - rate, sd, no_interval(len(mean)), _ERROR, [])
-
-
-_ERROR = 2e-5
+        return posterior_of(
+            self.kind, probability, mean - rate, sd, no_interval(len(mean)), self.largest_error, []
+        )
 
 
 @functools.lru_cache(maxsize=8)

@@ -88,7 +88,7 @@ class EventRate:
         size = len(rows.offsets) - 1
         known, events = self.known(rows, chosen)
         nobody = np.zeros((size, 2), dtype=np.int64)
-        more, _ = self.imputed(rows, chosen, keys, nobody, POSTERIOR, final)
+        more, _ = self.imputed(rows, chosen, keys, (nobody, nobody), POSTERIOR, final)
         n = _patients(rows)
         if (known == n).all():
             more = more[:, :, :1]
@@ -115,12 +115,20 @@ class EventRate:
         return known, events
 
     def completed(
-        self, rows: PatientRows, options: Mapping[str, Any], keys: Sequence[Key], to_come: Ints
+        self, rows: PatientRows, options: Mapping[str, Any], keys: Sequence[Key], unseen: Ints, to_come: Ints
     ) -> CompletedEvents:
-        """Return completed data sets at an interim look; ``to_come`` are patients not enrolled yet, ``[replicate, 2]``."""
+        """Return completed data sets at an interim look.
+
+        Parameters
+        ----------
+        rows, options, keys
+            As of :meth:`imputed`.
+        unseen, to_come
+            Patients enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]``, control first.
+        """
         _, events = self.known(rows, options)
-        now, later = self.imputed(rows, options, keys, to_come, PREDICTIVE)
-        enrolled = _patients(rows)
+        now, later = self.imputed(rows, options, keys, (unseen, to_come), PREDICTIVE)
+        enrolled = _patients(rows) + unseen
         return CompletedEvents(events, enrolled, enrolled + to_come, now, later)
 
     def imputed(
@@ -128,7 +136,7 @@ class EventRate:
         rows: PatientRows,
         options: Mapping[str, Any],
         keys: Sequence[Key] | None,
-        further: Ints,
+        further: tuple[Ints, Ints],
         purpose: int,
         final: Bools | None = None,
     ) -> tuple[Ints, Ints]:
@@ -143,7 +151,8 @@ class EventRate:
         keys
             Address of each replicate's draws.
         further
-            Patients still to come, ``[replicate, 2]``: control, treatment.
+            Patients enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each,
+            control first.
         purpose
             ``POSTERIOR`` or ``PREDICTIVE``: which of the look's draws.
         final
@@ -170,7 +179,7 @@ class EventRate:
         draws = int(options["draws"])
         now, later = (np.empty((size, 2, draws), dtype=np.int64) for _ in range(2))
         impute_events(
-            rows.offsets, rows.treated, within.value, within.event, at, starts, shape, rate, further,
+            rows.offsets, rows.treated, within.value, within.event, at, starts, shape, rate, *further,
             words.reshape(size, 2), now, later,
         )  # fmt: skip
         return now, later

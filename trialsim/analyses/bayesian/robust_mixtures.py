@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from trialsim.analyses.bayesian.options import options_of
 from trialsim.analyses.bayesian.outcome import equal_tailed, posterior_of
 from trialsim.contracts import DataCut, Floats, Posterior
 from trialsim.errors import Problem, ScenarioError
+from trialsim.stats.bayes.effective_sample_size import elir_sample_size, mean_tail, prior_predictive_tail
 from trialsim.stats.bayes.families import Family
 from trialsim.stats.bayes.robust_mixture import (
     Mixture,
@@ -20,6 +22,38 @@ from trialsim.stats.bayes.robust_mixture import (
     update_by_mean,
     update_by_responses,
 )
+
+
+@dataclass(frozen=True)
+class Borrowing:
+    """How far control's data and what earlier trials say agree, and what is borrowed.
+
+    Parameters
+    ----------
+    before, after
+        Weight of the informative part, in the prior and in the posterior.
+    worth_before, worth_after
+        Patients that the prior is worth, and that the posterior is worth beyond those it has seen (expected local
+        information ratio).
+    tail
+        Box's p-value: the probability, by earlier trials alone, of data at most as probable as those seen.
+    """
+
+    before: float
+    after: float
+    worth_before: float
+    worth_after: float
+    tail: float
+
+
+def _borrowing(
+    prior: Mixture, posterior: Mixture, row: int, n: int, tail: float, sd: float | None = None
+) -> Borrowing:
+    after = Mixture(posterior.family, posterior.weights[row], posterior.parameters[row])
+    return Borrowing(
+        float(prior.weights[0]), float(after.weights[0]), elir_sample_size(prior, sd),
+        elir_sample_size(after, sd) - n, tail,
+    )  # fmt: skip
 
 
 def _difference(
@@ -41,6 +75,11 @@ def _refuse_weight(name: str, weight: float) -> None:
     if not 0.0 < weight < 1.0:
         problem = Problem("robust_weight", f"{weight:g} is not between 0 and 1")
         raise ScenarioError([problem], f"The options of {name}")
+
+
+def _first_part(prior: Mixture) -> Mixture:
+    """Return what earlier trials say, alone."""
+    return Mixture(prior.family, np.ones(1), prior.parameters[:1])
 
 
 class RobustBetaBinomial:
@@ -69,14 +108,25 @@ class RobustBetaBinomial:
         "margin": 0.0,
     }
 
-    def control_posterior(self, cut: DataCut, options: Mapping[str, Any]) -> Mixture:
-        """Return control's posterior, whose first weight is how far earlier trials are still believed."""
+    def control_prior(self, options: Mapping[str, Any]) -> Mixture:
+        """Return control's prior, what earlier trials say first."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
         _refuse_weight(self.name, chosen["robust_weight"])
-        n, successes = responses(cut)
         vague = (chosen["robust_weight"], chosen["vague_a"], chosen["vague_b"])
         informative = (1.0 - chosen["robust_weight"], chosen["control_a"], chosen["control_b"])
-        return update_by_responses(mixture(Family.BETA, [informative, vague]), successes[:, 0], n[:, 0])
+        return mixture(Family.BETA, [informative, vague])
+
+    def control_posterior(self, cut: DataCut, options: Mapping[str, Any]) -> Mixture:
+        """Return control's posterior, whose first weight is how far earlier trials are still believed."""
+        n, successes = responses(cut)
+        return update_by_responses(self.control_prior(options), successes[:, 0], n[:, 0])
+
+    def borrowing(self, cut: DataCut, options: Mapping[str, Any], row: int = 0) -> Borrowing:
+        """Return what one replicate of a cut borrows."""
+        n, successes = (int(each[row, 0]) for each in responses(cut))
+        prior = self.control_prior(options)
+        tail = prior_predictive_tail(_first_part(prior), successes, n)
+        return _borrowing(prior, self.control_posterior(cut, options), row, n, tail)
 
     def posterior(
         self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any], level: float | None = 0.95
@@ -119,15 +169,25 @@ class RobustNormal:
         "margin": 0.0,
     }
 
-    def control_posterior(self, cut: DataCut, options: Mapping[str, Any]) -> Mixture:
-        """Return control's posterior, whose first weight is how far earlier trials are still believed."""
+    def control_prior(self, options: Mapping[str, Any]) -> Mixture:
+        """Return control's prior, what earlier trials say first."""
         chosen = options_of(self.name, self.prior, self.defaults, options)
         _refuse_weight(self.name, chosen["robust_weight"])
-        moments = cut.moments()
         vague = (chosen["robust_weight"], chosen["vague_mean"], chosen["vague_sd"])
         informative = (1.0 - chosen["robust_weight"], chosen["control_mean"], chosen["control_sd"])
-        prior = mixture(Family.NORMAL, [informative, vague])
-        return update_by_mean(prior, moments.mean[:, 0], moments.n[:, 0], chosen["sd"])
+        return mixture(Family.NORMAL, [informative, vague])
+
+    def control_posterior(self, cut: DataCut, options: Mapping[str, Any]) -> Mixture:
+        """Return control's posterior, whose first weight is how far earlier trials are still believed."""
+        moments = cut.moments()
+        return update_by_mean(self.control_prior(options), moments.mean[:, 0], moments.n[:, 0], options["sd"])
+
+    def borrowing(self, cut: DataCut, options: Mapping[str, Any], row: int = 0) -> Borrowing:
+        """Return what one replicate of a cut borrows."""
+        moments, prior, sd = cut.moments(), self.control_prior(options), float(options["sd"])
+        n, mean = int(moments.n[row, 0]), float(moments.mean[row, 0])
+        tail = mean_tail(_first_part(prior), mean, n, sd)
+        return _borrowing(prior, self.control_posterior(cut, options), row, n, tail, sd)
 
     def posterior(
         self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any], level: float | None = 0.95

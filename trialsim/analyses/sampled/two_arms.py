@@ -57,7 +57,7 @@ class PymcAnalysis:
         Of the analysis; part of every seed.
     build
         Takes the arrays of :func:`arrays_of` by name and the options, and returns a PyMC model that holds what it needs of
-        the arrays as ``pm.Data`` under the same names.
+        the arrays as ``pm.Data`` under the same names. The first line of its docstring is what lists show of the analysis.
     effect
         The variable that is treatment's effect, one number.
     endpoint_kinds, estimand, reference
@@ -95,6 +95,9 @@ class PymcAnalysis:
         self.prior = {"margin": "effect by which treatment has to be better", **(prior or {})}
         self.defaults = {"margin": 0.0, **(defaults or {})}
         self.sampling = sampling or Sampling()
+        if type(self) is PymcAnalysis and build.__doc__:
+            # What the builder says of its model is what lists show.
+            self.__doc__ = build.__doc__
         self._compiled: dict[str, CompiledModel] = {}
 
     def __call__(self) -> PymcAnalysis:

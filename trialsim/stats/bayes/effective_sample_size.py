@@ -142,6 +142,26 @@ def prior_predictive_tail(prior: Mixture, successes: int, n: int) -> float:
     return float(min(predicted[predicted <= predicted[successes] * (1.0 + 1e-9)].sum(), 1.0))
 
 
+def mean_tail(prior: Mixture, mean: float, n: int, sd: float) -> float:
+    """Return Box's prior predictive p-value of the mean of ``n`` outcomes by a single normal prior; 1 of none.
+
+    Parameters
+    ----------
+    prior
+        A normal prior of one part.
+    mean, n
+        What was observed.
+    sd
+        Standard deviation of an outcome.
+    """
+    from scipy.special import ndtr
+
+    if n == 0:
+        return 1.0
+    centre, spread, _ = prior.parameters[0]
+    return float(2.0 * ndtr(-abs(mean - centre) / np.hypot(spread, sd / np.sqrt(n))))
+
+
 def _known(sd: float | None) -> float:
     if sd is None:
         raise UsageError(

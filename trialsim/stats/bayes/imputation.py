@@ -34,7 +34,7 @@ class CompletedEvents:
     events
         Events seen by the time that counts, ``[replicate, 2]``.
     enrolled, largest
-        Patients enrolled, and at the largest sample size, ``[replicate, 2]``.
+        Patients enrolled, reported on or not, and at the largest sample size, ``[replicate, 2]``.
     now, later
         Events to come among those enrolled, and among all, ``[replicate, 2, draw]``.
     """
@@ -101,7 +101,9 @@ def tally_known(offsets, treated, value, event, at, known, events):
 
 
 @kernel
-def impute_events(offsets, treated, value, event, at, starts, shape, rate, further, words, now, later):
+def impute_events(
+    offsets, treated, value, event, at, starts, shape, rate, unseen, to_come, words, now, later
+):
     """Fill how many more patients will have had an event by a time, in data sets completed by imputation.
 
     Parameters
@@ -112,13 +114,13 @@ def impute_events(offsets, treated, value, event, at, starts, shape, rate, furth
         Days at which the hazards' pieces begin, the first 0.
     shape, rate
         Of the hazards' gamma posteriors, ``[replicate, 2, piece]``.
-    further
-        Patients still to come, ``[replicate, 2]``.
+    unseen, to_come
+        Patients enrolled of whom nothing has been reported yet, and those still to be enrolled, ``[replicate, 2]``.
     words
         Random bits at which the streams of the arms begin, ``[replicate, 2]``.
     now, later
-        Results, ``[replicate, 2, draw]``: events to come among patients whose outcome is not known yet, and among these and
-        those still to come. Both come from the same hazards.
+        Results, ``[replicate, 2, draw]``: events to come among enrolled patients whose outcome is not known yet, and among
+        these and those still to come. Both come from the same hazards.
     """
     pieces, draws = len(starts), now.shape[2]
     hazard, state = np.empty(pieces), np.empty(1, np.uint64)
@@ -148,9 +150,12 @@ def impute_events(offsets, treated, value, event, at, starts, shape, rate, furth
                         left -= hazard[k] * (min(waiting[i], end) - starts[k])
                     if next_uniform(state) < -math.expm1(-max(left, 0.0)):
                         more += 1
-                now[r, arm, m] = more
                 chance = -math.expm1(-whole)
-                for _ in range(further[r, arm]):
+                for _ in range(unseen[r, arm]):
+                    if next_uniform(state) < chance:
+                        more += 1
+                now[r, arm, m] = more
+                for _ in range(to_come[r, arm]):
                     if next_uniform(state) < chance:
                         more += 1
                 later[r, arm, m] = more
