@@ -58,15 +58,16 @@ def waited_for(plan: Plan, log: list[LogRow], cut: int) -> set[int]:
         makes_known = Kind.READOUT
     closing: set[int] = set()
     if life is not None:
-        numbers = life.numbers
+        survival, reading = life.numbers.survival, life.numbers.reading
         closing = {
-            int(each) for each in (*numbers.endpoints[numbers.detected], *numbers.readouts[numbers.at_visit])
+            int(each)
+            for each in (*survival.endpoints[survival.detected], *reading.readouts[reading.at_visit])
         }
         if outcomes[e].kind == "survival":
-            c = [int(each) for each in numbers.endpoints].index(e)
-            if numbers.report_law[c, 0] >= 0:
+            c = [int(each) for each in survival.endpoints].index(e)
+            if survival.report_law[c, 0] >= 0:
                 makes_known = Kind.READOUT
-            if numbers.verdict_law[c, 0] >= 0:
+            if survival.verdict_law[c, 0] >= 0:
                 makes_known = Kind.ADJUDICATED
     known: set[int] = set()
     gone: set[int] = set()
@@ -81,7 +82,11 @@ def waited_for(plan: Plan, log: list[LogRow], cut: int) -> set[int]:
             over[i] = set()
         elif row.kind in (Kind.DROPOUT, Kind.DEATH):
             gone.add(i)
-        elif row.kind == Kind.VISIT and life is not None and int(row.value) == len(life.numbers.visits):
+        elif (
+            row.kind == Kind.VISIT
+            and life is not None
+            and int(row.value) == len(life.numbers.visiting.visits)
+        ):
             visited.add(i)
         if row.kind == Kind.EVENT or (row.kind == Kind.READOUT and outcomes[row.part].kind != "survival"):
             over[i].add(row.part)
