@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.types import unliteral
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -68,19 +67,7 @@ def _compile(function: Function, **options: Any) -> Function:
     finally:
         numba.config.CACHE_DIR = before
     _go_on_without_cache(compiled)
-    _once_for_all_constants(compiled)
     return compiled
-
-
-def _once_for_all_constants(compiled: Any) -> None:
-    """Let a kernel that others call with constants be compiled once, and not once for each of the constants."""
-    of_types = compiled.get_call_template
-
-    @functools.wraps(of_types)
-    def of_plain_types(args: Any, kws: Any) -> Any:
-        return of_types(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
-
-    compiled.get_call_template = of_plain_types
 
 
 def _go_on_without_cache(compiled: Any) -> None:
