@@ -27,12 +27,14 @@ settings.register_profile("explore", max_examples=1000, deadline=None, suppress_
 settings.load_profile("fixed")
 
 
-# Begun first, so that no worker is left alone with one of them at the end.
+# Begun first, so that no worker is left alone with one of them at the end, and by one worker, so that it alone compiles the
+# kernels of lives, which they need before anything else.
 _LONGEST = (
     "test_twins.py::test_no_index_leaves_its_array",
     "unit/test_story_lives.py",
     "unit/test_oc_adverse_events.py",
     "unit/test_oc_lives.py",
+    "unit/test_check_policy.py",
 )
 
 

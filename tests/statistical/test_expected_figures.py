@@ -87,15 +87,17 @@ def refuse_our_own(folder: Path, figure: dict[str, Any]) -> None:
         raise ValueError(f"{folder.name}: {source} imports this package, so that its figures prove nothing")
 
 
-def _modules_of(script: Path) -> set[str]:
-    """Return the first names of the modules that a script imports."""
+@functools.cache
+def _modules_of(script: Path) -> frozenset[str]:
+    """Return the first names of the modules that a script imports, itself or by a script beside it."""
     found = set()
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").partition(".")[0])
-    return found
+    beside = (script.with_name(f"{name}.py") for name in sorted(found))
+    return frozenset(found).union(*(_modules_of(other) for other in beside if other.exists()))
 
 
 def name_of(value: Any) -> str:
@@ -215,9 +217,10 @@ def test_there_are_figures_for_the_scenarios() -> None:
     assert len(figures()) > 40
 
 
-@pytest.mark.parametrize("source", ["", None, "trialsim 0.1, 10^6 trials", "ours.py"])
+@pytest.mark.parametrize("source", ["", None, "trialsim 0.1, 10^6 trials", "ours.py", "beside.py"])
 def test_a_figure_of_our_own_is_refused(tmp_path: Path, source: str | None) -> None:
     (tmp_path / "ours.py").write_text("from trialsim.simulation import simulate\n", encoding="utf-8")
+    (tmp_path / "beside.py").write_text("import ours\n", encoding="utf-8")
     (tmp_path / "theirs.py").write_text("import numpy\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"source|proves? nothing"):
         refuse_our_own(tmp_path, {"value": 0.9, "source": source})
