@@ -182,6 +182,7 @@ def test_there_are_shipped_scenarios_and_all_are_good() -> None:
         load_scenario(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_every_mutation_ends_in_a_scenario_or_in_sentences(batch: int, tmp_path: Path) -> None:
     rng = random.Random(20240 + batch)

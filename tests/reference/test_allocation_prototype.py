@@ -42,6 +42,7 @@ def prototype(rule: str, seen: int) -> Floats:
     return np.ascontiguousarray(p if rule == "TS" else np.clip(p, 0.1, 0.9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_prototype(name: str) -> None:
     """Within 5 standard errors of the prototype's trials, that of its calibrated bound included, and its rounding."""

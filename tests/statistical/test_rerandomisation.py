@@ -109,6 +109,7 @@ MEAN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [

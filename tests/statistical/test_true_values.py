@@ -48,6 +48,7 @@ _WORLDS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("follow_up", [200.0, 1500.0])
 @pytest.mark.parametrize("world", _WORLDS)
 def test_the_true_hazard_ratio_is_that_of_a_large_trial(world: str, follow_up: float) -> None:

@@ -245,6 +245,7 @@ def test_every_slip_can_still_be_made() -> None:
     assert not outdated(MUTATIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mutation", [*every(5, _QUICK), *every(len(_SLOW), _SLOW)], ids=lambda m: f"{m.file}: {m.slip}"
 )

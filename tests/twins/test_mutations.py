@@ -403,10 +403,12 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
         monkeypatch.setitem(sys.modules, f"trialsim.engines.{mutation.file}", module)
 
 
+@pytest.mark.slow
 def test_without_a_slip_the_engines_agree() -> None:
     assert disagreement() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file", every(5, ["reference", "fast", "fast_log", "fast_outcome_kernels", "fast_minimisation"])
 )
@@ -423,6 +425,7 @@ def test_loading_a_module_without_a_slip_changes_nothing(
     assert disagreement() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutation", every(6, MUTATIONS), ids=lambda m: f"{m.file}: {m.slip}")
 def test_a_slip_is_found(mutation: Mutation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))

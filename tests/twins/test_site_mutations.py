@@ -277,10 +277,12 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
             monkeypatch.setattr(own, name, getattr(module, name))
 
 
+@pytest.mark.slow
 def test_without_a_slip_the_engines_agree() -> None:
     assert disagreement() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     every(
@@ -314,6 +316,7 @@ def test_every_slip_can_still_be_made() -> None:
     assert not outdated(SLIPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip", every(6, SLIPS), ids=lambda m: f"{m.file}: {m.slip}")
 def test_a_slip_is_found(slip: Mutation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))

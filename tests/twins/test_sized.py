@@ -26,6 +26,7 @@ def plans(name: str) -> list[Plan]:
     return [build_plan(scenario, design, "effect", 11, grid) for design in scenario.designs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZED)
 def test_the_engines_agree(name: str) -> None:
     for plan in plans(name):

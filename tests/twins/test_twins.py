@@ -117,6 +117,7 @@ def test_coarse_time_with_many_ties(path: Path, grid: int) -> None:
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 def test_coarse_time_with_many_ties_in_short() -> None:
     for path in SHIPPED:
         if path.stem not in LARGE:

@@ -132,6 +132,7 @@ CHEATS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "knows", "where"), CHEATS)
 def test_who_knows_the_seed_of_the_run_is_found_and_the_view_does_not_tell_it(
     kind: Any, knows: str, where: str

@@ -118,6 +118,7 @@ def test_the_table_says_what_the_table_of_arms_says(found: Collected) -> None:
             assert mine["risk_days"].sum() == pytest.approx(365.25 * own[f"risk_years:{term}"].sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", [pytest.param({"chunk": 7}, marks=pytest.mark.exhaustive), {"engine": "reference"}]
 )

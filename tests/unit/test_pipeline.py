@@ -224,6 +224,7 @@ def test_it_is_who_is_waited_for_by_the_log(name: str) -> None:
     assert not check_twins(scenario_from(FOLLOWED_ON[name]), replicates=range(6), seed=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if "strategies" not in name])
 def test_it_is_who_is_waited_for_where_patients_have_lives(name: str) -> None:
     found = [agree(tree) for tree in orders(SCENARIOS[name][0])]

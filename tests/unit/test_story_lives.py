@@ -29,7 +29,10 @@ STORIES = [
 ]
 
 
-@pytest.fixture(scope="module", params=STORIES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow) if name == "monitored" else name for name in STORIES],
+)
 def told(request: pytest.FixtureRequest) -> Replay:
     scenario = scenario_from(SCENARIOS[request.param][0])
     return replay(scenario, next(iter(scenario.designs)), "here", 2, 1)
