@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import assume, event, given, reject, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def run(plan: Plan, replicates: range | list[int] = range(REPLICATES)) -> ChunkR
     return conduct(start_engine(plan, "fast").start(np.array(replicates)))
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(small_trials())
 def test_the_engines_agree_on_generated_trials(trial: SmallTrial) -> None:
@@ -71,6 +73,7 @@ def test_records_say_what_the_log_says(trial: SmallTrial) -> None:
             )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(small_trials(), st.permutations(range(REPLICATES)))
 def test_neither_chunks_nor_order_change_a_record(trial: SmallTrial, order: list[int]) -> None:
