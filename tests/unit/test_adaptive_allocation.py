@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
 from trialsim.analyses.allocation_periods import CmhByPeriod, InverseProbabilityWeighted
 from trialsim.analyses.cochran_mantel_haenszel import CochranMantelHaenszel
@@ -51,6 +52,19 @@ def test_thompson_gives_the_probability_of_being_the_best() -> None:
     assert weights(Thompson(minimum=0.1, maximum=0.9), view([[50, 50]], [[0, 50]])) == pytest.approx(
         np.array([[0.1, 0.9]]), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_a_prior_of_ones_own_is_that_of_every_rate(low: bool) -> None:
+    """P(arm 2 better than arm 1) by adaptive quadrature of two beta laws, events good or bad."""
+    first, second = stats.beta(0.3 + 7, 4.0 + 13), stats.beta(0.3 + 12, 4.0 + 8)
+    chance = first.sf if low else first.cdf
+    better = integrate.quad(lambda rate: second.pdf(rate) * chance(rate), 0.0, 1.0)[0]
+    two = view([[20, 20]], [[7, 12]], lower_is_better=low)
+    assert weights(Thompson(prior_a=0.3, prior_b=4.0), two)[0, 1] == pytest.approx(better, abs=2e-5)
+    three = view([[20, 20, 20]], [[3, 7, 12]], lower_is_better=low)
+    found = weights(ProtectedControl(prior_a=0.3, prior_b=4.0), three)[0]
+    assert found[2] / (found[1] + found[2]) == pytest.approx(better, abs=2e-5)
 
 
 def test_closed_arms_get_nothing() -> None:
