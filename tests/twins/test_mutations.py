@@ -77,7 +77,7 @@ MUTATIONS = [
     Mutation(
         "a look waits for what cannot come",
         "reference",
-        "return self._exhausted is not None and now >= self._exhausted + reports",
+        "return over is not None and now >= over + self._report_delay(trigger.endpoint)",
         "return False",
     ),
     Mutation(

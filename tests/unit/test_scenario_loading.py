@@ -391,3 +391,14 @@ def test_the_starter_is_good() -> None:
     scenario = scenario_from_text(starter_text("my_trial"))
     assert scenario.name == "my_trial"
     assert scenario_from_text(canonical_yaml(scenario)) == scenario
+
+
+def test_the_most_exact_path_of_a_truth_holds_whatever_the_order(rich: Scenario) -> None:
+    tree = rich.dump()
+    exact, general = {"endpoints.cd4.effect.low": 3.0}, {"endpoints.cd4.effect.*": 7.0}
+    tree["truths"] = {"first": exact | general, "last": general | exact}
+    made = scenario_from(tree)
+    for truth in ("first", "last"):
+        effect = made.world(truth).endpoints["cd4"].effect
+        assert effect["low"] == 3.0
+        assert {value for arm, value in effect.items() if arm != "low"} == {7.0}

@@ -392,6 +392,18 @@ CASES: list[tuple[str, Any, str, str]] = [
     ),
     ("truths/bad", {"endpoints.cd4.kind": 1.0}, "truths.bad", "matches no number"),
     ("truths/bad", {"endpoints.cd4": 1.0}, "truths.bad", "matches no number"),
+    (
+        "truths/bad",
+        {"endpoints.cd4.*": 1.0, "endpoints.*.sd": 2.0},
+        "truths.bad",
+        "endpoints.*.sd and endpoints.cd4.* set the same number",
+    ),
+    (
+        "truths/bad",
+        {"endpoints.*.sd": 1.0, "endpoints.cd4.sd": 2.0},
+        "truths.bad",
+        "endpoints.*.sd changes nothing: more exact paths",
+    ),
     ("truths/bad", {"endpoints.cd4.sd": -1.0}, "truths.bad", "endpoints.cd4.sd: -1 is out of range"),
     ("truths/bad", {"endpoints.cd4.sd": "3 weeks"}, "truths.bad", "endpoints.cd4.sd: a number"),
     (

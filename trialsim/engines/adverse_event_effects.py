@@ -31,14 +31,6 @@ def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> floa
     return _effect(plan, test, treatment, control)[0]
 
 
-def smallest(plan: Plan, test: TestPlan) -> float:
-    """Return the effect that so many patients do not tell from none: four standard errors of the true value.
-
-    Where a null hypothesis lies at a margin, as a rate ratio of 2, the counts of keyed patients meet it only nearly.
-    """
-    return 4.0 * _effect(plan, test, test.treatment, test.control)[1]
-
-
 def true_value_with_error(plan: Plan, test: TestPlan, treatment: int, control: int) -> tuple[float, float]:
     """Return the true value and its standard error; parameters as :func:`true_value`."""
     return _effect(plan, test, treatment, control)

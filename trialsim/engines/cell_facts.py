@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from trialsim.contracts import TestPlan
-from trialsim.engines.adverse_event_effects import smallest
 from trialsim.engines.plan import Plan
 from trialsim.engines.potential_outcomes import is_solved
 from trialsim.engines.strategies import estimator_of
 from trialsim.engines.true_values import (
     benefit,
     benefit_beyond_margin,
+    error_of_all,
     estimand_of,
     true_value,
     true_value_with_error,
     undisturbed,
 )
+
+_TOLD_APART = 4.0
+"""Standard errors by which a drawn true value has to differ from the null hypothesis' limit for this to be false."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of a hypothesis in a cell.
+
+    Parameters
+    ----------
+    value, error
+        The true value of the estimand and its Monte Carlo standard error, NaN where the laws alone give the value or none
+        is known.
+    null
+        Whether the null hypothesis is true, or not told from true by keyed patients: within four standard errors.
+    """
+
+    value: float
+    error: float
+    null: bool
+
+
+def truth_of(plan: Plan, test: TestPlan) -> Truth:
+    """Return what is true of a test's hypothesis."""
+    value, error = true_value_with_error(plan, test, test.treatment, test.control)
+    if math.isnan(value) and test.adverse_events is None and not is_solved(plan, test):
+        return Truth(value, error, _is_null(plan, test, value, error_of_all(plan, test)))
+    return Truth(value, error, _is_null(plan, test, value, error))
 
 
 def cell_table(plans: Sequence[Plan]) -> pa.Table:
@@ -31,11 +62,12 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
             pair = (test.treatment, test.control)
             disturbed = test.adverse_events is None and not is_solved(plan, test)
             calm = undisturbed(plan) if disturbed else plan
-            value, error = true_value_with_error(plan, test, *pair)
+            truth = truth_of(plan, test)
             if place == 0:
-                best = _best_arm(plan, {test.treatment: value} if test.control == 0 else {})
-            calm_value = true_value(calm, test, *pair) if disturbed else value
-            null = is_null(plan, test, value)
+                best = _best_arm(
+                    plan, {test.treatment: truth.value} if test.control == 0 else {}, truth.error
+                )
+            calm_value = true_value(calm, test, *pair) if disturbed else truth.value
             rows.append(
                 {
                     "design": plan.design,
@@ -43,17 +75,19 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "hypothesis": test.name,
                     "estimand": estimand_of(test),
                     "estimator": estimator_of(test),
-                    "true_value": value,
-                    "null": null,
+                    "true_value": truth.value,
+                    "null": truth.null,
                     "best_arm": best,
                     "alpha": test.alpha,
                     "unit": _unit(plan, test),
                     "endpoint": _endpoint_of(plan, test),
                     "analysis": test.analysis.name,
                     "strategy": test.strategy,
-                    "true_value_mcse": error,
+                    "true_value_mcse": truth.error,
                     "undisturbed_value": calm_value,
-                    "undisturbed_null": is_null(calm, test, calm_value) if disturbed else null,
+                    "undisturbed_null": _is_null(calm, test, calm_value, math.nan)
+                    if disturbed
+                    else truth.null,
                 }
                 | ({} if plan.world.costs is None else {"currency": plan.world.costs.currency})
             )
@@ -65,9 +99,9 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
     return table
 
 
-def is_null(plan: Plan, test: TestPlan, value: float | None = None) -> bool:
-    """Return whether a test's null hypothesis is true; ``value`` is the true value where it is known already."""
-    return benefit_beyond_margin(plan, test, value) <= _smallest_of(plan, test)
+def _is_null(plan: Plan, test: TestPlan, value: float, error: float) -> bool:
+    """Return whether a test's null hypothesis is true, or not told from true, given the true value and its error."""
+    return benefit_beyond_margin(plan, test, value) <= _smallest(plan, test.endpoint, error)
 
 
 def _endpoint_of(plan: Plan, test: TestPlan) -> str:
@@ -75,14 +109,13 @@ def _endpoint_of(plan: Plan, test: TestPlan) -> str:
     return "adverse events" if test.adverse_events is not None else plan.world.outcomes[test.endpoint].name
 
 
-def _smallest(plan: Plan, endpoint: int) -> float:
-    """Return the effect below which there is none: what is left where a marginal effect is solved for is far less."""
-    return 1e-9 * (plan.world.outcomes[endpoint].sd or 1.0)
+def _smallest(plan: Plan, endpoint: int, error: float) -> float:
+    """Return the effect below which there is none.
 
-
-def _smallest_of(plan: Plan, test: TestPlan) -> float:
-    """Return the effect of a test below which there is none."""
-    return _smallest(plan, test.endpoint) if test.adverse_events is None else smallest(plan, test)
+    What is left where a marginal effect is solved for is far less; of what keyed patients show it is what they tell apart.
+    """
+    solved = 1e-9 * (plan.world.outcomes[endpoint].sd or 1.0)
+    return solved if math.isnan(error) else max(solved, _TOLD_APART * error)
 
 
 def _unit(plan: Plan, test: TestPlan) -> str:
@@ -100,13 +133,14 @@ def _unit(plan: Plan, test: TestPlan) -> str:
     return units.get(test.analysis.estimand, f"unit of {plan.world.outcomes[test.endpoint].name}")
 
 
-def _best_arm(plan: Plan, known: Mapping[int, float]) -> str:
+def _best_arm(plan: Plan, known: Mapping[int, float], error: float) -> str:
     """Return the arm with the best true value of the first test's endpoint; empty where several share it.
 
-    ``known`` are true values of that test against the first arm that have been worked out already, by arm.
+    ``known`` are true values of that test against the first arm that have been worked out already, by arm; ``error`` is the
+    standard error of that test's.
     """
     test = plan.tests[0]
     values = [0.0] + [benefit(plan, test, a, 0, known.get(a)) for a in range(1, len(plan.arms))]
-    best, near = max(values), _smallest(plan, plan.primary)
+    best, near = max(values), _smallest(plan, plan.primary, error)
     holders = [arm for arm, value in zip(plan.arms, values, strict=True) if value >= best - near]
     return holders[0] if len(holders) == 1 < len(plan.arms) else ""

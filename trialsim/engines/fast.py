@@ -35,7 +35,7 @@ from trialsim.engines.fast_first import ByArm, FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
-from trialsim.engines.fast_pipeline import in_arms, patients_waited_for, waited_for
+from trialsim.engines.fast_pipeline import in_arms, last_of, patients_waited_for, waited_for
 from trialsim.engines.fast_sizes import FastSizes, Resized
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
@@ -310,11 +310,7 @@ class FastChunk:
         missing = dates >= NEVER
         if missing.any():
             # As many as there will ever be.
-            last = np.empty(int(missing.sum()), dtype=np.int64)
-            counting.last_activity(rows[missing], self.entry, self._complete, self._dropout, last)
-            if events and outcome.told_at is not None:
-                reports = np.where(outcome.reported_at < NEVER, outcome.reported_at, 0)[rows[missing]]
-                last = np.maximum(last, reports.max(axis=1))
+            last = last_of(self, outcome, rows[missing])
             if self.patients.recruitment is not None:
                 last = self.patients.recruitment.last_activity(rows[missing], last)
             dates = dates.copy()

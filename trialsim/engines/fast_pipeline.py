@@ -1,4 +1,4 @@
-"""Who of the fast engine's patients is still waited for at a cut: randomised, the primary outcome not known but to come."""
+"""Who of the fast engine's patients is still waited for: randomised, an outcome not known but to come; and until when."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import Bools, Ints
 from trialsim.engines.fast_outcomes import Outcome
+from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
@@ -50,6 +51,23 @@ def waited_for(chunk: FastChunk, outcome: Outcome, rows: Ints, ticks: Ints) -> B
     if chunk.lives is not None and chunk.lives.read_at_visits(outcome.index):
         found &= chunk.lives.last_visits(rows) > cut
     return found
+
+
+def last_of(chunk: FastChunk, outcome: Outcome, rows: Ints) -> Ints:
+    """Return when an outcome can still come of nobody who comes in some replicates, ``[k]``.
+
+    An event has come once it is reported; a delay that is the same for all reports is left out.
+    """
+    entry = _of(chunk.entry, rows)
+    if outcome.law.kind == "survival":
+        told = _of(outcome.reported_at, rows)
+        over = np.where(told < NEVER, told, _of(outcome.exit_at, rows))
+    else:
+        gone = entry + np.minimum(_of(chunk.dropout, rows), _of(chunk.complete, rows))
+        over = np.minimum(_of(outcome.readout_at, rows), gone)
+        if chunk.lives is not None and chunk.lives.read_at_visits(outcome.index):
+            over = np.minimum(over, chunk.lives.last_visits(rows))
+    return np.broadcast_to(np.where(entry < NEVER, over, 0).max(axis=1), len(rows)).copy()
 
 
 def in_arms(chosen: Bools, arm: NDArray[np.int8], rows: Ints, arms: int) -> Ints:

@@ -128,6 +128,9 @@ class ReferenceTrial:
         self._readouts = [[0] * arms for _ in world.outcomes]
         self.pending = [0] * len(world.outcomes)
         self._following = 0
+        self._ongoing = [0] * len(world.outcomes)
+        self._over: list[int | None] = [None] * len(world.outcomes)
+        self._last_over = [0] * len(world.outcomes)
         self._exhausted: int | None = None
         self._last_left = 0
         self._ended_early = False
@@ -230,6 +233,7 @@ class ReferenceTrial:
         """Begin to follow patient ``i``: one process an endpoint, and one for loss."""
         plan = self.plan
         self._following += 1
+        self._ongoing = [followed + 1 for followed in self._ongoing]
         if plan.world.life is not None:
             Life(self, i, patient).begin()
             self._consider_look()
@@ -383,8 +387,9 @@ class ReferenceTrial:
         self.write(Kind.DROPOUT, i, 0, patient.arm)
         patient.lost = int(self.clock.now)
         patient.leaving = None
-        for process in patient.running.values():
+        for e, process in patient.running.items():
             process.interrupt()
+            self.endpoint_over(e)
         patient.running.clear()
         self.patient_leaves()
 
@@ -392,6 +397,7 @@ class ReferenceTrial:
         """Note that an endpoint has nothing more to give; after the last one the patient cannot be lost."""
         patient = self.patients[i]
         del patient.running[e]
+        self.endpoint_over(e)
         if not patient.running:
             if patient.leaving is not None:
                 patient.leaving.interrupt()
@@ -399,19 +405,40 @@ class ReferenceTrial:
             self.patient_leaves()
 
     def patient_leaves(self) -> None:
-        """Count a patient out; after the last one no count can grow but by reports on their way."""
+        """Count a patient out, of whom nothing more will come but reports on their way."""
         self._following -= 1
         self._last_left = int(self.clock.now)
         self.consider_exhaustion()
 
     def consider_exhaustion(self) -> None:
         """Note the instant at which nobody is followed and nobody more will come, if this is one."""
-        complete = self.enrolment_over if self.recruitment is None else self.recruitment.exhausted
-        if self._following == 0 and complete:
-            now = self._last_left if self._ended_early else int(self.clock.now)
-            self._exhausted = now
-            for law in self.plan.world.outcomes:
-                self._wake(now + (law.readout_ticks if law.kind == "survival" else 0))
+        if self._following == 0 and self._nobody_comes:
+            self._exhausted = self._last_left if self._ended_early else int(self.clock.now)
+            self._wake(self._exhausted)
+        for e in range(len(self._ongoing)):
+            self._consider_endpoint(e)
+
+    def endpoint_over(self, e: int) -> None:
+        """Count a patient out of an endpoint; after the last one its count can grow but by reports on their way."""
+        self._ongoing[e] -= 1
+        self._last_over[e] = int(self.clock.now)
+        self._consider_endpoint(e)
+
+    def _consider_endpoint(self, e: int) -> None:
+        """Note the instant at which an endpoint can still come of nobody, if this is one."""
+        if self._over[e] is None and self._ongoing[e] == 0 and self._nobody_comes:
+            over = self._over[e] = self._last_over[e] if self._ended_early else int(self.clock.now)
+            self._wake(over + self._report_delay(e))
+
+    def _report_delay(self, e: int) -> int:
+        """Return how long after an event of an endpoint it counts."""
+        law = self.plan.world.outcomes[e]
+        return law.readout_ticks if law.kind == "survival" else 0
+
+    @property
+    def _nobody_comes(self) -> bool:
+        """Whether nobody more will be randomised."""
+        return self.enrolment_over if self.recruitment is None else self.recruitment.exhausted
 
     @property
     def enrolment_over(self) -> bool:
@@ -454,14 +481,12 @@ class ReferenceTrial:
             return now >= self._previous_cut + trigger.ticks
         if trigger.kind == "enrolled":
             return len(self.patients) >= trigger.count or (self._ended_early and self._exhausted is not None)
-        law = self.plan.world.outcomes[trigger.endpoint]
         if self._reached(trigger):
             return True
-        events = trigger.kind in ("events", "stages")
-        if events and self.pending[trigger.endpoint]:
+        if trigger.kind in ("events", "stages") and self.pending[trigger.endpoint]:
             return False
-        reports = law.readout_ticks if events else 0
-        return self._exhausted is not None and now >= self._exhausted + reports
+        over = self._over[trigger.endpoint]
+        return over is not None and now >= over + self._report_delay(trigger.endpoint)
 
     def _reached(self, trigger: Trigger) -> bool:
         """Return whether there are as many events or read-outs as a trigger waits for."""
@@ -607,6 +632,7 @@ class ReferenceTrial:
             self._pause += now - self._closed
             self._open_since = now + self.plan.grid
             self._closed = self._exhausted = None
+            self._over = [None] * len(self._over)
             reopened, self._reopened = self._reopened, self.clock.event()
             reopened.succeed()
         elif self._closed is None and self._target <= enrolled:

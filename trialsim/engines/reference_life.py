@@ -161,6 +161,8 @@ class Life:
             self._stop(c)
         self.course.timers.clear()
         self.patient.ended = self.course.left
+        for e in self.course.open:
+            self.trial.endpoint_over(e)
         if dropped:
             self.patient.lost = self.course.left
         self.trial.patient_leaves()
@@ -295,7 +297,7 @@ class Life:
         numbers, now = self.law.numbers, int(self.trial.clock.now)
         e = int(numbers.survival.endpoints[c])
         self._write(Kind.EVENT, e, self.patient.arm)
-        self.course.open.discard(e)
+        self._end_endpoint(e)
         if self.law.reported(c):
             self.patient.found[e] = now
             self.trial.pending[e] += 1
@@ -433,12 +435,17 @@ class Life:
         latent = self.patient.record[None, source.covariate_count :]
         return standardised(plan.world, latent), source.columns[source.covariate_count :]
 
+    def _end_endpoint(self, e: int) -> None:
+        """Note that nothing more will come of an endpoint."""
+        self.course.open.remove(e)
+        self.trial.endpoint_over(e)
+
     def _close(self, endpoints: Any) -> None:
         """End the follow-up of endpoints that no visit will see any more."""
         survival = [int(e) for e in self.law.numbers.survival.endpoints]
         for e in endpoints:
             if int(e) in self.course.open:
-                self.course.open.discard(int(e))
+                self._end_endpoint(int(e))
                 self.patient.closed[int(e)] = int(self.trial.clock.now)
                 if int(e) in survival:
                     # What would come now, nobody will ever see.
@@ -457,7 +464,7 @@ class Life:
         value = self.patient.outcome[e] = self._outcome(e)
         self._write(Kind.READOUT, e, value)
         self.patient.readout[e] = int(self.trial.clock.now)
-        self.course.open.discard(e)
+        self._end_endpoint(e)
         self.trial.count_readout(e, self.patient.arm)
         k = list(self.law.numbers.reading.readouts).index(e)
         for c in self.course.clocks:

@@ -97,8 +97,19 @@ def true_value_with_error(plan: Plan, test: TestPlan, treatment: int, control: i
     if unknown or test.options.get("rate") is not None or potential_outcomes.is_solved(plan, test):
         return true_value(plan, test, treatment, control), math.nan
     samples, compared = _sampled(plan, test, pair)
-    parts = [compared(*part) for part in zip(*(_cut(*sample) for sample in samples), strict=True)]
-    return compared(*samples), float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
+    return compared(*samples), _error_of(samples, compared)
+
+
+def error_of_all(plan: Plan, test: TestPlan) -> float:
+    """Return the Monte Carlo standard error of what :func:`benefit` goes by where a test's estimand has no known value."""
+    return _error_of(*_sampled(plan, test, (test.treatment, test.control)))
+
+
+def _error_of(samples: tuple[Sample, Sample], compared: Callable[[Sample, Sample], float]) -> float:
+    """Return the standard error of an estimand of keyed patients, by parts of them that have a value."""
+    found = [compared(*part) for part in zip(*(_cut(*sample) for sample in samples), strict=True)]
+    parts = [value for value in found if not math.isnan(value)]
+    return float(np.std(parts, ddof=1)) / math.sqrt(len(parts)) if len(parts) > 1 else math.nan
 
 
 def undisturbed(plan: Plan) -> Plan:
@@ -205,13 +216,17 @@ def _sampled(
 
 def _means_of_two(treated: Sample, untreated: Sample) -> float:
     """Return the difference of mean expected read-outs of those who count."""
-    first, second = (float(value[counts].mean()) for value, counts in (treated, untreated))
-    return first - second
+    return _mean_of(*treated) - _mean_of(*untreated)
 
 
 def _odds_of_two(treated: Sample, untreated: Sample) -> float:
     """Return the log odds ratio of mean probabilities of those who count."""
-    return _log_odds_of(*(float(value[counts].mean()) for value, counts in (treated, untreated)))
+    return _log_odds_of(_mean_of(*treated), _mean_of(*untreated))
+
+
+def _mean_of(value: Floats, counts: Bools) -> float:
+    """Return the mean expected read-out of those who count; NaN of nobody."""
+    return float(value[counts].mean()) if counts.any() else math.nan
 
 
 def _cut(values: NDArray[Any], flags: Bools) -> list[Sample]:

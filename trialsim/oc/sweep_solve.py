@@ -10,7 +10,7 @@ from numbers import Real
 from os import PathLike
 from typing import Any
 
-from trialsim.engines.cell_facts import is_null
+from trialsim.engines.cell_facts import truth_of
 from trialsim.engines.plan import build_plan
 from trialsim.errors import UsageError
 from trialsim.oc.sweep import (
@@ -260,7 +260,7 @@ def _is_reported(grid: Grid, truth: str, wanted: Wanted) -> bool:
         return True
     scenario = grid.scenario
     plan = build_plan(scenario, grid.designs[0], truth, 1, 1, patient_table(scenario))
-    nulls = [is_null(plan, test) for test in plan.tests]
+    nulls = [truth_of(plan, test).null for test in plan.tests]
     return any(nulls) if wanted.name == "familywise_error" else not all(nulls)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import Decision, Kind, LogRow, Status, Stop
+from trialsim.engines.cell_facts import Truth, truth_of
 from trialsim.engines.conduct import ChunkResult, conduct
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.plan import Plan, Trigger
@@ -182,6 +184,11 @@ class Replay:
     looks: tuple[Look, ...]
     trial: Mapping[str, Any]
     tables: Mapping[str, Columns] = field(default_factory=dict)
+
+    @cached_property
+    def truths(self) -> tuple[Truth, ...]:
+        """What is true of each test's hypothesis."""
+        return tuple(truth_of(self.plan, test) for test in self.plan.tests)
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from trialsim.contracts import Kind, Status, Stop
 from trialsim.engines.strategies import FLAGS
-from trialsim.engines.true_values import benefit_beyond_margin, estimand_of, true_value
+from trialsim.engines.true_values import estimand_of
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_bayesian import decides_by_rules, posterior_finding, rules_weighed
@@ -27,8 +27,6 @@ from trialsim.report.story_words import (
     waits_for,
     when,
 )
-
-_NO_DIFFERENCE = 1e-12
 
 _DIFFERENCES = {
     "risk_difference": ("difference of proportions", 3),
@@ -98,11 +96,6 @@ def _allocated(replay: Replay) -> str:
     return f"allocated{shares} in permuted blocks of {allocation.size} within strata of {within}"
 
 
-def _benefit(replay: Replay, test: int) -> float:
-    """Return the true effect of a test, positive where it is a benefit, or better than the margin where there is one."""
-    return benefit_beyond_margin(replay.plan, replay.plan.tests[test])
-
-
 def _effect(replay: Replay, test: int, value: float) -> str:
     """Return an effect on the scale on which people speak of it."""
     estimand = estimand_of(replay.plan.tests[test])
@@ -117,14 +110,18 @@ def _truths(replay: Replay) -> list[str]:
     """Return what is true of each test."""
     parts = []
     for place, test in enumerate(replay.plan.tests):
-        value = true_value(replay.plan, test, test.treatment, test.control)
+        truth = replay.truths[place]
         against = replay.plan.arms[test.control]
         if test.treatment == test.control:
             against = f"the rate {plain(float(test.options['rate']), 3)}"
         arms = f"{replay.plan.arms[test.treatment]} against {against}"
-        worth = "no benefit" if _benefit(replay, place) <= _NO_DIFFERENCE else "a benefit"
+        worth = "no benefit" if truth.null else "a benefit"
         endpoint = replay.plan.world.outcomes[test.endpoint].name
-        told = "an effect without a known value" if math.isnan(value) else _effect(replay, place, value)
+        told = (
+            "an effect without a known value"
+            if math.isnan(truth.value)
+            else _effect(replay, place, truth.value)
+        )
         parts.append(f"{test.name} ({endpoint}, {arms}) {told}, {worth}")
     flagged = [
         f"The analysis of {test.name} is flagged: {FLAGS[test.strategy]}."
@@ -335,7 +332,7 @@ def _conclusion(replay: Replay, test: int) -> str:
         return f"{name}: the null hypothesis was not rejected ({status.sentence})."
     effect, se = float(replay.trial[f"estimate:{name}"]), float(replay.trial[f"se:{name}"])
     look = int(replay.trial[f"reject_look:{name}"])
-    real = _benefit(replay, test) > _NO_DIFFERENCE
+    real = not replay.truths[test].null
     verdicts = {
         (True, True): "and the benefit is real",
         (True, False): "but there is no benefit in truth: a false positive",

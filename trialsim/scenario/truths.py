@@ -170,14 +170,18 @@ def holds_number(value: Any) -> bool:
 def apply_overlay(world: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     """Return a written world with the values of an overlay put in their places.
 
+    A place that several paths match has the value of the one with the fewest ``*``, in whatever order they are written.
+
     Raises
     ------
     ScenarioError
-        Where a path matches nothing that holds a number.
+        Where a path matches nothing that holds a number, where two with as many ``*`` match the same place, or where more
+        exact ones match all the places of another.
     """
     changed = copy.deepcopy(world)
     problems = []
-    for path, value in overlay.items():
+    set_by: dict[tuple[int, Any], str] = {}
+    for path, value in sorted(overlay.items(), key=lambda item: -_stars(item[0])):
         found = [
             (container, key)
             for container, key in places(changed, canonical_path(path).split("."))
@@ -187,11 +191,33 @@ def apply_overlay(world: dict[str, Any], overlay: dict[str, Any]) -> dict[str, A
             problems.append(
                 Problem("", f"{printable(path, 200)} matches no number of the world{_nearest(world, path)}")
             )
+        same = {set_by.get((id(container), key), "") for container, key in found} - {""}
+        problems += [
+            Problem(
+                "", f"{printable(path, 200)} and {printable(other, 200)} set the same number; leave one out"
+            )
+            for other in sorted(same)
+            if _stars(other) == _stars(path)
+        ]
         for container, key in found:
             container[key] = value
+            set_by[id(container), key] = path
+    if not problems:
+        problems += [
+            Problem(
+                "",
+                f"{printable(path, 200)} changes nothing: more exact paths set all it matches; leave it out",
+            )
+            for path in sorted(overlay.keys() - set(set_by.values()))
+        ]
     if problems:
         raise ScenarioError(problems)
     return changed
+
+
+def _stars(path: str) -> int:
+    """Return how many segments of a path match any key."""
+    return canonical_path(path).split(".").count(ANY)
 
 
 def number_paths(tree: Any, lead: str = "") -> Iterator[str]:
