@@ -41,7 +41,7 @@ FEW = {
     "robust_borrowing": 500,
     "safety_stopping": 2000,
     "patient_wise": 3000,
-    "early_rejection": 3000,
+    "early_rejection": 4000,
 }
 MANY = {
     "binary_sequential": 400_000,

@@ -97,8 +97,9 @@ class CohortStages:
         interim = point.number < self._last
         status[(status != _OK) & interim] = _NOT_ANALYSED
         own, lost = z.copy(), np.zeros((tests, size), dtype=bool)
-        nothing = (np.full((size, stages, tests), np.nan) for _ in range(3))
-        cohorts = Cohorts(np.full((size, stages), -1), *nothing, np.full(size, np.nan))
+        ends, untested = np.full((size, stages), -1), np.full(size, np.nan)
+        at_end, at_look, since = (np.full((size, stages, tests), np.nan) for _ in range(3))
+        cohorts = Cohorts(ends, at_end, at_look, since, untested)
         if self._in_parts:
             for stage in np.unique(point.number[interim]).tolist():
                 at = np.flatnonzero(point.number == stage)
