@@ -222,6 +222,35 @@ def test_parts_are_the_same_in_both_engines(changes: dict[str, Any]) -> None:
     assert seen > 10
 
 
+@pytest.mark.slow
+def test_without_an_effect_parts_are_standard_normal_and_independent_of_the_choice() -> None:
+    """The arm goes on that responds best, by patients still followed: what they show later is not independent of that.
+
+    Yet over all trials both parts of their stage are standard normal, and among trials in which the arm went on the next
+    stage knows nothing of either.
+    """
+    never = {"efficacy": None, "bounds": {"efficacy_z": [9.0, 1.96]}}
+    tree = asked(**AT_LOOKS | never | {"stages": {"patient_wise": SPLIT | {"events": [34, 30]}}})
+    tree["endpoints"]["response"] |= {"sd": 0.1, "effect": {"low": 0, "high": 0}}
+    tree["endpoints"]["death"] |= {"latent": {"prognosis": -2}, "effect": {"low": 1, "high": 1}}
+    result = ran("fast", range(4000), tree)
+    last = result.looks[-1]
+    assert last.cohorts is not None
+    at_look = result.looks[0].cohorts.interim_z[last.point.rows, 0, 1]  # type: ignore[union-attr]
+    since, second = last.cohorts.since_z[:, 0, 1], last.cohorts.z[:, 1, 1]
+    went_on = np.isfinite(second)
+    assert 1500 < went_on.sum() < 2500
+    for z in (at_look, since, second[went_on]):
+        few = np.sqrt(len(z))
+        assert abs(z.mean()) < 5 / few
+        assert abs(z.var() - 1) < 5 * np.sqrt(2) / few
+    few = np.sqrt(went_on.sum())
+    assert abs(np.corrcoef(at_look, since)[0, 1]) < 5 / np.sqrt(len(since))
+    for part in (at_look, since):
+        assert abs(np.corrcoef(part[went_on], second[went_on])[0, 1]) < 5 / few
+    assert since[went_on].mean() > 5 / few
+
+
 AT = "designs.only"
 SHARES = f"{AT}.stages.patient_wise.interim_information"
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
