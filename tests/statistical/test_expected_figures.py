@@ -41,6 +41,7 @@ FEW = {
     "robust_borrowing": 500,
     "safety_stopping": 2000,
     "patient_wise": 3000,
+    "early_rejection": 4000,
 }
 MANY = {
     "binary_sequential": 400_000,
@@ -59,6 +60,7 @@ MANY = {
     "basket_borrowing": 2500,
     "robust_borrowing": 2500,
     "patient_wise": 20_000,
+    "early_rejection": 10_000,
 }
 
 
@@ -211,7 +213,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
         "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "ranking_drift", "shared_level", "completion",
         "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
-        "goldilocks_survival", "patient_wise",
+        "goldilocks_survival", "patient_wise", "early_rejection",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

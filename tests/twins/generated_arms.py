@@ -57,7 +57,12 @@ def stages(draw: st.DrawFn, looks: int, tree: Tree) -> Tree:
         part |= draw(_split_by_patients(looks, tree, fisher="combination" in part))
         if part.get("information", 0) is None:
             part.pop("information")
-        if "bounds" in part:
+        split = part["stages"]["patient_wise"]
+        if "combination" not in part and _leaves_something(tree, split) and draw(st.booleans()):
+            share = st.sampled_from([0.2, 0.5, 0.9])
+            split["interim_information"] = [draw(share) for _ in range(looks - 1)]
+            part["bounds"]["efficacy_z"][0] = 1.0
+        elif "bounds" in part:
             part["bounds"] = {"efficacy_z": [*[None] * (looks - 1), 0.3]}
     rule = part.get("selection")
     if isinstance(rule, dict) and others and draw(st.booleans()):
@@ -88,6 +93,13 @@ def _split_by_patients(draw: st.DrawFn, looks: int, tree: Tree, *, fisher: bool)
     events = [draw(st.integers(1, min(most, 6))) for _ in range(looks)]
     part = {"stages": {"patient_wise": {"events": events}}}
     return part | ({"combination": "fisher"} if fisher else {"information": None})
+
+
+def _leaves_something(tree: Tree, split: Tree) -> bool:
+    """Return whether the first stage does not end with the events that its look waits for."""
+    wanted = tree["designs"]["only"]["looks"][0]["when"].get("events", 0)
+    wanted = wanted["count"] if isinstance(wanted, dict) else wanted
+    return bool(wanted < split.get("events", [10**6])[0])
 
 
 @st.composite

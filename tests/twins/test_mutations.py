@@ -325,6 +325,18 @@ MUTATIONS = [
         "return FastCut(self, point, self.plan.tests[test])",
     ),
     Mutation(
+        "a look does not end its stage",
+        "fast",
+        "            self._cohorts.note(point)\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "who enters at the cut is in the next stage",
+        "reference",
+        "sum(cut < patient.entry for cut in self._cuts)",
+        "sum(cut <= patient.entry for cut in self._cuts)",
+    ),
+    Mutation(
         "a look waits for one arm alone",
         "fast_count_kernels",
         "if counted[r, slot] if each else slot == 0:",

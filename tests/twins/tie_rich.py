@@ -431,6 +431,13 @@ def _stages_of_arms() -> dict[str, Any]:
         "intersection_test": "simes",
         "selection": {"within_epsilon": {"epsilon": 1, "by": {"endpoint": "marker", "direction": "higher"}}},
     }
+    tree["designs"]["cohorts_at_looks"] = {
+        **tree["designs"]["cohorts"],
+        "stages": {"patient_wise": {"events": [9, 8, 6], "interim_information": [0.5, 0.3]}},
+        "combination": "inverse_normal",
+        "intersection_test": "dunnett",
+        "bounds": {"efficacy_z": [1.0, 1.0, 0.5]},
+    }
     tree["designs"]["means"]["information"] = [0.4, 0.7, 1.0]
     return tree
 

@@ -16,6 +16,7 @@ from trialsim.scenario.design import Bounds, Computed, Design
 from trialsim.scenario.multi_arm import Selection
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
+from trialsim.stats.combination.cohort_parts import look_rates, part_bounds, part_weights
 from trialsim.stats.combination.fisher import fisher_critical, fisher_design
 from trialsim.stats.combination.inverse_normal import stage_weights
 
@@ -67,9 +68,14 @@ class MultiArmMultiStage:
         tested = [scenario.hypotheses[test].arms[0] for test in design.tests]
         combination = design.combination
         fisher = None if combination is None else combination.fisher
+        rates, split = _rates(scenario, name), design.patient_wise
+        if split is None or split.interim_information is None:
+            weights, bounds = stage_weights(rates), np.array(efficacy_z)
+        else:
+            weights, bounds = part_weights(rates, split.interim_information), part_bounds(efficacy_z)
         return ClosedPlan(
-            stage_weights(_rates(scenario, name)),
-            np.array(efficacy_z),
+            weights,
+            bounds,
             tuple(float(shares.get(arm, 1)) for arm in (arms[0], *tested)),
             design.intersection_test or "dunnett",
             fisher is not None,
@@ -97,7 +103,11 @@ class MultiArmMultiStage:
         """Return the bounds of a design: of a family, or the critical values of Fisher's product as deviates."""
         design = scenario.designs[name]
         fisher = None if design.combination is None else design.combination.fisher
-        if design.patient_wise is not None:
+        split = design.patient_wise
+        if split is not None and split.interim_information is not None:
+            rates = look_rates(_rates(scenario, name), split.interim_information)
+            return computed_bounds(scenario, name, solved, rates)
+        if split is not None:
             return _at_the_last_look(design, _rates(scenario, name))
         if fisher is None:
             return computed_bounds(scenario, name, solved, _rates(scenario, name))

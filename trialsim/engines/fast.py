@@ -396,7 +396,10 @@ class FastChunk:
     def _point(self, kind: str, rows: Ints, number: Ints, ticks: Ints) -> Point:
         """Return a decision point, up to which everybody is allocated."""
         self._allocate_until(rows, ticks)
-        return Point(kind, rows, number, ticks)
+        point = Point(kind, rows, number, ticks)
+        if kind == "look" and self._cohorts is not None:
+            self._cohorts.note(point)
+        return point
 
     def apply(self, point: Point, decision: Decision, marks: Floats) -> None:
         """Take a decision into account from its time on."""
@@ -411,8 +414,6 @@ class FastChunk:
             self._find_reviews(rows, point.tick)
             return
         self._previous_cut[rows] = point.tick
-        if self._cohorts is not None:
-            self._cohorts.note(point)
         decide_at = point.tick + self._lag[point.number] if self._lagging else point.tick
         self._history.append(("look", (rows, point.number, point.tick, decide_at, decision, marks)))
         if not self._lagging:

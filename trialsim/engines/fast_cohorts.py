@@ -31,7 +31,7 @@ class FastCohorts:
         self._outcomes: dict[int, Outcome] = {}
 
     def note(self, point: Point) -> None:
-        """Note that looks were taken."""
+        """Note that looks are taken: who was randomised by then is in the stage that ends with them."""
         self._cuts[point.rows, point.number] = point.tick
 
     def members(self, chunk: FastChunk, rows: Ints, stage: int) -> Bools:

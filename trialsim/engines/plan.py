@@ -95,11 +95,14 @@ class StageEnds:
         Events of each stage's patients with which it ends, ``[stage]``; None where stages end by the calendar.
     ticks
         Calendar time at which each stage ends, ``[stage]``; None where stages end with events.
+    tested_at_looks
+        Whether each stage's patients are tested at their own look too, which may reject.
     """
 
     endpoint: int
     events: tuple[int, ...] | None = None
     ticks: tuple[int, ...] | None = None
+    tested_at_looks: bool = False
 
     @property
     def trigger(self) -> Trigger:
@@ -591,7 +594,7 @@ def _stage_ends(design: Design, endpoint: int, grid: int) -> StageEnds | None:
     if split is None:
         return None
     ticks = None if split.calendar is None else tuple(max(to_ticks(t, grid), grid) for t in split.calendar)
-    return StageEnds(endpoint, split.events, ticks)
+    return StageEnds(endpoint, split.events, ticks, split.interim_information is not None)
 
 
 _COMPARED_BY = {"survival": "logrank", "binary": "score_test", "continuous": "welch"}

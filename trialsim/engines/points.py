@@ -226,8 +226,8 @@ class Chunk(Protocol):
     def stage_ends(self, rows: Ints) -> Ints:
         """Return when each stage ends whose patients are followed to an end of their own, ``[k, stage]``.
 
-        NEVER where its patients do not have as many events; only at the last look of designs whose stages are split by
-        patients.
+        NEVER, or a later time than that of the look, where its patients do not have as many events by then; only at looks
+        of designs whose stages are split by patients.
         """
         ...
 

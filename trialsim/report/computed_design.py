@@ -59,10 +59,14 @@ def _split(design: Design) -> str:
     if split is None:
         return ""
     if split.events is not None:
-        ends = listed([f"{count:,}" for count in split.events])
-        return f"; stages by patients, each to its own end: {ends} events"
-    ends = listed([readable_duration(days) for days in split.calendar or ()])
-    return f"; stages by patients, each to its own end: {ends} from the start"
+        ends = f"{listed([f'{count:,}' for count in split.events])} events"
+    else:
+        ends = f"{listed([readable_duration(days) for days in split.calendar or ()])} from the start"
+    text = f"; stages by patients, each to its own end: {ends}"
+    if split.interim_information is not None:
+        shares = listed([f"{share:g}" for share in split.interim_information])
+        text += f"; tested at its own look too, planned with {shares} of its information"
+    return text
 
 
 def _size(design: Design) -> str:

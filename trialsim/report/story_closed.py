@@ -25,10 +25,10 @@ def closed_finding(replay: Replay, look: Look, place: int) -> str:
     earlier = replay.decided_before(look, place)
     if earlier:
         return f"{test.name} {earlier} before"
-    interim, by_patients = look.number < len(replay.plan.looks), replay.plan.stage_ends is not None
-    before_the_end = interim and by_patients
+    interim, split = look.number < len(replay.plan.looks), replay.plan.stage_ends
+    before_the_end = interim and split is not None and not split.tested_at_looks
     if look.status[place] != Status.OK and interim:
-        text = f"{test.name} has no statistic yet{'' if by_patients else ', which counts as p = 1'}"
+        text = f"{test.name} has no statistic yet{'' if before_the_end else ', which counts as p = 1'}"
         return f"{text}, {_not_selected(replay)}" if look.says("futile", place) else text
     if look.status[place] != Status.OK:
         return f"{test.name} could not be analysed, {look.status[place].sentence}"

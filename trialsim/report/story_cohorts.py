@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.report.numbers import plain
 from trialsim.report.story_replay import Look, Replay
@@ -26,29 +27,78 @@ def chosen_by(replay: Replay, look: Look) -> list[str]:
 
 
 def cohort_sentences(replay: Replay, look: Look) -> list[str]:
-    """Return a sentence on each stage at the look that tests them."""
-    if look.stage_ends is None or look.stage_z is None or look.stage_ends[0] < 0:
+    """Return a sentence on each stage at the look that tests them; before the last, on the one tested at its own look."""
+    if look.stage_ends is None or look.stage_z is None:
         return []
-    endpoint = replay.plan.tests[0].endpoint
-    report = replay.plan.world.outcomes[endpoint].readout_ticks
+    if look.stage_ends[0] < 0:
+        return _tested_now(replay, look)
     sentences = []
     for stage, end in enumerate(look.stage_ends.tolist()):
-        members = [course for course in replay.courses if replay.stage_of(course.entry) == stage]
-        members = [course for course in members if course.entry <= look.cut]
-        used = sum(course.had(endpoint, end - report) and course.entry <= end - report for course in members)
-        late = sum(course.had(endpoint, look.cut - report) for course in members) - used
-        found = [
-            f"{test.name} {plain(float(z), 3)}"
-            for test, z in zip(replay.plan.tests, look.stage_z[stage], strict=True)
-            if np.isfinite(z)
-        ]
+        members, used, late = _members(replay, look, stage, end)
         text = (
-            f"Stage {stage + 1}, the {count(len(members), 'patient')} {_between(replay, look, stage)}, was followed to "
-            f"{when(end)}: {counted_as(replay, endpoint, used)}"
+            f"Stage {stage + 1}, the {count(members, 'patient')} {_between(replay, look, stage)}, was followed to "
+            f"{when(end)}: {counted_as(replay, replay.plan.tests[0].endpoint, used)}"
         )
-        text += f", z {listed(found)}" if found else ", no statistic"
+        text += f"{_statistics(replay, look.stage_z[stage])}{_parts(replay, look, stage)}"
         sentences.append(f"{text}{f'; {late:,} more that came later are not tested' if late else ''}.")
     return sentences
+
+
+def _tested_now(replay: Replay, look: Look) -> list[str]:
+    """Return what the patients of a stage show at its own look, where that look tests them."""
+    ends = replay.plan.stage_ends
+    if ends is None or not ends.tested_at_looks or look.stage_interim_z is None:
+        return []
+    stage = look.number - 1
+    members, known, _ = _members(replay, look, stage, look.cut)
+    if ends.events is not None and known > ends.events[stage]:
+        known = ends.events[stage]
+    told = counted_as(replay, replay.plan.tests[0].endpoint, known)
+    return [
+        f"Stage {look.number}, the {count(members, 'patient')} {_between(replay, look, stage)}, is tested with {told}"
+        f"{_statistics(replay, look.stage_interim_z[stage])}."
+    ]
+
+
+def _members(replay: Replay, look: Look, stage: int, end: int) -> tuple[int, int, int]:
+    """Return how many patients a stage has at a look, their events by an end, and those after it that the look knows."""
+    endpoint = replay.plan.tests[0].endpoint
+    report = replay.plan.world.outcomes[endpoint].readout_ticks
+    members = [course for course in replay.courses if replay.stage_of(course.entry) == stage]
+    members = [course for course in members if course.entry <= look.cut]
+    used = sum(course.had(endpoint, end - report) and course.entry <= end - report for course in members)
+    late = sum(course.had(endpoint, look.cut - report) for course in members) - used
+    return len(members), used, late
+
+
+def _statistics(replay: Replay, z: NDArray[np.float64]) -> str:
+    """Return the statistics of a stage's patients as the end of a sentence."""
+    found = _named(replay, z)
+    return f", z {listed(found)}" if found else ", no statistic"
+
+
+def _named(replay: Replay, z: NDArray[np.float64]) -> list[str]:
+    """Return those statistics of tests that there are, each with the test's name."""
+    return [
+        f"{test.name} {plain(float(value), 3)}"
+        for test, value in zip(replay.plan.tests, z, strict=True)
+        if np.isfinite(value)
+    ]
+
+
+def _parts(replay: Replay, look: Look, stage: int) -> str:
+    """Return the parts of a stage that was tested at its own look already."""
+    ends = replay.plan.stage_ends
+    last = len(replay.plan.looks) - 1
+    if ends is None or not ends.tested_at_looks or stage == last:
+        return ""
+    assert look.stage_interim_z is not None
+    assert look.stage_since_z is not None
+    before, since = (_named(replay, z[stage]) for z in (look.stage_interim_z, look.stage_since_z))
+    return (
+        f", of which look {stage + 1} tested {f'z {listed(before)}' if before else 'nothing'}, and this one what came "
+        f"since, {f'z {listed(since)}' if since else 'nothing'}"
+    )
 
 
 def _between(replay: Replay, look: Look, stage: int) -> str:

@@ -109,6 +109,8 @@ class Look:
     stage_ends, stage_z
         Where stages are split by patients: when each ended, ``[stage]`` (-1 before the last look), and its statistics,
         ``[stage, test]``.
+    stage_interim_z, stage_since_z
+        Of stages that are tested at their own look too: the statistics then, and of what came after, ``[stage, test]``.
     further
         Read-outs that it waited for beyond those first planned.
     conditional_power
@@ -136,6 +138,8 @@ class Look:
     worth: NDArray[np.float64] | None = None
     stage_ends: Ints | None = None
     stage_z: NDArray[np.float64] | None = None
+    stage_interim_z: NDArray[np.float64] | None = None
+    stage_since_z: NDArray[np.float64] | None = None
     further: int = 0
     conditional_power: float = float("nan")
     error: NDArray[np.float64] | None = None
@@ -421,6 +425,8 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 worth=None if record.worth is None else record.worth[0],
                 stage_ends=None if record.cohorts is None else record.cohorts.ends[0],
                 stage_z=None if record.cohorts is None else record.cohorts.z[0],
+                stage_interim_z=None if record.cohorts is None else record.cohorts.interim_z[0],
+                stage_since_z=None if record.cohorts is None else record.cohorts.since_z[0],
                 further=further,
                 conditional_power=float("nan")
                 if record.conditional_power is None

@@ -307,7 +307,8 @@ class Design(Model):
     def names_family(self) -> bool:
         """Whether bounds are computed when the scenario is loaded: from a family, or for a combination at one look."""
         fisher = self.combination is not None and self.combination.fisher is not None
-        at_the_end = self.patient_wise is not None and self.bounds is None
+        split = self.patient_wise
+        at_the_end = split is not None and split.interim_information is None and self.bounds is None
         stages = self.kind == "multi_arm_multi_stage" and (fisher or at_the_end)
         return self.efficacy is not None or stages
 

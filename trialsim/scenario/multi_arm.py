@@ -16,6 +16,7 @@ from trialsim.scenario.values import (
     Name,
     NotNegative,
     NumberAtom,
+    OpenProbability,
     WordAtom,
     exactly_one,
     or_short,
@@ -196,12 +197,20 @@ class Increments(Model):
 
 
 class PatientWise(Model):
-    """A stage is the patients randomised since the look before, followed to an end that is fixed in advance."""
+    """A stage is the patients randomised since the look before, followed to an end that is fixed in advance.
 
-    model_config = ConfigDict(json_schema_extra=ONE_KEY)
+    With ``interim_information`` its patients are tested at their own look too, which may then reject.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["events"]}, {"required": ["calendar"]}]}
+    )
 
     events: Annotated[tuple[Count, ...], Field(min_length=1, max_length=50)] | None = None
     calendar: Annotated[tuple[PositiveDuration, ...], Field(min_length=1, max_length=50)] | None = None
+    interim_information: Annotated[tuple[OpenProbability, ...], Field(min_length=1, max_length=49)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> PatientWise:

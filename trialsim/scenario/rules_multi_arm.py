@@ -86,8 +86,14 @@ def _alike(at: Place, tests: dict[str, Hypothesis]) -> Iterator[Finding]:
 def _analysis(place: Place, hypothesis: Hypothesis, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield an analysis whose stages have no p values of their own."""
     endpoint = parts.world.endpoints.get(hypothesis.endpoint)
-    increments = endpoint is not None and endpoint.kind == "survival" and design.patient_wise is None
-    if increments and hypothesis.analysis != "logrank":
+    survival, split = endpoint is not None and endpoint.kind == "survival", design.patient_wise
+    if survival and split is not None and split.interim_information and hypothesis.analysis != "logrank":
+        yield (
+            place,
+            "stages that are tested at their own looks and again at their ends are tested by independent increments of the "
+            f"log-rank score, which {hypothesis.analysis} has not; use analysis: logrank, or leave interim_information out",
+        )
+    if survival and split is None and hypothesis.analysis != "logrank":
         yield (
             place,
             f"stages of a survival endpoint are independent increments of the log-rank score, which {hypothesis.analysis} "

@@ -82,16 +82,23 @@ def _split(
         if days > parts.world.horizon:
             sentence = f"{days:g} days is beyond the horizon of {parts.world.horizon:g} days, at which the trial ends"
             yield (*place, "calendar", number), sentence
-    yield from _bounds(at, design)
+    if split.interim_information is None:
+        yield from _bounds(at, design)
+    else:
+        yield from _interim(at, design, split, split.interim_information, tested)
     yield from _combination(at, design, split)
 
 
+_SHARES = "stages: {patient_wise: {..., interim_information: [...]}}, a share for each look but the last"
+
+
 def _bounds(at: Place, design: Design) -> Iterator[Finding]:
-    """Yield bounds at looks at which no stage has its p value yet."""
+    """Yield bounds at looks at which no stage is tested."""
     if design.efficacy is not None:
         sentence = (
             "stages that are split by patients have their p values at the last look, so that no look before it rejects; "
-            "leave efficacy out: the last look is judged at alpha"
+            "leave efficacy out: the last look is judged at alpha; or say what share of each stage's information is tested "
+            f"at its own look: {_SHARES}"
         )
         yield (*at, "efficacy"), sentence
     bounds = design.bounds
@@ -101,9 +108,43 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
         if bound is not None:
             sentence = (
                 f"{bound:g} at look {look + 1}: stages that are split by patients have their p values at the last look; "
-                "write null"
+                f"write null, or what share of each stage's information is tested at its own look: {_SHARES}"
             )
             yield (*at, "bounds", "efficacy_z", look), sentence
+
+
+def _interim(
+    at: Place, design: Design, split: PatientWise, shares: tuple[float, ...], tested: str | None
+) -> Iterator[Finding]:
+    """Yield what does not suit stages that are tested at their own looks and again at their ends.
+
+    A stage's two parts are increments of one score, of which the first must leave something for the second.
+    """
+    place, looks = (*at, "stages", "patient_wise", "interim_information"), len(design.looks)
+    if looks > 1 and len(shares) != looks - 1:
+        sentence = f"{len(shares)} shares for {looks} looks; give one for each look but the last"
+        yield place, sentence
+    if design.combination is not None and design.combination.fisher is not None:
+        sentence = "parts of stages are weighted by their information, which Fisher's product does not; use inverse_normal"
+        yield place, sentence
+        return
+    written = design.bounds.efficacy_z[:-1] if isinstance(design.bounds, Bounds) else ()
+    if design.efficacy is None and all(bound is None for bound in written):
+        sentence = (
+            "stages are tested at their own looks so that these may reject, and no look before the last has a bound; give "
+            "efficacy, or leave interim_information out"
+        )
+        yield place, sentence
+    first = design.looks[0].when
+    if split.events is None or first.kind != "events" or first.count is None:
+        return
+    of_all = first.endpoint in (None, tested) and first.arms is None and first.open_arms is None
+    if of_all and first.count >= split.events[0]:
+        sentence = (
+            f"look 1 waits for {first.count} events, and stage 1 ends with {split.events[0]}: nothing would be left to "
+            "test at its end; let it end later, or look earlier"
+        )
+        yield (*at, "looks", 0, "when"), sentence
 
 
 def _combination(at: Place, design: Design, split: PatientWise) -> Iterator[Finding]:

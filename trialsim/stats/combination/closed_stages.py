@@ -41,9 +41,10 @@ class ClosedPlan:
     Parameters
     ----------
     weights
-        Of the stages, ``sqrt(t_k - t_(k-1))``, ``[stage]``; without effect on products.
+        Of the stages, ``sqrt(t_k - t_(k-1))``, ``[stage]``; without effect on products. Where stages are tested in parts,
+        of these: see :mod:`trialsim.stats.combination.cohort_parts`.
     efficacy
-        Bounds by look: on the combined statistic, or on the deviate of the product, ``-Phi^-1(product)``.
+        Bounds by look, or part: on the combined statistic, or on the deviate of the product, ``-Phi^-1(product)``.
     ratio
         Planned shares of control and of the arms, ``[1 + arm]``.
     intersection_test
