@@ -95,8 +95,8 @@ def waited_for(plan: Plan, log: list[LogRow], cut: int) -> set[int]:
             if row.kind == makes_known:
                 on_its_way.remove(i)
                 known |= {i} if row.kind != Kind.ADJUDICATED or row.value else set()
-    # An event that is seen at the last visit may still not be confirmed: its patient is followed as one without it.
-    gone |= {i for i in visited if e in closing - over[i]}
+    # Whoever has had the last visit is seen no more; an event that is on its way may still be confirmed.
+    gone |= visited if e in closing else set()
     gone |= {i for i, had in over.items() if len(had | (closing if i in visited else set())) == len(outcomes)}
     return (set(over) - known) & (on_its_way | (set(over) - gone))
 

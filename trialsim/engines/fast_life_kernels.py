@@ -738,13 +738,15 @@ def live(
                         at += 1
                 if last_visit:
                     for e in range(ends):
-                        if of_detected[e] and open_end[e]:
-                            open_end[e] = False
-                            next_at[slot[e]] = NEVER  # what would come now, nobody will ever see
-                            still_open -= 1
+                        if of_detected[e] and (open_end[e] or refused_until[e] >= 0):
+                            if open_end[e]:
+                                open_end[e] = False
+                                next_at[slot[e]] = NEVER  # what would come now, nobody will ever see
+                                still_open -= 1
                             exit_at[e, r, i] = tick
                             if told:
-                                told_at[0, e, r, i] = tick
+                                told_at[0, e, r, i] = max(tick, refused_until[e])
+                            refused_until[e] = -1
                     for k in range(reads):
                         if of_at_visit[k] and open_end[ends + k]:
                             open_end[ends + k] = False

@@ -450,6 +450,9 @@ class Life:
                 if int(e) in survival:
                     # What would come now, nobody will ever see.
                     self._stop(survival.index(int(e)))
+            elif int(e) in self.patient.found:
+                # Where what was seen will not be confirmed, the patient was seen without the event until now.
+                self.patient.closed[int(e)] = int(self.trial.clock.now)
 
     def _read_out(self, e: int) -> None:
         """Read an outcome out at its time."""

@@ -394,7 +394,8 @@ def _live_on(life: LifeLaw, course: Course | None, row: LogRow) -> None:
     elif row.kind == Kind.VISIT and int(row.value) == len(numbers.visiting.visits):
         survival, reading = numbers.survival, numbers.reading
         for e in (*survival.endpoints[survival.detected], *reading.readouts[reading.at_visit]):
-            if int(e) not in course.events and int(e) not in course.readouts:
+            open_end = int(e) not in course.events or int(e) in course.told_late
+            if open_end and int(e) not in course.readouts:
                 course.closed[int(e)] = row.tick
 
 
