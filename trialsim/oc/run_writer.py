@@ -339,7 +339,8 @@ def _only_cell(table: pa.Table) -> Cell | None:
         if column.num_chunks != 1 or not pa.types.is_dictionary(column.type):
             return None
         codes = column.chunk(0).indices.to_numpy(zero_copy_only=False)
-        if codes.size == 0 or (codes != codes[0]).any():
+        one_name = len(column.chunk(0).dictionary) == 1 and not column.null_count
+        if codes.size == 0 or (not one_name and (codes != codes[0]).any()):
             return None
         names.append(str(column.chunk(0).dictionary[int(codes[0])].as_py()))
     return Cell(*names)
