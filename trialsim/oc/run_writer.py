@@ -22,7 +22,6 @@ from trialsim.oc.columns import Cell, rows_by_cell
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
 
 ROWS_PER_GROUP = 131_072
-ROWS_PER_BATCH = 16_384
 _DICTIONARY_BYTES = 1 << 14
 _SAMPLE = 4_096
 _SHRINKS_TO = 1 / 12  # with less, compressing takes longer than writing out or delta-encoding
@@ -213,7 +212,7 @@ class TableWriter:
                 if pa.types.is_integer(kind) and name not in repeating
             },
             write_statistics=False,
-            write_batch_size=ROWS_PER_BATCH,
+            write_batch_size=ROWS_PER_GROUP,
         )
 
     @property
