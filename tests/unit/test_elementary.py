@@ -10,7 +10,9 @@ import pytest
 from numba import njit
 from scipy.special import ndtri
 
-from trialsim.elementary import natural_exp, natural_log, power, standard_normal
+from trialsim.draws import unit
+from trialsim.elementary import CENTRAL, natural_exp, natural_log, power, standard_normal
+from trialsim.population.endpoints.continuous import fill_values
 
 _GENERATOR = np.random.default_rng(7)
 _POSITIVE = np.concatenate(
@@ -149,3 +151,20 @@ def test_a_loop_and_a_single_call_give_the_same_bits(
     loop(values, out)
     single = np.array([one(float(x)) for x in values])
     assert (out.view(np.int64) == single.view(np.int64)).all()
+
+
+def test_values_of_words_are_those_of_their_uniforms_one_by_one() -> None:
+    """Also where the tails of the normal quantile begin, at the first and last words, and in the deepest tails."""
+    steps = (np.arange(-400, 400) * 512).astype(np.uint64)
+    edges = [np.uint64(round(edge * 2.0**64)) + steps for edge in (0.075, 0.925)]
+    ends = np.concatenate([np.arange(4), np.arange(40) * 4096, 1 << np.arange(13, 63)]).astype(np.uint64)
+    some = np.random.default_rng(5).integers(0, 2**64, 5000, dtype=np.uint64)
+    words = np.concatenate([*edges, ends, ~ends, some])
+    for near in edges:
+        central = [abs(unit(word) - 0.5) <= CENTRAL for word in near]
+        assert 300 < sum(central) < 500  # both branches are tried
+    expected, n = np.linspace(-3.0, 3.0, len(words)), len(words)
+    found = np.empty(n)
+    fill_values(words, expected, 1.7, 0, n, np.empty(n + 1, dtype=np.int64), np.empty((2, n)), found)
+    wanted = [m + 1.7 * standard_normal(unit(word)) for m, word in zip(expected, words, strict=True)]
+    assert found.tolist() == wanted

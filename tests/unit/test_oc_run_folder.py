@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,9 +17,10 @@ from trialsim.errors import UsageError
 from trialsim.oc import run_writer
 from trialsim.oc.between_runs import compare_runs
 from trialsim.oc.characteristics import operating_characteristics
+from trialsim.oc.columns import numbers_of
 from trialsim.oc.document import summary_document
 from trialsim.oc.run_folder import ParquetRecords, alpha_targets, characteristics_of, load_run, planned_looks
-from trialsim.oc.run_writer import RunWriter
+from trialsim.oc.run_writer import RunWriter, TableWriter
 from trialsim.scenario.load import scenario_from_text
 from trialsim.scenario.writing import save_scenario
 
@@ -128,6 +130,41 @@ def test_block_size_changes_no_byte_of_the_results(tmp_path: Path) -> None:
     for table in ("trials", "arms", "looks", "cells"):
         small, large = (tmp_path / size / f"{table}.parquet" for size in ("7", "200"))
         assert small.read_bytes() == large.read_bytes()
+
+
+def test_numbers_that_repeat_are_compressed_and_none_is_changed(tmp_path: Path) -> None:
+    """Dates and counts that few trials differ in are; what each trial has for itself is written as it is."""
+    rng, n = np.random.default_rng(3), 5000
+    columns = {
+        "cut_time": np.where(np.arange(n) % 3 == 2, 40.5, np.nan),
+        "look": (1 + np.arange(n) // 3 % 2).astype(np.int16),
+        "enrolled": np.full(n, 120, dtype=np.int32),
+        "replicate": np.arange(n),
+        "events": rng.integers(0, 2**20, n).astype(np.int32),
+        "z": rng.normal(size=n),
+    }
+    names = pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int8), ["one"])
+    given = pa.table({"design": names, "truth": names} | columns)
+    path = tmp_path / "table.parquet"
+    writer = TableWriter(path, given.schema)
+    for first in range(0, n, 1700):
+        writer.write(given.slice(first, 1700))
+    writer.close()
+    group = pq.read_metadata(path).row_group(0)
+    written = [group.column(k) for k in range(group.num_columns)]
+    assert {c.path_in_schema for c in written if c.compression != "UNCOMPRESSED"} == {
+        "cut_time", "look", "enrolled",
+    }  # fmt: skip
+    found = pq.read_table(path)
+    for name, values in columns.items():
+        assert found[name].type == given[name].type
+        assert found[name].to_numpy().tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_every_so_many_rows_are_those_of_the_whole_column(step: int) -> None:
+    column = pa.chunked_array([np.arange(0, 5), np.arange(5, 5), np.arange(5, 6), np.arange(6, 19)])
+    assert numbers_of(column, step).tolist() == list(range(0, 19, step))
 
 
 def test_a_block_of_several_cells_and_plain_strings_is_taken_apart(tmp_path: Path) -> None:

@@ -130,14 +130,19 @@ def _sum_abreast(
 ):  # fmt: skip
     """Do what :func:`sums_of_few` says for replicates whose patients ``begin`` to ``end - 1`` are in the same arms.
 
-    They go eight by eight; how many are done, the last few left out, is returned. Whole blocks of words are drawn, those of
-    patients before and after the ones wanted too, so that they stay where they are drawn.
+    They go eight by eight; how many are done, the last few left out, is returned. Whole blocks of words are drawn. Those
+    of patients before the ones wanted, three at most, stay where they are drawn; in the place of those of patients after
+    them come the words of the next replicate.
     """
     arms = n.shape[1]
     block = begin // 4
     blocks = min((end - 4 * block + 31) // 32 * 8, table.shape[1] - block)
-    stride, lead = 4 * blocks, 4 * block
-    words, values = np.empty(lead + _ABREAST * stride, np.uint64), np.empty(_ABREAST * stride)
+    lead = 4 * block
+    stride = end - lead
+    words, values = (
+        np.empty(lead + (_ABREAST - 1) * stride + 4 * blocks, np.uint64),
+        np.empty(_ABREAST * stride),
+    )
     tails, held = np.empty(len(values) + 1, np.int64), np.empty((2, len(values)))
     one = some[0]
     mine, its_rows = arm[one], rows[row_of(rows, one)]

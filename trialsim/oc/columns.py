@@ -107,8 +107,8 @@ class Records(Protocol):
     def columns(self, table: Table) -> tuple[str, ...]:
         """Return the names of a table's columns."""
 
-    def numbers(self, table: Table, column: str, cell: Cell) -> NDArray[Any]:
-        """Return one column of numbers or booleans of one cell."""
+    def numbers(self, table: Table, column: str, cell: Cell, step: int = 1) -> NDArray[Any]:
+        """Return one column of numbers or booleans of one cell, of every so many rows the first."""
 
     def categories(self, table: Table, column: str, cell: Cell) -> Categories:
         """Return one column of names of one cell."""
@@ -174,9 +174,15 @@ def facts_of(cells: pa.Table) -> tuple[HypothesisFacts, ...]:
     return tuple(found)
 
 
-def numbers_of(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Return an array of a column of numbers or booleans."""
-    return np.asarray(column.to_numpy())
+def numbers_of(column: pa.ChunkedArray, step: int = 1) -> NDArray[Any]:
+    """Return an array of a column of numbers or booleans, of every so many rows the first."""
+    if step == 1 or not column.num_chunks:
+        return np.asarray(column.to_numpy())
+    parts, before = [], 0
+    for chunk in column.chunks:
+        parts.append(chunk.to_numpy(zero_copy_only=False)[-before % step :: step])
+        before += len(chunk)
+    return np.concatenate(parts)
 
 
 def categories_of(column: pa.ChunkedArray) -> Categories:
@@ -237,9 +243,9 @@ class MemoryRecords:
         """Return the names of a table's columns."""
         return tuple(self._tables[table].column_names) if table in self._tables else ()
 
-    def numbers(self, table: Table, column: str, cell: Cell) -> NDArray[Any]:
-        """Return one column of numbers or booleans of one cell."""
-        return numbers_of(self._column(table, column, cell))
+    def numbers(self, table: Table, column: str, cell: Cell, step: int = 1) -> NDArray[Any]:
+        """Return one column of numbers or booleans of one cell, of every so many rows the first."""
+        return numbers_of(self._column(table, column, cell), step)
 
     def categories(self, table: Table, column: str, cell: Cell) -> Categories:
         """Return one column of names of one cell."""

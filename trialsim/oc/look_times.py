@@ -42,10 +42,12 @@ def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterato
     if "cut_time" not in records.columns("looks"):
         return
     looks = records.numbers("looks", "look", cell)
-    times = records.numbers("looks", "cut_time", cell)
     tests = sum((fact.design, fact.truth) == cell for fact in records.facts())
     if tests > 1 and failed is None and (numbers := _one_of_each(records, cell, looks, tests)) is not None:
-        looks, times, tests = numbers, times[::tests], 1
+        times = records.numbers("looks", "cut_time", cell, step=tests)
+        looks, tests = numbers, 1
+    else:
+        times = records.numbers("looks", "cut_time", cell)
     several = tests != 1
     if several or failed is not None:
         kept = np.ones(looks.size, dtype=np.bool_)

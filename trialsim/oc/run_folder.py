@@ -62,9 +62,9 @@ class ParquetRecords:
         """Return how many rows a table has."""
         return int(self._files[table].metadata.num_rows) if table in self._files else 0
 
-    def numbers(self, table: Table, column: str, cell: Cell) -> NDArray[Any]:
-        """Return one column of numbers or booleans of one cell."""
-        return numbers_of(self._column(table, column, cell))
+    def numbers(self, table: Table, column: str, cell: Cell, step: int = 1) -> NDArray[Any]:
+        """Return one column of numbers or booleans of one cell, of every so many rows the first."""
+        return numbers_of(self._column(table, column, cell), step)
 
     def categories(self, table: Table, column: str, cell: Cell) -> Categories:
         """Return one column of names of one cell."""

@@ -123,6 +123,8 @@ def patients_by_arm(records: Records, most: int = MOST_OF_PATIENTS) -> TextTable
         How many designs and truths to show.
     """
     columns = [name for name in records.columns("arms") if name.partition(":")[0] in _PATIENTS]
+    if not columns:
+        return None
     cells = records.cells()[:most]
     arms = list(dict.fromkeys(arm for cell in cells for arm in ArmRows(records, cell).names))
     rows = []

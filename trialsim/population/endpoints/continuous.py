@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 from trialsim.compiled import inline, kernel
@@ -15,6 +18,11 @@ from trialsim.elementary import (
     near_tail_normal,
     tail_normal,
 )
+
+_LEAST_CENTRAL = math.ceil((Fraction(1, 2) - Fraction(CENTRAL)) * 2**52 - Fraction(1, 2))
+_FIRST_CENTRAL = np.uint64(_LEAST_CENTRAL << 12)
+_CENTRAL_WORDS = np.uint64((2**52 - 2 * _LEAST_CENTRAL) << 12)
+"""Words from the first on, and how many, whose uniforms are no further from one half than ``CENTRAL``."""
 
 
 @kernel
@@ -47,13 +55,13 @@ def fill_values(words, expected, sd, first, last, tails, held, out):  # type: ig
     count = last - first
     beyond = np.uint64(0)
     for i in range(count):
-        out[i] = central_normal(unit(words[i]) - 0.5)
+        out[i] = measured_value(central_normal(unit(words[i]) - 0.5), expected[i], sd)
     for begin in range(0, count, 64):
         # Which of 64 lie in a tail, as bits: found in vectors, and few of them are set.
         some = words[begin : begin + 64]
         bits = np.uint64(0)
         for j in range(len(some)):
-            bits |= np.uint64(abs(unit(some[j]) - 0.5) > CENTRAL) << np.uint64(j)
+            bits |= np.uint64(some[j] - _FIRST_CENTRAL >= _CENTRAL_WORDS) << np.uint64(j)
         while bits:
             tails[beyond] = begin + lowest_one(bits)
             beyond += np.uint64(1)
@@ -68,11 +76,9 @@ def fill_values(words, expected, sd, first, last, tails, held, out):  # type: ig
     for k in range(beyond):
         at[k] = near_tail_normal(at[k], deep[k])
         deeper += np.int64(deep[k] > NEAR_TAIL)
-    for k in range(beyond):
-        out[np.uint64(tails[k])] = at[k]
     if deeper > 0:
         for k in range(beyond):
-            i = np.uint64(tails[k])
-            out[i] = tail_normal(unit(words[i]))
-    for i in range(count):
-        out[i] = measured_value(out[i], expected[i], sd)
+            at[k] = tail_normal(unit(words[np.uint64(tails[k])]))
+    for k in range(beyond):
+        i = np.uint64(tails[k])
+        out[i] = measured_value(at[k], expected[i], sd)
