@@ -182,7 +182,8 @@ def _area(scenario: Scenario, label: str, truth: str, seed: int) -> float:
     """
     plan = build_plan(scenario, label, truth, seed, 1, patient_table(scenario))
     view, would_pass = screening_view(plan, FIRST_REPLICATE + (1 << 30), _TRIALS_FOR_THE_AREA)
-    return area_under_curve(scores_of(plan.recruitment, view).astype(np.float64), would_pass)
+    scores, _ = scores_of(plan.recruitment, view, {})
+    return area_under_curve(scores.astype(np.float64), would_pass)
 
 
 def labels_of(rankings: Sequence[Ranking]) -> list[str]:

@@ -121,10 +121,10 @@ def _trial_of(chunk: Recruitment) -> Ints:
 
 def _view_of(plan: Plan, chunk: Recruitment, at: Ints) -> CandidateView:
     """Return what the plan's policy sees of some of a chunk's candidates."""
-    rows = chunk.chance_rows[at]
+    rows, trials = chunk.chance_rows[at], _trial_of(chunk)[at]
     return candidate_view(
-        plan.world, plan.recruitment, plan.seed, chunk.replicates[_trial_of(chunk)[at]], chunk.candidates[at],
-        chunk.ticks[at], chunk.records[rows], chunk.chances[rows],
+        plan.world, plan.recruitment, plan.seed, chunk.replicates[trials], chunk.candidates[at],
+        chunk.ticks[at], chunk.records[rows], chunk.chances[rows], trials,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trialsim.contracts import Floats, Ints, SiteView
+from trialsim.contracts import Floats, Ints, Memory, SiteDecision, SiteView
 from trialsim.draws import Purpose, word
 from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan, build_plan
@@ -153,7 +153,7 @@ def _world(request: TrainingRequest) -> tuple[Plan, dict[str, Any]]:
 class _Explorer:
     """A policy that adds Gumbel noise to a network's scores, and keeps what it saw and chose."""
 
-    name, reference = "explorer", "Plackett 1975; Luce 1959"
+    name, reference, decides_on = "explorer", "Plackett 1975; Luce 1959", "site"
 
     def __init__(self, actor: torch.nn.Sequential, generator: torch.Generator, open_sites: int) -> None:
         self.open_sites: int | None = open_sites
@@ -161,7 +161,7 @@ class _Explorer:
         self.features: list[Floats] = []
         self.chosen: list[Ints] = []
 
-    def score(self, view: SiteView) -> Floats:
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
         """Return scores with noise: their order is a draw from the Plackett-Luce law."""
         torch = torch_module()
         features = site_features(view)
@@ -171,7 +171,7 @@ class _Explorer:
             noisy: Floats = (scores - torch.log(-torch.log(uniform.clamp(1e-12, 1.0 - 1e-12)))).numpy()
         self.features.append(features)
         self.chosen.append(np.argsort(-noisy, axis=1, kind="stable")[:, : self.open_sites])
-        return noisy
+        return SiteDecision(score=noisy), memory
 
 
 def _improve(
