@@ -486,8 +486,9 @@ class OutcomesSeen:
         Patients enrolled, not read out yet, who still can be.
     completes
         By number of the test, where the policy imputes from the follow-up of patients: works out data sets completed by
-        imputation (:class:`~trialsim.stats.bayes.imputation.CompletedEvents`), given the patients still to come,
-        ``[replicate, 2]``. The engine makes the draws, so that no policy needs the seed of the run.
+        imputation, given the patients still to come, ``[replicate, 2]``: their events
+        (:class:`~trialsim.stats.bayes.imputation.CompletedEvents`), or posterior probabilities in them. The engine makes
+        the draws, so that no policy needs the seed of the run.
     laws
         Parameters of the posteriors of a test's arms, by number of the test, control first, ``[replicate, 2, 3]``, where
         the policy predicts from them.
