@@ -15,14 +15,15 @@ from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
 from trialsim.errors import UsageError
 from trialsim.operations.screening import PASSES, PASSES_INELIGIBLE, REFUSES
+from trialsim.replicate_ranges import TRAINING
 from trialsim.timegrid import NEVER
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-FIRST_REPLICATE = 1 << 40
-"""Replicates from here on are for training; no run reaches them, which are at most 10**9."""
+FIRST_REPLICATE = TRAINING.start
+"""Replicates from here on are for training; no run reaches them."""
 
 LABELS = ("randomised", "eligible")
 TRAIN, VALIDATION, TEST = range(3)

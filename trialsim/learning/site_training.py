@@ -20,6 +20,7 @@ from trialsim.models.checkpoint import write_checkpoint
 from trialsim.models.dense import arrays_of, new_network, repeatable, torch_module, training_device
 from trialsim.models.site_network import SiteNetwork, feature_names, site_features
 from trialsim.oc.subgroup_shares import distance
+from trialsim.replicate_ranges import POOL
 from trialsim.scenario.load import load_scenario, patient_table
 from trialsim.timegrid import DAYS_PER_YEAR, TICKS_PER_DAY
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _TICKS_PER_MONTH = DAYS_PER_YEAR / 12.0 * TICKS_PER_DAY
 _AT_ONCE = 256
 _TRIALS_FOR_THE_POOL = 256
-_POOL_FIRST = FIRST_REPLICATE + (1 << 29)
+_POOL_FIRST = POOL.start
 
 
 @dataclass(frozen=True)
