@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -61,14 +62,28 @@ LEARNED = (
     "sites.learned",
     "stopping.learned",
 )  # test_learned_rankings.py, test_learned_allocation.py, test_learned_sites.py, test_learned_stopping.py
-DOES_NOTHING = ("monitoring.by_protocol",)
-SHIPPED = [name for name in registry.names("policies") if name not in (*LEARNED, *DOES_NOTHING)]
+SHIPPED = [name for name in registry.names("policies") if name not in LEARNED]
+POINTS = {
+    "recruitment": "candidate",
+    "sites": "site",
+    "randomisation": "allocation",
+    "monitoring": "visit",
+    "stopping": "look",
+}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_policies_keep_the_rules(name: str) -> None:
     given = {"open": 3} if name.startswith("sites.") and name != "sites.all_open" else {}
     assert check_policy(registry.get("policies", name)(**PARAMETERS.get(name, given))) == []
+
+
+@pytest.mark.parametrize("name", registry.names("policies"))
+def test_every_policy_says_what_it_decides_on_and_has_the_one_method(name: str) -> None:
+    kind = registry.get("policies", name)
+    assert kind.decides_on == POINTS[name.partition(".")[0]]
+    assert list(inspect.signature(kind.decide).parameters) == ["self", "view", "memory"]
+    assert not [old for old in ("learn", "score_by", "review", "at_visit") if hasattr(kind, old)]
 
 
 class Ranks:
