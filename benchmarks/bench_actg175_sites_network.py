@@ -80,9 +80,7 @@ def main() -> None:
         done += step
     speed = done / (time.perf_counter() - start)
     unit = 0.5 * (before + calibration())
-    assert network.scored > 2 * patients, (
-        "every candidate is scored, and there are more of them than patients"
-    )
+    assert network.scored > patients, "every candidate is scored, and there are more of them than patients"
     assert 1.4 <= events / patients <= 1.6
     print("actg175_sites, two_looks, fitted, candidates ranked by a network of two layers")
     print(
