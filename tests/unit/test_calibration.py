@@ -128,6 +128,9 @@ def test_attempts_planned_together_share_trials_and_level(tmp_path: Path) -> Non
     path = tmp_path / "small.once.calibrations.json"
     entries = with_entry([], first, "digest")["certifications"]
     assert refuse_spent(path, entries, asked, "digest")
+    elsewhere = [dict(entry) | {"first": 10_000, "last": 29_999} for entry in entries]
+    with pytest.raises(UsageError, match="has spent its share of the level"):
+        refuse_spent(path, elsewhere, asked, "digest")
     assert not refuse_spent(path, entries, replace(asked, attempt=2), "digest")
     assert not refuse_spent(path, entries, replace(asked, measure="reject:gain"), "digest")
     for changes, words in (
