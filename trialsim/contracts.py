@@ -486,8 +486,9 @@ class OutcomesSeen:
         Patients enrolled, not read out yet, who still can be.
     completes
         By number of the test, where the policy imputes from the follow-up of patients: works out data sets completed by
-        imputation (:class:`~trialsim.stats.bayes.imputation.CompletedEvents`), given the patients still to come,
-        ``[replicate, 2]``. The engine makes the draws, so that no policy needs the seed of the run.
+        imputation, given the patients still to come, ``[replicate, 2]``: their events
+        (:class:`~trialsim.stats.bayes.imputation.CompletedEvents`), or posterior probabilities in them. The engine makes
+        the draws, so that no policy needs the seed of the run.
     laws
         Parameters of the posteriors of a test's arms, by number of the test, control first, ``[replicate, 2, 3]``, where
         the policy predicts from them.
@@ -607,14 +608,20 @@ class Decision:
 
 
 Memory = Mapping[str, Any]
-"""What a policy remembers between decisions: arrays whose first axis is the replicate."""
+"""What a policy remembers between decisions: arrays whose first axis is the replicate, at visits the patient.
+
+Empty before the first decision. All else that a policy knows is in its view.
+"""
+
+DECISION_POINTS = ("candidate", "site", "allocation", "visit", "look")
+"""What a policy decides on: one of these stands in its ``decides_on``, and tells what it is shown and what it returns."""
 
 
 @dataclass(frozen=True)
 class CandidateView:
-    """What a recruitment policy sees of candidates at their first contact.
+    """What a recruitment policy sees of candidates: those who are met now, or those who wait at a review.
 
-    What is hidden from everybody in a trial, the last three arrays, is empty but for policies that declare
+    What is hidden from everybody in a trial, latent traits and chances, is empty but for policies that declare
     ``reads_latent``: controls against which others are held. Nothing of what comes later is in a view.
 
     Parameters
@@ -641,6 +648,11 @@ class CandidateView:
         Names of the latent traits.
     chances
         Probabilities of passing the records, consenting and being eligible, ``[candidate, 3]``.
+    rows
+        Where in the memory each candidate's trial stands, ``[candidate]``.
+    screenings
+        At a review, what has become of screenings since the review before, for policies that declare ``at_reviews``;
+        candidates are then those who wait. None at first contact.
     """
 
     replicate: Ints
@@ -654,11 +666,39 @@ class CandidateView:
     latent: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     traits: tuple[str, ...] = ()
     chances: Floats = field(default_factory=lambda: np.zeros((0, 3)))
+    rows: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    screenings: Screenings | None = None
+
+
+@dataclass(frozen=True)
+class Screenings:
+    """What has become of screenings since the review before; nothing in it is later than this review.
+
+    Parameters
+    ----------
+    review
+        Number of the review from 0, ``[replicate]``, in the order of the memory.
+    review_days
+        When it is, ``[replicate]``.
+    offsets
+        Attempts of replicate ``k`` are ``offsets[k]`` to ``offsets[k + 1] - 1``, by number of the candidate,
+        ``[replicate + 1]``.
+    candidates
+        Who was called and has reached an end since then, ``[attempt]``.
+    randomised
+        Whether that end was randomisation; otherwise they refused or failed, ``[attempt]``.
+    """
+
+    review: Ints
+    review_days: Floats
+    offsets: Ints
+    candidates: CandidateView
+    randomised: Bools
 
 
 @dataclass(frozen=True)
 class SiteView:
-    """What is known of sites before a trial, for a batch of replicates.
+    """What is known of sites before a trial, or at a review while it enrols, for a batch of replicates.
 
     Parameters
     ----------
@@ -680,6 +720,8 @@ class SiteView:
         Of the subgroup that the scenario reports; empty where it reports none.
     history_levels
         Candidates of the earlier trial by level, ``[replicate, site, level]``.
+    so_far
+        At a review, what this trial has found at them; None before it begins.
     """
 
     replicate: Ints
@@ -692,6 +734,7 @@ class SiteView:
     rates: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     levels: tuple[str, ...] = ()
     history_levels: Ints = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=np.int64))
+    so_far: SitesSoFar | None = None
 
     def of(self, rows: Ints) -> SiteView:
         """Return the view of some of its replicates."""
@@ -702,19 +745,18 @@ class SiteView:
             promised=self.promised[rows],
             rates=self.rates[rows] if self.rates.size else self.rates,
             history_levels=self.history_levels[rows] if self.history_levels.size else self.history_levels,
+            so_far=None if self.so_far is None else self.so_far.of(rows),
         )
 
 
 @dataclass(frozen=True)
-class SiteReviewView:
-    """What is known of sites at a review while the trial enrols; nothing in it is later than the review.
+class SitesSoFar:
+    """What a trial has found at its sites by a review; nothing in it is later than the review.
 
     Arrays are ``[replicate, site]`` unless said otherwise.
 
     Parameters
     ----------
-    before
-        What was known before the trial.
     review
         Number of the review from 0, ``[replicate]``.
     review_days
@@ -731,7 +773,6 @@ class SiteReviewView:
         Patients to be enrolled.
     """
 
-    before: SiteView
     review: Ints
     review_days: Floats
     open: Bools
@@ -741,63 +782,48 @@ class SiteReviewView:
     randomised: Ints
     n_max: int
 
+    def of(self, rows: Ints) -> SitesSoFar:
+        """Return what was found in some of the replicates."""
+        arrays = ("review", "review_days", "open", "reserve", "open_days", "came", "randomised")
+        chosen: dict[str, Any] = {name: getattr(self, name)[rows] for name in arrays}
+        return replace(self, **chosen)
+
 
 @dataclass(frozen=True)
 class SiteDecision:
-    """What a site policy decides at a review, ``[replicate, site]`` each.
+    """What a site policy decides, ``[replicate, site]`` each; None leaves things as they are.
 
     Parameters
     ----------
+    score
+        Before the trial: a number for each site. The highest open, the first among equals, as many as the policy's
+        ``open_sites``; NaN comes last.
     close
-        Sites that take nobody any more; only those that are open can close.
+        At a review: sites that take nobody any more; only those that are open can close.
     open
-        Reserves that are asked to open; they do so once their activation has taken its time.
+        At a review: reserves that are asked to open; they do so once their activation has taken its time.
     """
 
-    close: Bools
-    open: Bools
-
-
-@dataclass(frozen=True)
-class ScreeningsView:
-    """What has become of screenings since the review before; nothing in it is later than this review.
-
-    Parameters
-    ----------
-    review
-        Number of the review from 0, ``[replicate]``.
-    review_days
-        When it is, ``[replicate]``.
-    offsets
-        Attempts of replicate ``k`` are ``offsets[k]`` to ``offsets[k + 1] - 1``, by number of the candidate,
-        ``[replicate + 1]``.
-    candidates
-        Who was called and has reached an end since then, ``[attempt]``.
-    randomised
-        Whether that end was randomisation; otherwise they refused or failed, ``[attempt]``.
-    """
-
-    review: Ints
-    review_days: Floats
-    offsets: Ints
-    candidates: CandidateView
-    randomised: Bools
+    score: Floats | None = None
+    close: Bools | None = None
+    open: Bools | None = None
 
 
 class SitePolicy(Protocol):
-    """Chooses which sites open: those that score highest, the first among equals.
+    """Chooses which sites open before the trial, and where it declares ``at_reviews``, which close and open at reviews.
 
-    A policy may have ``reads_latent = True``, which opens the true rates to it. One with ``at_reviews = True`` also has a
-    method ``review(view: SiteReviewView, memory) -> (SiteDecision, memory)``, asked at the reviews of the design.
+    A policy may have ``reads_latent = True``, which opens the true rates to it. Where all sites open before the trial
+    it is asked at reviews alone.
     """
 
     name: str
     reference: str
+    decides_on: str
     open_sites: int | None
-    """How many; None for all, whatever they score."""
+    """How many open before the trial; None for all, whatever they score."""
 
-    def score(self, view: SiteView) -> Floats:
-        """Return a number for each site, ``[replicate, site]``; NaN comes last."""
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
+        """Return the decision for each replicate of the view, and what to remember."""
         ...
 
 
@@ -808,18 +834,19 @@ class RecruitmentPolicy(Protocol):
     ``prepared(sample)`` that returns the policy to use, given the view of candidates whom no trial ever meets; it is asked
     once, before anything runs, so that a score can be set against what is usual.
 
-    One with ``at_reviews = True`` learns from the screenings of its own trial: ``learn(view: ScreeningsView, memory)
-    -> memory`` is asked at the reviews of the design, and ``score_by(view, memory, rows)`` gives scores by what was learnt,
-    the memory of each candidate standing at ``rows[candidate]``. Before the first review :meth:`score` is asked.
+    Candidates are asked about at first contact, those of all times at once: a score is a function of one candidate and the
+    memory, and the memory stays as it is. One with ``at_reviews = True`` learns from the screenings of its own trial: at
+    the reviews of the design it is shown these and who waits, and what it then remembers is the memory until the next.
     """
 
     name: str
     reference: str
+    decides_on: str
     as_they_come: bool
-    """Whether candidates are called in the order of their contacts; :meth:`score` is then never asked."""
+    """Whether candidates are called in the order of their contacts; :meth:`decide` is then never asked."""
 
-    def score(self, view: CandidateView) -> Ints:
-        """Return a whole number for each candidate, from what can be seen of this candidate alone."""
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
+        """Return a whole number for each candidate, and what to remember."""
         ...
 
 
@@ -872,15 +899,23 @@ class VisitView:
     latent: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     traits: tuple[str, ...] = ()
 
+    def of(self, rows: Ints) -> VisitView:
+        """Return the view of some of the patients."""
+        arrays = ["replicate", "patient", "visit", "days", "events", "serious", "dose"]
+        arrays += ["latent"] if self.latent.size else []
+        chosen: dict[str, Any] = {name: getattr(self, name)[rows] for name in arrays}
+        return replace(self, **chosen)
+
 
 class MonitoringPolicy(Protocol):
-    """Decides at visits what is done about a patient; it is shown all that has happened, and remembers nothing."""
+    """Decides at visits what is done about a patient; it is shown all that has happened to this patient."""
 
     name: str
     reference: str
+    decides_on: str
 
-    def at_visit(self, view: VisitView) -> Ints:
-        """Return :data:`NOTHING`, :data:`REDUCE` or :data:`DISCONTINUE` for each row."""
+    def decide(self, view: VisitView, memory: Memory) -> tuple[Ints, Memory]:
+        """Return :data:`NOTHING`, :data:`REDUCE` or :data:`DISCONTINUE` for each row, and what to remember of it."""
         ...
 
 
@@ -889,6 +924,7 @@ class StoppingPolicy(Protocol):
 
     name: str
     reference: str
+    decides_on: str
 
     def decide(self, view: LookView, memory: Memory) -> tuple[Decision, Memory]:
         """Return the decision for each replicate of the view, and what to remember."""
@@ -900,6 +936,7 @@ class RandomisationPolicy(Protocol):
 
     name: str
     reference: str
+    decides_on: str
     adaptive: bool
 
     def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:

@@ -82,7 +82,7 @@ def test_further_events_and_days_at_risk_have_the_mean_of_the_model() -> None:
 def test_a_predicted_success_is_that_of_a_plain_simulation() -> None:
     options, margin = OPTIONS | {"margin_ratio": 1.4, "draws": 4000}, 1.4
     events, to_come = np.array([0, 0, 0, 0, 0, 0, 1, 0, 0]), np.array([[6, 9]])
-    found = GammaExponential().predicted(rows(events), True, options, [Key(3, 5, 1)], NOBODY, to_come)
+    found = GammaExponential().completed(rows(events), True, options, [Key(3, 5, 1)], NOBODY, to_come)
     rng, size = np.random.default_rng(8), 6000
     laws = np.empty((2, 2, 2, size))
     within = np.minimum(FOLLOWED, UNTIL)
@@ -115,11 +115,11 @@ def test_where_nothing_is_to_come_the_prediction_is_the_posterior() -> None:
         rows(), still_followed=np.zeros(18, dtype=np.int8), event=np.arange(18, dtype=np.int8) % 2
     )
     cut = cut_of(known.treated, known.value, known.event)
-    found = PiecewiseExponential().predicted(known, True, options, [Key(0, 0)], NOBODY, NOBODY)
+    found = PiecewiseExponential().completed(known, True, options, [Key(0, 0)], NOBODY, NOBODY)
     wanted = PiecewiseExponential().posterior(cut, True, options, None).probability[0]
     assert found == pytest.approx(np.full((2, 1, 50), wanted), abs=1e-12)
     with pytest.raises(UsageError, match="do not say who is still followed"):
-        GammaExponential().predicted(cut.patients(), True, OPTIONS, [Key(0, 0)], NOBODY, NOBODY)
+        GammaExponential().completed(cut.patients(), True, OPTIONS, [Key(0, 0)], NOBODY, NOBODY)
 
 
 def test_follow_up_beyond_the_time_is_left_out() -> None:

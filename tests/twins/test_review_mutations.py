@@ -34,14 +34,14 @@ SLIPS = [
     Mutation(
         "screenings that were learnt from are learnt from again",
         "reference_sites",
-        "        self.resolved = []\n        view",
-        "        view",
+        "        self.resolved = []\n        screenings",
+        "        screenings",
     ),
     Mutation(
         "who comes again keeps the score of before the review",
         "reference_sites",
-        "            if plan.rescores_candidates:\n                (score,) = self._scores([candidate])\n",
-        "",
+        "if candidate.scored_after < self.reviews:",
+        "if candidate.scored_after < 0:",
     ),
     Mutation(
         "a site that is on its way is asked again",
@@ -52,8 +52,20 @@ SLIPS = [
     Mutation(
         "who waits keeps the score of before the review",
         "fast_site_reviews",
-        "            of.scores = of.score()\n",
-        "",
+        "of.scores[coming], of.scores[waiting] = of.score(coming), scores",
+        "of.scores[coming] = of.score(coming)",
+    ),
+    Mutation(
+        "who comes later is scored by what was known before the review",
+        "fast_site_reviews",
+        "of.scores[coming], of.scores[waiting] = of.score(coming), scores",
+        "of.scores[waiting] = scores",
+    ),
+    Mutation(
+        "who is listed anew takes the score of another",
+        "fast_site_reviews",
+        "np.repeat((of.offsets - offsets)[:-1], np.diff(offsets))",
+        "0",
     ),
     Mutation(
         "whoever a review closes upon is scored anew",

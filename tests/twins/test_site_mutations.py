@@ -66,8 +66,8 @@ SLIPS = [
     Mutation(
         "who comes again keeps the old place in the queue",
         "reference_sites",
-        "            if plan.recruitment.as_they_come:\n                score = -candidate.came\n",
-        "",
+        "if plan.rescores_candidates or plan.recruitment.as_they_come:",
+        "if plan.rescores_candidates:",
     ),
     Mutation(
         "a full site keeps its waiting list", "reference_sites", "self._release(sorted(site.waiting))", "pass"

@@ -19,6 +19,7 @@ from trialsim.errors import UsageError
 from trialsim.oc.calibration import Calibrated, Point, Request, calibrate, with_threshold
 from trialsim.oc.calibration_ledger import entries_of, refuse_spent, with_entry
 from trialsim.oc.montecarlo import upper_limit
+from trialsim.replicate_ranges import CALIBRATION
 from trialsim.scenario.load import scenario_from
 
 TREE: dict[str, Any] = {
@@ -47,6 +48,7 @@ TREE: dict[str, Any] = {
     },
 }  # fmt: skip
 PATH = "designs.once.bounds.efficacy_z[0]"
+START = CALIBRATION.start
 
 
 def exact_error(bound: float, rate: float) -> float:
@@ -88,8 +90,8 @@ def test_the_threshold_holds_the_target_at_every_point() -> None:
 @pytest.mark.slow
 def test_stages_see_trials_of_their_own_and_each_attempt_new_ones() -> None:
     first, second = found(attempts=2), found(attempts=2, attempt=2)
-    assert first.first_certified == 10_000
-    assert second.first_certified == 30_000
+    assert first.first_certified == START + 10_000
+    assert second.first_certified == START + 30_000
     assert first.threshold == second.threshold
     assert first.tail == 0.025 / 4
     assert [p.value for p in first.points] != [p.value for p in second.points]
@@ -120,17 +122,25 @@ def test_what_cannot_be_calibrated_is_refused(changes: dict[str, Any], words: st
 
 def test_attempts_planned_together_share_trials_and_level(tmp_path: Path) -> None:
     asked = Request(PATH, "reject_any", 0.05, ("at_30",), 1.0, 3.0, 2000, 8000, 20_000, attempts=2)
-    first = Calibrated(asked, 1.7, 1.6, 1.5, 1.7, 0.04, 10_000, (Point("at_30", 0.04, 0.06, 20_000),), 0.0125)
+    first = Calibrated(
+        asked, 1.7, 1.6, 1.5, 1.7, 0.04, START + 10_000, (Point("at_30", 0.04, 0.06, 20_000),), 0.0125
+    )
     path = tmp_path / "small.once.calibrations.json"
     entries = with_entry([], first, "digest")["certifications"]
     assert refuse_spent(path, entries, asked, "digest")
+    elsewhere = [dict(entry) | {"first": 10_000, "last": 29_999} for entry in entries]
+    with pytest.raises(UsageError, match="has spent its share of the level"):
+        refuse_spent(path, elsewhere, asked, "digest")
     assert not refuse_spent(path, entries, replace(asked, attempt=2), "digest")
     assert not refuse_spent(path, entries, replace(asked, measure="reject:gain"), "digest")
     for changes, words in (
         ({}, "attempt 1 of 2 .* has spent its share of the level .at most 0.0600 under at_30."),
         ({"attempt": 2, "attempts": 3}, "attempt 1 of 2"),
-        ({"attempt": 2, "search": 1999}, "trials 29,999 to 49,998 of seed 1"),
-        ({"attempt": 2, "calibration": 100}, "trials 22,100 to 42,099 of seed 1 .* spent 10,000 to 29,999"),
+        ({"attempt": 2, "search": 1999}, f"trials {START + 29_999:,} to {START + 49_998:,} of seed 1"),
+        (
+            {"attempt": 2, "calibration": 100},
+            f"trials {START + 22_100:,} to {START + 42_099:,} of .* spent {START + 10_000:,} to {START + 29_999:,}",
+        ),
     ):
         other = replace(asked, **changes)
         with pytest.raises(UsageError, match=words):
@@ -164,7 +174,7 @@ def test_the_command_says_what_was_found_and_refuses_with_a_sentence(
     assert main([*asked, "--target", "reject_any=0.1", *few]) == 0
     said = capsys.readouterr().out
     assert f"at {PATH}." in said
-    assert "trials 1,500 to 5,499" in said
+    assert f"trials {START + 1500:,} to {START + 5499:,}" in said
     assert "nothing is claimed of other truths" in said
     assert main([*asked, "--target", "reject_any=0.1", *few, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -174,7 +184,11 @@ def test_the_command_says_what_was_found_and_refuses_with_a_sentence(
     (kept,) = json.loads((tmp_path / "small.once.calibrations.json").read_text(encoding="utf-8"))[
         "certifications"
     ]
-    assert (kept["first"], kept["last"], kept["threshold"]) == (1500, 5499, found["threshold"])
+    assert (kept["first"], kept["last"], kept["threshold"]) == (
+        START + 1500,
+        START + 5499,
+        found["threshold"],
+    )
     for more in (["--target", "reject_any=0.09"], ["--target", "reject_any=0.1", "--seed", "2"]):
         assert main([*asked, *few, *more]) == 2
         assert "attempt 1 of 1 at a certificate of reject_any was made before" in capsys.readouterr().err

@@ -149,13 +149,13 @@ def test_shares_and_areas_are_those_stated() -> None:
     error = sqrt(0.25 * 0.75 / n)
     emulated = MonitoringEmulated(0.8)
     for policy in (MonitoringRandom(), emulated):
-        assert abs((policy.at_visit(view) == REDUCE).mean() - 0.25) < 5 * error
+        assert abs((policy.decide(view, {})[0] == REDUCE).mean() - 0.25) < 5 * error
     trait = view.latent[:, 0]
     high = trait > norm.ppf(0.75)
     ranks = np.argsort(np.argsort(_score(emulated, view)))
     area = (ranks[high].mean() - (high.sum() - 1) / 2) / (~high).sum()
     assert abs(area - 0.8) < 5 * 0.5 / sqrt(high.sum())
-    assert not (emulated.at_visit(replace(view, visit=first + 1)) == REDUCE).any()
+    assert not (emulated.decide(replace(view, visit=first + 1), {})[0] == REDUCE).any()
 
 
 def _score(policy: MonitoringEmulated, view: object) -> np.ndarray:

@@ -35,7 +35,7 @@ def view_of(sites: int) -> SiteView:
 def test_the_mean_rank_correlation_is_the_one_stated(sites: int, wanted: float) -> None:
     """By Spearman's formula on SciPy's ranks, trial by trial; 5 standard errors of the mean."""
     view = view_of(sites)
-    score = EmulatedSites(3, rank_correlation=wanted).score(view)
+    score = EmulatedSites(3, rank_correlation=wanted).decide(view, {})[0].score
     ranks = [stats.rankdata(each, axis=1) - (sites + 1) / 2 for each in (score, view.rates)]
     found = (ranks[0] * ranks[1]).sum(axis=1) * 12 / (sites**3 - sites)
     assert abs(found.mean() - wanted) < 5 * found.std() / sqrt(TRIALS) + 1e-9
@@ -44,7 +44,7 @@ def test_the_mean_rank_correlation_is_the_one_stated(sites: int, wanted: float) 
 @pytest.mark.parametrize("auc", [0.2, 0.5, 0.8])
 def test_of_two_sites_the_better_one_scores_higher_as_often_as_stated(auc: float) -> None:
     view = view_of(9)
-    score = EmulatedSites(3, auc=auc).score(view)
+    score = EmulatedSites(3, auc=auc).decide(view, {})[0].score
     better = [
         ((s[:, None] > s) & (r[:, None] > r)).sum() / 36 for s, r in zip(score, view.rates, strict=True)
     ]
@@ -60,11 +60,16 @@ def test_two_sites_by_hand() -> None:
 
 def test_a_perfect_score_opens_what_the_oracle_opens_and_equal_sites_are_alike() -> None:
     view = view_of(12)
-    best = EmulatedSites(3, auc=0.999).score(view).argmax(axis=1) == OracleSites(3).score(view).argmax(axis=1)
+    best = EmulatedSites(3, auc=0.999).decide(view, {})[0].score.argmax(axis=1) == OracleSites(3).score(
+        view
+    ).argmax(axis=1)
     assert best.mean() > 0.97
     alike = SiteView(*(view.replicate, view.names, view.groups, view.history_days, view.history_patients), view.promised,
                      5, np.full((TRIALS, 12), 0.1))  # fmt: skip
-    first = np.bincount(EmulatedSites(3, auc=0.9).score(alike).argmax(axis=1), minlength=12) / TRIALS
+    first = (
+        np.bincount(EmulatedSites(3, auc=0.9).decide(alike, {})[0].score.argmax(axis=1), minlength=12)
+        / TRIALS
+    )
     assert (np.abs(first - 1 / 12) < 5 * sqrt(11 / 144 / TRIALS)).all()
 
 
@@ -105,7 +110,7 @@ def test_the_quality_within_a_group_is_the_one_stated_wherever_the_group_stands_
         view, groups=("clinics",) * 8 + ("practices",) * 4, rates=view.rates * np.where(few, 0.1, 1.0)
     )
     stated = {"practices": 0.6, "clinics": 0.8}
-    score = EmulatedSites(3, **{measure: 0.9}, by_group=stated).score(view)  # type: ignore[arg-type]
+    score = EmulatedSites(3, **{measure: 0.9}, by_group=stated).decide(view, {})[0].score  # type: ignore[arg-type]
     for own, wanted in ((few, 0.6), (~few, 0.8)):
         ours, theirs, count = score[:, own], view.rates[:, own], int(own.sum())
         if measure == "auc":
@@ -115,8 +120,10 @@ def test_the_quality_within_a_group_is_the_one_stated_wherever_the_group_stands_
             ranks = [stats.rankdata(each, axis=1) - (count + 1) / 2 for each in (ours, theirs)]
             found = (ranks[0] * ranks[1]).sum(axis=1) * 12 / (count**3 - count)
         assert abs(found.mean() - wanted) < 5 * found.std() / sqrt(TRIALS)
-    others = EmulatedSites(3, **{measure: 0.9}, by_group={"practices": 0.6}).score(view)  # type: ignore[arg-type]
-    assert np.array_equal(others[:, ~few], EmulatedSites(3, **{measure: 0.9}).score(view)[:, ~few])  # type: ignore[arg-type]
+    others = EmulatedSites(3, **{measure: 0.9}, by_group={"practices": 0.6}).decide(view, {})[0].score  # type: ignore[arg-type]
+    assert np.array_equal(
+        others[:, ~few], EmulatedSites(3, **{measure: 0.9}).decide(view, {})[0].score[:, ~few]
+    )  # type: ignore[arg-type]
 
 
 def test_a_group_whose_sites_are_alike_has_no_better_one() -> None:
@@ -124,7 +131,12 @@ def test_a_group_whose_sites_are_alike_has_no_better_one() -> None:
     view = view_of(12)
     alike = np.arange(12) >= 8
     view = replace(view, groups=("clinics",) * 8 + ("practices",) * 4, rates=np.where(alike, 0.1, view.rates))
-    first = EmulatedSites(3, auc=0.7, by_group={"practices": 0.9}).score(view)[:, alike].argmax(axis=1)
+    first = (
+        EmulatedSites(3, auc=0.7, by_group={"practices": 0.9})
+        .decide(view, {})[0]
+        .score[:, alike]
+        .argmax(axis=1)
+    )
     share = np.bincount(first, minlength=4) / TRIALS
     assert (np.abs(share - 0.25) < 5 * sqrt(3 / 16 / TRIALS)).all()
 

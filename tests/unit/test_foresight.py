@@ -57,7 +57,7 @@ class AllocatesToLuck:
     """Give the next patients a new treatment where they will respond."""
 
     known: int | None = None
-    name, reference, adaptive = "mine", "", True
+    name, reference, decides_on, adaptive = "mine", "", "allocation", True
 
     def decide(self, view: AllocationView, memory: Any) -> tuple[Decision, Any]:
         seed = view.seed if self.known is None else self.known
@@ -72,16 +72,16 @@ class EndsBeforeRashes:
     """End the treatment of those who will have their first rash before the next visit."""
 
     known: int | None = None
-    name, reference = "mine", ""
+    name, reference, decides_on = "mine", "", "visit"
 
-    def at_visit(self, view: VisitView) -> np.ndarray:
+    def decide(self, view: VisitView, memory: Any) -> tuple[np.ndarray, Any]:
         seed, rash = view.seed if self.known is None else self.known, view.terms.index("rash")
         draw = int(occurrence_draw(term_address(name_address("rash")), 0, GAP))
         u = np.empty(len(view.patient))
         uniforms_at(seed, view.replicate, view.patient, int(Purpose.ADVERSE_EVENT), draw, u)
         first = -np.log(u) * 365.25 / 6.0  # days, at six a year
         soon = (view.events[:, rash].sum(axis=1) == 0) & (first < view.days + 30.0)
-        return np.where(soon, DISCONTINUE, NOTHING)
+        return np.where(soon, DISCONTINUE, NOTHING), memory
 
 
 @pytest.mark.parametrize("hostile", [StopsBeforeBadLuck, AllocatesToLuck, EndsBeforeRashes])
@@ -99,13 +99,11 @@ class Keeps(Bounds):
         super().__init__()
         self.seeds: set[int] = set()
 
-    def decide(self, view: LookView, memory: Any) -> tuple[Decision, Any]:
+    def decide(self, view: Any, memory: Any) -> tuple[Any, Any]:
         self.seeds.add(view.seed)
+        if isinstance(view, VisitView):
+            return np.full(len(view.patient), NOTHING), memory
         return super().decide(view, memory)
-
-    def at_visit(self, view: VisitView) -> np.ndarray:
-        self.seeds.add(view.seed)
-        return np.full(len(view.patient), NOTHING)
 
 
 @pytest.mark.parametrize("engine", ["fast", "reference"])

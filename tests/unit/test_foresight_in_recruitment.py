@@ -12,7 +12,7 @@ import pytest
 from trialsim.conformance import check_policy
 from trialsim.conformance.chance import SEED, beyond_chance, ranks
 from trialsim.conformance.foresight_in_recruitment import CHOSEN, RANKED
-from trialsim.contracts import CandidateView, Kind, ScreeningsView, SiteDecision, SiteReviewView, SiteView
+from trialsim.contracts import CandidateView, Kind, SiteDecision, SitesSoFar, SiteView
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import build_plan
 from trialsim.engines.runner import start_engine
@@ -52,9 +52,12 @@ class KnowsFates:
 
     knows: str
     known: int | None = None
-    name, reference, as_they_come = "mine", "", False
+    name, reference, decides_on, as_they_come = "mine", "", "candidate", False
 
-    def score(self, view: CandidateView) -> np.ndarray:
+    def decide(self, view: CandidateView, memory: Any) -> tuple[np.ndarray, Any]:
+        return self.known_of(view), memory
+
+    def known_of(self, view: CandidateView) -> np.ndarray:
         fates, _ = ahead(RANKED, "ranked", view.seed if self.known is None else self.known)
         usual = UNKNOWN.get(self.knows, 0.0)
         pairs = zip(view.replicate.tolist(), view.candidate.tolist(), strict=True)
@@ -66,14 +69,10 @@ class LearnsFates(KnowsFates):
 
     at_reviews = True
 
-    def score(self, view: CandidateView) -> np.ndarray:
-        return np.zeros(len(view.candidate), dtype=np.int64)
-
-    def learn(self, view: ScreeningsView, memory: Any) -> Any:
-        return {"asked": np.ones(len(view.review))}
-
-    def score_by(self, view: CandidateView, memory: Any, rows: np.ndarray) -> np.ndarray:
-        return KnowsFates.score(self, view)
+    def decide(self, view: CandidateView, memory: Any) -> tuple[np.ndarray, Any]:
+        if view.screenings is not None:
+            memory = {"asked": np.ones(len(view.screenings.review))}
+        return self.known_of(view) if memory else np.zeros(len(view.candidate), dtype=np.int64), memory
 
 
 @dataclass
@@ -82,7 +81,7 @@ class KnowsSites:
 
     knows: str
     known: int | None = None
-    name, reference, open_sites, at_reviews = "mine", "", 6, True
+    name, reference, decides_on, open_sites, at_reviews = "mine", "", "site", 6, True
 
     def _worth(self, seed: int, replicate: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         """Return what is known of each site from one day to another, ``[replicate, site]``."""
@@ -98,18 +97,22 @@ class KnowsSites:
             there[k] = count if self.knows == "comes" else total / np.maximum(count, 1)
         return np.stack([there[k] for k in range(size)])
 
+    def decide(self, view: SiteView, memory: Any) -> tuple[SiteDecision, Any]:
+        now = view.so_far
+        return SiteDecision(score=self.score(view)) if now is None else self.reviewed(view, now), memory
+
     def score(self, view: SiteView) -> np.ndarray:
         if self.knows == "responds":
             return np.zeros(view.promised.shape)
         seed, none = view.seed if self.known is None else self.known, np.zeros(len(view.replicate))
         return self._worth(seed, view.replicate, none, none + 120.0)[:, : len(view.names)] * 1.0
 
-    def review(self, view: SiteReviewView, memory: Any) -> tuple[SiteDecision, Any]:
-        before, day = view.before, view.review_days
-        seed = before.seed if self.known is None else self.known
-        worth = self._worth(seed, before.replicate, day, day + 60.0)[:, : view.open.shape[1]]
+    def reviewed(self, view: SiteView, now: SitesSoFar) -> SiteDecision:
+        seed = view.seed if self.known is None else self.known
+        worth = self._worth(seed, view.replicate, now.review_days, now.review_days + 60.0)
+        worth = worth[:, : now.open.shape[1]]
         better = worth > np.median(worth, axis=1, keepdims=True)
-        return SiteDecision(view.open & ~better, view.reserve & better), memory
+        return SiteDecision(close=now.open & ~better, open=now.reserve & better)
 
 
 @cache
@@ -148,13 +151,13 @@ class KeepsTheList:
     """Calls those after whom few come: keeps all who are laid before it at once, later ones too, outside its memory."""
 
     seen: dict[int, int] = field(default_factory=dict)
-    name, reference, as_they_come = "mine", "", False
+    name, reference, decides_on, as_they_come = "mine", "", "candidate", False
 
-    def score(self, view: CandidateView) -> np.ndarray:
+    def decide(self, view: CandidateView, memory: Any) -> tuple[np.ndarray, Any]:
         for key, site, days in zip(view.candidate.tolist(), view.site, view.contact_days, strict=True):
             later = (view.site == site) & (view.contact_days > days) & (view.contact_days < days + 15.0)
             self.seen.setdefault(key, int(later.sum()))
-        return np.array([self.seen[key] for key in view.candidate.tolist()], dtype=np.int64)
+        return np.array([self.seen[key] for key in view.candidate.tolist()], dtype=np.int64), memory
 
 
 class KeepsTheFirstRates(KnowsSites):
@@ -169,9 +172,8 @@ class KeepsTheFirstRates(KnowsSites):
             self.kept.setdefault(number, view.history_patients.mean(axis=0))
         return np.stack([self.kept[number] for number in view.replicate.tolist()])
 
-    def review(self, view: SiteReviewView, memory: Any) -> tuple[SiteDecision, Any]:
-        nothing = np.zeros(view.open.shape, dtype=bool)
-        return SiteDecision(nothing, nothing), memory
+    def reviewed(self, view: SiteView, now: SitesSoFar) -> SiteDecision:
+        return SiteDecision()
 
 
 @pytest.mark.parametrize("kind", [KeepsTheList, KeepsTheFirstRates])

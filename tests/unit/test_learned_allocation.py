@@ -343,6 +343,25 @@ def test_a_learned_rule_needs_a_certificate(
     assert "of another policy" in capsys.readouterr().err
     assert with_changes(points=good, scenario_digest="0" * 64) == 2
     assert "of another scenario or design" in capsys.readouterr().err
+    # A sweep's points are other scenarios: a good certificate of the file says nothing of them.
+    kept.unlink()
+    bound = "designs.short.bounds.efficacy_z[4]=1.959964"
+    told = ["--designs", "short", "--truths", null, "--replicates", "20"]
+    sweep = ["sweep", str(world), "--vary", f"{bound},2.1", *told]
+    assert main([*sweep, "--out", str(folder / "swept")]) == 2
+    said = capsys.readouterr().err
+    assert "designs.short: its learned randomisation has no certificate" in said
+    assert "give --uncertified to run it all the same" in said
+    kept.write_text(json.dumps(document | {"points": good}))
+    assert main([*sweep, "--out", str(folder / "swept")]) == 2
+    assert "of another scenario or design" in capsys.readouterr().err
+    assert not (folder / "swept").exists()
+    assert main([*sweep, "--out", str(folder / "swept"), "--uncertified"]) == 0
+    assert "Uncertified: designs.short: its learned randomisation" in capsys.readouterr().err
+    assert main(["sweep", str(world), "--vary", bound, *told, "--out", str(folder / "the_same")]) == 0
+    provenance = json.loads((folder / "swept" / "provenance.json").read_text())
+    assert "of another scenario" in provenance["uncertified"][0]
+    assert provenance["command"].endswith(" --uncertified")
     kept.write_text("{")
     assert main([*run, "--out", str(folder / "broken")]) == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from trialsim import registry
 from trialsim.cli.main import main
 from trialsim.conformance import check_policy, check_twins
 from trialsim.conformance.sample_views import candidate_view
-from trialsim.contracts import ScreeningsView
+from trialsim.contracts import Screenings
 from trialsim.engines.runner import MOST_REPLICATES
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.learning import evaluation
@@ -268,20 +268,20 @@ def test_a_ranking_that_learns_in_its_trial_begins_from_a_checkpoint(
     options = {"checkpoint": str(folder / "logistic.safetensors"), "digest": trained["logistic"][1]}
     make = registry.get("policies", "recruitment.relearned")
     view = replace(candidate_view(), levels={"group": ("A", "B")})
-    fixed = policy(trained, folder, "logistic").score(view)
+    fixed = policy(trained, folder, "logistic").decide(view, {})[0]
     beginning = make(prior_sd=1.0, **options).prepared(view)
-    assert np.array_equal(beginning.score(view), fixed)
-    assert not np.array_equal(make(prior_sd=1.0).prepared(view).score(view), fixed)
+    assert np.array_equal(beginning.decide(view, {})[0], fixed)
+    assert not np.array_equal(make(prior_sd=1.0).prepared(view).decide(view, {})[0], fixed)
     assert check_policy(beginning) == []
     size = len(view.candidate)
     alone = replace(view, replicate=np.zeros(size, dtype=np.int64))
-    seen = ScreeningsView(
+    seen = Screenings(
         np.zeros(1, dtype=np.int64), np.array([90.0]), np.array([0, size]), alone, np.arange(size) % 3 == 0
     )
     moved = []
     for prior_sd in (0.001, 1.0):
         ranking = make(prior_sd=prior_sd, **options).prepared(view)
-        scores = ranking.score_by(alone, ranking.learn(seen, {}), np.zeros(size, dtype=np.int64))
+        scores, _ = ranking.decide(replace(alone, screenings=seen), {})
         moved.append(np.std(scores - fixed) / np.std(fixed))
     assert moved[0] < 0.001 < 0.05 < moved[1]
     pinned_design = {"relearned": {"checkpoint": "logistic.safetensors", "digest": trained["logistic"][1]}}
@@ -352,9 +352,9 @@ def test_another_model_than_the_one_pinned_is_refused(trained: Any, folder: Path
 def test_a_model_of_other_covariates_is_refused(trained: Any, folder: Path) -> None:
     view, learned = candidate_view(5), policy(trained, folder, "logistic")
     with pytest.raises(UsageError, match="trained on the covariate 'marker'"):
-        learned.score(replace(view, covariates=view.covariates[:, :2], names=("group", "age")))
+        learned.decide(replace(view, covariates=view.covariates[:, :2], names=("group", "age")), {})
     with pytest.raises(UsageError, match="trained on 'group' as A, B"):
-        learned.score(replace(view, levels={"group": ("B", "A")}))
+        learned.decide(replace(view, levels={"group": ("B", "A")}), {})
 
 
 def test_rankings_are_compared_on_the_same_candidates(trained: Any, folder: Path) -> None:

@@ -14,7 +14,7 @@ import trialsim
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.conformance import check_policy
-from trialsim.conformance.sample_views import site_review_view
+from trialsim.conformance.sample_views import site_view
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.learning.request import read_request
 from trialsim.learning.site_benchmark import Effort, benchmark_sites
@@ -75,7 +75,7 @@ def test_the_law_of_rankings_adds_up() -> None:
 
 def test_features_by_hand() -> None:
     """What is missing is 0 and said so; shares are beyond those of all records."""
-    view = site_review_view().before
+    view = site_view()
     found = site_features(view)
     assert found.shape == (40, 6, len(feature_names(("A", "B"))))
     assert np.isfinite(found).all()
@@ -146,7 +146,7 @@ def test_both_engines_open_the_same_sites(folder: Path, checkpoint: tuple[Path, 
 
 def test_another_subgroup_is_refused(checkpoint: tuple[Path, str]) -> None:
     network = SiteNetwork.load(*checkpoint)
-    view = site_review_view().before
+    view = site_view()
     object.__setattr__(view, "levels", ("A", "C"))
     with pytest.raises(UsageError, match="of the levels A, B; the scenario has A, C"):
         network.scores(view)

@@ -38,7 +38,7 @@ def view(policy: Any, n: int = N, seed: int = 1) -> CandidateView:
     records = world.source.records_at(seed, replicates, keys)
     assert world.chances is not None
     return candidate_view(
-        world, policy, seed, replicates, keys, keys * 1000, records, world.chances.of(records)
+        world, policy, seed, replicates, keys, keys * 1000, records, world.chances.of(records), replicates
     )
 
 
@@ -72,7 +72,7 @@ def test_a_trait_cut_at_its_middle_has_a_closed_form() -> None:
 def test_an_emulated_score_has_its_area_in_each_subgroup() -> None:
     emulated = policy("emulated", auc=0.9, prevalence=0.3, subgroup="group", auc_by_level={"B": 0.7})
     seen = view(emulated)
-    score, eligible, group = emulated.score(seen), seen.chances[:, 2] > 0.5, seen.covariates[:, 0]
+    score, eligible, group = emulated.decide(seen, {})[0], seen.chances[:, 2] > 0.5, seen.covariates[:, 0]
     error = 0.5 / np.sqrt(0.3 * 0.3 * 0.7 * N) / 2
     assert area(score[group == 0], eligible[group == 0]) == pytest.approx(0.9, abs=5 * error)
     assert area(score[group == 1], eligible[group == 1]) == pytest.approx(0.7, abs=5 * error)
@@ -82,10 +82,10 @@ def test_controls_are_perfect_useless_and_perverse() -> None:
     oracle, adversarial, null = policy("oracle"), policy("adversarial"), policy("random")
     seen = view(oracle)
     eligible = seen.chances[:, 2] > 0.5
-    assert area(policy("oracle", reads="eligibility").score(seen), eligible) == 1.0
-    assert oracle.score(seen)[eligible].min() > oracle.score(seen)[~eligible].max()
-    assert adversarial.score(seen)[eligible].max() < adversarial.score(seen)[~eligible].min()
-    assert area(null.score(view(null)), eligible) == pytest.approx(0.5, abs=0.02)
+    assert area(policy("oracle", reads="eligibility").decide(seen, {})[0], eligible) == 1.0
+    assert oracle.decide(seen, {})[0][eligible].min() > oracle.decide(seen, {})[0][~eligible].max()
+    assert adversarial.decide(seen, {})[0][eligible].max() < adversarial.decide(seen, {})[0][~eligible].min()
+    assert area(null.decide(view(null), {})[0], eligible) == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_groups_are_called_in_proportion() -> None:
     for name, more, expected in [("within_group", {}, 0.3), ("exposure", {"shares": {"B": 0.5}}, 0.5)]:
         ranked = policy(name, covariate="group", ranking=ranking, **more)
         seen = view(ranked)
-        order = np.argsort(-ranked.score(seen), kind="stable")
+        order = np.argsort(-ranked.decide(seen, {})[0], kind="stable")
         for called in (2_000, 8_000, 20_000):
             share = (seen.covariates[order[:called], 0] == 1).mean()
             # The candidates' own share varies, and the reference's quantiles do.
@@ -134,9 +134,9 @@ def test_exposure_of_the_shares_that_there_are_is_parity_within_groups() -> None
     ranking = {"random": {}}
     first = policy("within_group", covariate="group", ranking=ranking)
     seen = view(first, 500)
-    scores = first.score(seen)
+    scores = first.decide(seen, {})[0]
     group = seen.covariates[:, 0]
-    inner = policy("random").score(seen)
+    inner = policy("random").decide(seen, {})[0]
     for level in (0, 1):
         here = group == level
         same = np.argsort(inner[here], kind="stable")
@@ -148,7 +148,7 @@ def test_people_accept_delay_and_override() -> None:
     plain = policy("emulated", **inner["emulated"])
     human = policy("human_in_the_loop", ranking=inner, delay=0.2, override=0.3)
     seen = view(human)
-    wanted, given = plain.score(seen), human.score(seen)
+    wanted, given = plain.decide(seen, {})[0], human.decide(seen, {})[0]
     delayed, accepted = given < -LARGEST, given == wanted
     error = 5 * np.sqrt(0.25 / N)
     assert delayed.mean() == pytest.approx(0.2, abs=error)
@@ -166,7 +166,7 @@ def test_declared_criteria_are_counted_and_what_is_missing_meets_none() -> None:
         names=("age", "sex"),
         levels={"sex": ("f", "m")},
     )
-    assert rules.score(seen).tolist() == [0, -1, -1, -2, -2]
+    assert rules.decide(seen, {})[0].tolist() == [0, -1, -1, -2, -2]
 
 
 def test_expected_completion_is_the_product_of_the_chances() -> None:
@@ -187,7 +187,7 @@ def test_expected_completion_is_the_product_of_the_chances() -> None:
     odds = np.log(0.3 / 0.7) + np.array([1.0, 0.4, 0.4, -1.0, 0.0])
     stays = np.log(0.9 / 0.1) + 0.02 * np.nan_to_num(ages)
     product = 1 / (1 + np.exp(-odds)) * 0.8 / (1 + np.exp(-stays))
-    assert ranked.score(seen) == pytest.approx(on_grid(np.log(product)), abs=2)
+    assert ranked.decide(seen, {})[0] == pytest.approx(on_grid(np.log(product)), abs=2)
 
 
 def test_steep_chances_stay_in_order() -> None:
@@ -195,7 +195,7 @@ def test_steep_chances_stay_in_order() -> None:
     ranked = registry.get("policies", "recruitment.expected_completion")(**steep)
     ages = np.array([-1e6, -50.0, -2.0, -1.7, 0.0, 1e6])
     seen = dataclasses.replace(view(policy("random"), 6), covariates=ages[:, None], names=("age",), levels={})
-    scores = ranked.score(seen)
+    scores = ranked.decide(seen, {})[0]
     assert (np.diff(scores) > 0).all()
     assert scores[-1] == 0
     assert scores[1] == pytest.approx(on_grid(np.array([-1000.0]))[0])

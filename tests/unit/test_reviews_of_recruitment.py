@@ -15,7 +15,7 @@ from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from tests.unit.shipped_schema import check_document
 from trialsim.conformance import check_twins
-from trialsim.conformance.sample_views import site_review_view
+from trialsim.conformance.sample_views import site_view
 from trialsim.contracts import Kind, LogRow
 from trialsim.engines.conduct import conduct
 from trialsim.engines.runner import chunk_of
@@ -77,37 +77,38 @@ def test_no_answers_teach_nothing() -> None:
 
 @pytest.mark.parametrize("judged_by", ["patients", "candidates", "posterior"])
 def test_who_closes_and_who_opens_by_hand(judged_by: str) -> None:
-    view = site_review_view(20)
-    decision, _ = Reselection(3, "0.08 per day", judged_by, "30 days", shape=2.0).review(view, {})
-    before = view.before
+    view = site_view(20)
+    decision, _ = Reselection(3, "0.08 per day", judged_by, "30 days", shape=2.0).decide(view, {})
+    now = view.so_far
+    assert now is not None
     for k in range(20):
-        mean = (before.history_patients[k].sum() + view.came[k].sum()) / (
-            before.history_days.sum() + view.open_days[k].sum()
+        mean = (view.history_patients[k].sum() + now.came[k].sum()) / (
+            view.history_days.sum() + now.open_days[k].sum()
         )
         worth = [
-            (2 + before.history_patients[k, s] + view.came[k, s])
-            / (2 / mean + before.history_days[s] + view.open_days[k, s])
+            (2 + view.history_patients[k, s] + now.came[k, s])
+            / (2 / mean + view.history_days[s] + now.open_days[k, s])
             for s in range(6)
         ]
-        seen = {"patients": view.randomised, "candidates": view.came}.get(judged_by)
+        seen = {"patients": now.randomised, "candidates": now.came}.get(judged_by)
         slow = [
             s
             for s in range(6)
-            if view.open[k, s]
-            and view.open_days[k, s] >= 30
-            and (worth[s] if seen is None else seen[k, s] / view.open_days[k, s]) < 0.08
+            if now.open[k, s]
+            and now.open_days[k, s] >= 30
+            and (worth[s] if seen is None else seen[k, s] / now.open_days[k, s]) < 0.08
         ]
         assert np.flatnonzero(decision.close[k]).tolist() == slow
-        reserves = sorted(np.flatnonzero(view.reserve[k]), key=lambda s, worth=worth: -worth[s])
+        reserves = sorted(np.flatnonzero(now.reserve[k]), key=lambda s, worth=worth: -worth[s])
         assert np.flatnonzero(decision.open[k]).tolist() == sorted(reserves[: len(slow)])
 
 
 def test_reserves_may_stay_closed_or_be_drawn() -> None:
-    view = site_review_view(200)
+    view = site_view(200)
     closes = Reselection(3, "0.08 per day", after="30 days", reserves="none")
-    assert not closes.review(view, {})[0].open.any()
+    assert not closes.decide(view, {})[0].open.any()
     drawn, best = (
-        Reselection(3, "0.08 per day", after="30 days", reserves=how).review(view, {})[0].open
+        Reselection(3, "0.08 per day", after="30 days", reserves=how).decide(view, {})[0].open
         for how in ("thompson", "posterior")
     )
     assert drawn.sum() == best.sum() and (drawn != best).any()

@@ -13,7 +13,7 @@ from trialsim.conformance import check_policy
 from trialsim.contracts import Floats, SiteView
 from trialsim.draws import Purpose, uniforms_at
 from trialsim.engines.plan import Plan, build_plan
-from trialsim.engines.site_selection import level_shares, openings
+from trialsim.engines.site_selection import choice_of_sites, level_shares, openings
 from trialsim.errors import ScenarioError
 from trialsim.operations.site_history import history_levels
 from trialsim.policies.balanced_sites import BalancedSites
@@ -163,7 +163,7 @@ def test_a_price_brings_the_mix_of_all(plan: Plan) -> None:
     chosen = {}
     for price in (0.0, 5.0):
         object.__setattr__(plan, "site_policy", BalancedSites(6, 4.0, price))
-        opened = openings(plan, np.arange(400)) < NEVER
+        opened = openings(plan, np.arange(400), choice_of_sites(plan, np.arange(400))) < NEVER
         assert (opened.sum(axis=1) == 6).all()
         chosen[price] = (opened * level_shares(plan.world)[:, 1]).sum(axis=1) / 6
     apart = chosen[5.0] - chosen[0.0]
@@ -187,7 +187,7 @@ class Counts(GammaPoisson):
 
 @pytest.mark.parametrize(
     ("policy", "broken"),
-    [(Peeks, "peeking"), (LooksAtOtherTrials, "not batch invariant"), (Counts, "must return floats")],
+    [(Peeks, "peeking"), (LooksAtOtherTrials, "not batch invariant"), (Counts, "must hold floats")],
 )
 def test_choices_that_break_the_rules_are_told(policy: type[GammaPoisson], broken: str) -> None:
     assert broken in " ".join(check_policy(policy(3)))

@@ -12,7 +12,7 @@ import trialsim
 from trialsim.contracts import SiteView
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
-from trialsim.engines.site_selection import openings
+from trialsim.engines.site_selection import choice_of_sites, openings
 from trialsim.errors import ScenarioError
 from trialsim.policies import site_selection as policies
 from trialsim.timegrid import NEVER
@@ -49,7 +49,7 @@ def test_scores_by_hand() -> None:
     assert policies.GammaPoisson(2, 2.0).score(view)[0] == pytest.approx(expected)
     assert np.array_equal(policies.OracleSites(2).score(view), -policies.AdversarialSites(2).score(view))
     assert np.isnan(policies.Questionnaire(2).score(view)[:, 3]).all()
-    assert np.array_equal(policies.AllOpen().score(view), np.zeros((2, 4)))
+    assert np.array_equal(policies.AllOpen().decide(view, {})[0].score, np.zeros((2, 4)))
 
 
 def test_thompson_draws_from_the_posterior() -> None:
@@ -110,7 +110,7 @@ def test_the_inverse_of_poisson() -> None:
 def test_the_highest_open_and_time_begins_with_the_first_of_them() -> None:
     plan = plan_of("oracle")
     replicates = np.arange(50)
-    opening = openings(plan, replicates)
+    opening = openings(plan, replicates, choice_of_sites(plan, replicates))
     assert plan.world.sites is not None
     rates = plan.world.sites.rates(plan.seed, replicates)
     opened = opening < NEVER
@@ -118,7 +118,7 @@ def test_the_highest_open_and_time_begins_with_the_first_of_them() -> None:
     for r in range(50):
         assert rates[r][opened[r]].min() >= rates[r][~opened[r]].max()
     assert (opening.min(axis=1) == 0).all()
-    everybody = openings(plan_of("all_sites"), replicates)
+    everybody = openings(plan_of("all_sites"), replicates, None)
     assert (everybody < NEVER).all()
     ends = FastEngine(plan).start(replicates)
     assert ends is not None

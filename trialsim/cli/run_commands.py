@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trialsim.cli.certificates import Uncertified, without_certificates
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
-    from trialsim.cli.running import Request
     from trialsim.oc.characteristics import OperatingCharacteristics
     from trialsim.oc.run_folder import StoredRun
 
@@ -52,12 +52,7 @@ def run_command(
         Path | None,
         typer.Option(help="Folder in which finished trials are kept; a run broken off goes on from there."),
     ] = None,
-    uncertified: Annotated[
-        bool,
-        typer.Option(
-            "--uncertified", help="Run learned allocation or stopping without a certificate of its error."
-        ),
-    ] = False,
+    uncertified: Uncertified = False,
     decision_log: Annotated[
         bool | None,
         typer.Option(
@@ -89,7 +84,8 @@ def run_command(
         checkpoint=checkpoint,
         decision_log=decision_log,
     )
-    request = replace(request, uncertified=_without_certificates(request, uncertified))
+    without = without_certificates(loaded, scenario, request.designs, uncertified)
+    request = replace(request, uncertified=without)
     done = run_into_folder(request)
     if json:
         typer.echo(done.summary, nl=False)
@@ -100,22 +96,6 @@ def run_command(
     typer.echo(f"Report:  {done.folder / 'report.html'}")
     if done.log_root is not None:
         typer.echo(f"Log:     root {done.log_root}; verify it with `trialsim audit {done.folder}`")
-
-
-def _without_certificates(request: Request, uncertified: bool) -> tuple[str, ...]:
-    """Refuse designs whose learned policies may change an error and have no certificate; with the option say so only."""
-    from trialsim.oc.certificate import missing_certificates
-
-    sentences = missing_certificates(request.scenario, request.source, request.designs)
-    if sentences and not uncertified:
-        raise UsageError(
-            "\n".join(
-                [*sentences, "certify with `trialsim certify`, or give --uncertified to run it all the same"]
-            )
-        )
-    for sentence in sentences:
-        typer.echo(f"Uncertified: {sentence}", err=True)
-    return tuple(sentences)
 
 
 def report_command(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trialsim.errors import UsageError
+from trialsim.replicate_ranges import EVALUATION
 
 if TYPE_CHECKING:
     from trialsim.cli.progress_shown import Show
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from trialsim.scenario.schema import Scenario
 
 ENGINES = ("fast", "reference")
-MOST_REPLICATES = 1_000_000_000
+MOST_REPLICATES = EVALUATION.stop
 MOST_WORKERS = 256
 LARGEST_SEED = 2**63 - 1
 _TRIM_THRESHOLD, _KEPT_BYTES = -1, 512 << 20

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trialsim.cli.certificates import Uncertified, sweep_without_certificates
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def sweep_command(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; default runs/<name>-sweep-<digest>-<seed>.")
     ] = None,
+    uncertified: Uncertified = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Tabulate and draw measures over a number of the scenario; all points have the same patients."""
@@ -79,6 +81,7 @@ def sweep_command(
     measures = measures or [DEFAULT_MEASURE]
     chosen, worlds = names_in(designs, "--designs"), names_in(truths, "--truths")
     grid, wanted = prepared(scenario, vary, chosen, worlds, measures)
+    without = sweep_without_certificates(grid, scenario, uncertified)
     asked = Asked(
         source=scenario,
         grid=grid,
@@ -89,6 +92,7 @@ def sweep_command(
         engine=engine,
         workers=workers,
         out=out,
+        uncertified=without,
     )
     folder = folder_of(asked)
     require_free(folder)

@@ -101,11 +101,11 @@ def foresight(policy: Any) -> Iterator[str]:
 
 def _asked_in_trials(policy: Any) -> list[tuple[str, float]]:
     """Return by how many standard errors decisions of each sort go with what comes later."""
-    if hasattr(policy, "open_sites"):
+    if policy.decides_on == "site":
         return of_site_choices(policy)
-    if hasattr(policy, "score"):
+    if policy.decides_on == "candidate":
         return of_rankings(policy)
-    return _at_visits(policy) if hasattr(policy, "at_visit") else _at_decisions(policy)
+    return _at_visits(policy) if policy.decides_on == "visit" else _at_decisions(policy)
 
 
 def _at_decisions(policy: Any) -> list[tuple[str, float]]:
@@ -113,7 +113,7 @@ def _at_decisions(policy: Any) -> list[tuple[str, float]]:
 
     Patients come evenly and nobody is lost, so that all trials are asked at once.
     """
-    allocates = hasattr(policy, "adaptive")
+    allocates = policy.decides_on == "allocation"
     given: dict[str, Any] = {"randomisation" if allocates else "stopping": policy}
     plan = replace(plan_of(_DECIDED, "reviews" if allocates else "looks"), **given)
     chunk = start_engine(plan, "fast").start(np.arange(TRIALS))
@@ -177,20 +177,21 @@ class _Recorder:
     answers: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
     """Answer, and adverse events so far, by trial, patient and visit."""
 
-    name, reference = "recorder", ""
+    name, reference, decides_on = "recorder", "", "visit"
 
     @property
     def reads_latent(self) -> bool:
         """Whether the policy does."""
         return reads_latent(self.policy)
 
-    def at_visit(self, view: VisitView) -> Ints:
+    def decide(self, view: VisitView, memory: Memory) -> tuple[Ints, Memory]:
         """Ask the policy, and do nothing."""
+        done, memory = self.policy.decide(view, memory)
         so_far = view.events.sum(axis=(1, 2))
         keys = zip(view.replicate.tolist(), view.patient.tolist(), view.visit.tolist(), strict=True)
-        told = zip(self.policy.at_visit(view).tolist(), so_far.tolist(), strict=True)
+        told = zip(done.tolist(), so_far.tolist(), strict=True)
         self.answers.update(zip(keys, told, strict=True))
-        return np.full(len(view.patient), NOTHING)
+        return np.full(len(view.patient), NOTHING), memory
 
 
 def _at_visits(policy: Any) -> list[tuple[str, float]]:

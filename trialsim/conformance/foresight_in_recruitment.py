@@ -20,9 +20,7 @@ from trialsim.contracts import (
     Ints,
     Kind,
     Memory,
-    ScreeningsView,
     SiteDecision,
-    SiteReviewView,
     SiteView,
 )
 from trialsim.engines.candidate_views import prepared
@@ -154,7 +152,7 @@ class _Ranker:
     reviewed: float = -1.0
     """Day of the latest review."""
 
-    name, reference, as_they_come = "recorder", "", False
+    name, reference, decides_on, as_they_come = "recorder", "", "candidate", False
 
     @property
     def reads_latent(self) -> bool:
@@ -166,19 +164,12 @@ class _Ranker:
         """Whether the policy learns."""
         return bool(getattr(self.policy, "at_reviews", False))
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Ask the policy, and rank nobody."""
-        return self._noted(view, self.policy.score(view))
-
-    def learn(self, view: ScreeningsView, memory: Memory) -> Memory:
-        """Let the policy learn."""
-        self.reviewed = float(view.review_days[0])
-        learnt: Memory = self.policy.learn(view, memory)
-        return learnt
-
-    def score_by(self, view: CandidateView, memory: Memory, rows: Ints) -> Ints:
-        """Ask the policy by what it has learnt, and rank nobody."""
-        return self._noted(view, self.policy.score_by(view, memory, rows))
+        if view.screenings is not None:
+            self.reviewed = float(view.screenings.review_days[0])
+        scores, memory = self.policy.decide(view, memory)
+        return self._noted(view, scores), memory
 
     def _noted(self, view: CandidateView, scores: Ints) -> Ints:
         """Keep the scores of those who come after the latest review; that of a candidate before is never overwritten."""
@@ -241,29 +232,31 @@ class _Chooser:
     """Of each review: which sites were open, which would have been closed, which reserves would have opened."""
 
     open_sites: int | None = _OPEN_AT_FIRST
-    name, reference, at_reviews = "recorder", "", True
+    name, reference, decides_on, at_reviews = "recorder", "", "site", True
 
     @property
     def reads_latent(self) -> bool:
         """Whether the policy does."""
         return reads_latent(self.policy)
 
-    def score(self, view: SiteView) -> Floats:
-        """Ask the policy, and take the first of the list."""
-        if self.policy is not None:
-            self.scores = np.asarray(self.policy.score(view), dtype=np.float64)
-        return np.tile(-np.arange(len(view.names), dtype=np.float64), (len(view.replicate), 1))
-
-    def review(self, view: SiteReviewView, memory: Memory) -> tuple[SiteDecision, Memory]:
-        """Ask the policy, and open the next of the list."""
-        nothing = np.zeros(view.open.shape, dtype=bool)
-        decided = SiteDecision(nothing, nothing)
-        if self.policy is not None and getattr(self.policy, "at_reviews", False):
-            decided, memory = self.policy.review(view, memory)
-        self.asked.append((view.open, decided.close, decided.open))
-        opens = nothing.copy()
-        opens[:, _OPEN_AT_FIRST + int(view.review[0]) : _OPEN_AT_FIRST + int(view.review[0]) + 1] = True
-        return SiteDecision(nothing, opens), memory
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
+        """Ask the policy, and take the first of the list, at each review the next."""
+        so_far, decided = view.so_far, SiteDecision()
+        if self.policy is not None and (so_far is None or getattr(self.policy, "at_reviews", False)):
+            decided, memory = self.policy.decide(view, memory)
+        if so_far is None:
+            if self.policy is not None:
+                self.scores = np.asarray(decided.score, dtype=np.float64)
+            count = len(view.names)
+            listed = np.tile(-np.arange(count, dtype=np.float64), (len(view.replicate), 1))
+            return SiteDecision(score=listed), memory
+        nothing = np.zeros(so_far.open.shape, dtype=bool)
+        closes, opens = (nothing if each is None else each for each in (decided.close, decided.open))
+        self.asked.append((so_far.open, closes, opens))
+        first = _OPEN_AT_FIRST + int(so_far.review[0])
+        following = nothing.copy()
+        following[:, first : first + 1] = True
+        return SiteDecision(open=following), memory
 
 
 def of_site_choices(policy: Any) -> list[tuple[str, float]]:

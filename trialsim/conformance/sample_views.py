@@ -10,7 +10,7 @@ from trialsim.contracts import (
     AllocationView,
     CandidateView,
     LookView,
-    SiteReviewView,
+    SitesSoFar,
     SiteView,
     Status,
     VisitView,
@@ -45,6 +45,7 @@ def candidate_view(n: int = 300) -> CandidateView:
         latent=rng.standard_normal((n, 1)),
         traits=("eligibility",),
         chances=rng.random((n, 3)),
+        rows=np.zeros(n, dtype=np.int64),
     )
 
 
@@ -143,8 +144,8 @@ def visit_view(n: int = 120) -> VisitView:
     )
 
 
-def site_review_view(n: int = 40) -> SiteReviewView:
-    """Return reviews of trials with six sites: open, closed, on their way and in reserve, on record or not.
+def site_view(n: int = 40) -> SiteView:
+    """Return reviews of trials with six sites, on record or not: open, closed, on their way and in reserve.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def site_review_view(n: int = 40) -> SiteReviewView:
     days = np.array([365.0, 365.0, 200.0, 100.0, 0.0, 0.0])
     promised = rng.uniform(0.05, 0.4, shape)
     promised[:, 5] = np.nan
-    before = SiteView(
+    view = SiteView(
         replicate=np.arange(n),
         names=tuple("abcdef"),
         groups=("x", "x", "x", "x", "y", "y"),
@@ -170,10 +171,9 @@ def site_review_view(n: int = 40) -> SiteReviewView:
         rates=rng.gamma(1.5, 0.1, shape),
         levels=("A", "B"),
     )
-    some = rng.binomial(before.history_patients, 0.3)
-    before = replace(before, history_levels=np.stack([before.history_patients - some, some], axis=2))
-    return SiteReviewView(
-        before=before,
+    some = rng.binomial(view.history_patients, 0.3)
+    view = replace(view, history_levels=np.stack([view.history_patients - some, some], axis=2))
+    so_far = SitesSoFar(
         review=rng.integers(0, 5, n),
         review_days=rng.uniform(50.0, 400.0, n),
         open=opened & (rng.random(shape) < 0.9),
@@ -183,3 +183,4 @@ def site_review_view(n: int = 40) -> SiteReviewView:
         randomised=rng.binomial(came, 0.4),
         n_max=120,
     )
+    return replace(view, so_far=so_far)

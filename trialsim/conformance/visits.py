@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.conformance.invariance import batches, kept_outside, repeated
+from trialsim.conformance.invariance import proofs
 from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, VisitView
 from trialsim.policies.scores import reads_latent
 
@@ -22,22 +22,20 @@ def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
     Parameters
     ----------
     policy
-        Asked by ``at_visit``.
+        Asked at visits.
     view
         What to ask about.
     """
     size, whole, fresh = len(view.patient), view, copy.deepcopy(policy)
     if not reads_latent(policy):
         view = replace(view, latent=np.zeros((0, 0)), traits=())
-    done = policy.at_visit(copy.deepcopy(view))
+    done, _ = policy.decide(copy.deepcopy(view), {})
     if not isinstance(done, np.ndarray) or done.dtype.kind != "i" or done.shape != (size,):
         shape = getattr(done, "shape", None)
-        yield f"at_visit must return a whole number for each of {size} rows; it is of shape {shape}"
+        yield f"decide must return a whole number for each of {size} rows; it is of shape {shape}"
         return
     if not np.isin(done, _ALLOWED).all():
-        yield "at_visit returns something other than NOTHING, REDUCE or DISCONTINUE"
-    yield from repeated(view, lambda seen: (policy.at_visit(seen),))
-    yield from batches(view, size, lambda seen: (policy.at_visit(seen),), "patients")
-    yield from kept_outside(view, size, lambda seen, asked=policy: (asked.at_visit(seen),), fresh)
-    if view is not whole and not np.array_equal(policy.at_visit(copy.deepcopy(whole)), done):
+        yield "decide returns something other than NOTHING, REDUCE or DISCONTINUE"
+    yield from proofs(policy, fresh, view, size, lambda made: (made,), "patients", {})
+    if view is not whole and not np.array_equal(policy.decide(copy.deepcopy(whole), {})[0], done):
         yield "peeking: answers change with latent traits; declare reads_latent = True, or do not read them"

@@ -25,6 +25,7 @@ def candidate_view(
     ticks: Ints,
     records: Floats,
     chances: Floats,
+    rows: Ints,
 ) -> CandidateView:
     """Return what a recruitment policy sees of candidates; latent traits and chances only where it declares to read them.
 
@@ -38,6 +39,8 @@ def candidate_view(
         Covariates, then latent traits, ``[candidate, column]``.
     chances
         Of passing the records, consenting and being eligible, ``[candidate, 3]``.
+    rows
+        Where in the memory each candidate's trial stands, ``[candidate]``.
     """
     source, visible = world.source, world.source.covariate_count
     view = CandidateView(
@@ -49,6 +52,7 @@ def candidate_view(
         names=source.columns[:visible],
         levels=source.categories,
         seed=seed_for_policies(seed),
+        rows=rows,
     )
     if not getattr(policy, "reads_latent", False):
         return view
@@ -90,6 +94,7 @@ def prepared(world: World, policy: RecruitmentPolicy) -> RecruitmentPolicy:
         np.zeros(n, dtype=np.int64),
         records,
         world.chances.of(records),
+        np.zeros(n, dtype=np.int64),
     )
     ready: RecruitmentPolicy = prepare(sample)
     return ready

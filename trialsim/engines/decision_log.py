@@ -251,10 +251,10 @@ class Journal:
             there = np.flatnonzero(each.tick <= result.ends.tick[each.rows])
             view = each.view
             seen: Parts = [
-                (name, getattr(view, name)[there])
+                (name, getattr(view.so_far, name)[there])
                 for name in ("open", "reserve", "open_days", "came", "randomised")
             ]
-            known = view.before.of(there)
+            known = view.of(there)
             seen += [("history_patients", known.history_patients), ("promised", known.promised)]
             seen += [("rates", known.rates)] if known.rates.size else []
             decided: Parts = [("close", each.closed[there]), ("open", each.called[there])]
@@ -303,7 +303,7 @@ class Journal:
         choice = choice_of_sites(self._plan, self._replicates)
         if choice is None:
             return
-        view, score, chosen = choice
+        view, score, chosen = choice.view, choice.score, choice.chosen
         seen: Parts = [
             ("history_days", np.broadcast_to(view.history_days, score.shape)),
             ("history_patients", view.history_patients),

@@ -22,7 +22,6 @@ from trialsim.contracts import (
 )
 from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.engines.points import Chunk, CutCounts, Point
-from trialsim.scenario.decisions import COMPLETED
 from trialsim.stats.bayes.who_is_best import BestArms
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -117,11 +116,9 @@ def _completed_of(chunk: Chunk, point: Point, t: int) -> Callable[[Ints], Any]:
 
     def completed(to_come: Ints) -> Any:
         patients = (_not_reported(chunk, point, test, rows), to_come)
-        if test.analysis.name in COMPLETED:
-            return test.analysis.predicted(  # type: ignore[attr-defined]
-                rows, test.lower_is_better, test.options, plan.seed, at, patients
-            )
-        return test.analysis.completed(rows, test.options, plan.seed, at, patients)  # type: ignore[attr-defined]
+        return test.analysis.completed(  # type: ignore[attr-defined]
+            rows, test.lower_is_better, test.options, plan.seed, at, patients
+        )
 
     return completed
 

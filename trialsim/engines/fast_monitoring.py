@@ -18,6 +18,7 @@ from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.engines.fast_visit_kernels import seen_at_visit
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.points import VisitsDecided, no_visits
+from trialsim.engines.remembered import Remembered
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 Orders = NDArray[np.int8]
@@ -65,16 +66,28 @@ def decide_at_visits(
         Names of the latent traits, and what gives those of patients ``i`` of replicates ``r``, if the policy reads them.
     """
     visits = _Visits(law, seed_for_policies(seed), rows, first, people, orders.shape[1], hidden)
+    minds = Remembered(orders.shape[0] * orders.shape[1])
     for visit in range(orders.shape[2]):
         found = visits.at(visit, journal())
         if found is None:
             continue
         r, i, _, view = found
-        done = np.asarray(policy.at_visit(view), dtype=np.int8)
+        done = _answers(policy, view, r * orders.shape[1] + i, minds)
         changed = np.unique(r[done != orders[r, i, visit]])
         orders[r, i, visit] = done
         if len(changed):
             live_again(changed)
+
+
+def _answers(policy: MonitoringPolicy, view: VisitView, places: Ints, minds: Remembered) -> NDArray[np.int8]:
+    """Return what is done about each patient, given what the policy remembers of those it has met at earlier visits."""
+    done = np.zeros(len(places), dtype=np.int8)
+    for group in minds.groups(places):
+        seen = view if len(group) == len(places) else view.of(group)
+        answer, memory = policy.decide(seen, minds.of(places[group]))
+        minds.keep(places[group], memory)
+        done[group] = answer
+    return done
 
 
 def decided_by(

@@ -102,3 +102,21 @@ def still_waiting(first, last, attempts, at, contact, places):
             places[found] = c
             found += 1
     return found
+
+
+@kernel
+def waiting_at(offsets, sites, attempts, at, closes, contact, ends, places):
+    """List the attempts of candidates who wait at ``at[replicate]`` at sites that close later, in the order of numbers.
+
+    Fills ``ends[replicate]``, where those of a replicate end in ``places``; none where ``at`` is below 0.
+    """
+    found = 0
+    for r in range(len(at)):
+        if at[r] >= 0:
+            for s in range(sites):
+                cell = r * sites + s
+                if closes[r, s] > at[r]:
+                    found += still_waiting(
+                        offsets[cell], offsets[cell + 1], attempts, at[r], contact, places[found:]
+                    )
+        ends[r] = found

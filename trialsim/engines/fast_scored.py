@@ -41,7 +41,7 @@ def candidates_seen(recruitment: Recruitment, row: int, end: int) -> CandidateVi
     """Return what the policy saw of those whom it scored in one replicate, in that order."""
     again = recruitment.plan.rescores_candidates
     places, *_ = (_with_reviews if again else _at_first_contact)(recruitment, row, end)
-    return recruitment.view_of(places, np.full(len(places), row))
+    return recruitment.view_of(places, np.full(len(places), row), np.zeros(len(places), dtype=np.int64))
 
 
 def _at_first_contact(recruitment: Recruitment, row: int, end: int) -> tuple[Ints, Ints, Ints]:

@@ -129,7 +129,7 @@ def _add_reviews(
             cause = (Kind.REVIEW, review.number)
             for called in np.flatnonzero(review.called[k]):
                 add(tick, Kind.SITE_CALLED, int(called), 0, 0.0, *cause)
-            if not review.learnt:
+            if review.rescored is None:
                 continue
             for s, closing in enumerate(closings):
                 if closing <= (tick, *cause):
@@ -163,15 +163,22 @@ class ScoresInForce:
             self._scores = [recruitment.scores[places.start : places.stop]]
             return
         policy, own = recruitment.plan.recruitment, np.arange(places.start, places.stop)
-        owner = np.full(len(own), row)
-        view = recruitment.view_of(own, owner)
-        self._scores = [policy.score(view)]
+        alone = np.zeros(len(own), dtype=np.int64)
+        view = recruitment.view_of(own, np.full(len(own), row), alone)
+        first, _ = policy.decide(view, {})
+        self._scores = [first]
         for review in recruitment.reviews:
             for k in np.flatnonzero(review.rows == row):
                 self._since.append(int(review.tick[k]))
-                self._scores.append(
-                    policy.score_by(view, review.learnt, owner) if review.learnt else self._scores[-1]  # type: ignore[attr-defined]
-                )
+                if review.rescored is None:
+                    self._scores.append(self._scores[-1])
+                    continue
+                memory = {name: array[k : k + 1] for name, array in review.rescored.memory.items()}
+                scores = np.array(policy.decide(view, memory)[0])
+                begin, end = np.searchsorted(review.rescored.owner, [row, row + 1])
+                waited = np.searchsorted(view.candidate, review.rescored.keys[begin:end])
+                scores[waited] = review.rescored.scores[begin:end]
+                self._scores.append(scores)
 
     def __bool__(self) -> bool:
         return self._any

@@ -6,18 +6,17 @@ out. The state at a review is what has become of the candidates by then: whateve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trialsim.contracts import Bools, Ints, ScreeningsView, SiteReviewView
+from trialsim.contracts import Bools, Ints, Memory, Screenings, SitesSoFar, SiteView
 from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_review_kernels as kernels
 from trialsim.engines.fast_site_kernels import OUTCOME
-from trialsim.engines.site_selection import chosen_sites, site_view
+from trialsim.engines.remembered import Remembered
+from trialsim.engines.site_selection import closed_and_called, site_view
 from trialsim.operations.screening import PASSES, PASSES_INELIGIBLE
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -42,8 +41,8 @@ class Reviewed:
         When it was, ``[k]``.
     closed, called
         Sites that closed, and reserves that were asked to open, ``[k, site]``.
-    learnt
-        What the recruitment policy scores by from now on, ``[replicate, ...]`` of the whole chunk.
+    rescored
+        What was learnt, and who was scored anew; None where the recruitment policy does not learn.
     view
         What the policy of sites saw; None where sites are not reviewed.
     """
@@ -53,8 +52,28 @@ class Reviewed:
     tick: Ints
     closed: Bools
     called: Bools
-    learnt: Mapping[str, NDArray[Any]]
-    view: SiteReviewView | None = None
+    rescored: Rescored | None = None
+    view: SiteView | None = None
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What a recruitment policy answered at a round of reviews.
+
+    Parameters
+    ----------
+    memory
+        What it remembers from then on, in the order of the reviewed replicates.
+    owner
+        Positions in the chunk of the replicates of those who waited, in ascending order, ``[candidate]``.
+    keys, scores
+        Who they are, and their scores from then on, ``[candidate]``.
+    """
+
+    memory: Memory
+    owner: Ints
+    keys: Ints
+    scores: Ints
 
 
 def run_through_reviews(recruitment: Recruitment, listed: Ints) -> Ints:
@@ -83,14 +102,16 @@ class _Course:
         recruitment.told_to_close = np.full((size, count), NEVER)
         recruitment.closed_at = np.full((size, count), NEVER)
         recruitment.closed_why = np.zeros((size, count), dtype=np.int64)
-        self._memory: dict[str, dict[str, NDArray[Any]]] = {"sites": {}, "recruitment": {}}
         if self._plan.reselects_sites:
-            plan, replicates = self._plan, recruitment.replicates
-            self._before = site_view(plan, replicates)
-            chosen = chosen_sites(plan, replicates)
-            self._asked = np.ones((size, count), dtype=bool) if chosen is None else chosen
+            plan, replicates, choice = self._plan, recruitment.replicates, recruitment.choice
+            self._memory = Remembered(size)
+            if choice is not None:
+                self._memory.keep(self._all, choice.memory)
+            self._before = site_view(plan, replicates) if choice is None else choice.view
+            self._asked = np.ones((size, count), dtype=bool) if choice is None else choice.chosen.copy()
             self._set_up = recruitment.sites.activation_delays(plan.seed, replicates, plan.grid)
         recruitment.list_candidates(self._all, listed)
+        recruitment.score_all()
 
     def run(self) -> Ints:
         """Go from review to review until enrolment has closed everywhere; return until when sites were run."""
@@ -173,25 +194,32 @@ class _Course:
     def _list_anew(self) -> None:
         """List candidates again, because some come later, or to sites that had not been asked to open."""
         of = self._of
-        offsets, contact = of.offsets, of.contact
+        offsets, contact, scores = of.offsets, of.contact, of.scores
         of.list_candidates(self._all, self._listed)
         kernels.carry_over(offsets, contact, of.offsets, of.law.attempts, of.contact)
+        if self._plan.recruitment.as_they_come:
+            return
+        # Candidates of a cell stand in the same order, and those who are new come after them.
+        places = np.arange(len(scores)) + np.repeat((of.offsets - offsets)[:-1], np.diff(offsets))
+        new = np.ones(len(of.candidates), dtype=bool)
+        new[places] = False
+        of.scores = np.empty(len(of.candidates), dtype=np.int64)
+        of.scores[places], of.scores[new] = scores, of.score(np.flatnonzero(new))
 
     def _review(self, rows: Ints, number: int, at: Ints) -> None:
         """Let policies decide in some replicates; ``at[replicate]`` is the tick of the review, below 0 in the others."""
         of, count = self._of, self._of.sites.count
         closed, called = np.zeros((len(rows), count), dtype=bool), np.zeros((len(rows), count), dtype=bool)
-        view = None
+        view = rescored = None
         if self._plan.reselects_sites:
             view, closed, called = self._decide_on_sites(rows, number, at)
         if self._plan.rescores_candidates:
-            self._learn(rows, number, at)
-            of.scores = of.score()
-        of.reviews.append(Reviewed(rows, number, at[rows], closed, called, of.learnt, view))
+            rescored = self._rescore(rows, number, at)
+        of.reviews.append(Reviewed(rows, number, at[rows], closed, called, rescored, view))
         if called.any():
             self._list_anew()
 
-    def _decide_on_sites(self, rows: Ints, number: int, at: Ints) -> tuple[SiteReviewView, Bools, Bools]:
+    def _decide_on_sites(self, rows: Ints, number: int, at: Ints) -> tuple[SiteView, Bools, Bools]:
         """Close sites and ask reserves to open; return what was seen, and both, ``[k, site]``."""
         of, plan = self._of, self._plan
         came, randomised = np.empty_like(of.openings), np.empty_like(of.openings)
@@ -199,8 +227,7 @@ class _Course:
         now, opening, closes = at[rows, None], of.openings[rows], of.closed_at[rows]
         since_opening = np.where(opening <= now, np.minimum(now, closes) - opening, 0)
         is_open, reserve = (opening <= now) & (closes > now), ~self._asked[rows]
-        view = SiteReviewView(
-            self._before.of(rows),
+        so_far = SitesSoFar(
             np.full(len(rows), number),
             now[:, 0] / float(TICKS_PER_DAY),
             is_open,
@@ -210,9 +237,11 @@ class _Course:
             randomised[rows],
             plan.n,
         )
-        decision, memory = plan.site_policy.review(view, self._remembered("sites", rows))  # type: ignore[union-attr]
-        self._keep("sites", rows, memory)
-        closed, called = decision.close & is_open, decision.open & reserve
+        view = replace(self._before.of(rows), so_far=so_far)
+        assert plan.site_policy is not None
+        decision, memory = plan.site_policy.decide(view, self._memory.of(rows))
+        self._memory.keep(rows, memory)
+        closed, called = closed_and_called(decision, so_far)
         of.told_to_close[rows] = np.where(closed, now, of.told_to_close[rows])
         self._asked[rows] |= called
         opens = now + self._set_up[rows]
@@ -220,42 +249,34 @@ class _Course:
         of.openings[rows] = np.minimum(opening, opens)
         return view, closed, called
 
-    def _learn(self, rows: Ints, number: int, at: Ints) -> None:
-        """Show the recruitment policy what has become of screenings since the review before."""
-        of, plan = self._of, self._plan
+    def _rescore(self, rows: Ints, number: int, at: Ints) -> Rescored:
+        """Show the recruitment policy what has become of screenings since the review before, and let it score anew."""
+        of, plan, attempts = self._of, self._plan, self._of.law.attempts
         ends, places = np.empty(len(at), dtype=np.int64), np.empty(len(of.contact), dtype=np.int64)
-        attempts = of.law.attempts
         kernels.resolved_between(
             of.offsets, of.sites.count, attempts, self._review_before, at, of.contact, ends, places
         )
-        resolved = places[: ends[-1]]
-        owner = np.repeat(self._all, np.diff(ends, prepend=0))
+        memory_rows = np.zeros(len(at), dtype=np.int64)
+        memory_rows[rows] = np.arange(len(rows))
+        resolved, owner = places[: ends[-1]], np.repeat(self._all, np.diff(ends, prepend=0))
         outcomes = of.contact[:, OUTCOME][resolved]
-        view = ScreeningsView(
+        screenings = Screenings(
             np.full(len(rows), number),
             at[rows] / float(TICKS_PER_DAY),
             np.concatenate([[0], ends[rows]]),
-            of.view_of(resolved // attempts, owner),
+            of.view_of(resolved // attempts, owner, memory_rows[owner]),
             (outcomes <= PASSES) & (outcomes >= PASSES_INELIGIBLE),
         )
-        memory = plan.recruitment.learn(view, self._remembered("recruitment", rows))  # type: ignore[attr-defined]
-        self._keep("recruitment", rows, memory)
-        of.learnt = dict(self._memory["recruitment"])
-
-    def _remembered(self, slot: str, rows: Ints) -> dict[str, NDArray[Any]]:
-        """Return what a policy remembers of some replicates."""
-        return {name: array[rows] for name, array in self._memory[slot].items()}
-
-    def _keep(self, slot: str, rows: Ints, memory: Mapping[str, Any]) -> None:
-        """Keep what a policy remembers of some replicates; arrays that were handed out stay as they are."""
-        kept = self._memory[slot]
-        for name, array in memory.items():
-            value = np.asarray(array)
-            before = kept.get(name)
-            after = (
-                np.zeros((len(self._all), *value.shape[1:]), dtype=value.dtype)
-                if before is None
-                else before.copy()
-            )
-            after[rows] = value
-            kept[name] = after
+        closes = np.minimum(of.closed_at, of.told_to_close)
+        kernels.waiting_at(of.offsets, of.sites.count, attempts, at, closes, of.contact, ends, places)
+        waiting, owner = places[: ends[-1]] // attempts, np.repeat(self._all, np.diff(ends, prepend=0))
+        view = replace(of.view_of(waiting, owner, memory_rows[owner]), screenings=screenings)
+        scores, memory = plan.recruitment.decide(view, of.learnt.of(rows))
+        of.learnt.keep(rows, memory)
+        # Whoever comes later, for the first time or again, is scored by what is known now.
+        of_all = of.owner
+        later = (at[of_all] >= 0) & ((of.ticks > at[of_all]) | (attempts > 1))
+        later[waiting] = False
+        coming = np.flatnonzero(later)
+        of.scores[coming], of.scores[waiting] = of.score(coming), scores
+        return Rescored(memory, owner, of.candidates[waiting], np.asarray(scores, dtype=np.int64))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trialsim.contracts import CandidateView, Ints
 from trialsim.engines import fast_candidate_kernels as candidates
@@ -15,7 +13,8 @@ from trialsim.engines import fast_site_kernels as kernels
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.fast_site_reviews import Reviewed, run_through_reviews
 from trialsim.engines.points import SiteTallies
-from trialsim.engines.site_selection import openings
+from trialsim.engines.remembered import Remembered
+from trialsim.engines.site_selection import choice_of_sites, openings
 from trialsim.errors import UsageError
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
@@ -109,9 +108,10 @@ class Recruitment:
         self.sites, self.law, self.traits_say = world.sites, world.screening, world.chances
         size = len(replicates)
         self._rates = self.sites.rates(plan.seed, replicates)
-        opening = openings(plan, replicates)
+        self.choice = choice_of_sites(plan, replicates)
+        opening = openings(plan, replicates, self.choice)
         self.openings = np.where(opening < self.sites.closes, opening, NEVER)
-        self.learnt: Mapping[str, NDArray[Any]] = {}
+        self.learnt = Remembered(size)
         self.reviews: list[Reviewed] = []
         self.told_to_close = _NOT_TOLD
         until = self._run_to_closing(window)
@@ -147,6 +147,7 @@ class Recruitment:
     def _run(self, rows: Ints, until: Ints) -> None:
         """Run all sites of some replicates, each until a tick of its own, and find when enrolment closes."""
         self.list_candidates(rows, until)
+        self.score_all()
         self.closed_at = np.empty((len(rows), self.sites.count), dtype=np.int64)
         self.closed_why = np.zeros((len(rows), self.sites.count), dtype=np.int64)
         self.run_sites(until, _FROM_THE_BEGINNING)
@@ -176,7 +177,6 @@ class Recruitment:
             room = found
         self.candidates, self.ticks = self.candidates[:found], ticks[:found]
         self._describe()
-        self.scores = self.score()
         self.contact = np.empty((found * law.attempts, kernels.COLUMNS), dtype=np.int64)
         candidates.draw_ways(
             plan.seed, replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
@@ -203,7 +203,7 @@ class Recruitment:
         )  # fmt: skip
 
     @property
-    def _owner(self) -> Ints:
+    def owner(self) -> Ints:
         """The replicate (position among those that are run) of each candidate."""
         counts = np.diff(self.offsets[:: self.sites.count])
         return np.repeat(np.arange(len(self._running)), counts)
@@ -211,7 +211,7 @@ class Recruitment:
     def _describe(self) -> None:
         """Find the chances and the subgroup of every candidate: once for each row where they are rows of a table."""
         source, law = self.plan.world.source, self.law
-        owner = self._owner
+        owner = self.owner
         if source.finite:
             records = source.rows
             self.chance_rows = source.row_numbers(self.plan.seed, self._running[owner], self.candidates)
@@ -224,22 +224,32 @@ class Recruitment:
         if law.subgroup >= 0:
             self.levels = records[self.chance_rows, law.subgroup].astype(np.int64)
 
-    def score(self) -> Ints:
-        """Return the score of every candidate, by what has been learnt so far; none where they are served as they come."""
-        policy = self.plan.recruitment
-        if policy.as_they_come:
-            return np.zeros(0, dtype=np.int64)
-        owner = self._owner
-        view = self.view_of(np.arange(len(self.candidates)), owner)
-        scores = policy.score_by(view, self.learnt, owner) if self.learnt else policy.score(view)  # type: ignore[attr-defined]
-        return np.ascontiguousarray(scores, dtype=np.int64)
+    def score_all(self) -> None:
+        """Score every candidate who is listed; nobody where they are served as they come."""
+        nobody = np.zeros(0, dtype=np.int64)
+        as_they_come = self.plan.recruitment.as_they_come
+        self.scores = nobody if as_they_come else self.score(np.arange(len(self.candidates)))
 
-    def view_of(self, places: Ints, owner: Ints) -> CandidateView:
+    def score(self, places: Ints) -> Ints:
+        """Return the scores of some candidates at first contact, by what has been learnt of their trials so far."""
+        policy, owner = self.plan.recruitment, self.owner[places]
+        if not self.learnt.known.any():
+            scores, _ = policy.decide(self.view_of(places, owner, owner), {})
+            return np.ascontiguousarray(scores, dtype=np.int64)
+        # Where others have been reviewed and a trial has not, its enrolment has closed: nobody more is called there.
+        reviewed = np.flatnonzero(self.learnt.known[owner])
+        trials, rows = np.unique(owner[reviewed], return_inverse=True)
+        scores = np.zeros(len(places), dtype=np.int64)
+        view = self.view_of(places[reviewed], owner[reviewed], rows)
+        scores[reviewed], _ = policy.decide(view, self.learnt.of(trials))
+        return scores
+
+    def view_of(self, places: Ints, owner: Ints, memory_rows: Ints) -> CandidateView:
         """Return what the recruitment policy sees of some candidates, whose replicates are given by position."""
         rows = self.chance_rows[places]
         return candidate_view(
             self.plan.world, self.plan.recruitment, self.plan.seed, self._running[owner], self.candidates[places],
-            self.ticks[places], self.records[rows], self.chances[rows],
+            self.ticks[places], self.records[rows], self.chances[rows], memory_rows,
         )  # fmt: skip
 
     def last_activity(self, rows: Ints, last: Ints) -> Ints:

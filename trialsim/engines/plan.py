@@ -34,6 +34,7 @@ from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE, Design
 from trialsim.scenario.policies import located_parameters
+from trialsim.scenario.rules_life import BY_PROTOCOL
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
 from trialsim.timegrid import NEVER, TICKS_PER_DAY, to_ticks
@@ -565,7 +566,7 @@ def build_plan(
         any(bool(each.overrunning) for each in scenario.designs.values()),
         chosen.futility_binding or frozen is not None,
         policies["sites"] if world.sites is not None else None,
-        policies["monitoring"] if hasattr(policies["monitoring"], "at_visit") else None,
+        None if chosen.policies["monitoring"][0] == BY_PROTOCOL else policies["monitoring"],
         world.sites is not None and any(_closes_sites(each) for each in scenario.designs.values()),
         any(each.patient_wise is not None for each in scenario.designs.values()),
         stage_ends,

@@ -16,7 +16,7 @@ from trialsim.contracts import (
     Floats,
     Ints,
     LogRow,
-    SiteReviewView,
+    SiteView,
     TestPlan,
     VisitView,
 )
@@ -168,7 +168,7 @@ class SitesReviewed:
 
     rows: Ints
     tick: Ints
-    view: SiteReviewView
+    view: SiteView
     closed: Bools
     called: Bools
 

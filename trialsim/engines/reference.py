@@ -800,7 +800,7 @@ class ReferenceTrial:
         """Return what it saw of them, one after the other."""
         assert self.recruitment is not None
         views = [view for _, _, view in self.recruitment.scored_until(self.rows[-1].tick)]
-        arrays = ("replicate", "candidate", "site", "contact_days", "covariates", "latent", "chances")
+        arrays = ("replicate", "candidate", "site", "contact_days", "covariates", "latent", "chances", "rows")
         together: dict[str, Any] = {
             name: np.concatenate([getattr(view, name) for view in views]) for name in arrays
         }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Floats, Kind, VisitView
+from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Floats, Kind, Memory, VisitView
 from trialsim.draws import Purpose, uniform, unit_exponential
 from trialsim.engines.candidate_views import seed_for_policies, standardised
 from trialsim.engines.life import (
@@ -94,6 +94,7 @@ class Life:
         assert law is not None
         self.trial, self.i, self.patient, self.law = trial, i, patient, law
         self.course = patient.course = Course()
+        self.memory: Memory = {}
         numbers = law.numbers
         self._survival, self._loss = len(numbers.survival.endpoints), len(numbers.survival.endpoints)
         self._withdrawal, self._first_term = self._loss + 1, self._loss + 2
@@ -416,7 +417,8 @@ class Life:
             seed_for_policies(plan.seed),
             *self._hidden_from_policy(),
         )
-        done = int(plan.monitoring.at_visit(view)[0])
+        answer, self.memory = plan.monitoring.decide(view, self.memory)
+        done = int(answer[0])
         self.trial.monitored.append((int(self.trial.clock.now), self.i, view, done))
         if done == NOTHING:
             return

@@ -7,17 +7,17 @@ process that waits to be called, is screened, and becomes a patient or leaves; c
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
 
-from trialsim.contracts import CandidateView, Floats, Ints, Kind, Memory, ScreeningsView, SiteReviewView
+from trialsim.contracts import CandidateView, Floats, Ints, Kind, Memory, Screenings, SitesSoFar
 from trialsim.draws import Purpose, word
 from trialsim.engines.candidate_views import candidate_view
 from trialsim.engines.points import SitesReviewed, SiteTallies
-from trialsim.engines.site_selection import chosen_sites, openings, site_view
+from trialsim.engines.site_selection import choice_of_sites, closed_and_called, openings, site_view
 from trialsim.operations.screening import (
     FAILS_PRESCREEN,
     PASSES,
@@ -94,6 +94,9 @@ class Candidate:
     attempt: int = 0
     state: int = WAITING
     process: Any = None
+    score: int = 0
+    scored_after: int = -1
+    """How many reviews there had been when the score was given."""
 
 
 class Recruitment:
@@ -115,7 +118,8 @@ class Recruitment:
         self.open = True
         one = np.array([trial.replicate])
         rates = self.laws.rates(plan.seed, one)[0]
-        opening_at = openings(plan, one)[0]
+        choice = choice_of_sites(plan, one)
+        opening_at = openings(plan, one, choice)[0]
         self.sites = [
             Site(s, int(p), int(cap), int(p), float(rate), int(opening))
             for s, (p, cap, rate, opening) in enumerate(
@@ -127,14 +131,17 @@ class Recruitment:
         self.reviewed: list[SitesReviewed] = []
         self.reasons = [0] * len(self.law.reasons)
         self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
-        self.memories: dict[str, Memory] = {"sites": {}, "recruitment": {}}
+        self.memories: dict[str, Memory] = {
+            "sites": {} if choice is None else choice.memory,
+            "recruitment": {},
+        }
+        self.reviews = 0
         self.resolved: list[tuple[int, int, Candidate, bool]] = []
         if plan.reselects_sites:
-            self.before = site_view(plan, one)
+            self.before = site_view(plan, one) if choice is None else choice.view
             self.set_up = self.laws.activation_delays(plan.seed, one, plan.grid)[0]
-            chosen = chosen_sites(plan, one)
             for site in self.sites:
-                site.asked = chosen is None or bool(chosen[0, site.number])
+                site.asked = choice is None or bool(choice.chosen[0, site.number])
         for site in self.sites:
             if site.opening < self.laws.closes[site.number]:
                 trial.clock.process(self._site(site))
@@ -265,22 +272,18 @@ class Recruitment:
         """Return the subgroup of a candidate, or -1."""
         return int(candidate.record[self.law.subgroup]) if self.law.subgroup >= 0 else -1
 
-    def _scores(self, who: list[Candidate]) -> list[int]:
-        """Return what the recruitment policy thinks of candidates, by what it has learnt so far."""
-        policy, memory = self.plan.recruitment, self.memories["recruitment"]
+    def _score(self, candidate: Candidate) -> int:
+        """Return what the recruitment policy thinks of a candidate who comes, by what it has learnt so far."""
+        policy = self.plan.recruitment
         if policy.as_they_come:
-            return [-candidate.came for candidate in who]
-        view = self._view_of(who)
-        if memory:
-            rows = np.zeros(len(who), dtype=np.int64)
-            found = policy.score_by(view, memory, rows)  # type: ignore[attr-defined]
-        else:
-            found = policy.score(view)
-        scores = [int(score) for score in found]
-        views = [view] if len(who) == 1 else [self._view_of([one]) for one in who]
-        now = int(self.trial.clock.now)
-        self.scored += [(now, score, seen) for score, seen in zip(scores, views, strict=True)]
-        return scores
+            return -candidate.came
+        view = self._view_of([candidate])
+        # Whoever was scored since the latest review keeps that score.
+        if candidate.scored_after < self.reviews:
+            (score,), _ = policy.decide(view, self.memories["recruitment"])
+            candidate.score, candidate.scored_after = int(score), self.reviews
+        self.scored.append((int(self.trial.clock.now), candidate.score, view))
+        return candidate.score
 
     def _view_of(self, who: list[Candidate]) -> CandidateView:
         """Return what the recruitment policy sees of candidates."""
@@ -295,15 +298,14 @@ class Recruitment:
             np.array([one.first for one in who], dtype=np.int64),
             np.array([one.record for one in who]).reshape(count, columns),
             np.array([one.chances for one in who]).reshape(count, 3),
+            np.zeros(count, dtype=np.int64),
         )
 
     def _way(self, candidate: Candidate) -> Process:
         """Go a candidate's way, attempt after attempt."""
         trial, plan, site, key = self.trial, self.plan, candidate.site, candidate.key
-        (score,) = self._scores([candidate])
+        score = self._score(candidate)
         while True:
-            if plan.recruitment.as_they_come:
-                score = -candidate.came
             self.under_way[key] = candidate
             candidate.state = WAITING
             try:
@@ -336,8 +338,8 @@ class Recruitment:
                 return
             candidate.attempt += 1
             candidate.came = int(trial.clock.now)
-            if plan.rescores_candidates:
-                (score,) = self._scores([candidate])
+            if plan.rescores_candidates or plan.recruitment.as_they_come:
+                score = self._score(candidate)
             trial.write(Kind.ARRIVAL, key, candidate.attempt, 1.0)
 
     def _attempt(self, candidate: Candidate, score: int) -> Generator[simpy.Event, Any, int | None]:
@@ -419,6 +421,7 @@ class Recruitment:
 
     def review(self, number: int) -> None:
         """Let policies close sites, open reserves, and score anew who waits, as things stand now."""
+        self.reviews += 1
         if self.plan.reselects_sites:
             self._reselect(number)
         if self.plan.rescores_candidates:
@@ -433,8 +436,7 @@ class Recruitment:
             min(now, site.closed) - site.opened if began else 0
             for began, site in zip(opened, self.sites, strict=True)
         ]
-        view = SiteReviewView(
-            self.before,
+        so_far = SitesSoFar(
             np.array([number]),
             np.array([now / float(TICKS_PER_DAY)]),
             np.array([is_open]),
@@ -444,14 +446,16 @@ class Recruitment:
             np.array([[site.counts.randomised for site in self.sites]]),
             self.plan.n,
         )
-        decision, self.memories["sites"] = self.plan.site_policy.review(view, self.memories["sites"])  # type: ignore[union-attr]
-        closes, opens = decision.close & view.open, decision.open & view.reserve
+        view, policy = replace(self.before, so_far=so_far), self.plan.site_policy
+        assert policy is not None
+        decision, self.memories["sites"] = policy.decide(view, self.memories["sites"])
+        closes, opens = closed_and_called(decision, so_far)
         self.reviewed.append(SitesReviewed(np.array([0]), np.array([now]), view, closes, opens))
         for site in self.sites:
-            if decision.close[0, site.number] and is_open[site.number]:
+            if closes[0, site.number]:
                 self._close_site(site, BY_REVIEW)
         for site in self.sites:
-            if decision.open[0, site.number] and not site.asked:
+            if opens[0, site.number]:
                 self._call(site)
 
     def _call(self, site: Site) -> None:
@@ -466,19 +470,23 @@ class Recruitment:
         """Show the recruitment policy what has become of screenings, and score anew who waits."""
         resolved = sorted(self.resolved, key=lambda one: one[:2])
         self.resolved = []
-        view = ScreeningsView(
+        screenings = Screenings(
             np.array([number]),
             np.array([int(self.trial.clock.now) / float(TICKS_PER_DAY)]),
             np.array([0, len(resolved)]),
             self._view_of([candidate for _, _, candidate, _ in resolved]),
             np.array([passes for *_, passes in resolved], dtype=bool),
         )
-        self.memories["recruitment"] = self.plan.recruitment.learn(view, self.memories["recruitment"])  # type: ignore[attr-defined]
-        waiting = [(site, key) for site in self.sites for key in sorted(site.waiting)]
-        scores = self._scores([self.under_way[key] for _, key in waiting])
-        for (site, key), score in zip(waiting, scores, strict=True):
-            site.waiting[key] = (score, site.waiting[key][1])
-            self.trial.write(Kind.RESCORED, key, 0, score)
+        waiting = [(site, self.under_way[key]) for site in self.sites for key in sorted(site.waiting)]
+        who, now = [candidate for _, candidate in waiting], int(self.trial.clock.now)
+        view = replace(self._view_of(who), screenings=screenings)
+        scores, memory = self.plan.recruitment.decide(view, self.memories["recruitment"])
+        self.memories["recruitment"] = memory
+        for (site, candidate), score in zip(waiting, scores.tolist(), strict=True):
+            candidate.score, candidate.scored_after = score, self.reviews
+            site.waiting[candidate.key] = (score, site.waiting[candidate.key][1])
+            self.scored.append((now, score, self._view_of([candidate])))
+            self.trial.write(Kind.RESCORED, candidate.key, 0, score)
 
     @property
     def exhausted(self) -> bool:

@@ -24,6 +24,7 @@ from trialsim.engines.records import Columns, columns_of, joined, to_arrow
 from trialsim.engines.task_store import Task, TaskStore
 from trialsim.engines.worker_process import GivenUp, call_off, go_on, settle
 from trialsim.errors import UsageError, names_given, require_whole
+from trialsim.replicate_ranges import EVALUATION
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
 
@@ -31,7 +32,7 @@ Sink = Callable[[dict[str, pa.Table]], None]
 Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
-MOST_REPLICATES = 1_000_000_000
+MOST_REPLICATES = EVALUATION.stop
 _TASK, _LIGHT_TASK = 16384, 65536
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Bools, Floats, Ints, SiteView
+from trialsim.contracts import Bools, Floats, Ints, Memory, SiteDecision, SitesSoFar, SiteView
 from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.operations.site_history import history_levels
 from trialsim.timegrid import NEVER
@@ -39,7 +40,29 @@ def level_shares(world: World) -> Floats:
     )
 
 
-def openings(plan: Plan, replicates: Ints) -> Ints:
+@dataclass(frozen=True)
+class SiteChoice:
+    """Which sites a policy asked to open before the trial, and why.
+
+    Parameters
+    ----------
+    view
+        What it saw.
+    score
+        Its scores, ``[replicate, site]``.
+    chosen
+        Which sites are asked, ``[replicate, site]``.
+    memory
+        What it remembers.
+    """
+
+    view: SiteView
+    score: Floats
+    chosen: Bools
+    memory: Memory
+
+
+def openings(plan: Plan, replicates: Ints, choice: SiteChoice | None) -> Ints:
     """Return when each site opens, in ticks since the first chosen one did, ``[replicate, site]``; NEVER if it does not.
 
     Parameters
@@ -48,26 +71,21 @@ def openings(plan: Plan, replicates: Ints) -> Ints:
         A plan with sites.
     replicates
         Global numbers.
+    choice
+        Of :func:`choice_of_sites`.
     """
     laws = plan.world.sites
     assert laws is not None
     opening = laws.activations(plan.seed, replicates, plan.grid)
-    chosen = chosen_sites(plan, replicates)
-    if chosen is None:
+    if choice is None:
         return opening
-    opening = np.where(chosen, opening, NEVER)
+    opening = np.where(choice.chosen, opening, NEVER)
     first = opening.min(axis=1, keepdims=True)
     return np.where(opening < NEVER, opening - np.where(first < NEVER, first, 0), NEVER)
 
 
-def chosen_sites(plan: Plan, replicates: Ints) -> Bools | None:
-    """Return which sites are asked to open before the trial, ``[replicate, site]``; None where all are."""
-    choice = choice_of_sites(plan, replicates)
-    return None if choice is None else choice[2]
-
-
-def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Bools] | None:
-    """Return what the policy saw of sites, its scores and which are asked to open; None where all are.
+def choice_of_sites(plan: Plan, replicates: Ints) -> SiteChoice | None:
+    """Return which sites are asked to open before the trial; None where all are.
 
     Parameters
     ----------
@@ -81,12 +99,22 @@ def choice_of_sites(plan: Plan, replicates: Ints) -> tuple[SiteView, Floats, Boo
     if policy is None or policy.open_sites is None or policy.open_sites >= laws.count:
         return None
     view = site_view(plan, replicates)
-    score = policy.score(view)
+    decision, memory = policy.decide(view, {})
+    score = decision.score
+    if score is None:  # nothing tells one from another
+        score = np.zeros((len(replicates), laws.count))
     # Highest first, the first among equals; not a number comes last.
     order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
     chosen = np.zeros(score.shape, dtype=bool)
     np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
-    return view, score, chosen
+    return SiteChoice(view, score, chosen, memory)
+
+
+def closed_and_called(decision: SiteDecision, so_far: SitesSoFar) -> tuple[Bools, Bools]:
+    """Return which sites close at a review and which reserves are asked to open, ``[replicate, site]``."""
+    nothing = np.zeros(so_far.open.shape, dtype=bool)
+    closed = nothing if decision.close is None else decision.close & so_far.open
+    return closed, nothing if decision.open is None else decision.open & so_far.reserve
 
 
 def site_view(plan: Plan, replicates: Ints) -> SiteView:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from trialsim.engines.plan import build_plan
 from trialsim.errors import Problem, ScenarioError, UsageError
-from trialsim.learning.screening_log import FIRST_REPLICATE, screening_view
+from trialsim.learning.screening_log import screening_view
 from trialsim.models.quality import area_under_curve
 from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.rankings import Compared, Curve, Difference, Estimate, standard_error
 from trialsim.policies.scores import scores_of
+from trialsim.replicate_ranges import AREAS
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.rules_rankings import ranking_findings
 from trialsim.scenario.schema import Scenario
@@ -181,8 +182,9 @@ def _area(scenario: Scenario, label: str, truth: str, seed: int) -> float:
     The candidates are of trials that nobody runs and that come after those of training.
     """
     plan = build_plan(scenario, label, truth, seed, 1, patient_table(scenario))
-    view, would_pass = screening_view(plan, FIRST_REPLICATE + (1 << 30), _TRIALS_FOR_THE_AREA)
-    return area_under_curve(scores_of(plan.recruitment, view).astype(np.float64), would_pass)
+    view, would_pass = screening_view(plan, AREAS.start, _TRIALS_FOR_THE_AREA)
+    scores, _ = scores_of(plan.recruitment, view, {})
+    return area_under_curve(scores.astype(np.float64), would_pass)
 
 
 def labels_of(rankings: Sequence[Ranking]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from trialsim.errors import Problem, ScenarioError
 from trialsim.learning.screening_log import LABELS
+from trialsim.replicate_ranges import TRAINING
 from trialsim.scenario.reading import parse_yaml, read_text
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.wording import listed, shown, unknown
@@ -168,6 +169,11 @@ def read_request(path: Path) -> TrainingRequest:
             log = inside(path.parent, tree["log"], "log")
         except ScenarioError as error:
             problems += error.problems
+    in_all, most = int(numbers.get("iterations", 0) * numbers.get("trials", 0)), len(TRAINING)
+    if in_all > most:
+        problems.append(
+            Problem("iterations", f"with so many trials each they take {in_all:,}; at most {most:,}")
+        )
     if problems:
         raise ScenarioError(problems, str(path))
     replicates, seed = int(numbers.pop("replicates", 0)), int(numbers.pop("seed"))

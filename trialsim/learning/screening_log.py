@@ -15,14 +15,15 @@ from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan
 from trialsim.errors import UsageError
 from trialsim.operations.screening import PASSES, PASSES_INELIGIBLE, REFUSES
+from trialsim.replicate_ranges import TRAINING
 from trialsim.timegrid import NEVER
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-FIRST_REPLICATE = 1 << 40
-"""Replicates from here on are for training; no run reaches them, which are at most 10**9."""
+FIRST_REPLICATE = TRAINING.start
+"""Replicates from here on are for training; no run reaches them."""
 
 LABELS = ("randomised", "eligible")
 TRAIN, VALIDATION, TEST = range(3)
@@ -121,10 +122,10 @@ def _trial_of(chunk: Recruitment) -> Ints:
 
 def _view_of(plan: Plan, chunk: Recruitment, at: Ints) -> CandidateView:
     """Return what the plan's policy sees of some of a chunk's candidates."""
-    rows = chunk.chance_rows[at]
+    rows, trials = chunk.chance_rows[at], _trial_of(chunk)[at]
     return candidate_view(
-        plan.world, plan.recruitment, plan.seed, chunk.replicates[_trial_of(chunk)[at]], chunk.candidates[at],
-        chunk.ticks[at], chunk.records[rows], chunk.chances[rows],
+        plan.world, plan.recruitment, plan.seed, chunk.replicates[trials], chunk.candidates[at],
+        chunk.ticks[at], chunk.records[rows], chunk.chances[rows], trials,
     )  # fmt: skip
 
 

@@ -14,12 +14,12 @@ from trialsim.contracts import Floats
 from trialsim.engines.fast_sites import Window
 from trialsim.engines.plan import build_plan
 from trialsim.learning.request import SITE_OPTIONS, SITES, TrainingRequest
-from trialsim.learning.screening_log import FIRST_REPLICATE
 from trialsim.learning.site_training import TrainedSites, recruit, train_sites
 from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.rankings import Curve, Difference, Estimate, standard_error
 from trialsim.oc.site_choices import Rival, SiteChoice
 from trialsim.oc.subgroup_shares import distance
+from trialsim.replicate_ranges import TUNING
 from trialsim.scenario.load import load_scenario
 from trialsim.scenario.schema import Scenario
 
@@ -29,7 +29,7 @@ _OPEN = 10
 _SHAPE = 1.2
 _PRICES = (1.0, 2.0, 3.0, 5.0, 10.0)
 _SHAPES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-_TUNED_ON = FIRST_REPLICATE + (1 << 28)
+_TUNED_ON = TUNING.start
 _DAYS_PER_MONTH = 365.25 / 12.0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trialsim.contracts import Floats, Ints, SiteView
+from trialsim.contracts import Floats, Ints, Memory, SiteDecision, SiteView
 from trialsim.draws import Purpose, word
 from trialsim.engines.fast_sites import Recruitment, Window
 from trialsim.engines.plan import Plan, build_plan
@@ -20,6 +20,7 @@ from trialsim.models.checkpoint import write_checkpoint
 from trialsim.models.dense import arrays_of, new_network, repeatable, torch_module, training_device
 from trialsim.models.site_network import SiteNetwork, feature_names, site_features
 from trialsim.oc.subgroup_shares import distance
+from trialsim.replicate_ranges import POOL
 from trialsim.scenario.load import load_scenario, patient_table
 from trialsim.timegrid import DAYS_PER_YEAR, TICKS_PER_DAY
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _TICKS_PER_MONTH = DAYS_PER_YEAR / 12.0 * TICKS_PER_DAY
 _AT_ONCE = 256
 _TRIALS_FOR_THE_POOL = 256
-_POOL_FIRST = FIRST_REPLICATE + (1 << 29)
+_POOL_FIRST = POOL.start
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _world(request: TrainingRequest) -> tuple[Plan, dict[str, Any]]:
 class _Explorer:
     """A policy that adds Gumbel noise to a network's scores, and keeps what it saw and chose."""
 
-    name, reference = "explorer", "Plackett 1975; Luce 1959"
+    name, reference, decides_on = "explorer", "Plackett 1975; Luce 1959", "site"
 
     def __init__(self, actor: torch.nn.Sequential, generator: torch.Generator, open_sites: int) -> None:
         self.open_sites: int | None = open_sites
@@ -161,7 +162,7 @@ class _Explorer:
         self.features: list[Floats] = []
         self.chosen: list[Ints] = []
 
-    def score(self, view: SiteView) -> Floats:
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
         """Return scores with noise: their order is a draw from the Plackett-Luce law."""
         torch = torch_module()
         features = site_features(view)
@@ -171,7 +172,7 @@ class _Explorer:
             noisy: Floats = (scores - torch.log(-torch.log(uniform.clamp(1e-12, 1.0 - 1e-12)))).numpy()
         self.features.append(features)
         self.chosen.append(np.argsort(-noisy, axis=1, kind="stable")[:, : self.open_sites])
-        return noisy
+        return SiteDecision(score=noisy), memory
 
 
 def _improve(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from trialsim.engines.runner import run
 from trialsim.errors import UsageError
 from trialsim.oc.montecarlo import upper_limit
+from trialsim.replicate_ranges import CALIBRATION, require_within
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import listed
@@ -150,7 +151,7 @@ def calibrate(scenario: Scenario, request: Request) -> Calibrated:
         If the path, the measure or the range cannot be used.
     """
     design = _design_of(scenario, request)
-    start = 0
+    start = CALIBRATION.start
 
     def rates(first: int, trials: int) -> Callable[[float], float]:
         @cache
@@ -168,7 +169,7 @@ def calibrate(scenario: Scenario, request: Request) -> Calibrated:
         _root(coarse, request.target + side * around, request.low, request.high, rising)
         for side in (-1.0, 1.0)
     )
-    fine = rates(request.search, request.calibration)
+    fine = rates(start + request.search, request.calibration)
     error = 1.96 * spread / math.sqrt(request.calibration)
     reach = (bracket[0], bracket[1])
     root = _root(fine, request.target, *reach, rising)
@@ -193,7 +194,10 @@ def calibrate(scenario: Scenario, request: Request) -> Calibrated:
 
 def first_certified(request: Request) -> int:
     """Return the number of the first trial of a certification."""
-    return request.search + request.calibration + (request.attempt - 1) * request.certification
+    first = CALIBRATION.start + request.search + request.calibration
+    first += (request.attempt - 1) * request.certification
+    require_within(CALIBRATION, first, request.certification, "calibrate")
+    return first
 
 
 def design_named(path: str) -> str:

@@ -65,7 +65,8 @@ def refuse_spent(path: Path, entries: Sequence[Mapping[str, Any]], request: Requ
     last = first + request.certification - 1
     for entry in entries:
         before = entry["request"]
-        if before == asked(request) and entry["scenario_digest"] == digest:
+        # An entry of an earlier version may be of other trials: it has spent the level, and finds something else now.
+        if before == asked(request) and entry["scenario_digest"] == digest and entry["first"] == first:
             return True
         if before["measure"] != request.measure:
             continue

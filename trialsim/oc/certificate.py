@@ -15,12 +15,10 @@ from trialsim.engines.runner import run
 from trialsim.errors import UsageError
 from trialsim.oc.calibration import TAIL, Point
 from trialsim.oc.montecarlo import upper_limit
+from trialsim.replicate_ranges import CERTIFICATION, require_within
 from trialsim.scenario.drift_advice import RANK_NOBODY
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import listed
-
-FIRST_REPLICATE = 1 << 41
-"""Trials from here on are for certificates: no run, no calibration and no training reaches them."""
 
 FEWEST = 50_000
 """Trials at each point without which a certificate does not count."""
@@ -149,7 +147,8 @@ def certify(
         )
     worlds = {"": scenario, **_in_order_of_prognosis(scenario, design)}
     tail = TAIL / (len(points) * len(worlds) * attempts)
-    first = FIRST_REPLICATE + (attempt - 1) * trials
+    first = CERTIFICATION.start + (attempt - 1) * trials
+    require_within(CERTIFICATION, first, trials, "certify")
     rejected = {f"{truth}{order}": 0 for truth in points for order in worlds}
     for order, world in worlds.items():
 
@@ -219,6 +218,12 @@ def file_of(scenario_file: Path, design: str) -> Path:
     return scenario_file.with_name(f"{scenario_file.stem}.{design}.certificate.json")
 
 
+def needs_certificate(scenario: Scenario, design: str) -> bool:
+    """Return whether a design has a learned policy that may change an error."""
+    learned = learned_policies(scenario, design)
+    return any(slot in learned for slot in GATED)
+
+
 def missing_certificates(scenario: Scenario, scenario_file: Path, designs: Sequence[str]) -> list[str]:
     """Return a sentence for each design whose learned policies may change an error and that has no good certificate.
 
@@ -232,7 +237,7 @@ def missing_certificates(scenario: Scenario, scenario_file: Path, designs: Seque
     sentences = []
     for design in designs:
         learned = learned_policies(scenario, design)
-        if not any(slot in learned for slot in GATED):
+        if not needs_certificate(scenario, design):
             continue
         why = _why_not(scenario, design, learned, file_of(scenario_file, design))
         if why is not None:

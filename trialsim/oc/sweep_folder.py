@@ -34,6 +34,8 @@ class Asked:
     engine: str
     workers: int
     out: Path | None
+    uncertified: tuple[str, ...] = ()
+    """What is said of designs whose learned policies have no certificate."""
 
     @property
     def command(self) -> str:
@@ -50,6 +52,8 @@ class Asked:
         words += ["--engine", self.engine, "--workers", str(self.workers)]
         if self.out is not None:
             words += ["--out", str(self.out)]
+        if self.uncertified:
+            words += ["--uncertified"]
         return shlex.join(words)
 
 
@@ -129,6 +133,8 @@ def write_sweep(asked: Asked, found: Sweep, sentences: Sequence[str], pictures: 
             **machine(),
             "packages": package_versions(),
         }
+        if asked.uncertified:
+            provenance["uncertified"] = list(asked.uncertified)
         writer.write_json("provenance.json", provenance)
         return writer.finish()
 

@@ -17,6 +17,7 @@ _TIED = 1e-9
 class _Favours:
     """What all share: the open arm with the highest score is favoured, each other one keeps a smallest share."""
 
+    decides_on = "allocation"
     adaptive = True
 
     def __init__(self, minimum: float = 0.1) -> None:

@@ -41,6 +41,7 @@ class Bounds:
 
     name = "bounds"
     reference = "Jennison and Turnbull 2000"
+    decides_on = "look"
 
     def __init__(self, stop_when: str = "all", futility: str = "follow") -> None:
         self.any_rejection = stop_when == "any"

@@ -10,6 +10,7 @@ class ByDesign:
 
     name = "by_design"
     reference = "the design's allocation rule"
+    decides_on = "allocation"
     adaptive = False
 
     def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:

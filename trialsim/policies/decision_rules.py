@@ -56,6 +56,7 @@ class DecisionRules:
 
     name = "decision_rules"
     reference = "Broglio, Connor and Berry 2014; Lee and Liu 2008; Granholm et al. 2022"
+    decides_on = "look"
     sees_outcomes = True
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, Ints, VisitView
+from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, Ints, Memory, VisitView
 
 
 class DoseModification:
@@ -24,13 +24,14 @@ class DoseModification:
 
     name = "dose_modification"
     reference = "dose modification rules of cancer protocols, by CTCAE grade (National Cancer Institute, version 5.0, 2017)"
+    decides_on = "visit"
 
     def __init__(
         self, level: str, reduce_after: int | None = None, discontinue_after: int | None = None
     ) -> None:
         self._level, self._reduce, self._discontinue = level, reduce_after, discontinue_after
 
-    def at_visit(self, view: VisitView) -> Ints:
+    def decide(self, view: VisitView, memory: Memory) -> tuple[Ints, Memory]:
         """Return what is done about each patient."""
         counted = view.events[:, :, view.levels.index(self._level) :].sum(axis=(1, 2))
         done = np.full(len(counted), NOTHING)
@@ -38,4 +39,4 @@ class DoseModification:
             done[counted >= self._reduce * (view.dose + 1)] = REDUCE
         if self._discontinue is not None:
             done[counted >= self._discontinue] = DISCONTINUE
-        return done
+        return done, memory

@@ -42,6 +42,7 @@ class DoublyAdaptive:
 
     name = "doubly_adaptive"
     reference = "Hu and Zhang 2004; targets: Rosenberger et al. 2001, Neyman 1934"
+    decides_on = "allocation"
     adaptive = True
 
     def __init__(

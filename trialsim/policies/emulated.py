@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Floats, Ints
+from trialsim.contracts import CandidateView, Floats, Ints, Memory
 from trialsim.elementary import standard_normals
 from trialsim.policies.scores import drawn, on_grid
 from trialsim.stats.discrimination import correlation_for_area
@@ -38,6 +38,7 @@ class Emulated:
 
     name = "emulated"
     reference = "score of a chosen area under the curve"
+    decides_on = "candidate"
     as_they_come = False
     reads_latent = True
 
@@ -57,14 +58,15 @@ class Emulated:
             level: correlation_for_area(a, prevalence) for level, a in (auc_by_level or {}).items()
         }
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the score of each candidate, or the normal quantile of the probability, on a fine grid."""
         rho = self._correlations(view)
         spread = np.sqrt(1.0 - rho * rho)
         noise = np.empty(len(view.candidate))
         standard_normals(drawn(view, _NOISE), noise)
         score = rho * view.latent[:, view.traits.index(self._trait)] + spread * noise
-        return on_grid((rho * score - self._threshold) / spread if self._by_probability else score)
+        scores = on_grid((rho * score - self._threshold) / spread if self._by_probability else score)
+        return scores, memory
 
     def _correlations(self, view: CandidateView) -> Floats:
         """Return the correlation that holds in each candidate's subgroup."""

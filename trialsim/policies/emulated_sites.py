@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from trialsim.contracts import Floats, SiteView
+from trialsim.contracts import Floats, Memory, SiteDecision, SiteView
 from trialsim.elementary import standard_normals
 from trialsim.policies.site_selection import drawn
 
@@ -42,6 +42,7 @@ class EmulatedSites:
 
     name = "emulated"
     reference = "score of a chosen quality; scores of ranks: van der Waerden 1952"
+    decides_on = "site"
     reads_latent = True
 
     def __init__(
@@ -56,13 +57,14 @@ class EmulatedSites:
         self._wanted = float((rank_correlation if auc is None else auc) or 0.0)
         self._by_group = dict(by_group or {})
 
-    def score(self, view: SiteView) -> Floats:
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
         """Return the score of each site."""
         noise = np.empty(view.rates.size)
         standard_normals(drawn(view, _NOISE).ravel(), noise)
         quantiles = np.stack([_scores_of_ranks(rates) for rates in view.rates])
         rho = self._correlations(view, quantiles)
-        return np.asarray(rho * quantiles + np.sqrt(1.0 - rho * rho) * noise.reshape(quantiles.shape))
+        score = np.asarray(rho * quantiles + np.sqrt(1.0 - rho * rho) * noise.reshape(quantiles.shape))
+        return SiteDecision(score=score), memory
 
     def _correlations(self, view: SiteView, quantiles: Floats) -> Floats:
         """Return the correlation of score and quantile, ``[replicate, site]``."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.contracts import CandidateView, Floats, Ints
+from trialsim.contracts import CandidateView, Floats, Ints, Memory
 from trialsim.elementary import natural_exp, natural_log
 from trialsim.policies.scores import on_grid
 
@@ -33,17 +33,18 @@ class ExpectedCompletion:
 
     name = "expected_completion"
     reference = "expected number of evaluable patients per call; enrichment as in FDA guidance 2019"
+    decides_on = "candidate"
     as_they_come = False
 
     def __init__(self, **chances: Mapping[str, Any]) -> None:
         self._chances = [dict(chance) for chance in chances.values()]
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the logarithm of the product of all chances on a fine grid."""
         total = np.zeros(len(view.candidate))
         for chance in self._chances:
             _add_log_chances(_log_odds(chance, view), total)
-        return on_grid(total)
+        return on_grid(total), memory
 
 
 def _log_odds(chance: Mapping[str, Any], view: CandidateView) -> Floats:

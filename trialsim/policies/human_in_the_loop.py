@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Ints
+from trialsim.contracts import CandidateView, Ints, Memory
 from trialsim.policies.scores import LARGEST, drawn, policy_from, prepared, reads_latent, scores_of
 
 _FATE, _JUDGEMENT = 3, 4
@@ -31,6 +31,7 @@ class HumanInTheLoop:
 
     name = "human_in_the_loop"
     reference = "compliance with a recommendation as a parameter"
+    decides_on = "candidate"
     as_they_come = False
 
     def __init__(self, ranking: Mapping[str, Any], delay: float = 0.0, override: float = 0.0) -> None:
@@ -43,13 +44,15 @@ class HumanInTheLoop:
         ready = object.__new__(type(self))
         ready.__dict__.update(self.__dict__)
         ready._inner = prepared(self._inner, sample)
-        ready._usual = np.sort(scores_of(ready._inner, sample))
+        ready._usual = np.sort(scores_of(ready._inner, sample, {})[0])
         return ready
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the score after the coordinator has seen it."""
-        scores, fate = scores_of(self._inner, view), drawn(view, _FATE)
+        scores, memory = scores_of(self._inner, view, memory)
+        fate = drawn(view, _FATE)
         instead = self._usual[np.asarray(drawn(view, _JUDGEMENT) * len(self._usual), dtype=np.int64)]
         overridden = fate < self._override
         delayed = ~overridden & (fate < self._override + self._delay)
-        return np.where(overridden, instead, np.where(delayed, scores - 2 * LARGEST - 1, scores))
+        followed = np.where(delayed, scores - 2 * LARGEST - 1, scores)
+        return np.where(overridden, instead, followed), memory

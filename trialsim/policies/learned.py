@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trialsim import registry
-from trialsim.contracts import CandidateView, Ints
+from trialsim.contracts import CandidateView, Ints, Memory
 from trialsim.policies.scores import on_grid
 
 
@@ -22,15 +22,16 @@ class _Learned:
     """
 
     kind = ""
+    decides_on = "candidate"
     as_they_come = False
 
     def __init__(self, checkpoint: str, digest: str | None = None) -> None:
         self._model: Any = registry.get("models", self.kind).load(Path(checkpoint), digest)
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the log odds of being randomised, once called, on a fine grid."""
         columns = self._model.encoding.columns_in(view.names, view.levels)
-        return on_grid(self._model.log_odds(view.covariates[:, columns]))
+        return on_grid(self._model.log_odds(view.covariates[:, columns])), memory
 
 
 class Logistic(_Learned):

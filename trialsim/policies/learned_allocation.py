@@ -22,6 +22,7 @@ class LearnedAllocation:
 
     name = "learned"
     reference = "policy gradient: Williams 1992"
+    decides_on = "allocation"
     adaptive = True
 
     def __init__(self, checkpoint: str, digest: str | None = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trialsim import registry
-from trialsim.contracts import Floats, SiteView
+from trialsim.contracts import Memory, SiteDecision, SiteView
 
 
 class LearnedSites:
@@ -24,12 +24,12 @@ class LearnedSites:
 
     name = "learned"
     reference = "Plackett-Luce; policy gradient: Williams 1992"
+    decides_on = "site"
 
     def __init__(self, open: int, checkpoint: str, digest: str | None = None) -> None:
         self.open_sites: int | None = open
         self._network: Any = registry.get("models", "sites").load(Path(checkpoint), digest)
 
-    def score(self, view: SiteView) -> Floats:
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
         """Return the network's scores."""
-        scores: Floats = self._network.scores(view)
-        return scores
+        return SiteDecision(score=self._network.scores(view)), memory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, Bools, Floats, Ints, VisitView
+from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, Bools, Floats, Ints, Memory, VisitView
 from trialsim.draws import Purpose, uniforms_at
 from trialsim.elementary import standard_normals
 from trialsim.stats.discrimination import correlation_for_area
@@ -26,6 +26,8 @@ class _Acts:
         At which visit, from 1; nothing is done about those who miss it.
     """
 
+    decides_on = "visit"
+
     def __init__(self, share: float = 0.25, do: str = "reduce", visit: int = 1) -> None:
         self._share, self._answer, self._visit = share, REDUCE if do == "reduce" else DISCONTINUE, visit
 
@@ -33,10 +35,10 @@ class _Acts:
         """Return about whom something is done."""
         raise NotImplementedError
 
-    def at_visit(self, view: VisitView) -> Ints:
+    def decide(self, view: VisitView, memory: Memory) -> tuple[Ints, Memory]:
         """Return what is done about each patient."""
         here = view.visit == self._visit - 1
-        return np.where(here & self.chosen(view), self._answer, NOTHING)
+        return np.where(here & self.chosen(view), self._answer, NOTHING), memory
 
 
 class _ByTrait(_Acts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trialsim.contracts import CandidateView, Floats, Ints
+from trialsim.contracts import CandidateView, Floats, Ints, Memory
 from trialsim.policies.scores import on_grid
 
 ELIGIBLE = "eligible"
@@ -25,15 +25,16 @@ class Oracle:
 
     name = "oracle"
     reference = "upper control"
+    decides_on = "candidate"
     as_they_come = False
     reads_latent = True
 
     def __init__(self, reads: str = ELIGIBLE) -> None:
         self._reads = reads
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return what is hidden on a fine grid."""
-        return on_grid(hidden(view, self._reads))
+        return on_grid(hidden(view, self._reads)), memory
 
 
 class Adversarial:
@@ -47,12 +48,13 @@ class Adversarial:
 
     name = "adversarial"
     reference = "lower control"
+    decides_on = "candidate"
     as_they_come = False
     reads_latent = True
 
     def __init__(self, reads: str = ELIGIBLE) -> None:
         self._reads = reads
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return what is hidden, its sign reversed, on a fine grid."""
-        return on_grid(-hidden(view, self._reads))
+        return on_grid(-hidden(view, self._reads)), memory

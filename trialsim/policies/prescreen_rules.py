@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Ints
+from trialsim.contracts import CandidateView, Ints, Memory
 
 
 class PrescreenRules:
@@ -23,12 +23,13 @@ class PrescreenRules:
 
     name = "prescreen_rules"
     reference = "usual practice with electronic records"
+    decides_on = "candidate"
     as_they_come = False
 
     def __init__(self, require: Mapping[str, Mapping[str, Any]]) -> None:
         self._require = {name: dict(rule) for name, rule in require.items()}
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return minus the number of criteria that each candidate's records do not meet."""
         missed = np.zeros(len(view.candidate), dtype=np.int64)
         for name, rule in self._require.items():
@@ -41,4 +42,4 @@ class PrescreenRules:
             if rule.get("levels"):
                 met &= np.isin(values, [view.levels[name].index(level) for level in rule["levels"]])
             missed += ~met
-        return -missed
+        return -missed, memory

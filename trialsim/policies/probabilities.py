@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from trialsim.contracts import Bools, Floats, Ints, LookView, Status, TestPlan
 from trialsim.policies.predicted_models import HERE, PredictedModels
-from trialsim.scenario.decisions import COMPLETED, IMPUTED
+from trialsim.scenario.decisions import IMPUTED
 from trialsim.stats.bayes.beta_binomial import posterior_above, posterior_differences
 from trialsim.stats.bayes.close_arms import probabilities_within
 from trialsim.stats.bayes.families import Family
@@ -46,8 +46,7 @@ class Probabilities:
         self.tests, self._thresholds, self._n, self._balanced = tuple(tests), tuple(thresholds), n, balanced
         self._share = ratio / ratio.sum()
         self._borders: dict[tuple[int, int, int], Ints] = {}
-        self._imputed: tuple[LookView, dict[int, CompletedEvents]] | None = None
-        self._completed: tuple[LookView, dict[int, Floats]] | None = None
+        self._completed: tuple[LookView, dict[int, CompletedEvents | Floats]] | None = None
         self._predicted = PredictedModels(self.tests, tuple(thresholds))
 
     def posterior(self, view: LookView, test: int, beyond: float | None) -> Floats:
@@ -79,10 +78,7 @@ class Probabilities:
         """
         plan = self.tests[test]
         options = plan.options
-        if plan.analysis.name in COMPLETED:
-            shares: Floats = self._by_completed_follow_up(view, test)[int(maximum)]
-            return shares
-        if plan.analysis.name == "event_rate":
+        if plan.analysis.name in IMPUTED:
             return self._by_follow_up(view, test, maximum)
         good, n, pending = self._pair(view, test)
         further = pending.copy()
@@ -114,28 +110,21 @@ class Probabilities:
         share = self.predictive(view, test, maximum)
         return np.asarray(np.sqrt(share * (1.0 - share) / plan.analysis.draws(plan.options)))  # type: ignore[attr-defined]
 
-    def _by_completed_follow_up(self, view: LookView, test: int) -> Floats:
-        """Return the shares of data sets with completed follow-up in which a test succeeds, ``[2, replicate]``."""
+    def _by_follow_up(self, view: LookView, test: int, maximum: bool) -> Floats:
+        """Return the share of data sets, completed from each patient's follow-up, in which a test succeeds."""
+        plan = self.tests[test]
         if self._completed is None or self._completed[0] is not view:
             self._completed = (view, {})
         known = self._completed[1]
         if test not in known:
             assert view.seen is not None
-            found: Floats = view.seen.completes[test](self._to_come(view, test))
-            known[test] = (found > self._thresholds[test]).mean(axis=2)
-        shares: Floats = known[test]
-        return shares
-
-    def _by_follow_up(self, view: LookView, test: int, maximum: bool) -> Floats:
-        """Return the share of completed data sets, imputed from each patient's follow-up, in which a test succeeds."""
-        plan = self.tests[test]
-        if self._imputed is None or self._imputed[0] is not view:
-            self._imputed = (view, {})
-        known = self._imputed[1]
-        if test not in known:
-            assert view.seen is not None
-            known[test] = view.seen.completes[test](self._to_come(view, test))
+            of_all = view.seen.completes[test](self._to_come(view, test))
+            if not isinstance(of_all, CompletedEvents):
+                of_all = np.asarray((of_all > self._thresholds[test]).mean(axis=2))
+            known[test] = of_all
         found = known[test]
+        if not isinstance(found, CompletedEvents):
+            return np.asarray(found[int(maximum)])
         further, sizes = (found.later, found.largest) if maximum else (found.now, found.enrolled)
         good = found.events[:, :, None] + further
         if plan.lower_is_better:

@@ -32,6 +32,7 @@ class ProtectedControl:
 
     name = "protected_control"
     reference = "Trippa et al. 2012; Wason and Trippa 2014; Dunnett 1955 for the share"
+    decides_on = "allocation"
     adaptive = True
 
     def __init__(

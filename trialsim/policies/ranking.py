@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Ints
+from trialsim.contracts import CandidateView, Ints, Memory
 from trialsim.policies.scores import drawn, on_grid
 
 
@@ -13,11 +13,12 @@ class Random:
 
     name = "random"
     reference = "null control"
+    decides_on = "candidate"
     as_they_come = False
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return a random number for each candidate, found at the candidate's own address."""
-        return on_grid(drawn(view, 1))
+        return on_grid(drawn(view, 1)), memory
 
 
 class ByCovariate:
@@ -33,16 +34,17 @@ class ByCovariate:
 
     name = "by_covariate"
     reference = "enrichment by a stated rule"
+    decides_on = "candidate"
     as_they_come = False
 
     def __init__(self, covariate: str, prefer: str = "highest") -> None:
         self._covariate, self._sign = covariate, 1.0 if prefer == "highest" else -1.0
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the covariate on a fine grid, so that no last bit decides; who lacks it is called last."""
         name, _, level = self._covariate.partition(".")
         values = view.covariates[:, view.names.index(name)]
         if level:
             hit = (values == view.levels[name].index(level)).astype(np.float64)
             values = np.where(np.isnan(values), np.nan, hit)
-        return on_grid(self._sign * values)
+        return on_grid(self._sign * values), memory

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from trialsim import registry
-from trialsim.contracts import CandidateView, Floats, Ints, Memory, ScreeningsView
+from trialsim.contracts import CandidateView, Floats, Ints, Memory, Screenings
 from trialsim.policies.scores import on_grid
 from trialsim.stats.bayes.sequential_logistic import log_odds_of, update_by_answers
 
@@ -35,6 +35,7 @@ class Relearned:
 
     name = "relearned"
     reference = "Spiegelhalter and Lauritzen 1990"
+    decides_on = "candidate"
     as_they_come = False
     at_reviews = True
 
@@ -55,18 +56,18 @@ class Relearned:
         ready._model = knows_nothing(sample.covariates, sample.names, sample.levels)
         return ready
 
-    def score(self, view: CandidateView) -> Ints:
-        """Return the log odds before anything was learnt, on a fine grid."""
-        rows = np.zeros(len(view.candidate), dtype=np.int64)
-        return self._log_odds(view, self._weights[None, :], rows)
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
+        """Return the log odds by what has been learnt, on a fine grid, and the posterior of the coefficients."""
+        if view.screenings is not None:
+            memory = self._learnt(view.screenings, memory)
+        if memory:
+            return self._log_odds(view, memory["mean"], view.rows), memory
+        nobody_knows = np.zeros(len(view.candidate), dtype=np.int64)
+        return self._log_odds(view, self._weights[None, :], nobody_knows), memory
 
-    def score_by(self, view: CandidateView, memory: Memory, rows: Ints) -> Ints:
-        """Return the log odds by what was learnt, on a fine grid."""
-        return self._log_odds(view, memory["mean"], rows)
-
-    def learn(self, view: ScreeningsView, memory: Memory) -> Memory:
+    def _learnt(self, seen: Screenings, memory: Memory) -> Memory:
         """Return the posterior of the coefficients."""
-        size, count = len(view.review), len(self._weights)
+        size, count = len(seen.review), len(self._weights)
         if memory:
             mean, precision = np.array(memory["mean"]), np.array(memory["precision"])
         else:
@@ -74,9 +75,9 @@ class Relearned:
             own[0] = _INTERCEPT_SD**-2
             mean = np.tile(self._weights, (size, 1))
             precision = np.tile(np.diag(own), (size, 1, 1))
-        features = self._features(view.candidates)
+        features = self._features(seen.candidates)
         design = np.concatenate([np.ones((len(features), 1)), features], axis=1)
-        update_by_answers(view.offsets, design, view.randomised.astype(np.float64), mean, precision)
+        update_by_answers(seen.offsets, design, seen.randomised.astype(np.float64), mean, precision)
         return {"mean": mean, "precision": precision}
 
     def _features(self, view: CandidateView) -> Floats:

@@ -16,6 +16,7 @@ class Rosenberger:
 
     name = "rosenberger"
     reference = "Rosenberger et al. 2001"
+    decides_on = "allocation"
     adaptive = True
 
     def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trialsim import registry
-from trialsim.contracts import CandidateView, Floats, Ints, RecruitmentPolicy
+from trialsim.contracts import CandidateView, Floats, Ints, Memory, RecruitmentPolicy
 from trialsim.draws import Purpose, uniforms_at
 
 STEPS = 2.0**20
@@ -56,9 +56,9 @@ def reads_latent(policy: object) -> bool:
     return bool(getattr(policy, "reads_latent", False))
 
 
-def scores_of(policy: RecruitmentPolicy, view: CandidateView) -> Ints:
-    """Return the scores of a ranking inside another; those served as they come score by the time of contact."""
-    return on_grid(-view.contact_days) if policy.as_they_come else policy.score(view)
+def scores_of(policy: RecruitmentPolicy, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
+    """Return the scores of a ranking inside another, and its memory; served as they come, by the time of contact."""
+    return (on_grid(-view.contact_days), memory) if policy.as_they_come else policy.decide(view, memory)
 
 
 def prepared(policy: RecruitmentPolicy, sample: CandidateView) -> RecruitmentPolicy:

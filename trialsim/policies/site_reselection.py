@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import Floats, Memory, SiteDecision, SiteReviewView, SiteView, sum_of
+from trialsim.contracts import Floats, Ints, Memory, SiteDecision, SitesSoFar, SiteView, sum_of
 from trialsim.draws import Purpose, uniforms_at
 from trialsim.policies.site_selection import GammaPoisson, mean_rate
 from trialsim.scenario.units import parse_duration, parse_rate
@@ -40,6 +40,7 @@ class Reselection:
 
     name = "reselection"
     reference = "usual practice; posterior: Anisimov and Fedorov 2007; draws: Thompson 1933"
+    decides_on = "site"
     at_reviews = True
 
     def __init__(
@@ -57,62 +58,63 @@ class Reselection:
         self._judged_by, self._reserves, self._shape = judged_by, reserves, shape
         self._before = GammaPoisson(open, shape)
 
-    def score(self, view: SiteView) -> Floats:
-        """Return posterior means before the trial."""
-        return self._before.score(view)
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
+        """Return posterior means before the trial, and at reviews which sites close and which open."""
+        if view.so_far is None:
+            return self._before.decide(view, memory)
+        return self._reviewed(view, view.so_far), memory
 
-    def review(self, view: SiteReviewView, memory: Memory) -> tuple[SiteDecision, Memory]:
+    def _reviewed(self, view: SiteView, now: SitesSoFar) -> SiteDecision:
         """Return which sites close and which open."""
-        slow = view.open & (view.open_days >= self._after) & (self._rate(view) < self._limit)
+        slow = now.open & (now.open_days >= self._after) & (self._rate(view, now) < self._limit)
         opens = np.zeros_like(slow)
         if self._reserves != "none":
-            score = np.where(view.reserve, self._worth(view), -np.inf)
+            score = np.where(now.reserve, self._worth(view, now), -np.inf)
             order = np.argsort(-score, axis=1, kind="stable")
             rank = np.empty_like(order)
             np.put_along_axis(rank, order, np.arange(order.shape[1])[None, :], axis=1)
-            opens = view.reserve & (rank < slow.sum(axis=1, keepdims=True))
-        return SiteDecision(slow, opens), memory
+            opens = now.reserve & (rank < slow.sum(axis=1, keepdims=True))
+        return SiteDecision(close=slow, open=opens)
 
-    def _rate(self, view: SiteReviewView) -> Floats:
+    def _rate(self, view: SiteView, now: SitesSoFar) -> Floats:
         """Return the rate by which sites are judged, per day."""
         if self._judged_by == "posterior":
-            shape, rate = self._posterior(view)
+            shape, rate = self._posterior(view, now)
             return np.asarray(shape / rate)
-        seen = view.randomised if self._judged_by == "patients" else view.came
-        return np.asarray(seen / np.maximum(view.open_days, 1e-9))
+        seen = now.randomised if self._judged_by == "patients" else now.came
+        return np.asarray(seen / np.maximum(now.open_days, 1e-9))
 
-    def _posterior(self, view: SiteReviewView) -> tuple[Floats, Floats]:
+    def _posterior(self, view: SiteView, now: SitesSoFar) -> tuple[Floats, Floats]:
         """Return shape and rate of the posterior of each site's candidates a day: record and trial together."""
-        before = view.before
-        known = sum_of(before.history_patients) + sum_of(view.came)
-        days = before.history_days.sum() + sum_of(view.open_days)
-        pooled = np.where(days > 0.0, known / np.where(days > 0.0, days, 1.0), mean_rate(before))
+        known = sum_of(view.history_patients) + sum_of(now.came)
+        days = view.history_days.sum() + sum_of(now.open_days)
+        pooled = np.where(days > 0.0, known / np.where(days > 0.0, days, 1.0), mean_rate(view))
         prior = self._shape / np.maximum(pooled, 1e-12)[:, None]
         return (
-            np.asarray(self._shape + before.history_patients + view.came),
-            np.asarray(prior + before.history_days + view.open_days),
+            np.asarray(self._shape + view.history_patients + now.came),
+            np.asarray(prior + view.history_days + now.open_days),
         )
 
-    def _worth(self, view: SiteReviewView) -> Floats:
+    def _worth(self, view: SiteView, now: SitesSoFar) -> Floats:
         """Return how much is expected of each site, or drawn."""
-        shape, rate = self._posterior(view)
+        shape, rate = self._posterior(view, now)
         if self._reserves == "posterior":
             return np.asarray(shape / rate)
         from scipy.special import gammaincinv
 
-        return np.asarray(gammaincinv(shape, _drawn(view)) / rate)
+        return np.asarray(gammaincinv(shape, _drawn(view, now.review)) / rate)
 
 
-def _drawn(view: SiteReviewView) -> Floats:
+def _drawn(view: SiteView, review: Ints) -> Floats:
     """Return a uniform for each site and review, found at the site's own address, ``[replicate, site]``."""
-    count = len(view.before.names)
+    count = len(view.names)
     keys = np.arange(count) << _SITE_BITS
-    out = np.empty((len(view.review), count))
-    for number in np.unique(view.review):
-        rows = np.flatnonzero(view.review == number)
+    out = np.empty((len(review), count))
+    for number in np.unique(review):
+        rows = np.flatnonzero(review == number)
         found = np.empty(len(rows) * count)
-        owners = np.repeat(view.before.replicate[rows], count)
+        owners = np.repeat(view.replicate[rows], count)
         draw = _FIRST_DRAW + int(number)
-        uniforms_at(view.before.seed, owners, np.tile(keys, len(rows)), int(Purpose.SAMPLER), draw, found)
+        uniforms_at(view.seed, owners, np.tile(keys, len(rows)), int(Purpose.SAMPLER), draw, found)
         out[rows] = found.reshape(len(rows), count)
     return out

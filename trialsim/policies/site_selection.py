@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import Floats, SiteView
+from trialsim.contracts import Floats, Memory, SiteDecision, SiteView
 from trialsim.draws import Purpose, uniforms_at
 
 _SITE_BITS = 32
 
 
 class _Chooses:
-    """What all share: how many sites are opened."""
+    """What all share: how many sites are opened, those with the highest scores."""
+
+    decides_on = "site"
 
     def __init__(self, open: int) -> None:
         self.open_sites: int | None = open
+
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
+        """Return the score of each site."""
+        return SiteDecision(score=self.score(view)), memory
+
+    def score(self, view: SiteView) -> Floats:
+        """Return a number for each site."""
+        raise NotImplementedError
 
 
 class AllOpen:
@@ -22,11 +32,12 @@ class AllOpen:
 
     name = "all_open"
     reference = "usual practice"
+    decides_on = "site"
     open_sites: int | None = None
 
-    def score(self, view: SiteView) -> Floats:
+    def decide(self, view: SiteView, memory: Memory) -> tuple[SiteDecision, Memory]:
         """Return the same score for every site."""
-        return np.zeros(view.promised.shape)
+        return SiteDecision(score=np.zeros(view.promised.shape)), memory
 
 
 class RandomSites(_Chooses):

@@ -67,6 +67,7 @@ class Thompson:
 
     name = "thompson"
     reference = "Thompson 1933; Thall and Wathen 2007"
+    decides_on = "allocation"
     adaptive = True
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Ints
+from trialsim.contracts import NOTHING, CandidateView, Ints, Memory, VisitView
 
 
 class FirstComeFirstServed:
@@ -12,11 +12,12 @@ class FirstComeFirstServed:
 
     name = "first_come_first_served"
     reference = "usual practice"
+    decides_on = "candidate"
     as_they_come = True
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the same score for everybody."""
-        return np.zeros(len(view.candidate), dtype=np.int64)
+        return np.zeros(len(view.candidate), dtype=np.int64), memory
 
 
 class ByProtocol:
@@ -24,3 +25,8 @@ class ByProtocol:
 
     name = "by_protocol"
     reference = "usual practice"
+    decides_on = "visit"
+
+    def decide(self, view: VisitView, memory: Memory) -> tuple[Ints, Memory]:
+        """Return that nothing is done."""
+        return np.full(len(view.patient), NOTHING), memory

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.contracts import CandidateView, Floats, Ints
+from trialsim.contracts import CandidateView, Floats, Ints, Memory
 from trialsim.policies.scores import on_grid, policy_from, prepared, reads_latent, scores_of
 
 
@@ -34,6 +34,7 @@ class WithinGroup:
 
     name = "within_group"
     reference = "rank parity by group-wise percentiles"
+    decides_on = "candidate"
     as_they_come = False
 
     def __init__(self, covariate: str, ranking: Mapping[str, Any]) -> None:
@@ -48,7 +49,8 @@ class WithinGroup:
         ready = object.__new__(type(self))
         ready.__dict__.update(self.__dict__)
         ready._inner = prepared(self._inner, sample)
-        scores, group = scores_of(ready._inner, sample), _groups(sample, self._covariate)
+        scores, _ = scores_of(ready._inner, sample, {})
+        group = _groups(sample, self._covariate)
         ready._scores = {int(g): np.sort(scores[group == g]) for g in np.unique(group)}
         share = {g: len(found) / len(group) for g, found in ready._scores.items()}
         wanted = {
@@ -62,14 +64,15 @@ class WithinGroup:
         ready._stretch = {g: share[g] / wanted[g] if g in wanted else 1.0 / of_rest for g in share}
         return ready
 
-    def score(self, view: CandidateView) -> Ints:
+    def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return minus the share of the own group that ranks above each candidate, stretched where exposures are stated."""
-        scores, group = scores_of(self._inner, view), _groups(view, self._covariate)
+        scores, memory = scores_of(self._inner, view, memory)
+        group = _groups(view, self._covariate)
         above = np.full(len(scores), 0.5)
         for g, reference in self._scores.items():
             here = group == g
             above[here] = self._stretch[g] * _share_above(scores[here], reference)
-        return on_grid(-above)
+        return on_grid(-above), memory
 
 
 class Exposure(WithinGroup):

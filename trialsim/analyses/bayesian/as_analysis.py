@@ -106,58 +106,36 @@ class PosteriorAnalysis:
     def completed(
         self,
         rows: PatientRows,
+        lower_is_better: bool,
         options: Mapping[str, Any],
         seed: int,
         view_of: tuple[Ints, Ints],
         patients: tuple[Ints, Ints],
-    ) -> CompletedEvents:
-        """Return data sets completed by imputation, of a model that imputes (``event_rate``).
+    ) -> CompletedEvents | Floats:
+        """Return what is found in data sets completed by imputation, of a model that has ``completed``.
 
         Parameters
         ----------
         rows
             Patients at an interim look.
-        options
-            Of the hypothesis.
+        lower_is_better, options
+            As of every analysis.
         seed
             Of the run.
         view_of
             Global numbers of the replicates, and indices of the looks, ``[replicate]`` each.
         patients
             Those enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]`` each, control first.
-        """
-        keys = [Key(seed, int(r), int(look)) for r, look in zip(*view_of, strict=True)]
-        found: CompletedEvents = self.model.completed(rows, options, keys, *patients)  # type: ignore[attr-defined]
-        return found
-
-    def predicted(
-        self,
-        rows: PatientRows,
-        lower_is_better: bool,
-        options: Mapping[str, Any],
-        seed: int,
-        view_of: tuple[Ints, Ints],
-        patients: tuple[Ints, Ints],
-    ) -> Floats:
-        """Return posterior probabilities in data sets whose follow-up is completed, ``[2, replicate, draw]``.
-
-        Parameters
-        ----------
-        rows, seed, view_of
-            As of :meth:`completed`.
-        lower_is_better, options
-            As of every analysis.
-        patients
-            As of :meth:`completed`.
 
         Returns
         -------
-        numpy.ndarray
-            First of the patients enrolled so far, then of all that may be.
+        CompletedEvents or numpy.ndarray
+            Their events where the model is of rates of events, otherwise posterior probabilities of a benefit,
+            ``[2, replicate, draw]``, first of the patients enrolled so far, then of all that may be.
         """
         keys = [Key(seed, int(r), int(look)) for r, look in zip(*view_of, strict=True)]
         chosen = self.options_of_model(options, lower_is_better)
-        found: Floats = self.model.predicted(rows, lower_is_better, chosen, keys, *patients)  # type: ignore[attr-defined]
+        found: CompletedEvents | Floats = self.model.completed(rows, lower_is_better, chosen, keys, *patients)  # type: ignore[attr-defined]
         return found
 
     def draws(self, options: Mapping[str, Any]) -> int:

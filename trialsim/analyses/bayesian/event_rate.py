@@ -115,19 +115,28 @@ class EventRate:
         return known, events
 
     def completed(
-        self, rows: PatientRows, options: Mapping[str, Any], keys: Sequence[Key], unseen: Ints, to_come: Ints
+        self,
+        rows: PatientRows,
+        lower_is_better: bool,
+        options: Mapping[str, Any],
+        keys: Sequence[Key],
+        unseen: Ints,
+        to_come: Ints,
     ) -> CompletedEvents:
-        """Return completed data sets at an interim look.
+        """Return completed data sets at an interim look: events, whichever of them are better.
 
         Parameters
         ----------
-        rows, options, keys
+        rows, keys
             As of :meth:`imputed`.
+        lower_is_better, options
+            As of :meth:`posterior`.
         unseen, to_come
             Patients enrolled who are not among ``rows``, and those not enrolled yet, ``[replicate, 2]``, control first.
         """
-        _, events = self.known(rows, options)
-        now, later = self.imputed(rows, options, keys, (unseen, to_come), PREDICTIVE)
+        chosen = self._checked(options)
+        _, events = self.known(rows, chosen)
+        now, later = self.imputed(rows, chosen, keys, (unseen, to_come), PREDICTIVE)
         enrolled = _patients(rows) + unseen
         return CompletedEvents(events, enrolled, enrolled + to_come, now, later)
 

@@ -83,7 +83,7 @@ class PiecewiseExponential:
         interval = equal_tailed(exceeds, mean, sd, level)
         return posterior_of("exact", probability, mean, sd, interval, 0.0, [])
 
-    def predicted(
+    def completed(
         self,
         rows: PatientRows,
         lower_is_better: bool,

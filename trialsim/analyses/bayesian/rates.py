@@ -132,7 +132,7 @@ class GammaExponential:
         events, exposure = (each[:, :, 0] for each in events_and_exposure(rows))
         return Family.GAMMA, posterior_rate(events, exposure, chosen["prior_shape"], chosen["prior_rate"])
 
-    def predicted(
+    def completed(
         self,
         rows: PatientRows,
         lower_is_better: bool,
