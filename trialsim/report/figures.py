@@ -296,6 +296,6 @@ def as_picture(title: str, figure: Figure, alternative: str) -> Picture:
 
     target = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    FigureCanvasSVG(figure)
-    figure.savefig(target, format="svg", metadata=metadata)
+    # What `savefig` writes, which lays out and draws everything twice.
+    FigureCanvasSVG(figure).print_svg(target, metadata=metadata)
     return Picture(title, target.getvalue(), alternative)

@@ -40,11 +40,11 @@ def picture(kind: str, size: tuple[float, float], draw: Callable[[Figure], None]
         figure = Figure(figsize=size, layout="constrained", dpi=150)
         draw(figure)
         target = io.BytesIO()
-        metadata: dict[str, str | None] = {"Software": None}
         if kind == "svg":
-            FigureCanvasSVG(figure)
+            # What `savefig` writes, which lays out and draws everything twice.
             metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+            FigureCanvasSVG(figure).print_svg(target, metadata=metadata)
         else:
             FigureCanvasAgg(figure)
-        figure.savefig(target, format=kind, metadata=metadata)
+            figure.savefig(target, format=kind, metadata={"Software": None})
     return target.getvalue()

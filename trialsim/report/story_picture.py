@@ -350,10 +350,9 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 
     target = io.BytesIO()
     if kind == "svg":
-        FigureCanvasSVG(figure)
-        figure.savefig(
-            target, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
+        # What `savefig` writes, which lays out and draws everything twice.
+        metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        FigureCanvasSVG(figure).print_svg(target, metadata=metadata)
     else:
         FigureCanvasAgg(figure)
         figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
