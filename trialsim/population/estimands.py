@@ -55,7 +55,7 @@ def population_survival(
 def _weighed_survival(exponent: Floats, factors: Floats, weights: Floats) -> Floats:
     """Return the sum over patients of their weight times exp(exponent / factor), ``[time]``, added from first to last.
 
-    All patients at once would be written to memory and read again four times; so a few rows are, below what is summed so far.
+    All patients at once would be written to memory and read again four times: a few rows stand below what is summed so far.
     """
     rows = min(_PATIENTS_AT_A_TIME, max(16, _NUMBERS_AT_HAND // len(exponent)))
     room = np.empty((rows + 1, len(exponent)))
