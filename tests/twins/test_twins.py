@@ -122,7 +122,7 @@ def test_coarse_time_with_many_ties(path: Path, grid: int) -> None:
 def test_coarse_time_with_many_ties_in_short() -> None:
     for path in SHIPPED:
         if path.stem not in LARGE:
-            found = check_twins(load_scenario(path), None, None, range(3), seed=4, grid=WEEK)
+            found = check_twins(load_scenario(path), None, None, range(2), seed=4, grid=WEEK)
             assert not found, "\n".join(found)
 
 

@@ -47,7 +47,7 @@ def population_survival(
     total = np.zeros_like(hazard)
     for chunk in range(0, len(distinct), _PATIENTS_AT_A_TIME):
         part = slice(chunk, chunk + _PATIENTS_AT_A_TIME)
-        total += _weighed_survival(-hazard, distinct[part], counts[part])
+        total += _weighed_survival(-hazard, distinct[part], np.asarray(counts[part], dtype=np.float64))
     survival: Floats = total / counts.sum()
     return survival
 
@@ -57,7 +57,7 @@ def _weighed_survival(exponent: Floats, factors: Floats, weights: Floats) -> Flo
 
     All patients at once would be written to memory and read again four times: a few rows stand below what is summed so far.
     """
-    rows = min(_PATIENTS_AT_A_TIME, max(16, _NUMBERS_AT_HAND // len(exponent)))
+    rows = min(_PATIENTS_AT_A_TIME, max(16, _NUMBERS_AT_HAND // max(len(exponent), 1)))
     room = np.empty((rows + 1, len(exponent)))
     for begin in range(0, len(factors), rows):
         part = slice(begin, begin + rows)
@@ -66,7 +66,8 @@ def _weighed_survival(exponent: Floats, factors: Floats, weights: Floats) -> Flo
         np.exp(here, out=here)
         here *= weights[part, None]
         room[0] = room[: len(here) + 1].sum(axis=0) if begin else here.sum(axis=0)
-    return room[0]
+    total: Floats = room[0]
+    return total
 
 
 def time_grid(
