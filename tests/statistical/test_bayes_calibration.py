@@ -214,8 +214,9 @@ def _of_baskets(exchangeable: float, fits: int) -> np.ndarray:
     return np.clip(np.array(found) + rng.uniform(-0.5, 0.5, len(found)) / 1000, 0, 1)
 
 
+# Baskets that all belong together are those of `make test-exhaustive`.
 @pytest.mark.slow
-@pytest.mark.parametrize("exchangeable", [1.0, 0.6])
+@pytest.mark.parametrize("exchangeable", [0.6])
 def test_baskets_are_calibrated(exchangeable: float) -> None:
     pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)
     assert _uniform(_of_baskets(exchangeable, IN_CI)) > LEAST_P

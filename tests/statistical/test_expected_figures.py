@@ -201,7 +201,7 @@ def test_figure(cell: tuple[Path, dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", every(20, figures()), ids=lambda cell: "-".join(map(name_of, cell)))
+@pytest.mark.parametrize("cell", every(70, figures()), ids=lambda cell: "-".join(map(name_of, cell)))
 def test_figure_of_a_hundred_thousand_trials(cell: tuple[Path, dict[str, Any]]) -> None:
     path, figure = cell
     check(path, figure, MANY.get(path.stem, 100_000))

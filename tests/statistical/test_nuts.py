@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)
 
 from trialsim.analyses.bayesian.array_cut import cut_of
 from trialsim.analyses.keys import Key
@@ -26,7 +25,8 @@ from trialsim.engines.basket_trials import by_nuts, by_quadrature
 from trialsim.errors import UsageError
 from trialsim.stats.bayes.basket import BasketPrior
 
-pytestmark = pytest.mark.slow
+# Looked for, not imported: that takes seconds, also of a run that leaves these tests out.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("pymc") is None, reason="needs the extra bayes")]
 
 PRIOR = BasketPrior(mean=-1.0, mean_sd=1.5, between_scale=0.8)
 PARTLY = BasketPrior(mean=-1.0, mean_sd=1.5, between_scale=0.8, exchangeable=0.6, own_mean=-1.0, own_sd=1.2)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
@@ -16,7 +18,7 @@ from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled.nuts import CompiledModel, Sampling, libraries, probability_and_error
 from trialsim.contracts import Status
 
-pytest.importorskip("pymc", reason="needs the extra bayes", exc_type=ImportError)
+pytestmark = pytest.mark.skipif(find_spec("pymc") is None, reason="needs the extra bayes")
 
 SAMPLING = Sampling(draws=1000, tune=600, most_divergent=0.02)
 DATA_SETS = range(50)

@@ -43,6 +43,13 @@ def test_thompson_under_the_strongest_drift() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", every(3, DRIFTS))
 @pytest.mark.parametrize("rule", RULES)
+def test_every_rule_without_drift_and_with_the_strongest(rule: str, truth: str) -> None:
+    holds(f"{rule}_rerandomised", truth, 400)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("truth", DRIFTS)
+@pytest.mark.parametrize("rule", RULES)
 def test_every_rule_at_every_drift(rule: str, truth: str) -> None:
     holds(f"{rule}_rerandomised", truth, 1000)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -366,13 +368,23 @@ MUTATIONS = [
 ]
 
 
-def disagreement() -> str | None:
-    """Return the first disagreement of the engines on the small scenarios, or None."""
-    for tree, grid in SCENARIOS.values():
-        found = check_twins(scenario_from(tree, FOLDER), replicates=range(30), grid=grid)
-        if found:
-            return found[0]
+def first_disagreement(scenarios: Iterable[tuple[dict[str, Any], int]], trials: int) -> str | None:
+    """Return the first disagreement of the engines on small scenarios, or None.
+
+    Three trials of each come first: they show most slips, wherever the scenario that shows them stands.
+    """
+    loaded = [(scenario_from(tree, FOLDER), grid) for tree, grid in scenarios]
+    for few in sorted({min(3, trials), trials}):
+        for scenario, grid in loaded:
+            found = check_twins(scenario, replicates=range(few), grid=grid)
+            if found:
+                return found[0]
     return None
+
+
+def disagreement(trials: int = 30) -> str | None:
+    """Return the first disagreement of the engines on the small scenarios, or None."""
+    return first_disagreement(SCENARIOS.values(), trials)
 
 
 def outdated(mutations: list[Mutation]) -> list[str]:
@@ -434,7 +446,7 @@ def test_loading_a_module_without_a_slip_changes_nothing(
     nothing = Mutation("none", file, "from __future__", "from __future__", kernels)
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
-    assert disagreement() is None
+    assert disagreement(6) is None
 
 
 @pytest.mark.slow

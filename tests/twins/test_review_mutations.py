@@ -8,12 +8,9 @@ from types import ModuleType
 import pytest
 
 from tests.twins.exhaustive import every
-from tests.twins.test_mutations import Mutation, load, outdated
-from tests.twins.tie_rich import FOLDER
+from tests.twins.test_mutations import Mutation, first_disagreement, load, outdated
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
-from trialsim.conformance import check_twins
 from trialsim.engines import fast_log, fast_review_kernels, fast_site_kernels, fast_sites, reference
-from trialsim.scenario.load import scenario_from
 
 _RUN = ("run_sites",)
 _BACK, _SEEN, _RESOLVED = ("take_back",), ("seen_at_sites",), ("resolved_between",)
@@ -127,11 +124,7 @@ SLIPS = [
 
 def disagreement(replicates: int = 15) -> str | None:
     """Return the first disagreement of the engines on the small scenarios with reviews, or None."""
-    for tree, grid in REVIEW_SCENARIOS.values():
-        found = check_twins(scenario_from(tree, FOLDER), replicates=range(replicates), grid=grid)
-        if found:
-            return found[0]
-    return None
+    return first_disagreement(REVIEW_SCENARIOS.values(), replicates)
 
 
 def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,9 @@ from types import ModuleType
 import pytest
 
 from tests.twins.exhaustive import every
-from tests.twins.test_mutations import Mutation, load, outdated
-from tests.twins.tie_rich import FOLDER
+from tests.twins.test_mutations import Mutation, first_disagreement, load, outdated
 from tests.twins.tie_rich_sites import SITE_SCENARIOS
-from trialsim.conformance import check_twins
 from trialsim.engines import fast, fast_closing_kernels, fast_log, fast_patients, fast_site_kernels, reference
-from trialsim.scenario.load import scenario_from
 
 _RUN, _FIND, _TALLY = ("run_sites",), ("find_closing",), ("site_tallies",)
 
@@ -252,13 +249,9 @@ SLIPS = [
 ]
 
 
-def disagreement() -> str | None:
+def disagreement(trials: int = 30) -> str | None:
     """Return the first disagreement of the engines on the small scenarios with sites, or None."""
-    for tree, grid in SITE_SCENARIOS.values():
-        found = check_twins(scenario_from(tree, FOLDER), replicates=range(30), grid=grid)
-        if found:
-            return found[0]
-    return None
+    return first_disagreement(SITE_SCENARIOS.values(), trials)
 
 
 def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +302,7 @@ def test_loading_a_module_without_a_slip_changes_nothing(
     )
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
     put_in_place(nothing, load(nothing, tmp_path), monkeypatch)
-    assert disagreement() is None
+    assert disagreement(6) is None
 
 
 def test_every_slip_can_still_be_made() -> None:

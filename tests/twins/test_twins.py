@@ -39,17 +39,22 @@ LARGE = {
     "patient_wise", "early_rejection", "ranking_drift",
 }  # fmt: skip
 IN_PART = {
-    "actg175": 5, "actg175_bayesian": 2, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 2, "cdisc_pilot": 4,
-    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 5, "rar_drift": 5, "fairness": 1,
-    "cost": 2, "enrichment": 4, "screening": 2, "screening_arrivals": 2, "losers_dropped": 10,
-    "site_selection": 3, "site_mix": 3, "sites_again": 3, "relearning": 1, "advent": 4, "basket_borrowing": 8,
-    "goldilocks_survival": 10, "robust_borrowing": 8, "completion": 1, "predictive_enrichment": 2,
-    "prognostic_enrichment": 1, "rectifier": 1, "dose_modification": 3, "safety_stopping": 5, "adaptr_three_arm": 15,
-    "rar_four_arms": 20, "patient_wise": 1, "early_rejection": 1, "ranking_drift": 3,
+    "actg175": 2, "actg175_bayesian": 1, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 1, "cdisc_pilot": 2,
+    "sample_size_reestimation": 4, "three_stages": 4, "multi_arm": 4, "rar_drift": 3, "fairness": 1,
+    "cost": 2, "enrichment": 3, "screening": 2, "screening_arrivals": 2, "losers_dropped": 8,
+    "site_selection": 3, "site_mix": 3, "sites_again": 3, "relearning": 1, "advent": 3, "basket_borrowing": 6,
+    "goldilocks_survival": 8, "robust_borrowing": 8, "completion": 1, "predictive_enrichment": 2,
+    "prognostic_enrichment": 1, "rectifier": 1, "dose_modification": 2, "safety_stopping": 5, "adaptr_three_arm": 4,
+    "rar_four_arms": 5, "patient_wise": 1, "early_rejection": 1, "ranking_drift": 3,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time."""
-WHOLE = {"binary_sequential", "nph_oncology"}
-"""Of these 50 are run every time, of others at most 12; `make test-exhaustive` runs 50 of every cell."""
+EVERY_TIME = IN_PART | {
+    "binary_sequential": 20, "nph_oncology": 20, "computed_bounds": 5, "late_effect": 5, "shared_level": 6,
+    "predictive_two_arms": 6, "adaptr_two_arm": 6,
+}  # fmt: skip
+"""So many trials of a cell are run every time, of others 12; `make test-exhaustive` runs 50 of every cell."""
+ONCE = [cell for cell in CELLS if EVERY_TIME.get(cell[0].stem) == 1]
+"""The cells whose one trial of every run is one far along."""
 
 DAY, WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
 
@@ -63,12 +68,9 @@ def test_the_shipped_scenarios_are_all_here() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "design", "truth"), [cell for cell in CELLS if IN_PART.get(cell[0].stem) != 1], ids=_name
-)
+@pytest.mark.parametrize(("path", "design", "truth"), [c for c in CELLS if c not in ONCE], ids=_name)
 def test_trials_of_every_cell(path: Path, design: str, truth: str) -> None:
-    trials = 50 if path.stem in WHOLE else min(IN_PART.get(path.stem, 12), 12)
-    found = check_twins(load_scenario(path), [design], [truth], range(trials))
+    found = check_twins(load_scenario(path), [design], [truth], range(EVERY_TIME.get(path.stem, 12)))
     assert not found, "\n".join(found)
 
 
@@ -85,12 +87,11 @@ def _cell_name(cell: tuple[Path, str, str]) -> str:
 
 _MANY = [cell for cell in CELLS if cell[0].stem == "rar_drift"]
 """Sixty cells whose parts come again and again: each seventh is run every time, which meets every design and truth."""
+_OTHERS = [cell for cell in CELLS if cell not in _MANY and cell not in ONCE]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "cell", [*every(3, [c for c in CELLS if c not in _MANY]), *every(7, _MANY)], ids=_cell_name
-)
+@pytest.mark.parametrize("cell", [*ONCE, *every(3, _OTHERS), *every(7, _MANY)], ids=_cell_name)
 def test_a_trial_of_every_cell_far_along(cell: tuple[Path, str, str]) -> None:
     path, design, truth = cell
     few = [10**9] if path.stem in LARGE else [7, 10**9, 2**40]
@@ -121,7 +122,7 @@ def test_coarse_time_with_many_ties(path: Path, grid: int) -> None:
 def test_coarse_time_with_many_ties_in_short() -> None:
     for path in SHIPPED:
         if path.stem not in LARGE:
-            found = check_twins(load_scenario(path), None, None, range(3), seed=4, grid=WEEK)
+            found = check_twins(load_scenario(path), None, None, range(2), seed=4, grid=WEEK)
             assert not found, "\n".join(found)
 
 

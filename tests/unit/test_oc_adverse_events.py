@@ -120,12 +120,13 @@ def test_the_table_says_what_the_table_of_arms_says(found: Collected) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "how", [pytest.param({"chunk": 7}, marks=pytest.mark.exhaustive), {"engine": "reference"}]
+    ("how", "trials"),
+    [pytest.param({"chunk": 7}, 70, marks=pytest.mark.exhaustive), ({"engine": "reference"}, 20)],
 )
-def test_neither_chunks_nor_the_engine_move_a_number(how: dict[str, Any]) -> None:
+def test_neither_chunks_nor_the_engine_move_a_number(how: dict[str, Any], trials: int) -> None:
     scenario = scenario_from(everything())
     design, truth = next(iter(scenario.designs)), next(iter(scenario.truths))
-    tables = [collect(scenario, [design], [truth], 70, 5, **given).adverse_events for given in ({}, how)]
+    tables = [collect(scenario, [design], [truth], trials, 5, **given).adverse_events for given in ({}, how)]
     assert tables[0] is not None and tables[0].equals(tables[1])
 
 

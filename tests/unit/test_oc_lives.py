@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,16 +12,23 @@ import pytest
 from tests.twins.lives import everything, visited
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.columns import records_of
-from trialsim.oc.in_memory import collect
+from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.lives import sum_of_rates
 from trialsim.report.lives_table import lives_table
 from trialsim.scenario.load import scenario_from
 
+TRIALS = 60
 
-def characteristics(tree: dict[str, Any]) -> tuple[Any, Any]:
-    scenario = scenario_from(tree)
-    design = next(iter(scenario.designs))
-    collected = collect(scenario, [design], list(scenario.truths), 60, 4)
+
+@functools.cache
+def trials_of(world: Callable[[], dict[str, Any]]) -> Collected:
+    """Return the trials of the first design, simulated once for all tests."""
+    scenario = scenario_from(world())
+    return collect(scenario, [next(iter(scenario.designs))], list(scenario.truths), TRIALS, 4)
+
+
+def characteristics(world: Callable[[], dict[str, Any]]) -> tuple[Any, Any]:
+    collected = trials_of(world)
     return operating_characteristics(collected), collected.arms.to_pandas()
 
 
@@ -52,9 +61,9 @@ def test_rates_of_several_terms_add_up_and_nobody_at_risk_has_none() -> None:
 
 
 def test_measures_say_what_the_table_of_arms_says() -> None:
-    found, arms = characteristics(everything())
+    found, arms = characteristics(everything)
     kept = {row["replicate"] for row in arms.to_dict("records")}
-    assert len(kept) == 60
+    assert len(kept) == TRIALS
     failed = {measure.n_failed for measure in found.select("lost")}
     assert failed == {0}
     for arm in ("control", "treatment", "high"):
@@ -82,23 +91,22 @@ def test_measures_say_what_the_table_of_arms_says() -> None:
 
 
 def test_visits_missed() -> None:
-    found, _ = characteristics(visited())
+    found, _ = characteristics(visited)
     for row in found.select("visits_missed"):
         assert row.mcse is not None
         assert abs(row.value - 0.15) < 5.0 * row.mcse
 
 
 def test_the_report_says_how_many_adverse_events_and_visits_a_trial_had() -> None:
-    for tree, columns in (
+    for world, columns in (
         (
-            everything(),
+            everything,
             {"adverse events": ("adverse_events:",), "serious": ("serious:",), "deaths": ("deaths:",)},
         ),
-        (visited(), {"visits held": ("visits_on_time", "visits_late"), "visits missed": ("visits_missed",)}),
+        (visited, {"visits held": ("visits_on_time", "visits_late"), "visits missed": ("visits_missed",)}),
     ):
-        scenario = scenario_from(tree)
-        design = next(iter(scenario.designs))
-        collected = collect(scenario, [design], ["here"], 40, 4)
+        collected = trials_of(world)
+        (design,) = set(collected.trials["design"].to_pylist())
         table, arms = lives_table(records_of(collected)), collected.arms.to_pandas()
         assert table is not None and table.rows[0][:2] == ((design,), ("here",))
         told = dict(zip(table.headings[2:], (cell[0] for cell in table.rows[0][2:]), strict=True))
@@ -108,4 +116,4 @@ def test_the_report_says_how_many_adverse_events_and_visits_a_trial_had() -> Non
             value, error = told[what].rstrip(")").split(" (")
             digits = len(value.partition(".")[2])
             assert float(value) == pytest.approx(own.mean(), abs=0.51 * 10**-digits)
-            assert float(error) == pytest.approx(own.std() / np.sqrt(40), abs=0.51 * 10**-digits)
+            assert float(error) == pytest.approx(own.std() / np.sqrt(TRIALS), abs=0.51 * 10**-digits)

@@ -6,9 +6,10 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -67,6 +68,7 @@ def _options(
     """Simulate clinical trials from a scenario, and report how each design does."""
 
 
+@cache
 def build_app() -> typer.Typer:
     """Return the application with all its commands.
 
@@ -89,6 +91,12 @@ def build_app() -> typer.Typer:
             register: Callable[[typer.Typer], None] = import_module(f"trialsim.cli.{name}").register
             register(app)
     return app
+
+
+@cache
+def _command_of(app: typer.Typer) -> Any:
+    """Return what an application runs; to read the options of all commands takes a tenth of a second, once."""
+    return typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     """Run a command and tell its failure."""
     try:
-        code = build_app()(args=arguments, prog_name="trialsim", standalone_mode=False)
+        code = _command_of(build_app())(args=arguments, prog_name="trialsim", standalone_mode=False)
         _flush(sys.stdout)  # here, where a full disk or a closed pipe can still be told
     except ScenarioError as error:
         return _tell(_scenario_sentences(error))

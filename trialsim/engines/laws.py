@@ -285,6 +285,7 @@ class _Builder:
                 raise ScenarioError([Problem(path, why)])
             target = float(np.log(stated))
 
+            @functools.cache  # the ends of the bracket are asked for twice
             def gap(log_ratio: float, a: int = a, arm: str = arm, target: float = target) -> float:
                 trial = self.hazard(part, {arm: float(np.exp(log_ratio))})
                 return cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), follow_up) - target

@@ -6,7 +6,6 @@ Figures are made without any global state, and their bytes depend on the records
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from trialsim.oc.measures import Measure
 from trialsim.oc.rejections import failed_replicates
 from trialsim.oc.sizes import succeeded
 from trialsim.report.numbers import DAYS_PER_MONTH, percent, plain
+from trialsim.report.picture import svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -292,10 +292,4 @@ def house_legend(figure: Figure, handles: list[Line2D] | list[Patch]) -> None:
 
 def as_picture(title: str, figure: Figure, alternative: str) -> Picture:
     """Return a figure as SVG with what it shows in words."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    target = io.StringIO()
-    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    FigureCanvasSVG(figure)
-    figure.savefig(target, format="svg", metadata=metadata)
-    return Picture(title, target.getvalue(), alternative)
+    return Picture(title, svg(figure), alternative)

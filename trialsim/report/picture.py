@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,18 +33,29 @@ def picture(kind: str, size: tuple[float, float], draw: Callable[[Figure], None]
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(PICTURE_STYLE):
         figure = Figure(figsize=size, layout="constrained", dpi=150)
         draw(figure)
-        target = io.BytesIO()
-        metadata: dict[str, str | None] = {"Software": None}
         if kind == "svg":
-            FigureCanvasSVG(figure)
-            metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        else:
-            FigureCanvasAgg(figure)
-        figure.savefig(target, format=kind, metadata=metadata)
+            return svg(figure).encode()
+        target = io.BytesIO()
+        FigureCanvasAgg(figure)
+        figure.savefig(target, format=kind, metadata={"Software": None})
+    return target.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG without what differs from day to day: what `savefig` writes, which draws everything twice.
+
+    Parameters
+    ----------
+    figure
+        With its own size, resolution and layout.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    target, canvas = io.StringIO(), cast(Any, FigureCanvasSVG(figure))
+    canvas.print_svg(target, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return target.getvalue()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trialsim.engines.enrolment_plan import planned_enrolment as planned_at_sites
 from trialsim.report.figures import LINES, PALETTE
 from trialsim.report.numbers import DAYS_PER_MONTH
+from trialsim.report.picture import svg
 from trialsim.report.story_candidates import site_of
 from trialsim.report.story_labels import full_label, short_label, spread, width_inches
 from trialsim.report.story_marks import DARK, Mark, Swimmers, swimmers
@@ -346,17 +347,12 @@ def _legend_entries(replays: Sequence[Replay], swims: Sequence[Swimmers]) -> lis
 def _bytes(figure: Figure, kind: str) -> bytes:
     """Return the figure as a file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    target = io.BytesIO()
     if kind == "svg":
-        FigureCanvasSVG(figure)
-        figure.savefig(
-            target, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
-    else:
-        FigureCanvasAgg(figure)
-        figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
+        return svg(figure).encode()
+    target = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
     return target.getvalue()
 
 
