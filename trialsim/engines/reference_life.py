@@ -183,12 +183,11 @@ class Life:
 
     def _changed(self) -> None:
         """Let every clock whose hazard has changed begin to wait anew."""
-        treated = self.course.last_dose is None
+        treated, active = self.course.last_dose is None, self.trial.clock.active_process
         for c, clock in self.course.clocks.items():
             if self._first_term <= c < self._first_reason and not treated:
                 continue
-            running = clock.process is not self.trial.clock.active_process
-            if running and (clock.pace, clock.group) != self._pace_and_group(c):
+            if clock.process is not active and (clock.pace, clock.group) != self._pace_and_group(c):
                 clock.process.interrupt("changed")
 
     def _first_amount(self, c: int) -> float:
