@@ -86,8 +86,8 @@ class Clock(simpy.Environment):
         event = simpy.Event(self)
         event._ok = True
         event._value = None
-        priority = _LEAVE_ROOM + (((int(kind) << 60) | (ident << 8)) | part)
-        self.schedule(event, priority=priority, delay=int(tick) - int(self.now))  # type: ignore[arg-type]
+        priority = _LEAVE_ROOM + (kind << 60 | ident << 8 | part)
+        self.schedule(event, priority, int(tick) - self._now)  # type: ignore[arg-type]
         return event
 
     def run_to(self, event: simpy.Event) -> None:
@@ -126,6 +126,13 @@ class ReferenceTrial:
         self._strata = plan.strata(plan.allocation.strata)
         self._strata_of = {plan.allocation.strata: self._strata}
         arms = len(plan.arms)
+        # Of laws that know no trait, site or date all patients have the same.
+        self._alike = [
+            law.parameters(np.zeros((1, 0)), np.zeros(1))[0]
+            if law.predictor.empty and law.drift.none and not law.by_site
+            else None
+            for law in world.laws
+        ]
         self._open = [True] * arms
         self._weights: Floats | None = None
         self._chances: Floats | None = None
@@ -207,9 +214,10 @@ class ReferenceTrial:
         """Take in a candidate of a site as the next patient."""
         plan = self.plan
         now = np.array([int(self.clock.now) / TICKS_PER_DAY])
-        effects = plan.world.site_effects(plan.seed, np.array([self.replicate]), np.array([key]))
+        address = (plan.seed, np.array([self.replicate]), np.array([key]))
         parameters = [
-            law.parameters(record[None, :], now, effects[e])[0] for e, law in enumerate(plan.world.laws)
+            law.parameters(record[None, :], now, law.site_effects(*address))[0] if alike is None else alike
+            for law, alike in zip(plan.world.laws, self._alike, strict=True)
         ]
         stratum = int(self._strata.of(record[None, :])[0])
         rate, count = plan.world.stratum_errors, self._strata.count

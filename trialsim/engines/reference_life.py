@@ -104,11 +104,9 @@ class Life:
     def begin(self) -> None:
         """Set all clocks going."""
         numbers, course = self.law.numbers, self.course
-        course.open = {int(e) for e in (*numbers.survival.endpoints, *numbers.reading.readouts)}
-        for c, present in enumerate(numbers.clock.present):
-            if present:
-                course.clocks[c] = Clock()
-                course.clocks[c].process = self.trial.clock.process(self._run(c))
+        course.open = {*numbers.survival.endpoints.tolist(), *numbers.reading.readouts.tolist()}
+        for c in np.flatnonzero(numbers.clock.present).tolist():
+            course.clocks[c] = Clock(self.trial.clock.process(self._run(c)))
         for k, e in enumerate(numbers.reading.readouts):
             law = self.trial.plan.world.outcomes[int(e)]
             self.patient.outcome[int(e)] = self.trial.read(law, int(e), self.patient)
