@@ -154,6 +154,25 @@ def test_binary_composite_and_its_kin() -> None:
     assert found["while_on_treatment"] == pytest.approx(0.3, abs=1e-9)
 
 
+def test_nobody_quits_in_a_hypothesis_whatever_makes_quitting_likelier() -> None:
+    """Where adverse events make discontinuation likelier, the true difference is that of the effect as it is written."""
+    endpoint = {
+        "kind": "binary",
+        "readout": "100 days",
+        "rate": 0.4,
+        "effect": {"treatment": 0.7},
+        "effect_measure": "rate",
+    }
+    likelier = {
+        "adverse_events": {"rash": {"baseline": {"hazard": "0.02 per day"}, "severity": {"mild": 1.0}}},
+        "discontinuation": {"any": {"baseline": {"hazard": f"{STOP} per day"}, "after": {"mild": 3.0}}},
+    }
+    plan = build_plan(scenario(endpoint, "score_test", "higher", **likelier), "d", "here", 1)
+    found = truths(plan)
+    assert found["hypothetical"] == pytest.approx(0.3, abs=1e-9)
+    assert found["treatment_policy"] < 0.2
+
+
 WINDOW = 40.0
 
 

@@ -10,7 +10,7 @@ from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, unit, word
 from trialsim.engines import fast_first_kernels as kernels
 from trialsim.engines.fast_first import FirstPatients
 from trialsim.engines.fast_patients import entry_index
-from trialsim.engines.potential_outcomes import _drawn
+from trialsim.engines.keyed_lives import drawn_outcomes
 from trialsim.operations.allocation import arm_in_turn, draw_by_weight, fill_by_weight, fill_in_turn
 from trialsim.population.endpoints.binary import responds
 
@@ -97,7 +97,7 @@ def test_potential_binary_outcomes_are_those_of_their_words() -> None:
     world = plan_of(endpoint | {"effect": {"treatment": 0.6}}, n=10).world
     law = world.outcomes[0]
     records = np.zeros((100, len(world.source.columns)))
-    found = _drawn(world, 0, records, 1)
+    found = drawn_outcomes(world, 0, records, 1, TRUTH_SEED)
     threshold = law.parameters_of(np.zeros(1), np.zeros(1), np.zeros(1))[0, 1]
     for i in range(100):
         drawn = np.uint64(word(TRUTH_SEED, TRUTH_REPLICATE, i, law.purpose, law.draw))

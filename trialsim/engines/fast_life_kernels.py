@@ -822,6 +822,8 @@ def live(
                         break
                     elif c < reason0:
                         new_pace = of_dose_factor[c - term0, of_doses if paused else dose]
+                    elif not of_present[c]:
+                        continue
                     else:
                         new_pace = departure_pace(of_after[c, worst], heard[c])
                     if new_pace != pace[c] or new_group != group[c]:

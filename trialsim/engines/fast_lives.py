@@ -9,8 +9,8 @@ import numpy as np
 
 from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.engines import fast_journal_kernels as journal
-from trialsim.engines import fast_life_kernels as kernels
 from trialsim.engines.candidate_views import standardised
+from trialsim.engines.fast_again import LifeArrays, live, live_again
 from trialsim.engines.fast_life_log import rows_of_log
 from trialsim.engines.fast_monitoring import Hidden, decide_at_visits, decided_by, no_orders
 from trialsim.engines.fast_outcomes import Outcome, derived
@@ -163,11 +163,27 @@ class FastLives:
             people = (chunk.replicates, chunk.patients.keys, chunk.entry)
             decide_at_visits(
                 self.law, plan.monitoring, plan.seed, rows, first, people, self._orders, lambda: self.journal,
-                lambda again: self._follow(chunk, again, first), _hidden_from_policies(chunk),
+                lambda r, i: self._live_again(chunk, r, i), _hidden_from_policies(chunk),
             )  # fmt: skip
         if len(self._parts):
             for k, outcome in enumerate(self.law.numbers.reading.readouts):
                 chunk.outcome(outcome).put(rows, self._outcomes[k, rows])
+
+    def _arrays(self, chunk: FastChunk) -> LifeArrays:
+        """Return the arrays of lives as they are now."""
+        return LifeArrays(
+            self._reach, self._tables, chunk.patients.keys, self.law.numbers, self.law.clocks, self._starts,
+            self._factors, self._rows, chunk.entry, chunk.arm, self._outcomes, self._parts, self._orders,
+            self._event_at, self._exit_at, self._told_at, self._readout_at, self.dropout, self.complete, self.off_at,
+            self._quit_at, self._crossed_at, self._left, self._ticks, self._codes, self._offsets, self._full,
+        )  # fmt: skip
+
+    def _live_again(self, chunk: FastChunk, r: Ints, i: Ints) -> None:
+        """Let some patients live again, by the orders as they are now."""
+        drawn = self._outcomes if self._as_drawn is None else self._as_drawn
+        self._ticks, self._codes = live_again(
+            chunk.plan.seed, chunk.replicates, self._arrays(chunk), drawn, r, i
+        )
 
     def _follow(self, chunk: FastChunk, waiting: Ints, first: Ints) -> None:
         """Let patients live, in as much room as their journals take."""
@@ -175,13 +191,7 @@ class FastLives:
             for row in waiting:
                 self._outcomes[:, row, first[row] :] = self._as_drawn[:, row, first[row] :]
         while True:
-            kernels.live(
-                chunk.plan.seed, chunk.replicates, waiting, first, self._reach, self._tables,
-                chunk.patients.keys, *self.law.numbers, self.law.clocks, self._starts, self._factors, self._rows,
-                chunk.entry, chunk.arm, self._outcomes, self._parts, self._orders, self._event_at, self._exit_at,
-                self._told_at, self._readout_at, self.dropout, self.complete, self.off_at, self._quit_at, self._crossed_at,
-                self._left, self._ticks, self._codes, self._offsets, self._full,
-            )  # fmt: skip
+            live(chunk.plan.seed, chunk.replicates, waiting, first, self._arrays(chunk))
             waiting = waiting[self._full[waiting]]
             if not len(waiting):
                 break

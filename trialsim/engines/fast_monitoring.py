@@ -1,7 +1,8 @@
 """Monitoring in the fast engine: patients live as if nothing were done, and again once something is.
 
 What is done at a visit changes nothing before it. So visits are gone through in their order: all patients come to the
-first, the policy decides on all at once, those about whom something is done live again, and so on to the last.
+first, the policy decides on all at once, those about whom something is done live again, and so on to the last. The others
+have lived already.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def decide_at_visits(
     people: tuple[Ints, Ints, Ints],
     orders: Orders,
     journal: Callable[[], Journal],
-    live_again: Callable[[Ints], None],
+    live_again: Callable[[Ints, Ints], None],
     hidden: Hidden | None = None,
 ) -> None:
     """Let a policy decide at all visits of patients who have lived by ``orders`` so far; what changes is written there.
@@ -61,7 +62,7 @@ def decide_at_visits(
     journal
         Gives ticks, codes and offsets of the lives as they are now.
     live_again
-        Lets the patients of some replicates live by the orders as they are now.
+        Lets patients ``i`` of replicates ``r`` live by the orders as they are now.
     hidden
         Names of the latent traits, and what gives those of patients ``i`` of replicates ``r``, if the policy reads them.
     """
@@ -73,10 +74,10 @@ def decide_at_visits(
             continue
         r, i, _, view = found
         done = _answers(policy, view, r * orders.shape[1] + i, minds)
-        changed = np.unique(r[done != orders[r, i, visit]])
+        changed = done != orders[r, i, visit]
         orders[r, i, visit] = done
-        if len(changed):
-            live_again(changed)
+        if changed.any():
+            live_again(r[changed], i[changed])
 
 
 def _answers(policy: MonitoringPolicy, view: VisitView, places: Ints, minds: Remembered) -> NDArray[np.int8]:

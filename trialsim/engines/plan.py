@@ -173,7 +173,7 @@ class Strata:
     columns: tuple[int, ...]
     levels: tuple[NDArray[np.float64], ...]
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Number of strata: the product of the numbers of levels."""
         return int(np.prod([len(levels) for levels in self.levels])) if self.levels else 1

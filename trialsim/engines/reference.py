@@ -7,6 +7,7 @@ statistics and the loop that asks policies. Waiting, ordering, interrupting and 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
@@ -70,6 +71,9 @@ Process = Generator[simpy.Event, Any, None]
 _WAKE = 11
 """Order within an instant of a mere reminder to look at the triggers: after all that can be counted, before looks."""
 
+_SELDOM = (200_000, 5, 2)
+"""How often Python looks for garbage while a trial runs: whatever processes wait for stays until they have ended."""
+
 _LEAVE_ROOM = 2
 """SimPy's own priorities 0 and 1 come first: interrupts and hand-overs finish before the next keyed event."""
 
@@ -82,9 +86,18 @@ class Clock(simpy.Environment):
         event = simpy.Event(self)
         event._ok = True
         event._value = None
-        priority = _LEAVE_ROOM + (((int(kind) << 60) | (ident << 8)) | part)
-        self.schedule(event, priority=priority, delay=int(tick) - int(self.now))  # type: ignore[arg-type]
+        priority = _LEAVE_ROOM + (kind << 60 | ident << 8 | part)
+        self.schedule(event, priority, int(tick) - self._now)  # type: ignore[arg-type]
         return event
+
+    def run_to(self, event: simpy.Event) -> None:
+        """Run until an event has happened; looking for garbage as often as usual would take a third of the time."""
+        usual = gc.get_threshold()
+        gc.set_threshold(*_SELDOM)
+        try:
+            self.run(until=event)
+        finally:
+            gc.set_threshold(*usual)
 
 
 class ReferenceEngine:
@@ -111,7 +124,15 @@ class ReferenceTrial:
         self.patients: list[Patient] = []
         world = plan.world
         self._strata = plan.strata(plan.allocation.strata)
+        self._strata_of = {plan.allocation.strata: self._strata}
         arms = len(plan.arms)
+        # Of laws that know no trait, site or date all patients have the same.
+        self._alike = [
+            law.parameters(np.zeros((1, 0)), np.zeros(1))[0]
+            if law.predictor.empty and law.drift.none and not law.by_site
+            else None
+            for law in world.laws
+        ]
         self._open = [True] * arms
         self._weights: Floats | None = None
         self._chances: Floats | None = None
@@ -196,9 +217,10 @@ class ReferenceTrial:
         """Take in a candidate of a site as the next patient."""
         plan = self.plan
         now = np.array([int(self.clock.now) / TICKS_PER_DAY])
-        effects = plan.world.site_effects(plan.seed, np.array([self.replicate]), np.array([key]))
+        address = (plan.seed, np.array([self.replicate]), np.array([key]))
         parameters = [
-            law.parameters(record[None, :], now, effects[e])[0] for e, law in enumerate(plan.world.laws)
+            law.parameters(record[None, :], now, law.site_effects(*address))[0] if alike is None else alike
+            for law, alike in zip(plan.world.laws, self._alike, strict=True)
         ]
         stratum = int(self._strata.of(record[None, :])[0])
         rate, count = plan.world.stratum_errors, self._strata.count
@@ -549,7 +571,7 @@ class ReferenceTrial:
             return None
         self._point = None
         self._ask = self.clock.event()
-        self.clock.run(until=self._ask)
+        self.clock.run_to(self._ask)
         return self._point
 
     def apply(self, point: Point, decision: Decision, marks: Floats) -> None:
@@ -831,7 +853,7 @@ class ReferenceTrial:
         """Follow those randomised by the end until a time, without a word in the log."""
         self._silent = True
         if int(ticks[0]) > self.clock.now:
-            self.clock.run(until=self.clock.at(int(ticks[0]), Kind.END, 1))
+            self.clock.run_to(self.clock.at(int(ticks[0]), Kind.END, 1))
 
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in the trial, ``[1, item]``."""
@@ -866,6 +888,8 @@ class ReferenceTrial:
 
     def stratum(self, patient: int, test: TestPlan) -> int:
         """Return the stratum of a patient in a test's analysis."""
-        strata, who = self.plan.strata(test.strata), self.patients[patient]
+        if test.strata not in self._strata_of:
+            self._strata_of[test.strata] = self.plan.strata(test.strata)
+        strata, who = self._strata_of[test.strata], self.patients[patient]
         within = int(strata.of(who.record[None, :])[0]) if strata.count > 1 else 0
         return within + (who.key >> SITE_BITS) * strata.count if test.by_site else within

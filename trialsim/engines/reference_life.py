@@ -105,11 +105,9 @@ class Life:
     def begin(self) -> None:
         """Set all clocks going."""
         numbers, course = self.law.numbers, self.course
-        course.open = {int(e) for e in (*numbers.survival.endpoints, *numbers.reading.readouts)}
-        for c, present in enumerate(numbers.clock.present):
-            if present:
-                course.clocks[c] = Clock()
-                course.clocks[c].process = self.trial.clock.process(self._run(c))
+        course.open = {*numbers.survival.endpoints.tolist(), *numbers.reading.readouts.tolist()}
+        for c in np.flatnonzero(numbers.clock.present).tolist():
+            course.clocks[c] = Clock(self.trial.clock.process(self._run(c)))
         for k, e in enumerate(numbers.reading.readouts):
             law = self.trial.plan.world.outcomes[int(e)]
             self.patient.outcome[int(e)] = self.trial.read(law, int(e), self.patient)
@@ -186,12 +184,11 @@ class Life:
 
     def _changed(self) -> None:
         """Let every clock whose hazard has changed begin to wait anew."""
-        treated = self.course.last_dose is None
+        treated, active = self.course.last_dose is None, self.trial.clock.active_process
         for c, clock in self.course.clocks.items():
             if self._first_term <= c < self._first_reason and not treated:
                 continue
-            running = clock.process is not self.trial.clock.active_process
-            if running and (clock.pace, clock.group) != self._pace_and_group(c):
+            if clock.process is not active and (clock.pace, clock.group) != self._pace_and_group(c):
                 clock.process.interrupt("changed")
 
     def _first_amount(self, c: int) -> float:

@@ -276,10 +276,6 @@ class World:
         """Probability that a patient is allocated in a wrong stratum."""
         return self.screening.stratum_errors if self.screening is not None else 0.0
 
-    def site_effects(self, seed: int, replicates: Ints, keys: Ints) -> list[Floats]:
-        """Return what the site of each patient adds to the linear predictor of each law; see :class:`OutcomeLaw`."""
-        return [law.site_effects(seed, replicates, keys) for law in self.laws]
-
     @property
     def laws(self) -> tuple[OutcomeLaw, ...]:
         """Endpoints, dropout where there is any, and what else happens to patients."""
