@@ -13,6 +13,7 @@ from typing import Annotated, TextIO
 import typer
 
 from trialsim.cli.ending import Ended, requests_to_end
+from trialsim.cli.plain_output import write_what_can_be_written
 from trialsim.errors import ScenarioError, UsageError
 
 EXIT_OK = 0
@@ -105,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 the input or the machine did not allow it, 130 interrupted, 141 the reader
         of the output went away, 128 and its number for another signal; or the code a command chose.
     """
+    for stream in (sys.stdout, sys.stderr):
+        write_what_can_be_written(stream)
     try:
         with requests_to_end():
             return _run(arguments)
