@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import trialsim
 from trialsim.cli.main import main
 from trialsim.compiled import kernel
 from trialsim.errors import ScenarioError, UsageError
+from trialsim.oc.run_writer import RunWriter
 from trialsim.report.cautions import caution_sentences
 from trialsim.report.story import explain
 from trialsim.report.whole_file import write_whole
@@ -49,6 +51,31 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
     write_whole(tmp_path / "link.csv", b"new", overwrite=True)
     assert path.read_bytes() == b"new"
     assert (tmp_path / "link.csv").is_symlink()
+
+
+def test_a_full_disk_leaves_no_half_of_a_starter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("trialsim.scenario.starter.starter_text", full)
+    assert main(["init", "abc"]) == 2
+    assert "abc.yaml cannot be written: no space left on device." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrow_on_a_full_disk_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    monkeypatch.setattr("trialsim.oc.run_writer.pq.write_table", full)
+    effects = pa.table({"effect": [1.0]})
+    told = r"found: cannot be written \(no space left on device\); name another with --out"
+    with pytest.raises(UsageError, match=told), RunWriter(tmp_path / "found") as writer:
+        writer.write_effects(effects)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("out", ["found.partial-7", os.fsdecode(b"f\xff"), "circle", "x" * 250])

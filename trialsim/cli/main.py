@@ -14,7 +14,7 @@ import typer
 
 from trialsim.cli.ending import Ended, requests_to_end
 from trialsim.cli.plain_output import write_what_can_be_written
-from trialsim.errors import ScenarioError, UsageError
+from trialsim.errors import ScenarioError, UsageError, error_number, system_reason
 
 EXIT_OK = 0
 EXIT_INPUT = 2
@@ -187,9 +187,8 @@ def _scenario_sentences(error: ScenarioError) -> str:
 
 def _system_sentence(error: OSError) -> str:
     where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-    what = error.strerror or str(error) or type(error).__name__
-    advice = _ADVICE.get(error.errno or 0)
-    return f"{where}{what[:1].lower()}{what[1:]}{f' ({advice})' if advice else ''}."
+    advice = _ADVICE.get(error_number(error) or 0)
+    return f"{where}{system_reason(error)}{f' ({advice})' if advice else ''}."
 
 
 def _command_line_sentences(error: typer.TyperException) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trialsim.engines.decision_log import HEADS, LOG, RANKINGS, TEXTS
-from trialsim.errors import UsageError
+from trialsim.errors import UsageError, system_reason
 from trialsim.oc.adverse_events import ADVERSE_EVENTS, AdverseEventTally
 from trialsim.oc.columns import Cell, rows_by_cell
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
@@ -72,12 +73,8 @@ class RunWriter:
 
     def __enter__(self) -> Self:
         """Make the partial folder."""
-        try:
+        with self._writing():
             self.partial.mkdir(parents=True)
-        except OSError as error:
-            raise UsageError(
-                f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
-            ) from error
         return self
 
     def __exit__(
@@ -86,8 +83,19 @@ class RunWriter:
         """Remove what is not finished."""
         if not self._finished:
             for table in self._tables.values():
-                table.abandon()
+                with suppress(OSError):  # on a full disk the rest cannot be written, and need not be
+                    table.abandon()
             shutil.rmtree(self.partial, ignore_errors=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say of which folder it is that something cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: cannot be written ({system_reason(error)}); name another with --out"
+            ) from error
 
     @property
     def rows(self) -> dict[str, int]:
@@ -122,7 +130,8 @@ class RunWriter:
             return
         if name not in self._tables:
             self._tables[name] = TableWriter(self.partial / f"{name}.parquet", table.schema)
-        self._tables[name].write(table)
+        with self._writing():
+            self._tables[name].write(table)
 
     def close_tables(self, cells: pa.Table) -> Path:
         """Complete the tables, so that they can be read, and return the folder in which they lie for now.
@@ -134,19 +143,22 @@ class RunWriter:
         """
         for name, tally in self._tallies.items():
             self._write(name, tally.finish())
-        for table in self._tables.values():
-            table.close()
-        pq.write_table(cells, self.partial / "cells.parquet", compression="none")
+        with self._writing():
+            for table in self._tables.values():
+                table.close()
+            pq.write_table(cells, self.partial / "cells.parquet", compression="none")
         return self.partial
 
     def write_effects(self, effects: pa.Table) -> None:
         """Add the table of effects, conditional and marginal."""
-        pq.write_table(effects, self.partial / EFFECTS, compression="none")
+        with self._writing():
+            pq.write_table(effects, self.partial / EFFECTS, compression="none")
 
     def write_text(self, name: str, text: str) -> None:
         """Add a text file."""
         # A file's name may hold what is no text: it is escaped, as JSON does.
-        (self.partial / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        with self._writing():
+            (self.partial / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
     def write_json(self, name: str, document: Any) -> None:
         """Add a JSON file; a number that is not finite is refused."""
@@ -155,7 +167,7 @@ class RunWriter:
     def finish(self) -> Path:
         """Move the folder to its place and return it."""
         require_free(self.folder, self.partial)
-        try:
+        with self._writing():
             if self._place.is_dir():
                 # What tells a finished run comes last.
                 for path in sorted(self.partial.iterdir(), key=lambda each: each.name == "provenance.json"):
@@ -163,10 +175,6 @@ class RunWriter:
                 self.partial.rmdir()
             else:
                 self.partial.rename(self._place)
-        except OSError as error:
-            raise UsageError(
-                f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
-            ) from error
         self._finished = True
         return self.folder
 
@@ -356,7 +364,3 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             column = pc.fill_null(column, float("nan") if pa.types.is_floating(field.type) else 0)
         columns.append(column if column.type == field.type else column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
