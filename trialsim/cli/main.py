@@ -12,6 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from trialsim.cli.all_faults import scenario_sentences
 from trialsim.cli.ending import Ended, requests_to_end
 from trialsim.cli.plain_output import write_what_can_be_written
 from trialsim.errors import ScenarioError, UsageError, error_number, system_reason
@@ -121,7 +122,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = build_app()(args=arguments, prog_name="trialsim", standalone_mode=False)
         _flush(sys.stdout)  # here, where a full disk or a closed pipe can still be told
     except ScenarioError as error:
-        return _tell(_scenario_sentences(error))
+        return _tell(scenario_sentences(error))
     except UsageError as error:
         return _tell(str(error))
     except typer.TyperException as error:
@@ -177,12 +178,6 @@ def _silence_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-
-
-def _scenario_sentences(error: ScenarioError) -> str:
-    count = len(error.problems)
-    heading = f"{error.source or 'The scenario'}: {count} problem{'' if count == 1 else 's'}"
-    return "\n".join([heading, *(f"  {problem}" for problem in error.problems)])
 
 
 def _system_sentence(error: OSError) -> str:

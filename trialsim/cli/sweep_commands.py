@@ -62,6 +62,7 @@ def sweep_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Tabulate and draw measures over a number of the scenario; all points have the same patients."""
+    from trialsim.cli.all_faults import Faults
     from trialsim.cli.progress_shown import progress_of
     from trialsim.cli.running import check_numbers, names_in
     from trialsim.oc.run_writer import json_text
@@ -70,15 +71,26 @@ def sweep_command(
     from trialsim.oc.sweep_solve import parse_target
     from trialsim.oc.sweep_solve import solve as solved
     from trialsim.report.sweep_page import PICTURE_KINDS, draw_sweep, solution_sentences
+    from trialsim.scenario.load import load_scenario
 
-    check_numbers(replicates, seed, workers, engine)
-    target = None if solve is None else parse_target(solve)
+    faults = Faults()
+    faults.of(check_numbers, replicates, seed, workers, engine)
+    target = None if solve is None else faults.of(parse_target, solve)
     measures = list(measure or [])
     if target is not None:
         measures = [target[0], *(each for each in measures if each != target[0])]
     measures = measures or [DEFAULT_MEASURE]
-    chosen, worlds = names_in(designs, "--designs"), names_in(truths, "--truths")
-    grid, wanted = prepared(scenario, vary, chosen, worlds, measures)
+    chosen, worlds = faults.of(names_in, designs, "--designs"), faults.of(names_in, truths, "--truths")
+    loaded, meant = faults.of(load_scenario, scenario), None
+    if loaded is not None:
+        known = faults.of(loaded.select_designs, chosen) is not None
+        there = faults.of(loaded.select_truths, worlds) is not None
+        meant = faults.of(
+            prepared, loaded, vary, chosen if known else None, worlds if there else None, measures
+        )
+    faults.tell()
+    assert meant is not None
+    grid, wanted = meant
     asked = Asked(
         source=scenario,
         grid=grid,
