@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from trialsim.cli.main import main
+
 NOTED = """
 name: noted
 arms: [control, treatment]
@@ -62,3 +64,39 @@ def test_runs_reports_and_stories_are_written_in_every_encoding(tmp_path: Path, 
         assert found.returncode == 0, found.stderr
         assert found.stdout.decode(encoding)
         assert b"Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["run", "x", "--replicates", "1e3"],
+            "--replicates: '1e3' is not a whole number, written in digits, such as 10000.",
+        ),
+        (
+            ["boundaries", "--information", "1", "--alpha", "x"],
+            "--alpha: 'x' is not a number, such as 0.025.",
+        ),
+        (
+            ["boundaries", "--information", "1", "--power", "0.999999999999"],
+            "power: 0.999999999999 is not allowed; it lies above alpha and is at most 1 - 1e-9.",
+        ),
+        (
+            ["adjust", "0.01,0.02", "--method", "dunnett", "--patients", "1e308,1,1"],
+            "Nothing is adjusted: numbers of patients lie above 0 and below 1e+09, found 1e+308.",
+        ),
+        (
+            ["adjust", "0.01,2"],
+            "p values lie from 0 to 1, found 2; for a hypothesis that could not be tested give 1, or leave it out.",
+        ),
+        (
+            ["combination", "--information", "0.5,1", "--p", "0.01,nan"],
+            "p values lie from 0 to 1, found nan.",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_found_and_what_is_allowed(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(words) == 2
+    assert told in [line.strip() for line in capsys.readouterr().err.splitlines()]

@@ -186,6 +186,21 @@ def _system_sentence(error: OSError) -> str:
     return f"{where}{system_reason(error)}{f' ({advice})' if advice else ''}."
 
 
+def _not_a_number(error: typer.TyperException) -> str | None:
+    """Return the sentence for an option whose text is no number, or None for what else is wrong."""
+    parameter, cause = getattr(error, "param", None), error.__cause__
+    if parameter is None or not isinstance(cause, ValueError) or not hasattr(cause, "errors"):
+        return None
+    detail = cause.errors()[0]
+    expected = {"int": "a whole number, written in digits", "float": "a number"}.get(
+        str(detail["type"]).partition("_")[0]
+    )
+    if expected is None:
+        return None
+    example = f", such as {parameter.default}" if isinstance(parameter.default, int | float) else ""
+    return f"{parameter.opts[0]}: {detail['input']!r} is not {expected}{example}."
+
+
 def _command_line_sentences(error: typer.TyperException) -> str:
     """Return what was wrong with the command line, what may have been meant, and where help is."""
     context = getattr(error, "ctx", None)
@@ -194,7 +209,7 @@ def _command_line_sentences(error: typer.TyperException) -> str:
     if option is not None and candidates:
         message = f"No such option {option!r}. Did you mean {' or '.join(map(repr, sorted(candidates)))}?"
     else:
-        message = error.format_message()
+        message = _not_a_number(error) or error.format_message()
     is_help = type(error).__name__ == "NoArgsIsHelpError"
     if context is None or is_help:
         return message
