@@ -20,6 +20,7 @@ from trialsim.errors import UsageError, system_reason
 from trialsim.oc.adverse_events import ADVERSE_EVENTS, AdverseEventTally
 from trialsim.oc.columns import Cell, rows_by_cell
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
+from trialsim.oc.unfinished import PARTIAL, clear_abandoned, hold, let_go
 
 ROWS_PER_GROUP = 131_072
 ROWS_PER_BATCH = 16_384
@@ -41,7 +42,6 @@ LOG_TABLES = (LOG, HEADS, RANKINGS)
 """Those of the decision log, where one is kept; they are for the audit, and nothing is computed from them."""
 
 EFFECTS = "effects.parquet"
-PARTIAL = ".partial-"
 CELLS = b"cells"
 """Key in a table's file under which stands how many row groups, one after the other, belong to which cell."""
 
@@ -60,7 +60,7 @@ class RunWriter:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         require_free(self.folder)
-        self._place = _behind_links(self.folder)
+        self._place = behind_links(self.folder)
         partial = f"{self._place.name}{PARTIAL}{os.getpid()}"
         # Inside a folder that is there already: it may be a mount point, or lie where nothing can be added.
         self.partial = self._place / partial if self._place.is_dir() else self._place.with_name(partial)
@@ -70,22 +70,36 @@ class RunWriter:
             ADVERSE_EVENTS: AdverseEventTally(),
         }
         self._finished = False
+        self._mark: int | None = None
+        self._above: list[Path] = []
 
     def __enter__(self) -> Self:
         """Make the partial folder."""
+        self._above = [each for each in self.partial.parents if not each.exists()]
         with self._writing():
             self.partial.mkdir(parents=True)
+            self._mark = hold(self.partial)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove what is not finished."""
+        self._let_go()
         if not self._finished:
             for table in self._tables.values():
                 with suppress(OSError):  # on a full disk the rest cannot be written, and need not be
                     table.abandon()
             shutil.rmtree(self.partial, ignore_errors=True)
+            with suppress(OSError):  # another run may lie in one by now
+                for folder in self._above:
+                    folder.rmdir()
+
+    def _let_go(self) -> None:
+        """Take away the mark of a folder that is being written."""
+        if self._mark is not None:
+            let_go(self.partial, self._mark)
+            self._mark = None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -168,6 +182,7 @@ class RunWriter:
         """Move the folder to its place and return it."""
         require_free(self.folder, self.partial)
         with self._writing():
+            self._let_go()
             if self._place.is_dir():
                 # What tells a finished run comes last.
                 for path in sorted(self.partial.iterdir(), key=lambda each: each.name == "provenance.json"):
@@ -279,7 +294,9 @@ class TableWriter:
 
 
 def require_free(folder: Path, own: Path | None = None) -> None:
-    """Refuse a folder in which something else than one's own partial folder lies already.
+    """Refuse a folder in which something else than one's own partial folder lies already, or that is being written.
+
+    What a killed process left of a run into the folder is removed.
 
     Raises
     ------
@@ -287,6 +304,8 @@ def require_free(folder: Path, own: Path | None = None) -> None:
         With what to do.
     """
     require_name(folder)
+    if own is None:
+        clear_abandoned(behind_links(folder))
     if folder.is_dir():
         if any(path.name != (own.name if own is not None else None) for path in folder.iterdir()):
             held = "already holds a run" if (folder / "provenance.json").is_file() else "is not empty"
@@ -311,13 +330,13 @@ def require_name(folder: Path) -> None:
     except UnicodeEncodeError:
         told = os.fsencode(folder).decode("utf-8", "replace")
         raise UsageError(f"{told}: the name is not UTF-8; name another folder with --out") from None
-    if PARTIAL in _behind_links(folder).name or PARTIAL in folder.name:
+    if PARTIAL in behind_links(folder).name or PARTIAL in folder.name:
         raise UsageError(
             f"{folder}: names with {PARTIAL} are those of unfinished runs; name another folder with --out"
         )
 
 
-def _behind_links(folder: Path) -> Path:
+def behind_links(folder: Path) -> Path:
     """Return the place that a name stands for."""
     try:
         return folder.resolve()
