@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
@@ -51,6 +53,25 @@ class ScenarioError(Exception):
 
 class UsageError(Exception):
     """A request that cannot be met, as one sentence."""
+
+
+_NUMBER_IN_TEXT = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)
+
+
+def error_number(error: OSError) -> int | None:
+    """Return the system's number of an error; Arrow writes it into its text only."""
+    if error.errno is not None:
+        return error.errno
+    found = _NUMBER_IN_TEXT.search(str(error))
+    return None if found is None else int(found[1])
+
+
+def system_reason(error: OSError) -> str:
+    """Return in the system's words, beginning in lower case, why it refuses something."""
+    number = error_number(error)
+    words = error.strerror or (os.strerror(number) if number is not None else str(error))
+    words = words or type(error).__name__
+    return words[:1].lower() + words[1:]
 
 
 def require_whole(name: str, value: object, least: int, most: int) -> None:

@@ -178,7 +178,7 @@ def test_an_interrupt_leaves_nothing(
 ) -> None:
     use_engine(monkeypatch, interrupted_run)
     assert run("run", scenario_file, "--replicates", 20) == 130
-    assert list(Path("runs").iterdir()) == []
+    assert not Path("runs").exists()
     assert capsys.readouterr().err.endswith("Interrupted.\n")
 
 
@@ -194,7 +194,7 @@ def test_designs_and_truths_are_chosen_by_name_and_family(scenario_file: Path) -
     ("arguments", "sentence"),
     [
         (["--replicates", "0"], "--replicates: 0 is not allowed"),
-        (["--replicates", "x"], "'--replicates'"),
+        (["--replicates", "x"], "--replicates: 'x' is not a whole number"),
         (["--seed", "-1"], "--seed: -1 is not allowed"),
         (["--workers", "0"], "--workers: 0 is not allowed"),
         (["--engine", "fastt"], "Did you mean 'fast'?"),
@@ -215,6 +215,55 @@ def test_a_bad_value_is_a_sentence(
     assert "Traceback" not in captured.err
     assert captured.out == ""
     assert not Path("runs").exists()
+
+
+def test_everything_wrong_with_the_options_is_said_at_once(
+    scenario_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = ["--seed", "-1", "--workers", "0", "--truths", "nix"]
+    lines = {
+        "run": ["--replicates", "-5", "--engine", "turbo", "--designs", "nix", "--finished-by", "3"],
+        "sweep": [
+            "--replicates",
+            "-5",
+            "--engine",
+            "turbo",
+            "--designs",
+            "nix",
+            "--vary",
+            "n",
+            "--solve",
+            "a",
+        ],
+        "certify": ["--replicates", "-5", "--design", "nix", "--target", "2", "--attempts", "0"],
+    }
+    words = {
+        "run": ["replicates", "seed", "workers", "engine", "design 'nix'", "truth 'nix'", "finished-by"],
+        "sweep": ["replicates", "seed", "workers", "engine", "design 'nix'", "truth 'nix'", "vary", "solve"],
+        "certify": ["replicates", "seed", "workers", "design 'nix'", "truth 'nix'", "target", "attempts"],
+    }
+    for command, options in lines.items():
+        assert run(command, scenario_file, *numbers, *options) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert len(told) == len(words[command]), told
+        for word in words[command]:
+            assert sum(word in line for line in told) == 1, (word, told)
+    asked = ["--threshold", "designs.nix.x", "--target", "5", "--truth", "nix", "--between", "2"]
+    assert run("calibrate", scenario_file, *asked, "--search", "0", "--seed", "-1", "--workers", "0") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 7
+    priors = ["--prior", "x", "--prior", "y=normal(0, -1)"]
+    assert run("assurance", scenario_file, "--design", "nix", *priors, "--points", "0", "--seed", "-1") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 5
+    assert run("benchmark", "nix", "--seed", "-1", "--workers", "0") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 3
+    bad = scenario_file.with_name("bad.yaml")
+    bad.write_text("name: bad\narms: 5\n")
+    assert run("run", bad, "--seed", "-1") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert "--seed" in told[0]
+    assert "bad.yaml: " in told[1]
+    assert any("arms: " in line for line in told[2:])
 
 
 def test_a_report_is_made_again_from_the_records_alone(
@@ -271,7 +320,7 @@ def test_a_request_to_end_leaves_nothing(
     use_engine(monkeypatch, terminated_run)
     assert run("run", scenario_file, "--replicates", 20) == 143
     assert "Ended on request (SIGTERM)." in capsys.readouterr().err
-    assert list(Path("runs").iterdir()) == []
+    assert not Path("runs").exists()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

@@ -146,8 +146,13 @@ def test_an_arm_is_shown_by_all_its_intersections() -> None:
 
 
 def test_what_cannot_be_is_refused_with_every_problem() -> None:
-    with pytest.raises(UsageError, match=r"alpha is 0.7.*0 stages.*method is 'fisher'.*lie above alpha"):
-        fisher_design(0.7, 0, [0.5, 0.1], "fisher")
+    with pytest.raises(UsageError, match=r"alpha is 0.7.*0 stages.*method is 'fisher'.*up to 1"):
+        fisher_design(0.7, 0, [0.5, 1.1], "fisher")
+    with pytest.raises(UsageError, match=r"alpha is 0\.7") as refused:
+        fisher_design(0.7, 3, [0.5, 0.1])
+    assert "futility" not in str(refused.value)
+    with pytest.raises(UsageError, match="futility bounds lie above alpha and up to 1"):
+        fisher_design(0.025, 3, [0.5, 0.02])
     with pytest.raises(UsageError, match="2 futility bounds are given"):
         fisher_design(0.025, 4, [0.5, 0.5])
     with pytest.raises(UsageError, match="needs the loadings"):

@@ -156,9 +156,9 @@ def test_what_the_text_is_blamed_for_hides_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as refused:
         load_scenario(file)
     assert [(each.path, each.line) for each in refused.value.problems] == [
+        ("accrual.evenly_spaced.over", 3),
         ("endpoints.e.rate", 5),
         ("designs.one.n", 10),
-        ("designs.two", 12),
-        ("accrual.evenly_spaced.over", 3),
         ("designs.one.tests.h.alpha", 11),
+        ("designs.two", 12),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trialsim.errors import Problem, ScenarioError
-from trialsim.scenario.load import load_scenario, scenario_from
+from trialsim.scenario.load import load_scenario, scenario_from, scenario_from_text
 from trialsim.scenario.reading import parse_yaml
 
 RICH = Path(__file__).with_name("scenario_rich.yaml")
@@ -870,3 +870,75 @@ def test_alike_patients_have_no_covariates() -> None:
     tree = changed("population", DELETE)
     problems = problems_of(tree)
     assert any("the population has no covariates" in problem.message for problem in problems)
+
+
+WHOLE_LIFE = """
+name: n
+arms: [control, treatment]
+accrual: {poisson: {rate: 20 per month}}
+endpoints:
+  death: {kind: survival, baseline: {median: 12 months}, effect: {treatment: 0.7}, terminal: true}
+  pfs: {kind: survival, baseline: {median: 12 months}, effect: {treatment: 0.7}, detected: visits}
+  resp: {kind: binary, rate: 0.3, effect_measure: rate, effect: {treatment: 0.4}, readout: 30 days}
+treatment:
+  doses: [1, 0.75, 0.5]
+  rescue: {probability: 0.4, delay: 1 day, hazard_ratio: {death: 0.5}}
+visits: {every: 8 weeks, until: 2 years}
+adverse_events:
+  rash:
+    baseline: {hazard: 0.1 per year}
+    effect: {treatment: 2.0}
+    severity: {mild: 0.5, severe: 0.5}
+    fatal: {severe: 0.1}
+    actions: {severe: {reduce: 0.5, discontinue: 0.5}}
+dropout: {baseline: {hazard: 0.1 per year}, after: {severe: 2.0}, outcome: {resp: 2.0}}
+hypotheses: {primary: {endpoint: death, arms: [treatment, control], analysis: logrank, direction: lower}}
+truths: {expected: {}}
+designs:
+  fixed:
+    kind: fixed
+    n: 100
+    allocation: alternating
+    looks: [{when: {events: 50}}]
+    tests: {primary: {alpha: 0.025}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "path"),
+    [
+        ("every: 8 weeks", "every: 0 days", "visits.every"),
+        ("0.5]\n", "0.5]\n  waning: {half_life: 0 days}\n", "treatment.waning.half_life"),
+        ("probability: 0.4", "probability: 1.4", "treatment.rescue.probability"),
+        ("effect: {treatment: 2.0}", "effect: {treatment: -2.0}", "adverse_events.rash.effect.treatment"),
+        ("0.7}, terminal", "0.7}, drift: {per_year: x}, terminal", "endpoints.death.drift.per_year"),
+        ("rate: 0.3,", "rate: 1.3,", "endpoints.resp.rate"),
+        ("expected: {}", "all: {grid: {}}", "truths.all.grid"),
+        ("expected: {}", "all: {grid: {endpoints.resp.rate: []}}", "truths.all.grid.endpoints.resp.rate"),
+    ],
+)
+def test_nothing_is_said_of_what_follows_from_a_bad_value(good: str, bad: str, path: str) -> None:
+    text = WHOLE_LIFE
+    scenario_from_text(text)
+    with pytest.raises(ScenarioError) as caught:
+        scenario_from_text(text.replace(good, bad, 1))
+    assert [problem.path for problem in caught.value.problems] == [path]
+
+
+def test_problems_stand_in_the_order_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    wrong = {
+        "every: 8 weeks": "every: 0 days",
+        "rate: 20": "rate: -1",
+        "n: 100": "n: -5",
+        "rate: 0.3": "rate: 1.3",
+    }
+    text = WHOLE_LIFE
+    for good, bad in wrong.items():
+        text = text.replace(good, bad, 1)
+    path.write_text(text)
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path)
+    lines = [problem.line or 0 for problem in caught.value.problems]
+    assert len(lines) > 3
+    assert lines == sorted(lines)

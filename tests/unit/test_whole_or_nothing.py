@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import multiprocessing
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import trialsim
 from trialsim.cli.main import main
 from trialsim.compiled import kernel
 from trialsim.errors import ScenarioError, UsageError
+from trialsim.oc.run_writer import RunWriter
+from trialsim.oc.unfinished import PARTIAL
 from trialsim.report.cautions import caution_sentences
 from trialsim.report.story import explain
 from trialsim.report.whole_file import write_whole
@@ -49,6 +54,77 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
     write_whole(tmp_path / "link.csv", b"new", overwrite=True)
     assert path.read_bytes() == b"new"
     assert (tmp_path / "link.csv").is_symlink()
+
+
+def test_a_full_disk_leaves_no_half_of_a_starter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("trialsim.scenario.starter.starter_text", full)
+    assert main(["init", "abc"]) == 2
+    assert "abc.yaml cannot be written: no space left on device." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrow_on_a_full_disk_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    monkeypatch.setattr("trialsim.oc.run_writer.pq.write_table", full)
+    effects = pa.table({"effect": [1.0]})
+    told = r"found: cannot be written \(no space left on device\); name another with --out"
+    with pytest.raises(UsageError, match=told), RunWriter(tmp_path / "found") as writer:
+        writer.write_effects(effects)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    """One beside the folder and one in it; of a killed process the lock is gone, and of an old version the process."""
+    child = multiprocessing.get_context("spawn").Process(
+        target=_killed_while_writing, args=(tmp_path / "found",)
+    )
+    child.start()
+    child.join()
+    left = tmp_path / f"found{PARTIAL}{child.pid}"
+    assert left.is_dir()
+    (tmp_path / f"other{PARTIAL}{child.pid}").mkdir()
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / f"inside{PARTIAL}{child.pid}").mkdir()
+    for name in ("found", "inside"):
+        with RunWriter(tmp_path / name) as writer:
+            writer.write_text("provenance.json", "{}")
+            writer.finish()
+        assert [each.name for each in (tmp_path / name).iterdir()] == ["provenance.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "found", "inside", f"other{PARTIAL}{child.pid}",
+    ]  # fmt: skip
+
+
+def _killed_while_writing(folder: Path) -> None:
+    RunWriter(folder).__enter__()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_folder_that_is_being_written_is_refused_at_the_beginning(
+    binary: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    def simulated(*_: Any) -> None:
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    words = [command, str(binary), "--out", str(tmp_path / "found"), "--replicates", "5", "--workers", "1"]
+    words += ["--vary", "endpoints.response.rate=0.2,0.3"] if command == "sweep" else []
+    with RunWriter(tmp_path / "found"):
+        assert main(words) == 2
+        assert f"process {os.getpid()} is writing a run there at this moment" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("out", ["found.partial-7", os.fsdecode(b"f\xff"), "circle", "x" * 250])

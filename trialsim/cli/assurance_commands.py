@@ -33,19 +33,29 @@ def assurance_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Average a design's probability of success over a design prior; analysis priors stay in the scenario."""
-    from trialsim.errors import require_whole
-    from trialsim.oc.assurance import assurance, prior_written
+    from trialsim.cli.all_faults import Faults
+    from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS
+    from trialsim.oc.assurance import assurance, prior_written, require_success
     from trialsim.oc.run_writer import json_text
     from trialsim.scenario.load import load_scenario
 
-    for name, value, most in (
-        ("--points", points, 10_000),
-        ("--trials", trials, 1_000_000),
-        ("--workers", workers, 256),
+    faults = Faults()
+    for name, value, least, most in (
+        ("--points", points, 1, 10_000),
+        ("--trials", trials, 1, 1_000_000),
+        ("--seed", seed, 0, LARGEST_SEED),
+        ("--workers", workers, 1, MOST_WORKERS),
     ):
-        require_whole(name, value, 1, most)
-    priors = [prior_written(each) for each in prior]
-    found = assurance(load_scenario(scenario), design, priors, success, points, trials, seed, workers)
+        faults.whole(name, value, least, most)
+    priors = [faults.of(prior_written, each) for each in prior]
+    loaded = faults.of(load_scenario, scenario)
+    chosen = None if loaded is None else faults.of(loaded.select_designs, [design])
+    if loaded is not None and chosen:
+        faults.of(require_success, loaded, chosen[0], success)
+    faults.tell()
+    assert loaded is not None
+    given = [each for each in priors if each is not None]
+    found = assurance(loaded, design, given, success, points, trials, seed, workers)
     if json:
         typer.echo(json_text(asdict(found)), nl=False)
         return

@@ -13,6 +13,8 @@ from trialsim.errors import UsageError
 if TYPE_CHECKING:
     from trialsim.oc.calibration import Calibrated
 
+MOST_TRIALS = 100_000_000
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -48,30 +50,36 @@ def calibrate_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Find the threshold at which an error is at its target, and certify it on other trials, which it then has spent."""
-    from trialsim.errors import require_whole
+    from trialsim.cli.all_faults import Faults
+    from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS, names_in
     from trialsim.oc.calibration import Request, calibrate, design_named, refuse_request
     from trialsim.oc.calibration_ledger import entries_of, file_of, refuse_spent, with_entry
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
     from trialsim.scenario.load import load_scenario
 
-    for name, value, least in (
-        ("--search", search, 100),
-        ("--calibration", calibration, 100),
-        ("--certify", certify, 100),
-        ("--attempt", attempt, 1),
-        ("--attempts", attempts, attempt),
+    faults = Faults()
+    for name, value, least, most in (
+        ("--search", search, 100, MOST_TRIALS),
+        ("--calibration", calibration, 100, MOST_TRIALS),
+        ("--certify", certify, 100, MOST_TRIALS),
+        ("--attempt", attempt, 1, MOST_TRIALS),
+        ("--attempts", attempts, max(attempt, 1), MOST_TRIALS),
+        ("--seed", seed, 0, LARGEST_SEED),
+        ("--workers", workers, 1, MOST_WORKERS),
     ):
-        require_whole(name, value, least, 100_000_000)
-    loaded = load_scenario(scenario)
+        faults.whole(name, value, least, most)
     measure, _, value_text = target.partition("=")
-    more = [] if over is None else [name.strip() for name in over.split(",")]
-    low, high = _two_numbers(between)
+    more = [] if over is None else (faults.of(names_in, over, "--over") or [])
+    largest, range_ = faults.of(_probability, value_text, target), faults.of(_two_numbers, between)
+    loaded = faults.of(load_scenario, scenario)
+    worlds = None if loaded is None else faults.of(loaded.select_truths, list(dict.fromkeys([truth, *more])))
+    low, high = range_ or (0.0, 1.0)
     request = Request(
         threshold,
         measure,
-        _probability(value_text, target),
-        loaded.select_truths(list(dict.fromkeys([truth, *more]))),
+        largest or 0.0,
+        worlds or (),
         low,
         high,
         search,
@@ -82,7 +90,10 @@ def calibrate_command(
         seed,
         workers,
     )
-    refuse_request(loaded, request)
+    if loaded is not None:
+        faults.of(refuse_request, loaded, request)
+    faults.tell()
+    assert loaded is not None
     ledger, digest = file_of(scenario, design_named(threshold)), loaded.digest()
     spent = entries_of(ledger)
     made_before = refuse_spent(ledger, spent, request, digest)

@@ -9,6 +9,8 @@ import typer
 
 from trialsim.errors import UsageError
 
+MOST_TRIALS = 100_000_000
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -33,32 +35,36 @@ def certify_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Count errors in trials that nothing was fitted to, and keep the certificate beside the scenario."""
-    from trialsim.cli.running import names_in
-    from trialsim.errors import require_whole
+    from trialsim.cli.all_faults import Faults
+    from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS, names_in
     from trialsim.oc.certificate import certify, file_of
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
     from trialsim.scenario.load import load_scenario
 
-    for name, value, least in (
-        ("--replicates", replicates, 100),
-        ("--attempt", attempt, 1),
-        ("--attempts", attempts, attempt),
+    faults = Faults()
+    for name, value, least, most in (
+        ("--replicates", replicates, 100, MOST_TRIALS),
+        ("--attempt", attempt, 1, MOST_TRIALS),
+        ("--attempts", attempts, max(attempt, 1), MOST_TRIALS),
+        ("--seed", seed, 0, LARGEST_SEED),
+        ("--workers", workers, 1, MOST_WORKERS),
     ):
-        require_whole(name, value, least, 100_000_000)
-    require_whole("--workers", workers, 1, 256)
-    if not 0.0 < target < 1.0:
-        raise UsageError(f"--target {target:g}: a probability between 0 and 1 is expected, as 0.025")
-    loaded = load_scenario(scenario)
-    (chosen,) = loaded.select_designs([design])
+        faults.whole(name, value, least, most)
+    faults.of(_require_probability, target)
+    under = faults.of(names_in, truths, "--truths")
+    loaded = faults.of(load_scenario, scenario)
+    designs = None if loaded is None else faults.of(loaded.select_designs, [design])
+    wanted = None if loaded is None or not under else faults.of(loaded.select_truths, under)
+    faults.tell()
+    assert loaded is not None and designs
+    (chosen,) = designs
     path = file_of(scenario, chosen)
     if path.exists() and attempt == 1:
         raise UsageError(
             f"{path} is there already: its trials are spent. A second try is --attempt 2 --attempts 2, which splits the "
             "level; remove the file only if the scenario or the policy is another one"
         )
-    under = names_in(truths, "--truths")
-    wanted = None if under is None else loaded.select_truths(under)
     found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
     text = json_text(found.to_dict())
     write_whole(path, text.encode("utf-8"), overwrite=attempt > 1)
@@ -70,3 +76,9 @@ def certify_command(
         typer.echo(f"{point.truth}: {point.value:.4f}, {level} {point.upper:.4f} ({point.n:,} trials)")
     typer.echo(f"Rejecting a true null: {found.verdict}; nothing is claimed of other truths.")
     typer.echo(f"Certificate: {path}")
+
+
+def _require_probability(target: float) -> None:
+    """Refuse a target that is no probability."""
+    if not 0.0 < target < 1.0:
+        raise UsageError(f"--target {target:g}: a probability between 0 and 1 is expected, as 0.025")

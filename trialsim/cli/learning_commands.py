@@ -175,11 +175,13 @@ def benchmark_command(
     workers: Annotated[int, typer.Option(help="Workers; they change no number.")] = 2,
 ) -> None:
     """Train every learned policy of a family, and compare all with the traditional ones."""
+    from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import check_numbers
 
-    if family not in (*_FAMILIES, "all"):
-        raise UsageError(f"there is no benchmark of {family!r}; allowed: {', '.join(_FAMILIES)}, all")
-    check_numbers(1, seed, workers, "fast")
+    faults = Faults()
+    faults.of(_require_family, family)
+    faults.of(check_numbers, 1, seed, workers, "fast")
+    faults.tell()
     folder = out or Path(f"benchmark-{family}")
     try:
         folder.mkdir(parents=True)
@@ -191,6 +193,12 @@ def benchmark_command(
         inside = folder / name if family == "all" else folder
         inside.mkdir(exist_ok=True)
         _FAMILIES[name](quick, inside, seed, workers)
+
+
+def _require_family(family: str) -> None:
+    """Refuse a family that has no benchmark."""
+    if family not in (*_FAMILIES, "all"):
+        raise UsageError(f"there is no benchmark of {family!r}; allowed: {', '.join(_FAMILIES)}, all")
 
 
 def _say(text: str) -> None:

@@ -13,8 +13,10 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from trialsim.cli.all_faults import scenario_sentences
 from trialsim.cli.ending import Ended, requests_to_end
-from trialsim.errors import ScenarioError, UsageError
+from trialsim.cli.plain_output import write_what_can_be_written
+from trialsim.errors import ScenarioError, UsageError, error_number, system_reason
 
 EXIT_OK = 0
 EXIT_INPUT = 2
@@ -113,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 the input or the machine did not allow it, 130 interrupted, 141 the reader
         of the output went away, 128 and its number for another signal; or the code a command chose.
     """
+    for stream in (sys.stdout, sys.stderr):
+        write_what_can_be_written(stream)
     try:
         with requests_to_end():
             return _run(arguments)
@@ -126,7 +130,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = _command_of(build_app())(args=arguments, prog_name="trialsim", standalone_mode=False)
         _flush(sys.stdout)  # here, where a full disk or a closed pipe can still be told
     except ScenarioError as error:
-        return _tell(_scenario_sentences(error))
+        return _tell(scenario_sentences(error))
     except UsageError as error:
         return _tell(str(error))
     except typer.TyperException as error:
@@ -184,17 +188,25 @@ def _silence_stdout() -> None:
     os.close(nowhere)
 
 
-def _scenario_sentences(error: ScenarioError) -> str:
-    count = len(error.problems)
-    heading = f"{error.source or 'The scenario'}: {count} problem{'' if count == 1 else 's'}"
-    return "\n".join([heading, *(f"  {problem}" for problem in error.problems)])
-
-
 def _system_sentence(error: OSError) -> str:
     where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-    what = error.strerror or str(error) or type(error).__name__
-    advice = _ADVICE.get(error.errno or 0)
-    return f"{where}{what[:1].lower()}{what[1:]}{f' ({advice})' if advice else ''}."
+    advice = _ADVICE.get(error_number(error) or 0)
+    return f"{where}{system_reason(error)}{f' ({advice})' if advice else ''}."
+
+
+def _not_a_number(error: typer.TyperException) -> str | None:
+    """Return the sentence for an option whose text is no number, or None for what else is wrong."""
+    parameter, cause = getattr(error, "param", None), error.__cause__
+    if parameter is None or not isinstance(cause, ValueError) or not hasattr(cause, "errors"):
+        return None
+    detail = cause.errors()[0]
+    expected = {"int": "a whole number, written in digits", "float": "a number"}.get(
+        str(detail["type"]).partition("_")[0]
+    )
+    if expected is None:
+        return None
+    example = f", such as {parameter.default}" if isinstance(parameter.default, int | float) else ""
+    return f"{parameter.opts[0]}: {detail['input']!r} is not {expected}{example}."
 
 
 def _command_line_sentences(error: typer.TyperException) -> str:
@@ -205,7 +217,7 @@ def _command_line_sentences(error: typer.TyperException) -> str:
     if option is not None and candidates:
         message = f"No such option {option!r}. Did you mean {' or '.join(map(repr, sorted(candidates)))}?"
     else:
-        message = error.format_message()
+        message = _not_a_number(error) or error.format_message()
     is_help = type(error).__name__ == "NoArgsIsHelpError"
     if context is None or is_help:
         return message

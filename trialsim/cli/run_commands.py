@@ -64,17 +64,27 @@ def run_command(
     json: Json = False,
 ) -> None:
     """Simulate the designs under the truths; print and save the operating characteristics."""
+    from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import Request, check_numbers, dates_in_days, names_in, run_into_folder
+    from trialsim.oc.run_writer import require_free
     from trialsim.scenario.load import load_scenario
 
-    check_numbers(replicates, seed, workers, engine)
-    dates = dates_in_days(finished_by or [])
-    loaded = load_scenario(scenario)
+    faults = Faults()
+    faults.of(check_numbers, replicates, seed, workers, engine)
+    dates = faults.of(dates_in_days, finished_by or []) or ()
+    wanted, under = faults.of(names_in, designs, "--designs"), faults.of(names_in, truths, "--truths")
+    if out is not None:
+        faults.of(require_free, out)
+    loaded = faults.of(load_scenario, scenario)
+    chosen = None if loaded is None else faults.of(loaded.select_designs, wanted)
+    worlds = None if loaded is None else faults.of(loaded.select_truths, under)
+    faults.tell()
+    assert loaded is not None
     request = Request(
         scenario=loaded,
         source=scenario,
-        designs=loaded.select_designs(names_in(designs, "--designs")),
-        truths=loaded.select_truths(names_in(truths, "--truths")),
+        designs=chosen or (),
+        truths=worlds or (),
         replicates=replicates,
         seed=seed,
         engine=engine,

@@ -104,19 +104,22 @@ def check_numbers(replicates: int, seed: int, workers: int, engine: str) -> None
     Raises
     ------
     UsageError
-        With what is allowed.
+        With all that is wrong, a line each, and what is allowed.
     """
+    wrong = []
     if not 1 <= replicates <= MOST_REPLICATES:
-        raise UsageError(
+        wrong.append(
             f"--replicates: {replicates} is not allowed; it is a number from 1 to {MOST_REPLICATES:,}."
         )
     if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(f"--seed: {seed} is not allowed; it is a number from 0 to {LARGEST_SEED}.")
+        wrong.append(f"--seed: {seed} is not allowed; it is a number from 0 to {LARGEST_SEED}.")
     if not 1 <= workers <= MOST_WORKERS:
-        raise UsageError(f"--workers: {workers} is not allowed; it is a number from 1 to {MOST_WORKERS}.")
+        wrong.append(f"--workers: {workers} is not allowed; it is a number from 1 to {MOST_WORKERS}.")
     if engine not in ENGINES:
         hint = did_you_mean(engine, ENGINES)
-        raise UsageError(f"--engine: {engine!r} is unknown; allowed: {', '.join(ENGINES)}.{hint}")
+        wrong.append(f"--engine: {engine!r} is unknown; allowed: {', '.join(ENGINES)}.{hint}")
+    if wrong:
+        raise UsageError("\n".join(wrong))
 
 
 def dates_in_days(written: Iterable[str]) -> tuple[float, ...]:
@@ -129,12 +132,14 @@ def dates_in_days(written: Iterable[str]) -> tuple[float, ...]:
     """
     from trialsim.scenario.units import parse_duration
 
-    found = []
+    found, wrong = [], []
     for text in written:
         try:
             found.append(parse_duration(text))
         except ValueError as error:
-            raise UsageError(f"--finished-by: {error}.") from None
+            wrong.append(f"--finished-by: {error}.")
+    if wrong:
+        raise UsageError("\n".join(wrong))
     return tuple(found)
 
 

@@ -64,23 +64,37 @@ def sweep_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Tabulate and draw measures over a number of the scenario; all points have the same patients."""
+    from trialsim.cli.all_faults import Faults
     from trialsim.cli.progress_shown import progress_of
     from trialsim.cli.running import check_numbers, names_in
-    from trialsim.oc.run_writer import json_text
+    from trialsim.oc.run_writer import RunWriter, json_text
     from trialsim.oc.sweep import DEFAULT_MEASURE, prepared, sweep
     from trialsim.oc.sweep_folder import Asked, folder_of, require_free, write_sweep
     from trialsim.oc.sweep_solve import parse_target
     from trialsim.oc.sweep_solve import solve as solved
     from trialsim.report.sweep_page import PICTURE_KINDS, draw_sweep, solution_sentences
+    from trialsim.scenario.load import load_scenario
 
-    check_numbers(replicates, seed, workers, engine)
-    target = None if solve is None else parse_target(solve)
+    faults = Faults()
+    faults.of(check_numbers, replicates, seed, workers, engine)
+    target = None if solve is None else faults.of(parse_target, solve)
     measures = list(measure or [])
     if target is not None:
         measures = [target[0], *(each for each in measures if each != target[0])]
     measures = measures or [DEFAULT_MEASURE]
-    chosen, worlds = names_in(designs, "--designs"), names_in(truths, "--truths")
-    grid, wanted = prepared(scenario, vary, chosen, worlds, measures)
+    chosen, worlds = faults.of(names_in, designs, "--designs"), faults.of(names_in, truths, "--truths")
+    loaded, meant = faults.of(load_scenario, scenario), None
+    if loaded is not None:
+        known = faults.of(loaded.select_designs, chosen) is not None
+        there = faults.of(loaded.select_truths, worlds) is not None
+        meant = faults.of(
+            prepared, loaded, vary, chosen if known else None, worlds if there else None, measures
+        )
+    if target is not None and len(vary) != 1:
+        faults.of(_refuse, "--solve: one number is to vary, not several; give --vary once.")
+    faults.tell()
+    assert meant is not None
+    grid, wanted = meant
     without = sweep_without_certificates(grid, scenario, uncertified)
     asked = Asked(
         source=scenario,
@@ -98,25 +112,24 @@ def sweep_command(
     require_free(folder)
     _require_writable(folder)
     numbers = (replicates, seed, engine, workers)
-    with progress_of("points", None) as show:
-        if target is None:
-            found = sweep(grid.scenario, grid.varied, grid.designs, grid.truths, measures, *numbers, show)
-        elif len(grid.varied) != 1:
-            raise UsageError("--solve: one number is to vary, not several; give --vary once.")
-        else:
-            found = solved(
-                grid.scenario,
-                grid.varied[0],
-                target[1],
-                measures[0],
-                grid.designs,
-                grid.truths,
-                *numbers,
-                progress=show,
-                others=measures[1:],
-            )
-    pictures = {f"sweep.{kind}": draw_sweep(found, kind) for kind in PICTURE_KINDS}
-    write_sweep(asked, found, solution_sentences(found), pictures)
+    with RunWriter(folder) as writer:
+        with progress_of("points", None) as show:
+            if target is None:
+                found = sweep(grid.scenario, grid.varied, grid.designs, grid.truths, measures, *numbers, show)
+            else:
+                found = solved(
+                    grid.scenario,
+                    grid.varied[0],
+                    target[1],
+                    measures[0],
+                    grid.designs,
+                    grid.truths,
+                    *numbers,
+                    progress=show,
+                    others=measures[1:],
+                )
+        pictures = {f"sweep.{kind}": draw_sweep(found, kind) for kind in PICTURE_KINDS}
+        write_sweep(writer, asked, found, solution_sentences(found), pictures)
     if json:
         typer.echo(json_text(found.document()), nl=False)
         for sentence in (*found.notes, f"Results: {folder}"):
@@ -125,6 +138,10 @@ def sweep_command(
     _print(found)
     typer.echo(f"Results: {folder}")
     typer.echo(f"Picture: {folder / 'sweep.svg'}")
+
+
+def _refuse(sentence: str) -> None:
+    raise UsageError(sentence)
 
 
 def _print(found: Sweep) -> None:
@@ -148,17 +165,9 @@ def _print(found: Sweep) -> None:
 
 
 def _require_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be made, before anything is simulated."""
-    from trialsim.oc.run_writer import RunWriter
-
+    """Refuse a folder that cannot be made where it shall lie, before anything is simulated."""
     above = folder.resolve()
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: cannot be written ({above} does not allow it); name another with --out.")
-    with RunWriter(folder):  # made and taken away again: a name may be too long, a file system read-only
-        pass
-    made = folder.resolve().parent
-    while made != above and above in made.parents:
-        made.rmdir()
-        made = made.parent

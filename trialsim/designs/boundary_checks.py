@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 
 MOST_LOOKS = 20
 LEAST_ALPHA, MOST_ALPHA = 1e-6, 0.5
+MOST_POWER = 1.0 - 1e-9
 LEAST_RATE, MOST_RATE = 1e-4, 10.0
 MOST_EFFECT = 1e100
 CLOSEST = 1e-5
@@ -142,11 +143,13 @@ def _check_numbers(asked: BoundaryRequest, problems: list[Problem]) -> bool:
         )
     if real(asked.sides) not in (1.0, 2.0):
         problems.append(Problem("sides", f"{shown(asked.sides)} is not allowed; it is 1 or 2."))
-    if not _number_within(asked.power, 0.0, 1.0 - 1e-9) or (
+    if not _number_within(asked.power, 0.0, MOST_POWER) or (
         len(problems) == before and asked.power <= asked.alpha
     ):
         problems.append(
-            Problem("power", f"{shown(asked.power)} is not allowed; it lies above alpha and below 1.")
+            Problem(
+                "power", f"{shown(asked.power)} is not allowed; it lies above alpha and is at most 1 - 1e-9."
+            )
         )
     good = len(problems) == before
     if not (

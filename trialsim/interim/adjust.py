@@ -26,6 +26,7 @@ SOURCES = {
     "dunnett": "Dunnett 1955; one-sided comparisons of arms with one control, variance known",
 }
 MOST_HYPOTHESES = 50
+MOST_PATIENTS = 1e9
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def _check(
     if method == "dunnett" and patients is not None:
         if len(patients) != m + 1:
             said.append(f"{len(patients)} numbers of patients are given; control and {m} arms are {m + 1}")
-        if not all(0.0 < value < 1e9 for value in patients):
-            said.append("numbers of patients are above 0")
+        if odd := [value for value in patients if not 0.0 < value < MOST_PATIENTS]:
+            what = listed(f"{value:g}" for value in odd)
+            said.append(f"numbers of patients lie above 0 and below {MOST_PATIENTS:g}, found {what}")
     if said:
         raise UsageError(f"Nothing is adjusted: {'; '.join(said)}.")

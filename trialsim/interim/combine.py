@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trialsim.designs.boundaries import group_sequential
 from trialsim.designs.boundary_request import Parameter
 from trialsim.errors import UsageError
-from trialsim.scenario.wording import shown, unknown
+from trialsim.scenario.wording import listed, unknown
 from trialsim.stats.combination.fisher import (
     FisherDesign,
     fisher_conditional_error,
@@ -196,8 +196,9 @@ def _seen(p: Sequence[float], stages: int) -> Floats:
     seen = np.array(p, dtype=np.float64)
     if len(seen) > stages:
         raise UsageError(f"{len(seen)} p values are given, of {stages} stages that were planned.")
-    if not ((seen >= 0.0) & (seen <= 1.0)).all():
-        raise UsageError(f"p values lie from 0 to 1, found {shown(list(p))}.")
+    wrong = [value for value in p if not 0.0 <= value <= 1.0]
+    if wrong:
+        raise UsageError(f"p values lie from 0 to 1, found {listed(f'{value:g}' for value in wrong)}.")
     return seen
 
 

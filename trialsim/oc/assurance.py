@@ -143,9 +143,7 @@ def assurance(
     ScenarioError, UsageError
         If a path or a value cannot be used.
     """
-    tests = list(scenario.designs[scenario.select_designs([design])[0]].tests)
-    if success not in ("all", "any", *tests):
-        raise UsageError(f"--success: {success!r} is not all, any, {', '.join(tests)}")
+    tests = require_success(scenario, scenario.select_designs([design])[0], success)
     rng = np.random.Generator(np.random.Philox(key=seed))
     middles = (np.arange(points) + 0.5) / points
     shuffled = [
@@ -166,6 +164,20 @@ def assurance(
     last = shares[-1]
     at_mean = (last, math.sqrt(last * (1.0 - last) / max(trials, 1000)))
     return Assurance(float(found.mean()), error, at_mean, points, trials, tuple(values), tuple(shares[:-1]))
+
+
+def require_success(scenario: Scenario, design: str, success: str) -> list[str]:
+    """Return the tests of a design.
+
+    Raises
+    ------
+    UsageError
+        If success is neither of all or any of them, nor of one.
+    """
+    tests = list(scenario.designs[design].tests)
+    if success not in ("all", "any", *tests):
+        raise UsageError(f"--success: {success!r} is not all, any, {', '.join(tests)}")
+    return tests
 
 
 def _share(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,10 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trialsim.engines.decision_log import HEADS, LOG, RANKINGS, TEXTS
-from trialsim.errors import UsageError
+from trialsim.errors import UsageError, system_reason
 from trialsim.oc.adverse_events import ADVERSE_EVENTS, AdverseEventTally
 from trialsim.oc.columns import Cell, rows_by_cell
 from trialsim.oc.enrolment import ENROLMENT, EnrolmentTally
+from trialsim.oc.unfinished import PARTIAL, clear_abandoned, hold, let_go
 
 ROWS_PER_GROUP = 131_072
 _DICTIONARY_BYTES = 1 << 14
@@ -42,7 +44,6 @@ LOG_TABLES = (LOG, HEADS, RANKINGS)
 """Those of the decision log, where one is kept; they are for the audit, and nothing is computed from them."""
 
 EFFECTS = "effects.parquet"
-PARTIAL = ".partial-"
 CELLS = b"cells"
 """Key in a table's file under which stands how many row groups, one after the other, belong to which cell."""
 
@@ -61,7 +62,7 @@ class RunWriter:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         require_free(self.folder)
-        self._place = _behind_links(self.folder)
+        self._place = behind_links(self.folder)
         partial = f"{self._place.name}{PARTIAL}{os.getpid()}"
         # Inside a folder that is there already: it may be a mount point, or lie where nothing can be added.
         self.partial = self._place / partial if self._place.is_dir() else self._place.with_name(partial)
@@ -71,25 +72,46 @@ class RunWriter:
             ADVERSE_EVENTS: AdverseEventTally(),
         }
         self._finished = False
+        self._mark: int | None = None
+        self._above: list[Path] = []
 
     def __enter__(self) -> Self:
         """Make the partial folder."""
-        try:
+        self._above = [each for each in self.partial.parents if not each.exists()]
+        with self._writing():
             self.partial.mkdir(parents=True)
-        except OSError as error:
-            raise UsageError(
-                f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
-            ) from error
+            self._mark = hold(self.partial)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove what is not finished."""
+        self._let_go()
         if not self._finished:
             for table in self._tables.values():
-                table.abandon()
+                with suppress(OSError):  # on a full disk the rest cannot be written, and need not be
+                    table.abandon()
             shutil.rmtree(self.partial, ignore_errors=True)
+            with suppress(OSError):  # another run may lie in one by now
+                for folder in self._above:
+                    folder.rmdir()
+
+    def _let_go(self) -> None:
+        """Take away the mark of a folder that is being written."""
+        if self._mark is not None:
+            let_go(self.partial, self._mark)
+            self._mark = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say of which folder it is that something cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"{self.folder}: cannot be written ({system_reason(error)}); name another with --out"
+            ) from error
 
     @property
     def rows(self) -> dict[str, int]:
@@ -124,7 +146,8 @@ class RunWriter:
             return
         if name not in self._tables:
             self._tables[name] = TableWriter(self.partial / f"{name}.parquet", table.schema)
-        self._tables[name].write(table)
+        with self._writing():
+            self._tables[name].write(table)
 
     def close_tables(self, cells: pa.Table) -> Path:
         """Complete the tables, so that they can be read, and return the folder in which they lie for now.
@@ -136,19 +159,22 @@ class RunWriter:
         """
         for name, tally in self._tallies.items():
             self._write(name, tally.finish())
-        for table in self._tables.values():
-            table.close()
-        pq.write_table(cells, self.partial / "cells.parquet", compression="none")
+        with self._writing():
+            for table in self._tables.values():
+                table.close()
+            pq.write_table(cells, self.partial / "cells.parquet", compression="none")
         return self.partial
 
     def write_effects(self, effects: pa.Table) -> None:
         """Add the table of effects, conditional and marginal."""
-        pq.write_table(effects, self.partial / EFFECTS, compression="none")
+        with self._writing():
+            pq.write_table(effects, self.partial / EFFECTS, compression="none")
 
     def write_text(self, name: str, text: str) -> None:
         """Add a text file."""
         # A file's name may hold what is no text: it is escaped, as JSON does.
-        (self.partial / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        with self._writing():
+            (self.partial / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
     def write_json(self, name: str, document: Any) -> None:
         """Add a JSON file; a number that is not finite is refused."""
@@ -157,7 +183,8 @@ class RunWriter:
     def finish(self) -> Path:
         """Move the folder to its place and return it."""
         require_free(self.folder, self.partial)
-        try:
+        with self._writing():
+            self._let_go()
             if self._place.is_dir():
                 # What tells a finished run comes last.
                 for path in sorted(self.partial.iterdir(), key=lambda each: each.name == "provenance.json"):
@@ -165,10 +192,6 @@ class RunWriter:
                 self.partial.rmdir()
             else:
                 self.partial.rename(self._place)
-        except OSError as error:
-            raise UsageError(
-                f"{self.folder}: cannot be written ({_why(error)}); name another with --out"
-            ) from error
         self._finished = True
         return self.folder
 
@@ -280,7 +303,9 @@ class TableWriter:
 
 
 def require_free(folder: Path, own: Path | None = None) -> None:
-    """Refuse a folder in which something else than one's own partial folder lies already.
+    """Refuse a folder in which something else than one's own partial folder lies already, or that is being written.
+
+    What a killed process left of a run into the folder is removed.
 
     Raises
     ------
@@ -288,6 +313,8 @@ def require_free(folder: Path, own: Path | None = None) -> None:
         With what to do.
     """
     require_name(folder)
+    if own is None:
+        clear_abandoned(behind_links(folder))
     if folder.is_dir():
         if any(path.name != (own.name if own is not None else None) for path in folder.iterdir()):
             held = "already holds a run" if (folder / "provenance.json").is_file() else "is not empty"
@@ -312,13 +339,13 @@ def require_name(folder: Path) -> None:
     except UnicodeEncodeError:
         told = os.fsencode(folder).decode("utf-8", "replace")
         raise UsageError(f"{told}: the name is not UTF-8; name another folder with --out") from None
-    if PARTIAL in _behind_links(folder).name or PARTIAL in folder.name:
+    if PARTIAL in behind_links(folder).name or PARTIAL in folder.name:
         raise UsageError(
             f"{folder}: names with {PARTIAL} are those of unfinished runs; name another folder with --out"
         )
 
 
-def _behind_links(folder: Path) -> Path:
+def behind_links(folder: Path) -> Path:
     """Return the place that a name stands for."""
     try:
         return folder.resolve()
@@ -378,7 +405,3 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             column = pc.fill_null(column, float("nan") if pa.types.is_floating(field.type) else 0)
         columns.append(column if column.type == field.type else column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from trialsim.errors import UsageError
 from trialsim.oc.provenance import machine, package_versions
-from trialsim.oc.run_writer import RunWriter, require_name
+from trialsim.oc.run_writer import RunWriter, behind_links, require_name
 from trialsim.oc.sweep import Sweep
 from trialsim.oc.sweep_grid import Grid, Vary
+from trialsim.oc.unfinished import clear_abandoned
 from trialsim.scenario.writing import save_scenario
 
 _DIGITS = 12
@@ -84,6 +85,7 @@ def require_free(folder: Path) -> None:
         With what to do.
     """
     require_name(folder)
+    clear_abandoned(behind_links(folder))
     if folder.is_dir() and any(folder.iterdir()):
         held = "already holds a sweep" if (folder / "sweep.json").is_file() else "is not empty"
         raise UsageError(f"{folder}: {held} and is never overwritten; name another folder with --out.")
@@ -91,11 +93,15 @@ def require_free(folder: Path) -> None:
         raise UsageError(f"{folder}: is a file, not a folder; name another with --out.")
 
 
-def write_sweep(asked: Asked, found: Sweep, sentences: Sequence[str], pictures: Mapping[str, bytes]) -> Path:
+def write_sweep(
+    writer: RunWriter, asked: Asked, found: Sweep, sentences: Sequence[str], pictures: Mapping[str, bytes]
+) -> Path:
     """Write a sweep's folder, which is whole or not there, and return it.
 
     Parameters
     ----------
+    writer
+        Into its folder, opened before anything was simulated, so that nobody else takes it.
     asked
         What was asked.
     found
@@ -110,33 +116,30 @@ def write_sweep(asked: Asked, found: Sweep, sentences: Sequence[str], pictures: 
     UsageError
         Where the folder holds something already or cannot be written.
     """
-    folder = folder_of(asked)
-    require_free(folder)
-    with RunWriter(folder) as writer:
-        writer.write_json("sweep.json", found.document())
-        found.to_frame().to_parquet(writer.partial / "sweep.parquet", index=False)
-        for name, content in pictures.items():
-            (writer.partial / name).write_bytes(content)
-        save_scenario(asked.grid.scenario, writer.partial)
-        provenance = {
-            "scenario": asked.grid.scenario.name,
-            "digest": asked.grid.scenario.digest(),
-            "seed": asked.seed,
-            "replicates": asked.replicates,
-            "designs": list(found.grid.designs),
-            "truths": list(found.grid.truths),
-            "engine": asked.engine,
-            "workers": asked.workers,
-            "command": asked.command,
-            "found": list(sentences),
-            "notes": list(found.notes),
-            **machine(),
-            "packages": package_versions(),
-        }
-        if asked.uncertified:
-            provenance["uncertified"] = list(asked.uncertified)
-        writer.write_json("provenance.json", provenance)
-        return writer.finish()
+    writer.write_json("sweep.json", found.document())
+    found.to_frame().to_parquet(writer.partial / "sweep.parquet", index=False)
+    for name, content in pictures.items():
+        (writer.partial / name).write_bytes(content)
+    save_scenario(asked.grid.scenario, writer.partial)
+    provenance = {
+        "scenario": asked.grid.scenario.name,
+        "digest": asked.grid.scenario.digest(),
+        "seed": asked.seed,
+        "replicates": asked.replicates,
+        "designs": list(found.grid.designs),
+        "truths": list(found.grid.truths),
+        "engine": asked.engine,
+        "workers": asked.workers,
+        "command": asked.command,
+        "found": list(sentences),
+        "notes": list(found.notes),
+        **machine(),
+        "packages": package_versions(),
+    }
+    if asked.uncertified:
+        provenance["uncertified"] = list(asked.uncertified)
+    writer.write_json("provenance.json", provenance)
+    return writer.finish()
 
 
 def _written(vary: Vary) -> str:

@@ -48,6 +48,9 @@ def expand_grids(tree: dict[str, Any], problems: list[Problem]) -> None:
         found = list(_grid_problems(at, grid, plain, len(expanded)))
         problems += found
         if found:
+            expanded[name] = (
+                plain  # it is there, though its cells are not: what follows from its absence is not said
+            )
             continue
         labels = _labels(list(grid))
         in_order = sorted(
@@ -66,7 +69,8 @@ def expand_grids(tree: dict[str, Any], problems: list[Problem]) -> None:
 def _grid_problems(at: str, grid: Any, plain: dict[str, Any], truths_before: int) -> Iterator[Problem]:
     """Yield why a grid cannot be expanded."""
     if not isinstance(grid, dict) or not grid:
-        yield Problem(at, f"a mapping of paths to lists of values is expected, found {shown(grid)}")
+        found = "an empty one" if grid == {} else shown(grid)
+        yield Problem(at, f"a mapping of paths to lists of values is expected, found {found}")
         return
     cells = 1
     for path, values in grid.items():

@@ -42,14 +42,14 @@ def load_scenario(path: str | Path) -> Scenario:
     Raises
     ------
     ScenarioError
-        With every problem that was found.
+        With every problem that was found, in the order of the file; what has no line comes first.
     """
     path, found = Path(path), list[Problem]()
     try:
         return _scenario(read_extended(path, found), path.parent, found)
     except ScenarioError as error:
         problems = with_lines(list(map(_on_one_line, error.problems)), path)
-        raise ScenarioError(problems, str(path)) from None
+        raise ScenarioError(sorted(problems, key=lambda each: each.line or 0), str(path)) from None
 
 
 def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:

@@ -60,7 +60,9 @@ def _detection(parts: WorldParts) -> Iterator[Finding]:
     for name, endpoint in parts.endpoints.items():
         at = ("endpoints", name)
         if endpoint.detected is not None:
-            if parts.visits is None:
+            if parts.visits is None and "visits" in parts.unread:
+                pass
+            elif parts.visits is None:
                 sentence = "needs a schedule of visits: visits: {every: 8 weeks, until: 2 years}"
                 yield (*at, "detected"), sentence
             elif endpoint.kind != "survival" and endpoint.readout > last:
@@ -93,13 +95,15 @@ def _dependence(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iter
     """Yield severities and outcomes that a hazard depends on and that do not exist."""
     levels = scale_of(parts)
     for level in part.after or {}:
+        if not levels and "adverse_events" in parts.unread:
+            continue
         if not levels:
             yield (*at, "after", level), "there are no adverse events in this scenario (adverse_events)"
         elif level not in levels:
             yield (*at, "after", level), f"adverse events here have the severities {listed(levels)}"
     read = [name for name, one in parts.endpoints.items() if not isinstance(one, SurvivalEndpoint)]
     for name in part.outcome or {}:
-        if name not in read:
+        if name not in read and f"endpoints.{name}" not in parts.unread:
             sentence = (
                 unknown("the binary or continuous endpoint", name, read)
                 if read
@@ -111,7 +115,6 @@ def _dependence(at: tuple[str | int, ...], part: Any, parts: WorldParts) -> Iter
 def _adverse_events(parts: WorldParts) -> Iterator[Finding]:
     """Yield what is wrong with adverse events."""
     levels = scale_of(parts)
-    treatment = parts.treatment
     for name, event in parts.adverse_events.items():
         at = ("adverse_events", name)
         yield from effect_findings(at, event.effect, parts, whole=False)
@@ -123,13 +126,13 @@ def _adverse_events(parts: WorldParts) -> Iterator[Finding]:
             sentence = f"{highest:g} a day is too often; a term comes at most {MOST_OFTEN:g} times a day"
             yield (*at, "baseline"), sentence
         deadly = any(event.fatal.values()) or (event.grades or {}).get("5", 0.0) > 0
-        if deadly and not terminal_endpoints(parts):
+        if deadly and not terminal_endpoints(parts) and "endpoints" not in parts.unread:
             sentence = (
                 "a fatal adverse event needs an endpoint of death: a survival endpoint with terminal: true"
             )
             yield (*at, "fatal" if any(event.fatal.values()) else "grades"), sentence
         for level, action in event.actions.items():
-            if (action.reduce or 0.0) > 0 and (treatment is None or len(treatment.levels) < 2):
+            if (action.reduce or 0.0) > 0 and _one_dose(parts):
                 sentence = "a dose can be reduced only where there are several: treatment: {doses: [1, 0.5]}"
                 yield (*at, "actions", level, "reduce"), sentence
 
@@ -140,12 +143,13 @@ def _treatment(parts: WorldParts) -> Iterator[Finding]:
     if treatment is None:
         return
     ends = list(discontinuation_reasons(parts))
+    unread_ends = {"discontinuation", "adverse_events"} & parts.unread
     survival = survival_endpoints(parts)
     if treatment.rescue is not None:
-        if not ends:
+        if not ends and not unread_ends:
             yield ("treatment", "rescue"), "rescue follows discontinuation, and nothing here discontinues"
         for name in treatment.rescue.hazard_ratio:
-            if name not in survival:
+            if name not in survival and f"endpoints.{name}" not in parts.unread:
                 yield (
                     ("treatment", "rescue", "hazard_ratio", name),
                     unknown("the survival endpoint", name, survival),
@@ -163,12 +167,19 @@ def _treatment(parts: WorldParts) -> Iterator[Finding]:
     if arms and crossover.to not in arms:
         yield (*at, "to"), unknown("the arm", crossover.to, arms)
     if crossover.on == DISCONTINUATION:
-        if not ends:
+        if not ends and not unread_ends:
             yield (*at, "on"), "nothing in this scenario discontinues treatment"
+    elif f"endpoints.{crossover.on}" in parts.unread:
+        return
     elif crossover.on not in survival:
         yield (*at, "on"), unknown("the event", crossover.on, [*survival, DISCONTINUATION])
     elif crossover.on in terminal_endpoints(parts):
         yield (*at, "on"), f"nobody crosses over after {crossover.on}, which ends everything"
+
+
+def _one_dose(parts: WorldParts) -> bool:
+    """Return whether nobody's dose can be reduced; not where treatment is written and could not be read."""
+    return "treatment" not in parts.unread and len((parts.treatment or Treatment()).levels) < 2
 
 
 def discontinuation_reasons(parts: WorldParts) -> tuple[str, ...]:
@@ -182,12 +193,12 @@ def monitoring_findings(
     """Yield what a monitoring policy needs and the world does not have."""
     if name == BY_PROTOCOL:
         return
-    if parts.visits is None:
+    if parts.visits is None and "visits" not in parts.unread:
         yield (
             at,
             f"{name} decides at visits, and there are none; add visits: {{every: 4 weeks, until: 1 year}}",
         )
-    fewer_doses = len((parts.treatment or Treatment()).levels) < 2
+    fewer_doses = _one_dose(parts)
     if name in CONTROLS:
         if parameters["do"] == "reduce" and fewer_doses:
             yield (
@@ -201,6 +212,8 @@ def monitoring_findings(
             yield (*at, "trait"), undeclared(parameters["trait"], known)
         return
     if not parts.adverse_events:
+        if "adverse_events" in parts.unread:
+            return
         yield (
             at,
             f"{name} counts adverse events, and there are none; add adverse_events, or take {BY_PROTOCOL}",

@@ -41,7 +41,8 @@ class WorldParts:
     treatment, discontinuation, withdrawal, adverse_events, visits
         What could be read.
     unread
-        Keys of the file under which something stands that could not be read.
+        Keys of the file under which something stands that could not be read, or not all of it; of a mapping those of
+        its entries too, as ``endpoints.death``. What follows from its absence is not said.
     """
 
     arms: tuple[str, ...] | None

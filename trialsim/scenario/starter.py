@@ -121,12 +121,16 @@ def write_starter(name: str, folder: Path) -> Path:
     try:
         # Exclusive: neither an existing file nor a link in its place is ever written over.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(starter_text(stem))
+        except BaseException:  # on a full disk or an interrupt: half a scenario is none
+            path.unlink(missing_ok=True)
+            raise
     except FileExistsError:
         raise UsageError(f"{path.name} exists already; choose another name.") from None
     except OSError as error:
         raise UsageError(
             f"{path.name} cannot be written: {(error.strerror or 'the system refuses').lower()}."
         ) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(starter_text(stem))
     return path

@@ -95,8 +95,7 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         adverse_events=_read_each(_ADVERSE_EVENT, tree.get("adverse_events")),
         visits=_read(_VISITS, tree.get("visits")),
     )
-    read = {"screening": world.screening, "visits": world.visits, "adverse_events": world.adverse_events}
-    world = replace(world, unread=frozenset(key for key, part in read.items() if tree.get(key) and not part))
+    world = replace(world, unread=frozenset(_unread(tree, world)))
     names = {
         key: list(tree[key]) if isinstance(tree.get(key), dict) else [] for key in ("endpoints", "hypotheses")
     }
@@ -107,6 +106,22 @@ def readable_parts(tree: Mapping[str, Any], table: Table | None) -> TrialParts:
         endpoint_names=names["endpoints"],
         hypothesis_names=names["hypotheses"],
     )
+
+
+def _unread(tree: Mapping[str, Any], world: WorldParts) -> Iterator[str]:
+    """Yield the keys of what is written and could not be read: ``visits``, or ``endpoints`` and ``endpoints.death``."""
+    for key in ("screening", "treatment", "visits"):
+        if tree.get(key) and getattr(world, key) is None:
+            yield key
+    for key in ("endpoints", "discontinuation", "adverse_events"):
+        written, read = tree.get(key), getattr(world, key)
+        if not isinstance(written, dict):
+            if written:
+                yield key
+            continue
+        lacking = [name for name in written if name not in read]
+        if lacking:
+            yield from (key, *(f"{key}.{name}" for name in lacking))
 
 
 def parts_of(scenario: Scenario) -> TrialParts:

@@ -141,7 +141,8 @@ class NumberAtom:
         """Return the number, or refuse it with its limits."""
         expected = "a whole number" if self.whole else "a number"
         if isinstance(value, str) and _looks_numeric(value):
-            raise refuse(f"{expected} is expected, found the text {shown(value)}; write it without quotes")
+            how = f"write {value.replace('_', '')}" if "_" in value else "write it without quotes"
+            raise refuse(f"{expected} is expected, found the text {shown(value)}; {how}")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise refuse(f"{expected}{self._limits(' ')} is expected, found {shown(value)}")
         if isinstance(value, int) and abs(value) > 10**18:

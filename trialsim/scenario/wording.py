@@ -57,6 +57,6 @@ def listed(words: Iterable[str], most: int = 20) -> str:
 
 def unknown(what: str, word: object, allowed: Iterable[str]) -> str:
     """Return the sentence for a name that is not one of those allowed."""
-    allowed = list(allowed)
+    allowed = list(dict.fromkeys(allowed))
     hint = did_you_mean(word, allowed) if isinstance(word, str) else ""
     return f"{what} {shown(word)} is unknown; allowed: {listed(allowed)}.{hint}"

@@ -222,7 +222,8 @@ def _checked(alpha: float, n_stages: int, futility: float | Sequence[float], met
         problems.append(
             f"{len(bounds)} futility bounds are given; one for each stage but the last, or one for all"
         )
-    if not ((bounds > alpha) & (bounds <= 1.0)).all():
+    level = alpha if 0.0 < alpha < 0.5 else 0.0  # a level that is refused says nothing of bounds
+    if not ((bounds > level) & (bounds <= 1.0)).all():
         problems.append("futility bounds lie above alpha and up to 1")
     if problems:
         raise UsageError(f"Fisher's combination test: {'; '.join(problems)}.")

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from trialsim.errors import UsageError
 
+_MOST_SHOWN = 5
+
 
 def p_values(given: ArrayLike) -> NDArray[np.float64]:
     """Return p values as an array ``[..., hypothesis]``.
@@ -25,8 +27,11 @@ def p_values(given: ArrayLike) -> NDArray[np.float64]:
         raise UsageError(
             f"p values have shape {found.shape}; the last axis holds the hypotheses, one at least."
         )
-    if not ((found >= 0.0) & (found <= 1.0)).all():
+    wrong = found[~((found >= 0.0) & (found <= 1.0))]
+    if len(wrong):
+        more = f" and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
+        shown = ", ".join(f"{value:g}" for value in wrong[:_MOST_SHOWN]) + more
         raise UsageError(
-            "p values lie from 0 to 1; for a hypothesis that could not be tested give 1, or leave it out."
+            f"p values lie from 0 to 1, found {shown}; for a hypothesis that could not be tested give 1, or leave it out."
         )
     return found

@@ -1,0 +1,102 @@
+"""The command line writes to whatever encoding its output has."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trialsim.cli.main import main
+
+NOTED = """
+name: noted
+arms: [control, treatment]
+accrual: {poisson: {rate: 20 per month}}
+endpoints:
+  death: {kind: survival, baseline: {median: 12 months}, effect: {treatment: 0.7}}
+hypotheses: {primary: {endpoint: death, arms: [control, treatment], analysis: logrank, direction: lower}}
+truths: {expected: {}, never: {}}
+designs:
+  fixed: {kind: fixed, n: 100, allocation: alternating, looks: [{when: {events: 50}}], tests: {primary: {alpha: 0.025}}}
+"""
+
+
+def _trialsim(folder: Path, encoding: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "trialsim", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_output_is_written_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "noted.yaml").write_text(NOTED)
+    (tmp_path / "wrong.yaml").write_text(NOTED.replace("name: noted", "name: “żółw”"), encoding="utf-8")
+    good = _trialsim(tmp_path, encoding, "check", "noted.yaml")
+    told = good.stdout.decode(encoding)
+    assert (good.returncode, good.stderr) == (0, b"")
+    assert ("“" in told) == (encoding == "utf-8")
+    assert ('"' in told) == (encoding != "utf-8")
+    bad = _trialsim(tmp_path, encoding, "check", "wrong.yaml")
+    assert bad.returncode == 2
+    assert "Traceback" not in bad.stderr.decode(encoding)
+    assert {"ascii": '"zo?w"', "latin-1": '"zó?w"', "utf-8": "“żółw”"}[encoding] in bad.stderr.decode(
+        encoding
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_runs_reports_and_stories_are_written_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "noted.yaml").write_text(NOTED)
+    for words in (
+        ("run", "noted.yaml", "--replicates", "20", "--workers", "1", "--out", "found"),
+        ("report", "found"),
+        ("explain", "noted.yaml"),
+    ):
+        found = _trialsim(tmp_path, encoding, *words)
+        assert found.returncode == 0, found.stderr
+        assert found.stdout.decode(encoding)
+        assert b"Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["run", "x", "--replicates", "1e3"],
+            "--replicates: '1e3' is not a whole number, written in digits, such as 10000.",
+        ),
+        (
+            ["boundaries", "--information", "1", "--alpha", "x"],
+            "--alpha: 'x' is not a number, such as 0.025.",
+        ),
+        (
+            ["boundaries", "--information", "1", "--power", "0.999999999999"],
+            "power: 0.999999999999 is not allowed; it lies above alpha and is at most 1 - 1e-9.",
+        ),
+        (
+            ["adjust", "0.01,0.02", "--method", "dunnett", "--patients", "1e308,1,1"],
+            "Nothing is adjusted: numbers of patients lie above 0 and below 1e+09, found 1e+308.",
+        ),
+        (
+            ["adjust", "0.01,2"],
+            "p values lie from 0 to 1, found 2; for a hypothesis that could not be tested give 1, or leave it out.",
+        ),
+        (
+            ["combination", "--information", "0.5,1", "--p", "0.01,nan"],
+            "p values lie from 0 to 1, found nan.",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_found_and_what_is_allowed(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(words) == 2
+    assert told in [line.strip() for line in capsys.readouterr().err.splitlines()]
