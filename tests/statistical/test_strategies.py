@@ -344,3 +344,42 @@ def test_an_estimator_says_its_strategy(exponential: Scenario) -> None:
     tests = {test.name: test for test in build_plan(exponential, "d", "here", 1).tests}
     assert estimator_of(tests["treatment_policy"]) == tests["treatment_policy"].analysis.estimator
     assert estimator_of(tests["composite"]).endswith("composite strategy")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "endpoint"),
+    [("while_on_treatment", "score"), ("principal_stratum", "score"), ("principal_stratum", "event")],
+)
+def test_an_estimand_about_nobody_is_refused_before_anything_is_simulated(
+    strategy: str, endpoint: str
+) -> None:
+    made = scenario_from(
+        {
+            "name": "nobody_stays",
+            "accrual": {"evenly_spaced": {"over": "1 month"}},
+            "arms": ["control", "treatment"],
+            "endpoints": {
+                "score": {"kind": "continuous", "readout": "8 weeks", "mean": 0, "sd": 1, "effect": {"treatment": 1}},
+                "event": {"kind": "survival", "baseline": {"median": "1 year"}, "effect": {"treatment": 0.8}},
+            },
+            "discontinuation": {"any": {"baseline": {"hazard": "10 per day"}}},
+            "hypotheses": {
+                "primary": {
+                    "endpoint": endpoint, "arms": ["treatment", "control"], "strategy": strategy,
+                    "analysis": "t_test" if endpoint == "score" else "logrank", "follow_up": "1 year",
+                    "direction": "higher" if endpoint == "score" else "lower",
+                }
+            },
+            "truths": {"expected": {}},
+            "designs": {
+                "only": {"kind": "fixed", "n": 40, "allocation": "alternating", "looks": [{"when": {"enrolled": 40}}],
+                         "tests": {"primary": {"alpha": 0.025}}},
+            },
+        }
+    )  # fmt: skip
+    seen: list[int] = []
+    with pytest.raises(
+        ScenarioError, match=f"under the truth expected none of 100,000 patients counts as {strategy}"
+    ):
+        run(made, None, None, 3, 1, "fast", 1, lambda _: seen.append(1))
+    assert seen == []

@@ -24,6 +24,7 @@ from trialsim.engines.strategies import (
     later,
 )
 from trialsim.engines.world import World
+from trialsim.errors import Problem, ScenarioError
 from trialsim.timegrid import to_ticks
 
 SAMPLE = 100_000
@@ -112,6 +113,7 @@ def readouts_under(
             value = np.where(before, 1.0 if test.lower_is_better else 0.0, value)
         elif strategy == WHILE_ON_TREATMENT:
             counts = ~before & (lives.crossed >= until)
+        _require_some(plan, test, counts)
         found.append((value, counts))
     return found[0], found[1]
 
@@ -133,7 +135,24 @@ def _both_lives(plan: Plan, test: TestPlan, pair: tuple[int, int], until: int) -
     stays = np.ones(SAMPLE, dtype=bool)
     if test.strategy == PRINCIPAL_STRATUM:
         stays = np.minimum(lives[0].quit, lives[1].quit) > until
+        _require_some(plan, test, stays)
     return lives, stays
+
+
+def _require_some(plan: Plan, test: TestPlan, counts: Bools) -> None:
+    """Refuse an estimand about patients of whom there are none.
+
+    Raises
+    ------
+    ScenarioError
+        Where none of the keyed patients counts, so that no effect is defined.
+    """
+    if not counts.any():
+        why = (
+            f"under the truth {plan.truth} none of {SAMPLE:,} patients counts as {test.strategy} has it: all have stopped "
+            "treatment before the outcome; choose another strategy, an earlier outcome, or less discontinuation"
+        )
+        raise ScenarioError([Problem(f"hypotheses.{test.name}.strategy", why)])
 
 
 def _is_solved(world: World, life: LifeLaw, endpoint: int, strategy: str) -> bool:

@@ -281,6 +281,8 @@ def run(
     for design in chosen_designs:
         if scenario.designs[design].decisions:
             quantities |= dict.fromkeys(home.engine(design, chosen_truths[0]).plan.quantities)
+    # First, as it may be that an estimand is about nobody.
+    true = cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
     total, done = replicates * len(cells), 0
     most = _most_at_once(home.engine(*cells[0]).plan, engine)
     most = min(most, _LOGGED_TASK) if decision_log else most
@@ -293,7 +295,7 @@ def run(
         done += end - begin
         if progress is not None:
             progress(done, total)
-    return cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
+    return true
 
 
 def _check(replicates: int, seed: int, engine: str, workers: int, chunk: int | None) -> None:
