@@ -271,6 +271,7 @@ def _print_tables(
     characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float], empty: Sequence[str]
 ) -> None:
     from trialsim.report.answer import comparison_sentences, type_one_error_sentences
+    from trialsim.report.cautions import horizon_sentences
     from trialsim.report.estimand_sentences import discordance_sentences
     from trialsim.report.legend import legend
     from trialsim.report.more_tables import finished_sentences
@@ -285,7 +286,7 @@ def _print_tables(
         console.print(rich_table(recruitment))
     sentences = [*empty, *finished_sentences(characteristics), *legend(characteristics, tables)]
     sentences += [*comparison_sentences(characteristics), *type_one_error_sentences(characteristics, targets)]
-    sentences += discordance_sentences(characteristics.facts)
+    sentences += [*discordance_sentences(characteristics.facts), *horizon_sentences(characteristics)]
     for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
