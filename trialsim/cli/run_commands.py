@@ -128,6 +128,7 @@ def report_command(
     """Rebuild a run's report.html from its records, and print its table."""
     from trialsim.oc.run_folder import alpha_targets, characteristics_of, load_run
     from trialsim.report.empty_trials import empty_sentences
+    from trialsim.report.failures import failure_sentences
     from trialsim.report.saved import write_report
 
     stored = load_run(run)
@@ -135,7 +136,8 @@ def report_command(
     if sites is not None:
         _write_sites(stored, sites)
     path = write_report(stored, characteristics)
-    _print_tables(characteristics, alpha_targets(stored.scenario), empty_sentences(stored.records))
+    told = [*empty_sentences(stored.records), *failure_sentences(stored.records)]
+    _print_tables(characteristics, alpha_targets(stored.scenario), told)
     typer.echo(f"Report:  {path}")
     if sites is not None:
         typer.echo(f"Sites:   {sites}")
