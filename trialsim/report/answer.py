@@ -176,7 +176,7 @@ def type_one_error_sentences(
     over = sum(claim.value > claim.target for claim in claims if claim is not worst and not claim.exceeds)
     if all(claim.controlled for claim in claims):
         sentences.append(f"That is the highest of {len(claims)}: the others are controlled too.")
-    elif over:
+    elif over and not worst.exceeds:
         sentences.append(
             f"That is the highest over its target of {len(claims)}; the estimate{'' if over == 1 else 's'} of {over} more "
             f"{'is' if over == 1 else 'are'} above the target too, within Monte Carlo error: see the report."
