@@ -66,7 +66,7 @@ def funnel(records: Records, cell: Cell, rescreening: bool = False) -> tuple[Ste
     # some do, only the difference of the two can be told.
     waiting = fit - refused - withdrew - screened
     more_again = again and float(np.sum(waiting)) < 0.0
-    still = "waiting when their site or the trial closed"
+    still = "waiting at a closure"
     name = f"{still}, less who came again" if again else still
     called = [("refused", refused), ("withdrew while waiting", withdrew)]
     called += [] if more_again else [(name, waiting)]
