@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
 
@@ -70,6 +72,20 @@ def test_nothing_is_lost_where_everybody_goes_straight_through() -> None:
     steps = funnel(records, Cell("one", "base"))
     assert [step.losses for step in steps[1:4]] == [(), (), ()]
     assert [step.left.value for step in steps[:4]] == [steps[0].left.value] * 4
+
+
+def test_who_comes_after_the_deciding_cut_is_told_apart_from_who_is_not_read_out() -> None:
+    collected = collect(straight(), ["one"], ["base"], 5, 1)
+    trials = collected.trials
+    enrolled = trials["enrolled"].to_numpy()
+    late = np.arange(5, dtype=np.int32)
+    for name, values in (("overrun", late), ("analysed", (enrolled - late - 3).astype(np.int32))):
+        trials = trials.set_column(trials.column_names.index(name), name, pa.array(values))
+    step = funnel(records_of(replace(collected, trials=trials)), Cell("one", "base"))[5]
+    assert {why: value.value for why, value in step.losses} == {
+        "randomised after the deciding cut": 2.0,
+        "not read out by the deciding cut": 3.0,
+    }
 
 
 def test_the_largest_losses_are_named_and_the_rest_summed() -> None:

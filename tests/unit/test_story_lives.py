@@ -58,10 +58,69 @@ def test_crossing_over_is_told_only_where_patients_can(
     request: pytest.FixtureRequest, told: Replay, sentences: list[str]
 ) -> None:
     tree = SCENARIOS[request.node.callspec.params["told"]][0]
-    ended = [text for text in sentences if "had the last dose as planned" in text]
-    for text in ended:
-        assert ("or on crossing over" in text) == ("crossover" in tree.get("treatment", {}))
-    assert bool(ended) == any(row.kind == Kind.TREATMENT_ENDED for row in told.log)
+    numbers = {
+        how: sum(
+            int(number)
+            for text in sentences
+            for number in re.findall(rf"(\d+) patients? had the last dose {how}", text)
+        )
+        for how in ("as planned", "on crossing over")
+    }
+    last = {row.id for row in told.log if row.kind == Kind.TREATMENT_ENDED}
+    assert sum(numbers.values()) == len(last)
+    assert numbers["on crossing over"] == 0 or "crossover" in tree.get("treatment", {})
+    crossed = {row.id for row in told.log if row.kind == Kind.CROSSOVER}
+    assert numbers["on crossing over"] <= len(last & crossed)
+
+
+def test_who_leaves_is_told_apart_from_who_withdraws(told: Replay, sentences: list[str]) -> None:
+    text = " ".join(sentences)
+    gone = [row for row in told.log if row.kind == Kind.DROPOUT]
+    withdrew, lost = (sum(row.part == part for row in gone) for part in (1, 0))
+    assert (f"{withdrew} patient" in text and "withdrew consent" in text) == bool(withdrew)
+    assert bool(
+        re.search(rf"\b{lost} (others were|other was|patients were|patient was) lost to follow-up", text)
+    ) == bool(lost)
+    for look in told.looks:
+        by_then = [row.part for row in gone if row.tick <= look.cut]
+        assert told.left(look.cut) == (by_then.count(0), by_then.count(1))
+
+
+def test_looks_say_what_was_reported_beside_what_was_confirmed(told: Replay, sentences: list[str]) -> None:
+    adjudicated = {row.part for row in told.log if row.kind == Kind.ADJUDICATED}
+    tested = {test.endpoint for test in told.plan.tests}
+    said = [text for text in sentences if re.search(r"reported, [\d,]+ of them confirmed by then", text)]
+    if not told.looks or not adjudicated & tested:
+        return
+    assert len(said) == len(told.looks)
+    for look in told.looks:
+        for endpoint in adjudicated & tested:
+            confirmed = sum(
+                row.kind == Kind.ADJUDICATED
+                and row.part == endpoint
+                and row.value == 1
+                and row.tick <= look.cut
+                for row in told.log
+            )
+            assert int(told.known(endpoint, look.cut).sum()) == confirmed
+            number = told.told(endpoint, look.cut)
+            assert number is not None and number >= confirmed
+
+
+def test_events_that_a_strategy_leaves_out_are_told(told: Replay, sentences: list[str]) -> None:
+    for look in told.looks:
+        for place, test in enumerate(told.plan.tests):
+            if (used := look.used[place]) is None:
+                continue
+            known = int(told.known(test.endpoint, look.cut)[[test.treatment, test.control]].sum())
+            if test.strategy in ("while_on_treatment", "hypothetical"):
+                assert used <= known
+            if test.strategy in ("treatment_policy", "principal_stratum"):
+                assert used == known
+            found = [
+                text for text in sentences if f"{test.name} z = " in text and f"(from {used} event" in text
+            ]
+            assert used == known or found or look.status[place] != 0
 
 
 def test_every_kind_of_a_life_is_told() -> None:
@@ -138,7 +197,7 @@ def test_a_trial_tells_how_many_adverse_events_and_visits_there_were(
     count = sum(row.kind == Kind.ADVERSE_EVENT for row in told.log)
     serious = sum(row.kind == Kind.SERIOUS for row in told.log)
     if life.terms:
-        assert f"There were {count} adverse events in " in text and f"{serious} of them serious" in text
+        assert f"there were {count} adverse events in " in text and f"{serious} of them serious" in text
     held = sum(row.kind == Kind.VISIT and row.part != 1 for row in told.log)
     if len(life.numbers.visiting.visits):
         assert f"{held} visits were held" in text

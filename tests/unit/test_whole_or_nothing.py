@@ -239,3 +239,23 @@ def test_trials_without_events_or_looks_say_so() -> None:
     assert caution_sentences(found) == [
         "In 4 of 4 trials of “fixed” under “expected” no look was reached before the horizon."
     ]
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("{events: 3}", "no look was reached before the horizon."),
+        ("{calendar: 15 months}", "an analysis failed (“primary”: no events in the compared arms, in 4)."),
+    ],
+)
+def test_the_terminal_says_why_nothing_was_rejected(
+    when: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rare.yaml"
+    path.write_text(RARE.replace("{events: 3}", when))
+    options = ["--replicates", "4", "--workers", "1", "--out", str(tmp_path / "found")]
+    assert main(["run", str(path), *options]) == 0
+    assert f"In 4 of 4 trials of “fixed” under “expected” {said}" in capsys.readouterr().out
+    assert main(["report", str(tmp_path / "found")]) == 0
+    assert f"In 4 of 4 trials of “fixed” under “expected” {said}" in capsys.readouterr().out
+    assert said in (tmp_path / "found" / "report.html").read_text(encoding="utf-8")

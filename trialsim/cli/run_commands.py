@@ -118,6 +118,7 @@ def report_command(
     """Rebuild a run's report.html from its records, and print its table."""
     from trialsim.oc.run_folder import alpha_targets, characteristics_of, load_run
     from trialsim.report.empty_trials import empty_sentences
+    from trialsim.report.failures import failure_sentences
     from trialsim.report.saved import write_report
 
     stored = load_run(run)
@@ -125,7 +126,8 @@ def report_command(
     if sites is not None:
         _write_sites(stored, sites)
     path = write_report(stored, characteristics)
-    _print_tables(characteristics, alpha_targets(stored.scenario), empty_sentences(stored.records))
+    told = [*empty_sentences(stored.records), *failure_sentences(stored.records)]
+    _print_tables(characteristics, alpha_targets(stored.scenario), told)
     typer.echo(f"Report:  {path}")
     if sites is not None:
         typer.echo(f"Sites:   {sites}")
@@ -261,6 +263,7 @@ def _print_tables(
     characteristics: OperatingCharacteristics, targets: dict[tuple[str, str], float], empty: Sequence[str]
 ) -> None:
     from trialsim.report.answer import comparison_sentences, type_one_error_sentences
+    from trialsim.report.cautions import horizon_sentences
     from trialsim.report.estimand_sentences import discordance_sentences
     from trialsim.report.legend import legend
     from trialsim.report.more_tables import finished_sentences
@@ -275,7 +278,7 @@ def _print_tables(
         console.print(rich_table(recruitment))
     sentences = [*empty, *finished_sentences(characteristics), *legend(characteristics, tables)]
     sentences += [*comparison_sentences(characteristics), *type_one_error_sentences(characteristics, targets)]
-    sentences += discordance_sentences(characteristics.facts)
+    sentences += [*discordance_sentences(characteristics.facts), *horizon_sentences(characteristics)]
     for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 

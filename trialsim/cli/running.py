@@ -197,6 +197,7 @@ def run_into_folder(request: Request) -> Done:
     from trialsim.oc.run_folder import ParquetRecords, alpha_targets, planned_looks
     from trialsim.oc.run_writer import RunWriter, json_text
     from trialsim.report.empty_trials import empty_sentences
+    from trialsim.report.failures import failure_sentences
     from trialsim.report.page import page
     from trialsim.scenario.writing import save_scenario
 
@@ -248,7 +249,7 @@ def run_into_folder(request: Request) -> Done:
         writer.write_json("provenance.json", provenance)
         writer.write_text("summary.json", summary)
         writer.write_text("report.html", page(scenario, provenance, characteristics, records, targets, found))
-        empty = empty_sentences(records)
+        empty = [*empty_sentences(records), *failure_sentences(records)]
         records.close()
         folder = writer.finish()
     root = None if log is None else log.provenance()["root"]

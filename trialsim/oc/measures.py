@@ -112,7 +112,11 @@ _MEANS = {
         "and could still become known: who was lost, withdrew or died without it is not one of them.",
     ),
     "overrun": (PATIENTS, "Mean number of patients randomised after the deciding data cut."),
-    "events": (EVENTS, "Mean number of events of the primary endpoint in the deciding analysis."),
+    "events": (
+        EVENTS,
+        "Mean number of events of the primary endpoint known at the deciding data cut, all of them, also those that the "
+        "strategy of a hypothesis keeps out of its test.",
+    ),
     "duration": (
         DAYS,
         "Mean time from the first possible patient (the start of accrual) to the data lock of the deciding "
@@ -122,7 +126,12 @@ _MEANS = {
         DAYS,
         "Mean time from the start of accrual to the decision, which follows the data lock.",
     ),
-    "last_visit_time": (DAYS, "Mean time from the start of accrual to the last visit of the last patient."),
+    "last_visit_time": (
+        DAYS,
+        "Mean time from the start of accrual to the last read-out of a binary or continuous endpoint among all patients "
+        "randomised, or the end of follow-up before it, at least the deciding data cut: it can come after the decision. "
+        "Scheduled visits and follow-up for events do not count, so that with survival endpoints alone it is the data cut.",
+    ),
 }
 _QUANTILE_WORDS = {"median": "Median", "p10": "10th percentile", "p90": "90th percentile"}
 

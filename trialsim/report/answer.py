@@ -159,20 +159,28 @@ def _change(row: Difference, factor: float, unit: str, more: str, less: str, sam
 def type_one_error_sentences(
     characteristics: OperatingCharacteristics, targets: Mapping[tuple[str, str], float]
 ) -> list[str]:
-    """Return the claim nearest to breaking its target, and every other one above its target.
+    """Return the claim whose estimate is highest over its target, and every other one shown to be above its target.
 
     Nothing is returned where no null is true.
     """
     claims = error_claims(characteristics, targets)
     if not claims:
         return []
-    worst = max(claims, key=lambda claim: claim.upper / claim.target)
+    worst = max(claims, key=lambda claim: (claim.value / claim.target, claim.upper / claim.target))
     above = [claim for claim in claims if claim.exceeds and claim is not worst]
     sentences = [claim.sentence for claim in (worst, *above[:MOST_EXCEEDING])]
     if len(above) > MOST_EXCEEDING:
         sentences.append(f"{len(above) - MOST_EXCEEDING} more exceed their targets; the report has them all.")
-    if worst.controlled and len(claims) > 1:
+    if len(claims) < 2:
+        return sentences
+    over = sum(claim.value > claim.target for claim in claims if claim is not worst and not claim.exceeds)
+    if all(claim.controlled for claim in claims):
         sentences.append(f"That is the highest of {len(claims)}: the others are controlled too.")
+    elif over and not worst.exceeds:
+        sentences.append(
+            f"That is the highest over its target of {len(claims)}; the estimate{'' if over == 1 else 's'} of {over} more "
+            f"{'is' if over == 1 else 'are'} above the target too, within Monte Carlo error: see the report."
+        )
     return sentences
 
 

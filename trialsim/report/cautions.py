@@ -62,17 +62,46 @@ def _failed(characteristics: OperatingCharacteristics) -> Iterator[str]:
             )
 
 
+def horizon_sentences(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return how many trials of each design and truth came to the horizon before any look, or before their next one.
+
+    Parameters
+    ----------
+    characteristics
+        Of the simulation.
+    """
+    return list(_unreached(characteristics))
+
+
 def _unreached(characteristics: OperatingCharacteristics) -> Iterator[str]:
-    """Yield how many trials ran to the horizon without any look."""
+    """Yield how many trials ran to the horizon without any look, or without the look after those they took."""
     for row in characteristics.select("stop", reason=HORIZON, look=None):
+        cell = Cell(row.design, row.truth)
         ends = characteristics.select("stop", design=row.design, truth=row.truth, reason=HORIZON)
         late = sum(round(each.value * each.n) for each in ends if each.look is not None)
         number = round(row.value * row.n) - late
-        if number:
-            yield (
-                f"In {number:,} of {row.n:,} trials of “{row.design}” under “{row.truth}” no look was reached "
-                "before the horizon."
-            )
+        waited = _waited_in_vain(characteristics, cell)
+        without = number - sum(waited.values())
+        said = {0: without} | waited
+        for look, trials in said.items():
+            if trials > 0:
+                came = (
+                    "no look was reached before the horizon"
+                    if look == 0
+                    else f"look {look} was taken, but not look {look + 1} before the horizon"
+                )
+                yield f"In {trials:,} of {row.n:,} trials of “{row.design}” under “{row.truth}” {came}."
+
+
+def _waited_in_vain(characteristics: OperatingCharacteristics, cell: Cell) -> dict[int, int]:
+    """Return in how many trials each look was the last taken and did not end the trial."""
+    looks = characteristics.select("look_time", design=cell.design, truth=cell.truth)
+    taken = {row.look: row.n for row in looks if row.look is not None}
+    ended = dict.fromkeys(taken, 0)
+    for row in characteristics.select("stop", design=cell.design, truth=cell.truth):
+        if row.look in ended:
+            ended[row.look] += round(row.value * row.n)
+    return {look: n - taken.get(look + 1, 0) - ended[look] for look, n in taken.items()}
 
 
 def _flagged(characteristics: OperatingCharacteristics) -> Iterator[str]:

@@ -59,14 +59,15 @@ def funnel(records: Records, cell: Cell, rescreening: bool = False) -> tuple[Ste
 
     came, unfit, screened = column("candidates"), column("prescreen_failures"), column("screened")
     refused, withdrew, failures = column("refusals"), column("withdrawals"), column("screen_failures")
-    randomised, analysed = column("enrolled"), column("analysed")
+    randomised, analysed, overrun = column("enrolled"), column("analysed"), column("overrun")
     fit, unfailed = came - unfit, screened - failures
     again = rescreening or _come_again(records, cell)
     # Whoever neither refused, withdrew nor was screened still waited. Those who come again were screened twice: where
     # some do, only the difference of the two can be told.
     waiting = fit - refused - withdrew - screened
     more_again = again and float(np.sum(waiting)) < 0.0
-    name = "waiting at the end, less who came again" if again else "waiting at the end"
+    still = "waiting at a closure"
+    name = f"{still}, less who came again" if again else still
     called = [("refused", refused), ("withdrew while waiting", withdrew)]
     called += [] if more_again else [(name, waiting)]
     steps: list[tuple[str, Values, list[tuple[str, Values]]]] = [
@@ -75,7 +76,14 @@ def funnel(records: Records, cell: Cell, rescreening: bool = False) -> tuple[Ste
         ("consented", screened, called),
         ("did not fail screening", unfailed, list(_reasons(records, cell))),
         ("randomised", randomised, [("released or under way at the end", unfailed - randomised)]),
-        ("analysed", analysed, [("no outcome at the deciding analysis", randomised - analysed)]),
+        (
+            "analysed",
+            analysed,
+            [
+                ("randomised after the deciding cut", overrun),
+                ("not read out by the deciding cut", randomised - analysed - overrun),
+            ],
+        ),
     ]
     found = []
     for title, left, losses in steps:
@@ -85,7 +93,7 @@ def funnel(records: Records, cell: Cell, rescreening: bool = False) -> tuple[Ste
         lost = [(why, _over_trials(values, failed)) for why, values in losses if np.any(values != 0)]
         found.append(Step(title, here, tuple((why, value) for why, value in lost if value is not None)))
     if more_again and (gained := _over_trials(-waiting, failed)) is not None:
-        found[2] = replace(found[2], gains=(("came again, less those waiting at the end", gained),))
+        found[2] = replace(found[2], gains=((f"came again, less those {still}", gained),))
     return tuple(found)
 
 

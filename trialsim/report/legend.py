@@ -44,6 +44,11 @@ def legend(characteristics: OperatingCharacteristics, tables: Sequence[TextTable
         times.append("stopped early: before the last planned look")
     if any(heading.startswith("cost, ") for heading in headings):
         times.append("cost: up to the decision, discounted where the scenario says so")
+    if "failed" in headings:
+        times.append(
+            "failed: an analysis failed, whether or not the trial ended with it; means leave out only those that ended "
+            "at a look, which are the ending “failed”"
+        )
     bias = [_bias(characteristics)] if "bias" in headings else []
     return [f"{_capital('; '.join(part))}." for part in (first, words, times, bias) if part]
 

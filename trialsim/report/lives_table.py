@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from trialsim.oc.by_arm import ArmRows
 from trialsim.oc.columns import Cell, Records
 from trialsim.oc.montecarlo import MonteCarlo, mean
+from trialsim.oc.rejections import failed_replicates
+from trialsim.oc.sizes import succeeded
 from trialsim.report.numbers import decimals_for, plain
 from trialsim.report.tables import TextTable
 
@@ -23,6 +25,11 @@ _COUNTED: dict[str, Callable[[str], bool]] = {
     "visits missed": lambda name: name == "visits_missed",
 }
 _OF_LIVES = ("adverse events", "visits held")
+
+ABOUT_LIVES = (
+    "Patients are all those randomised; what became of them is counted up to the deciding data cut. Failed replicates are "
+    "left out, as in the first table."
+)
 
 
 def lives_table(records: Records) -> TextTable | None:
@@ -54,11 +61,11 @@ def lives_table(records: Records) -> TextTable | None:
 
 
 def _a_trial(records: Records, cell: Cell, names: list[str]) -> NDArray[np.int64]:
-    """Return the sum of some columns over the arms of each trial."""
+    """Return the sum of some columns over the arms of each trial that did not fail."""
     rows = ArmRows(records, cell)
     found = [values.astype(np.int64) for name in names for values in rows.values(name).values()]
     total: NDArray[np.int64] = np.sum(found, axis=0)
-    return total
+    return succeeded(total, failed_replicates(records, cell))
 
 
 def _number(value: MonteCarlo | None) -> str:

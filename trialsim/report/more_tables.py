@@ -58,7 +58,7 @@ def bounds_table(scenario: Mapping[str, Any], designs: Iterable[str]) -> TextTab
     keys = ("design", "hypothesis", "look", "information", "efficacy_z", "futility_z")
     rows = tuple(tuple((_bound(row[key]),) for key in keys) for row in found)
     headings = ("design", "hypothesis", "look", "planned information", "rejected from z", "given up to z")
-    return TextTable("Bounds by look", headings, rows)
+    return TextTable("Bounds by look, as planned", headings, rows)
 
 
 def _bound(value: str | float | None) -> str:

@@ -17,10 +17,12 @@ from trialsim.report.adverse_event_figures import (
     adverse_events_left_out,
 )
 from trialsim.report.answer import answer
+from trialsim.report.applied_bounds import ABOUT_APPLIED, ABOUT_PLANNED, applied_bounds_table
 from trialsim.report.cautions import analysis_cautions
 from trialsim.report.designs_table import ABOUT_DESIGNS, designs_table
 from trialsim.report.effects_table import EXPLANATION, effects_tables
 from trialsim.report.estimands_table import ABOUT_ESTIMANDS, ABOUT_WRITTEN, estimands_table
+from trialsim.report.failures import failure_sentences
 from trialsim.report.figures import (
     MOST_TRUTHS_DRAWN,
     MOST_TRUTHS_OF_DURATIONS,
@@ -30,7 +32,7 @@ from trialsim.report.figures import (
     stopping_picture,
 )
 from trialsim.report.legend import legend
-from trialsim.report.lives_table import lives_table
+from trialsim.report.lives_table import ABOUT_LIVES, lives_table
 from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
 from trialsim.report.overrun_table import ABOUT_OVERRUN, overrun_table
 from trialsim.report.page_style import STYLE
@@ -98,7 +100,8 @@ def page(
     name = str(scenario.get("name", "scenario"))
     about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
     uncertified = [f"Uncertified: {sentence}." for sentence in provenance.get("uncertified", ())]
-    sentences = [*uncertified, *answer(characteristics, targets), *analysis_cautions(scenario)]
+    sentences = [*uncertified, *answer(characteristics, targets)]
+    sentences += [*failure_sentences(records), *analysis_cautions(scenario)]
     tables = summary_tables(characteristics)
     body = [
         f"<h1>{escape(name)}</h1>",
@@ -118,7 +121,7 @@ def page(
         *_adverse_events(records),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
-        *_more(characteristics, scenario),
+        *_more(characteristics, scenario, records),
         *_costs(characteristics),
         *_effects(effects),
         "<h2>Definitions</h2>",
@@ -213,14 +216,16 @@ def _estimands(characteristics: OperatingCharacteristics) -> list[str]:
     ]
 
 
-def _more(characteristics: OperatingCharacteristics, scenario: Mapping[str, Any]) -> list[str]:
+def _more(
+    characteristics: OperatingCharacteristics, scenario: Mapping[str, Any], records: Records
+) -> list[str]:
     if not characteristics.rows:
         return []
     lines = [
         "<h2>Endings and more measures</h2>",
         "<p>Look times are data cuts, averaged over the trials that reach the look; what is rejected at a look "
         "counts at every later one.</p>",
-        *_bounds(scenario, characteristics),
+        *_bounds(scenario, characteristics, records),
         _text_table(stopping_table(characteristics)),
         _text_table(more_measures(characteristics)),
     ]
@@ -229,9 +234,12 @@ def _more(characteristics: OperatingCharacteristics, scenario: Mapping[str, Any]
     return lines
 
 
-def _bounds(scenario: Mapping[str, Any], characteristics: OperatingCharacteristics) -> list[str]:
-    table = bounds_table(scenario, [cell.design for cell in characteristics.cells()])
-    return [] if table is None else [_text_table(table)]
+def _bounds(
+    scenario: Mapping[str, Any], characteristics: OperatingCharacteristics, records: Records
+) -> list[str]:
+    planned = bounds_table(scenario, [cell.design for cell in characteristics.cells()])
+    applied = applied_bounds_table(scenario, records)
+    return [*_explained(ABOUT_PLANNED, planned), *_explained(ABOUT_APPLIED, applied)]
 
 
 def _costs(characteristics: OperatingCharacteristics) -> list[str]:
@@ -314,7 +322,7 @@ def _sites(records: Records) -> list[str]:
 def _adverse_events(records: Records) -> list[str]:
     """Return the section on adverse events and visits; nothing where there are none."""
     table, picture = lives_table(records), adverse_event_picture(records)
-    found = [] if table is None else ["<h2>Adverse events and visits</h2>", _text_table(table)]
+    found = [] if table is None else ["<h2>Adverse events and visits</h2>", *_explained(ABOUT_LIVES, table)]
     by_arm, graded = patients_by_arm(records), adverse_event_tables(records)
     if table is None and by_arm is not None:
         found.append("<h2>What becomes of patients</h2>")

@@ -47,7 +47,8 @@ ABOUT_RECRUITMENT = (
     "the patients it has.",
     "The bars show how many are left at each step on the way from first contact to the deciding analysis, as means over "
     "trials, and beside them for what reasons the others are not; Monte Carlo standard errors in parentheses. Who comes "
-    "again after failing counts with each screening begun.",
+    "again after failing counts with each screening begun. Waiting at a closure: not yet called when their site, enrolment "
+    "or the trial closed.",
 )
 
 

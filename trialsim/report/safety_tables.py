@@ -27,7 +27,7 @@ ABOUT_SAFETY = (
 )
 ABOUT_PATIENTS = (
     "By arm, up to the deciding data cut: the mean number of patients in a trial (mcse) and, below, the share of those "
-    "randomised to the arm."
+    "randomised to the arm. Failed replicates are left out."
 )
 _PATIENTS = {
     "patients_with_adverse_event": "had an adverse event",

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from trialsim.contracts import Decision, Kind, LogRow, Status, Stop
 from trialsim.engines.cell_facts import Truth, truth_of
 from trialsim.engines.conduct import ChunkResult, conduct
-from trialsim.engines.life import LifeLaw
+from trialsim.engines.life import WITHDRAWAL_PART, LifeLaw
 from trialsim.engines.plan import Plan, Trigger
+from trialsim.engines.points import Point
 from trialsim.engines.records import Columns, columns_of
 from trialsim.engines.runner import chunk_of
 from trialsim.report.story_borrowing import borrowed
@@ -119,6 +120,8 @@ class Look:
         Of the posterior probability of each test, where analyses are Bayesian models.
     borrowing
         What control of each test borrows from earlier trials; None where it borrows nothing.
+    used
+        Events that each test counts, as its strategy and its follow-up have it; None of other endpoints.
     """
 
     number: int
@@ -144,6 +147,7 @@ class Look:
     conditional_power: float = float("nan")
     error: NDArray[np.float64] | None = None
     borrowing: tuple[Borrowing | None, ...] = ()
+    used: tuple[int | None, ...] = ()
 
     def says(self, name: str, test: int) -> bool:
         """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
@@ -255,9 +259,21 @@ class Replay:
         arms = [course.arm for course in self.courses if course.entry <= tick]
         return np.bincount(np.array(arms, dtype=np.int64), minlength=len(self.plan.arms))
 
-    def lost(self, tick: int) -> int:
-        """Return how many patients were lost to follow-up by a time."""
-        return sum(course.lost is not None and course.lost <= tick for course in self.courses)
+    def left(self, tick: int) -> tuple[int, int]:
+        """Return how many patients were lost to follow-up by a time, and how many more withdrew consent."""
+        parts = [row.part for row in self.log if row.kind == Kind.DROPOUT and row.tick <= tick]
+        withdrew = parts.count(WITHDRAWAL_PART)
+        return len(parts) - withdrew, withdrew
+
+    def told(self, endpoint: int, tick: int) -> int | None:
+        """Return how many events of an endpoint were reported by a time, confirmed or not; None where all are confirmed."""
+        life = self.plan.world.life
+        ends = [] if life is None else [int(e) for e in life.numbers.survival.endpoints]
+        if life is None or endpoint not in ends:
+            return None
+        if life.numbers.survival.verdict_law[ends.index(endpoint), 0] < 0:
+            return None
+        return sum(course.reported.get(endpoint, tick + 1) <= tick for course in self.courses)
 
     def stage_of(self, entry: int) -> int:
         """Return the stage of who was randomised at a time, from 0, where stages are split by patients."""
@@ -434,8 +450,20 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 else float(record.conditional_power[0]),
                 error=None if record.error is None else record.error[0],
                 borrowing=borrowed(result.chunk, record.point),
+                used=_events_used(result, record.point),
             )
         )
         if record.decision.further_readouts is not None:
             further = int(record.decision.further_readouts[0])
     return tuple(looks)
+
+
+def _events_used(result: ChunkResult, point: Point) -> tuple[int | None, ...]:
+    """Return how many events each test of a survival endpoint counts at a look."""
+    outcomes = result.chunk.plan.world.outcomes
+    return tuple(
+        int(result.chunk.cut(point, place).patients().event.sum())
+        if test.adverse_events is None and outcomes[test.endpoint].kind == "survival"
+        else None
+        for place, test in enumerate(result.chunk.plan.tests)
+    )

@@ -171,12 +171,16 @@ def _occasion(replay: Replay, look: Look) -> str:
     seen = [f"{count(int(randomised.sum()), 'patient')} randomised {by_arm(replay, randomised.tolist())}"]
     for endpoint in dict.fromkeys(test.endpoint for test in replay.plan.tests):
         known = replay.known(endpoint, look.cut)
-        seen.append(
-            f"{counted_as(replay, endpoint, int(known.sum()))} known {by_arm(replay, known.tolist())}"
-        )
-    lost = replay.lost(look.cut)
-    if lost:
-        seen.append(f"{lost:,} lost to follow-up")
+        told = replay.told(endpoint, look.cut)
+        arms = by_arm(replay, known.tolist())
+        if told is None:
+            seen.append(f"{counted_as(replay, endpoint, int(known.sum()))} known {arms}")
+        else:
+            reported = counted_as(replay, endpoint, told)
+            seen.append(f"{reported} reported, {int(known.sum()):,} of them confirmed by then {arms}")
+    for number, how in zip(replay.left(look.cut), ("lost to follow-up", "who withdrew consent"), strict=True):
+        if number:
+            seen.append(f"{number:,} {how}")
     return f"{text}, with {listed(seen)}."
 
 
@@ -193,7 +197,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue
-        z = f"{test.name} z = {plain(float(look.z[place]), 3)}"
+        z = f"{test.name} z = {plain(float(look.z[place]), 3)}{_from_events(replay, look, place)}"
         found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
         if decides_by_rules(replay):
             z = found = posterior_finding(replay, look, place)
@@ -211,6 +215,18 @@ def _findings(replay: Replay, look: Look) -> list[str]:
         parts.append(found)
     found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
     return [*found_here, *rules_weighed(replay, look)]
+
+
+def _from_events(replay: Replay, look: Look, place: int) -> str:
+    """Return how many events a test counts, where they are not all those known in its arms."""
+    test = replay.plan.tests[place]
+    used = look.used[place] if look.used else None
+    known = int(replay.known(test.endpoint, look.cut)[[test.treatment, test.control]].sum())
+    if used is None or used == known or test.treatment == test.control:
+        return ""
+    name = replay.plan.world.outcomes[test.endpoint].name
+    by = "" if test.strategy == "treatment_policy" else f" by the {test.strategy.replace('_', ' ')} strategy"
+    return f" (from {count(used, 'event')}{by}, {known:,} of {name} being known)"
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from trialsim.scenario.adaptation_advice import adaptation_notes
 from trialsim.scenario.drift_advice import drifting_allocations
-from trialsim.scenario.hypothesis_advice import swapped_arms
+from trialsim.scenario.hypothesis_advice import longer_is_lower, swapped_arms
+from trialsim.scenario.nobody_advice import nobody_passes
 from trialsim.scenario.plan_advice import plan_notes
 from trialsim.scenario.size_advice import uncompared_sizes
+from trialsim.scenario.strategy_advice import censored_counts
 
 _BALANCED_BY = {
     "minimisation": ("factors", "by minimisation"),
@@ -26,7 +28,10 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     scenario
         A resolved scenario as plain data; what cannot be read in it is passed over.
     """
+    yield from nobody_passes(scenario)
     yield from swapped_arms(scenario)
+    yield from longer_is_lower(scenario)
+    yield from censored_counts(scenario)
     yield from unstratified_analyses(scenario)
     yield from adaptation_notes(scenario)
     yield from drifting_allocations(scenario)

@@ -1,4 +1,4 @@
-"""Hypotheses whose arms stand the wrong way round."""
+"""Hypotheses whose arms stand the wrong way round, or that look for more events where longer survival may be meant."""
 
 from __future__ import annotations
 
@@ -24,4 +24,25 @@ def swapped_arms(scenario: Mapping[str, Any]) -> Iterator[str]:
                 f"“{name}” tests whether {compared[0]}, the first arm, is better than {compared[1]}: the first of a "
                 f"hypothesis' arms is the one under test. For a claim about {compared[1]} write arms: "
                 f"[{compared[1]}, {compared[0]}]."
+            )
+
+
+def longer_is_lower(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each test of milestones or restricted means that looks for more events.
+
+    Parameters
+    ----------
+    scenario
+        A resolved scenario as plain data; what cannot be read in it is passed over.
+    """
+    hypotheses = scenario.get("hypotheses")
+    for name, hypothesis in hypotheses.items() if isinstance(hypotheses, Mapping) else ():
+        if not isinstance(hypothesis, Mapping) or hypothesis.get("direction") != "higher":
+            continue
+        analysis = hypothesis.get("analysis")
+        kind = next(iter(analysis), "") if isinstance(analysis, Mapping) else analysis
+        if kind in ("milestone", "restricted_mean"):
+            yield (
+                f"“{name}” has direction: higher, which for {kind}, as for hazards, means that more events are better. "
+                "For a claim of longer survival write direction: lower."
             )

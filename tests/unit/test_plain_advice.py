@@ -1,0 +1,58 @@
+"""Notes on screening that nobody passes, looks that count what a test leaves out, and survival that is to be shorter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trialsim.scenario.hypothesis_advice import longer_is_lower
+from trialsim.scenario.nobody_advice import nobody_passes
+from trialsim.scenario.strategy_advice import censored_counts
+
+
+@pytest.mark.parametrize("step", ["prescreen", "consent", "eligible"])
+def test_a_step_of_screening_that_nobody_passes_is_noted(step: str) -> None:
+    (said,) = nobody_passes({"screening": {step: {"probability": 0.0}}})
+    assert said.startswith(f"screening.{step}.probability is 0") and "nobody is ever randomised" in said
+    assert list(nobody_passes({"screening": {step: {"probability": 0.01}}})) == []
+
+
+def test_who_may_pass_wrongly_or_at_the_next_attempt_is_not_nobody() -> None:
+    none = {"eligible": {"probability": 0.0}}
+    again = {"rescreening": {"probability": 0.3, "eligible": 0.5}}
+    assert list(nobody_passes({"screening": none | again})) == []
+    assert list(nobody_passes({"screening": none | {"wrongly_randomised": 0.05}})) == []
+    assert list(nobody_passes({"screening": none | {"wrongly_randomised": 0.0}})) != []
+    assert list(nobody_passes({})) == []
+
+
+@pytest.mark.parametrize("kind", ["milestone", "restricted_mean"])
+def test_longer_survival_is_lower(kind: str) -> None:
+    def said(**changes: str) -> list[str]:
+        hypothesis = {"analysis": {kind: {"at": "1 year"}}, "direction": "higher"} | changes
+        return list(longer_is_lower({"hypotheses": {"late": hypothesis}}))
+
+    (sentence,) = said()
+    assert "“late” has direction: higher" in sentence and kind in sentence
+    assert said(direction="lower") == [] and said(analysis="score_test") == []
+
+
+def _counting(strategy: str, when: dict[str, Any], **parts: Any) -> list[str]:
+    looks = [{"when": when}, {"when": when}]
+    hypotheses = {"primary": {"endpoint": "death", "strategy": strategy}}
+    designs = {"gs": {"kind": "group_sequential", "looks": looks, "tests": {"primary": {}}}}
+    return list(censored_counts({"hypotheses": hypotheses, "designs": designs} | parts))
+
+
+def test_looks_that_count_events_a_strategy_censors_are_noted() -> None:
+    ending = {"discontinuation": {"other": {}}}
+    for strategy in ("while_on_treatment", "hypothetical"):
+        (said,) = _counting(strategy, {"events": {"count": 80}}, **ending)
+        assert "“gs” count events of “death”" in said and f"strategy: {strategy}" in said
+    joined = {"any": [{"calendar": "365 days"}, {"events": {"count": 80, "endpoint": "death"}}]}
+    assert _counting("hypothetical", joined, **ending)
+    assert not _counting("treatment_policy", {"events": {"count": 80}}, **ending)
+    assert not _counting("hypothetical", {"events": {"count": 80, "endpoint": "other"}}, **ending)
+    assert not _counting("hypothetical", {"calendar": "365 days"}, **ending)
+    assert not _counting("hypothetical", {"events": {"count": 80}})

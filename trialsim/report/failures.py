@@ -1,0 +1,83 @@
+"""Trials in which an analysis failed: how many, why, and how they count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trialsim.contracts import Status
+from trialsim.oc.columns import Cell, Records
+from trialsim.oc.rejections import (
+    NOT_FAILURES,
+    Flags,
+    any_rejected,
+    count,
+    failed_replicates,
+    tested_hypotheses,
+)
+
+MOST_SAID = 8
+
+
+def failure_sentences(records: Records) -> list[str]:
+    """Return a sentence for each design and truth in some of whose trials an analysis failed, with the reasons.
+
+    Parameters
+    ----------
+    records
+        Of the simulation.
+    """
+    sentences = [text for cell in records.cells() for text in _failures(records, cell)]
+    more = len(sentences) - MOST_SAID
+    return sentences if more <= 0 else [*sentences[:MOST_SAID], f"And {more} more of the kind."]
+
+
+def _failures(records: Records, cell: Cell) -> Iterator[str]:
+    """Yield what failed in the trials of one cell; nothing where nothing did."""
+    decided = failed_replicates(records, cell)
+    tested = tested_hypotheses(records, cell, decided)
+    if not tested or not (number := any_rejected(tested)[1]):
+        return
+    trials = tested[0].rejected.size
+    reasons = [
+        f"“{each.facts.hypothesis}”: {found}"
+        for each in tested
+        if (found := _reasons(records, cell, each.facts.hypothesis))
+    ]
+    text = f"In {number:,} of {trials:,} trials of “{cell.design}” under “{cell.truth}” an analysis failed"
+    text += f" ({'; '.join(reasons)})" if reasons else ""
+    yield f"{text}. {_how_counted(number, count(decided))}"
+
+
+def _how_counted(number: int, decided: int) -> str:
+    """Return how many of the trials whose analysis failed are left out of means, and how the others count."""
+    left_out = "ended at a look: they are the ending “failed”, and are left out of means"
+    if decided == number:
+        return f"They {left_out}."
+    if decided == 0:
+        return (
+            "They ended at no look: they fail in the probabilities of rejecting alone, and are in the means."
+        )
+    others = "the others ended at no look, fail in the probabilities of rejecting alone, and are in the means"
+    return f"Of these {decided:,} {left_out}; {others}."
+
+
+def _reasons(records: Records, cell: Cell, hypothesis: str) -> str:
+    """Return why the analysis of a hypothesis failed, with how many trials each, the most frequent first."""
+    if f"status:{hypothesis}" not in records.columns("trials"):
+        return ""
+    status = records.categories("trials", f"status:{hypothesis}", cell)
+    found: dict[str, int] = {}
+    for name in status.present():
+        if name not in NOT_FAILURES:
+            flags: Flags = status.equal(name)
+            found[_in_words(name)] = int(np.count_nonzero(flags))
+    ordered = sorted(found.items(), key=lambda entry: -entry[1])
+    return "; ".join(f"{words}, in {number:,}" for words, number in ordered)
+
+
+def _in_words(name: str) -> str:
+    """Return a status in words."""
+    known = {status.name.lower(): status.sentence for status in Status}
+    return known.get(name, name.replace("_", " "))
