@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.report.story_courses import Course
 from trialsim.report.story_lives import level_name
-from trialsim.report.story_replay import Course, Replay
+from trialsim.report.story_replay import Replay
 
 Floats = NDArray[np.float64]
 Points = list[tuple[int, float]]

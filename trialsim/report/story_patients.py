@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trialsim.report.story_courses import Course
 from trialsim.report.story_patient_origin import RECRUITED, SCREENING_DAYS, allocation_strata, recruited
-from trialsim.report.story_replay import Course, Replay
+from trialsim.report.story_replay import Replay
 from trialsim.timegrid import TICKS_PER_DAY
 
 
