@@ -70,10 +70,14 @@ def calibrate_command(
     ):
         faults.whole(name, value, least, most)
     measure, _, value_text = target.partition("=")
-    more = [] if over is None else (faults.of(names_in, over, "--over") or [])
+    more: list[str] | None = faults.of(names_in, over, "--over")
     largest, range_ = faults.of(_probability, value_text, target), faults.of(_two_numbers, between)
     loaded = faults.of(load_scenario, scenario)
-    worlds = None if loaded is None else faults.of(loaded.select_truths, list(dict.fromkeys([truth, *more])))
+    worlds = (
+        None
+        if loaded is None
+        else faults.of(loaded.select_truths, list(dict.fromkeys([truth, *(more or [])])))
+    )
     low, high = range_ or (0.0, 1.0)
     request = Request(
         threshold,
