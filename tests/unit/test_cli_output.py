@@ -135,3 +135,44 @@ def test_what_cannot_be_is_refused_before_anything_is_simulated(
     captured = capsys.readouterr()
     assert told in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["assurance", "--design", "fixed", "--prior", "endpoints.death.effect.treatment=normal(-9, 1)"],
+            "--prior: there is no world with endpoints.death.effect.treatment = -",
+        ),
+        (
+            ["assurance", "--design", "fixed", "--prior", "endpoints.nix=normal(0.5, 1)"],
+            "endpoints.nix matches no number of the world",
+        ),
+        (
+            [
+                "calibrate",
+                "--threshold",
+                "designs.fixed.kind",
+                "--target",
+                "reject_any=0.1",
+                "--truth",
+                "never",
+            ],
+            "designs.fixed.kind: 0.5 cannot stand there: 0.5 is not one of",
+        ),
+    ],
+)
+def test_a_number_that_cannot_stand_in_the_scenario_is_told_by_its_option(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
+) -> None:
+    def simulated(*_: object, **__: object) -> None:
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    (tmp_path / "noted.yaml").write_text(NOTED)
+    assert main([words[0], str(tmp_path / "noted.yaml"), *words[1:]]) == 2
+    assert told in capsys.readouterr().err
