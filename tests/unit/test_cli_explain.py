@@ -143,7 +143,7 @@ def test_an_existing_file_is_kept_unless_forced(
         (["--truth", "ladder"], "truth: ladder stands for 2 truths"),
         (["--against", "adaptive"], "against: adaptive is the design itself"),
         (["--replicate", "-1"], "replicate is -1; it must be a whole number"),
-        (["--replicate", "x"], "Invalid value for '--replicate'"),
+        (["--replicate", "x"], "--replicate: 'x' is not a whole number"),
         (["--seed", "-1"], "seed is -1; it must be a whole number"),
         (["--picture", "p.jpg"], "p.jpg: a picture is a file that ends in .png or .svg."),
         (["--csv", "a.csv", "--patients", "./a.csv"], "--patients: a.csv is named by --csv too"),

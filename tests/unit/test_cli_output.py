@@ -100,3 +100,79 @@ def test_a_sentence_says_what_was_found_and_what_is_allowed(
 ) -> None:
     assert main(words) == 2
     assert told in [line.strip() for line in capsys.readouterr().err.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["check", "noted.yaml", "--truths", "nix"], "there are expected, never"),
+        (["explain", "noted.yaml", "--site", "big_99"], "the scenario has no sites"),
+        (["explain", "noted.yaml", "--candidate", "x:y"], "write SITE:NUMBER"),
+        (["train", "folder"], "this is a folder; name a training file in it"),
+        (["analyse", "noted.yaml", "--design", "folder"], "this is a folder; name a design file in it"),
+        (
+            ["sweep", "noted.yaml", "--vary", "designs.fixed.n=100,200", "--solve", "power_disjunctive=2"],
+            "power_disjunctive is a probability, from 0 to 1; 2 is never reached",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_simulated(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
+) -> None:
+    def simulated(*_: object, **__: object) -> None:
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    monkeypatch.setattr("trialsim.report.story_replay.conduct", simulated)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "noted.yaml").write_text(NOTED)
+    (tmp_path / "folder").mkdir()
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["assurance", "--design", "fixed", "--prior", "endpoints.death.effect.treatment=normal(-9, 1)"],
+            "--prior: there is no world with endpoints.death.effect.treatment = -",
+        ),
+        (
+            ["assurance", "--design", "fixed", "--prior", "endpoints.nix=normal(0.5, 1)"],
+            "endpoints.nix matches no number of the world",
+        ),
+        (
+            [
+                "calibrate",
+                "--threshold",
+                "designs.fixed.kind",
+                "--target",
+                "reject_any=0.1",
+                "--truth",
+                "never",
+            ],
+            "designs.fixed.kind: 0.5 cannot stand there: 0.5 is not one of",
+        ),
+    ],
+)
+def test_a_number_that_cannot_stand_in_the_scenario_is_told_by_its_option(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: str,
+) -> None:
+    def simulated(*_: object, **__: object) -> None:
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    (tmp_path / "noted.yaml").write_text(NOTED)
+    assert main([words[0], str(tmp_path / "noted.yaml"), *words[1:]]) == 2
+    assert told in capsys.readouterr().err

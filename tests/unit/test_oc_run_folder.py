@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +269,7 @@ def test_a_folder_that_is_no_finished_run_is_told_apart(tmp_path: Path) -> None:
 def test_a_damaged_file_is_a_sentence(tmp_path: Path, name: str, damage: bytes) -> None:
     folder = write_run(tmp_path / "run", n=10)
     (folder / name).write_bytes(damage)
-    with pytest.raises(UsageError, match="run it again"):
+    with pytest.raises(UsageError, match=rf"{re.escape(name)}\b.*run it again"):
         load_run(folder)
 
 

@@ -52,7 +52,7 @@ def calibrate_command(
     """Find the threshold at which an error is at its target, and certify it on other trials, which it then has spent."""
     from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS, names_in
-    from trialsim.oc.calibration import Request, calibrate, design_named, refuse_request
+    from trialsim.oc.calibration import Request, calibrate, design_named, refuse_range, refuse_request
     from trialsim.oc.calibration_ledger import entries_of, file_of, refuse_spent, with_entry
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
@@ -70,10 +70,14 @@ def calibrate_command(
     ):
         faults.whole(name, value, least, most)
     measure, _, value_text = target.partition("=")
-    more = [] if over is None else (faults.of(names_in, over, "--over") or [])
+    more: list[str] | None = faults.of(names_in, over, "--over")
     largest, range_ = faults.of(_probability, value_text, target), faults.of(_two_numbers, between)
     loaded = faults.of(load_scenario, scenario)
-    worlds = None if loaded is None else faults.of(loaded.select_truths, list(dict.fromkeys([truth, *more])))
+    worlds = (
+        None
+        if loaded is None
+        else faults.of(loaded.select_truths, list(dict.fromkeys([truth, *(more or [])])))
+    )
     low, high = range_ or (0.0, 1.0)
     request = Request(
         threshold,
@@ -94,6 +98,7 @@ def calibrate_command(
         faults.of(refuse_request, loaded, request)
     faults.tell()
     assert loaded is not None
+    refuse_range(loaded, request)
     ledger, digest = file_of(scenario, design_named(threshold)), loaded.digest()
     spent = entries_of(ledger)
     made_before = refuse_spent(ledger, spent, request, digest)

@@ -48,7 +48,7 @@ def explain_command(
 ) -> None:
     """Replay one trial and tell it: who came, what each look saw, what was decided."""
     from trialsim.oc.run_writer import json_text
-    from trialsim.report.story import check_picture_path, explain
+    from trialsim.report.story import check_part, check_picture_path, explain
     from trialsim.scenario.load import load_scenario
 
     targets = {"--csv": csv, "--picture": picture, "--patients": patients}
@@ -56,7 +56,10 @@ def explain_command(
         check_picture_path(picture)
     _check_targets(targets, force)
     _check_one_part(candidate, site, against)
-    story = explain(load_scenario(scenario), design, truth, replicate, seed, against)
+    loaded = load_scenario(scenario)
+    if candidate is not None or site is not None:
+        check_part(loaded, design, truth, seed, candidate, site)
+    story = explain(loaded, design, truth, replicate, seed, against)
     part = None
     if candidate is not None:
         part = story.candidate(candidate)

@@ -334,7 +334,7 @@ def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:
     if path.suffix in (".yaml", ".yml"):
         from trialsim.scenario.reading import parse_yaml, read_text
 
-        return read_ranking(parse_yaml(read_text(path), str(path)), text), path.resolve().parent
+        return read_ranking(parse_yaml(read_text(path, "ranking"), str(path)), text), path.resolve().parent
     return read_ranking(text, text), None
 
 

@@ -49,6 +49,9 @@ def check(
             failed = True
             _print_problems(bad, file, error.problems)
         else:
+            if not _are_there(bad, file, scenario, truths):
+                failed = True
+                continue
             good.print(f"{file}: {_summary(scenario)}", style="green", markup=False, soft_wrap=True)
             for sentence in computed_sentences(scenario):
                 good.print(f"  {sentence}", markup=False, soft_wrap=True)
@@ -85,6 +88,18 @@ def init(
         Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     typer.echo(f"{path} is written. Change it, then: trialsim check {path}")
+
+
+def _are_there(console: Console, file: Path, scenario: Scenario, truths: str | None) -> bool:
+    """Print truths that were named and are not in a scenario; return whether all are."""
+    from trialsim.cli.running import names_in
+
+    try:
+        scenario.select_truths(names_in(truths, "--truths"))
+    except UsageError as error:
+        console.print(f"{file}: --truths: {error}", style="bold red", markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 def _print_effects(good: Console, bad: Console, file: Path, scenario: Scenario, truths: str | None) -> bool:

@@ -272,4 +272,4 @@ def _finite(text: str) -> tuple[float | None, str]:
 
 def _time(text: str) -> tuple[float | None, str]:
     value = _number(text)
-    return value if value is not None and value >= 0.0 else None, "a time from 0 on"
+    return value if value is not None and value >= 0.0 else None, f"a time from 0 to {LARGEST:g}"

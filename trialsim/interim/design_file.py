@@ -61,7 +61,7 @@ def load_interim_design(path: Path) -> InterimDesign:
         With every problem found.
     """
     try:
-        return _Reader(parse_yaml(read_text(path))).design()
+        return _Reader(parse_yaml(read_text(path, "design"))).design()
     except ScenarioError as error:
         raise ScenarioError(error.problems, str(path)) from None
 

@@ -122,7 +122,7 @@ def read_request(path: Path) -> TrainingRequest:
     ScenarioError
         With every problem of the file.
     """
-    tree = parse_yaml(read_text(path), str(path))
+    tree = parse_yaml(read_text(path, "training"), str(path))
     if not isinstance(tree, dict):
         raise ScenarioError([Problem("", "a mapping with policy and scenario is expected")], str(path))
     problems: list[Problem] = []

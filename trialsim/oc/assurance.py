@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from trialsim.engines.runner import run
-from trialsim.errors import UsageError
+from trialsim.errors import ScenarioError, UsageError
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
 
@@ -151,6 +151,11 @@ def assurance(
     ]
     values = [tuple(float(column[p]) for column in shuffled) for p in range(points)]
     means = tuple(float(prior.frozen.mean()) for prior in priors)
+    for (
+        column
+    ) in shuffled:  # the ends of each prior first: what cannot be is refused before anything is simulated
+        for p in (int(np.argmin(column)), int(np.argmax(column))):
+            _world(scenario, priors, values[p])
     shares = []
     for p, chosen in enumerate([*values, means]):
         count = trials if p < points else max(trials, 1000)
@@ -180,6 +185,26 @@ def require_success(scenario: Scenario, design: str, success: str) -> list[str]:
     return tests
 
 
+def _world(scenario: Scenario, priors: Sequence[DesignPrior], chosen: Sequence[float]) -> Scenario:
+    """Return the scenario whose one truth has numbers of the priors.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such world.
+    """
+    tree = scenario.dump()
+    tree["truths"] = {"drawn": dict(zip((prior.path for prior in priors), chosen, strict=True))}
+    try:
+        return scenario_from(tree, scenario.folder)
+    except ScenarioError as error:
+        there = ", ".join(f"{prior.path} = {value:g}" for prior, value in zip(priors, chosen, strict=True))
+        why = "; ".join(problem.message.removesuffix(".") for problem in error.problems)
+        raise UsageError(
+            f"--prior: there is no world with {there}: {why}; choose paths and laws within what is allowed"
+        ) from None
+
+
 def _share(
     scenario: Scenario,
     design: str,
@@ -193,11 +218,9 @@ def _share(
     workers: int,
 ) -> float:
     """Return the share of trials that succeed where the numbers have given values."""
-    tree = scenario.dump()
-    tree["truths"] = {"drawn": dict(zip((prior.path for prior in priors), chosen, strict=True))}
     blocks: list[pa.Table] = []
     run(
-        scenario_from(tree, scenario.folder), [design], ["drawn"], trials, seed, "fast", workers,
+        _world(scenario, priors, chosen), [design], ["drawn"], trials, seed, "fast", workers,
         lambda tables: blocks.append(tables["trials"]), first=first,
     )  # fmt: skip
     table = pa.concat_tables(blocks)

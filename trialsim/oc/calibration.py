@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from trialsim.engines.runner import run
-from trialsim.errors import UsageError
+from trialsim.errors import ScenarioError, UsageError
 from trialsim.oc.montecarlo import upper_limit
 from trialsim.replicate_ranges import CALIBRATION, require_within
 from trialsim.scenario.load import scenario_from
@@ -138,6 +138,18 @@ def refuse_request(scenario: Scenario, request: Request) -> None:
     _design_of(scenario, request)
 
 
+def refuse_range(scenario: Scenario, request: Request) -> None:
+    """Refuse ends of the range that cannot stand at the path, before any trial.
+
+    Raises
+    ------
+    UsageError
+        With why.
+    """
+    for end in (request.low, request.high):
+        with_threshold(scenario, request.path, end)
+
+
 def calibrate(scenario: Scenario, request: Request) -> Calibrated:
     """Return the threshold at which an error is at its target, with its uncertainty and a certificate.
 
@@ -216,7 +228,7 @@ def with_threshold(scenario: Scenario, path: str, value: float) -> Scenario:
     Raises
     ------
     UsageError
-        If there is no such place.
+        If there is no such place, or none for this number.
     """
     tree = scenario.dump()
     here: Any = tree
@@ -228,7 +240,11 @@ def with_threshold(scenario: Scenario, path: str, value: float) -> Scenario:
     elif not isinstance(here, dict):
         raise UsageError(f"{path}: there is nothing at {last} that a threshold could be put into")
     here[last] = value
-    return scenario_from(tree, scenario.folder)
+    try:
+        return scenario_from(tree, scenario.folder)
+    except ScenarioError as error:
+        why = "; ".join(problem.message.removesuffix(".") for problem in error.problems)
+        raise UsageError(f"{path}: {value:g} cannot stand there: {why}") from None
 
 
 def _steps(path: str) -> list[Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trialsim.errors import ScenarioError, UsageError
@@ -60,6 +62,18 @@ def require_provenance(path: Path, provenance: Mapping[str, Any]) -> None:
             raise UsageError(f"{path}: damaged, {key} is not what a run writes there; run it again")
 
 
+DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError)
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be read."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise UsageError(f"{path}: damaged, it cannot be read; run it again") from error
+
+
 def require_columns(folder: Path, written: Mapping[str, list[str]]) -> None:
     """Refuse tables that lack a column.
 
@@ -78,7 +92,9 @@ def require_columns(folder: Path, written: Mapping[str, list[str]]) -> None:
     for name, needed in _COLUMNS.items():
         path = folder / f"{name}.parquet"
         if path.is_file():
-            lacking = sorted(needed.union(written.get(name, ())) - set(pq.read_schema(path).names))
+            with damage_named(path):
+                there = set(pq.read_schema(path).names)
+            lacking = sorted(needed.union(written.get(name, ())) - there)
             if lacking:
                 raise UsageError(f"{path}: damaged, the column {lacking[0]} is missing; run it again")
 

@@ -20,8 +20,15 @@ from trialsim.errors import UsageError
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.columns import Categories, Cell, HypothesisFacts, Table, categories_of, facts_of, numbers_of
 from trialsim.oc.error_claims import FAMILY
-from trialsim.oc.run_checks import require_columns, require_provenance, require_scenario
-from trialsim.oc.run_writer import CELLS, EFFECTS, PARTIAL, TABLES
+from trialsim.oc.run_checks import (
+    DAMAGED,
+    damage_named,
+    require_columns,
+    require_provenance,
+    require_scenario,
+)
+from trialsim.oc.run_writer import CELLS, EFFECTS, TABLES
+from trialsim.oc.unfinished import PARTIAL
 
 _NEEDED = ("scenario.yaml", "provenance.json", "summary.json", "trials.parquet", "cells.parquet")
 
@@ -37,14 +44,16 @@ class ParquetRecords:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
-        self._facts = facts_of(pq.read_table(self._folder / "cells.parquet", use_threads=False))
+        with damage_named(self._folder / "cells.parquet"):
+            self._facts = facts_of(pq.read_table(self._folder / "cells.parquet", use_threads=False))
         self._files: dict[str, pq.ParquetFile] = {}
         self._groups: dict[str, dict[Cell, list[int]]] = {}
         for name in TABLES:
             path = self._folder / f"{name}.parquet"
             if path.is_file():
-                self._files[name] = pq.ParquetFile(path, memory_map=True)
-                self._groups[name] = _groups_by_cell(self._files[name])
+                with damage_named(path):
+                    self._files[name] = pq.ParquetFile(path, memory_map=True)
+                    self._groups[name] = _groups_by_cell(self._files[name])
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the cells in the order of the records."""
@@ -77,7 +86,10 @@ class ParquetRecords:
 
     def _column(self, table: Table, column: str, cell: Cell) -> pa.ChunkedArray:
         groups = self._groups[table].get(cell, [])
-        return self._files[table].read_row_groups(groups, columns=[column], use_threads=False).column(column)
+        with damage_named(self._folder / f"{table}.parquet"):
+            return (
+                self._files[table].read_row_groups(groups, columns=[column], use_threads=False).column(column)
+            )
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,7 @@ def load_run(folder: str | os.PathLike[str]) -> StoredRun:
         records = run.records
         written = run.provenance["rows"]
         wrong = [name for name in TABLES if records.n_rows(name) != written.get(name, 0)]
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except DAMAGED as error:
         raise UsageError(f"{place}: its records are damaged and cannot be read; run it again") from error
     if wrong:
         raise UsageError(
@@ -168,7 +180,7 @@ def characteristics_of(run: StoredRun) -> OperatingCharacteristics:
     looks = planned_looks(run.scenario)
     try:
         return operating_characteristics(run.records, finished_by=run.finished_by, planned_looks=looks)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except DAMAGED as error:
         raise UsageError(f"{run.folder}: its records are damaged and cannot be read; run it again") from error
 
 

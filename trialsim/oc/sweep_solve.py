@@ -13,6 +13,7 @@ from typing import Any
 from trialsim.engines.cell_facts import truth_of
 from trialsim.engines.plan import build_plan
 from trialsim.errors import UsageError
+from trialsim.oc.measures import definition
 from trialsim.oc.sweep import (
     DEFAULT_MEASURE,
     PointsDone,
@@ -28,6 +29,7 @@ from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import shown
 
+_SHARES = ("probability", "share")
 _BETWEEN = (0.25, 0.5, 0.75)
 
 
@@ -196,7 +198,18 @@ def parse_target(text: str) -> tuple[str, float]:
         raise UsageError(
             f"solve: {shown(text)} is not a measure and its target; write such as power_disjunctive=0.9."
         )
+    _require_possible(name.strip(), target)
     return name.strip(), target
+
+
+def _require_possible(name: str, target: float) -> None:
+    """Refuse a target that a measure cannot have; one that is not known is refused where the scenario is."""
+    try:
+        unit = definition(name.partition(":")[0]).unit
+    except KeyError:
+        return
+    if unit in _SHARES and not 0.0 <= target <= 1.0:
+        raise UsageError(f"solve: {name} is a {unit}, from 0 to 1; {target:g} is never reached.")
 
 
 def covers(row: SweepRow, target: float) -> bool:

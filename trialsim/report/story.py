@@ -11,15 +11,17 @@ from typing import Any
 import pandas as pd
 
 from trialsim.contracts import LogRow
+from trialsim.engines.plan import build_plan
 from trialsim.engines.runner import MOST_REPLICATES
 from trialsim.errors import UsageError, require_whole
-from trialsim.report.story_part import Part, candidate_part, site_part
+from trialsim.report.story_part import Part, candidate_part, require_part, site_part
 from trialsim.report.story_parting import Parting, Split, parting
 from trialsim.report.story_patients import analysis_data_set
 from trialsim.report.story_replay import Replay, replay
 from trialsim.report.story_sentences import story_sentences
 from trialsim.report.story_words import event_columns, happening, named
 from trialsim.report.whole_file import write_whole
+from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
 
 LARGEST_SEED = (1 << 63) - 1
@@ -223,6 +225,27 @@ def explain(
     first = _told(scenario, chosen, world, replicate, seed)
     second = _told(scenario, other, world, replicate, seed)
     return Story(first.replay, first.sentences, second, parting(first.replay, second.replay))
+
+
+def check_part(
+    scenario: Scenario,
+    design: str | None,
+    truth: str | None,
+    seed: int,
+    candidate: str | None,
+    site: str | None,
+) -> None:
+    """Refuse a candidate or a site that no trial of a design under a truth can have, before one is replayed.
+
+    Raises
+    ------
+    UsageError
+        If a name or a number cannot be used.
+    """
+    require_whole("seed", seed, 0, LARGEST_SEED)
+    chosen = scenario.select_designs([design])[0] if design is not None else next(iter(scenario.designs))
+    plan = build_plan(scenario, chosen, _one_truth(scenario, truth), seed, 1, patient_table(scenario))
+    require_part(plan, candidate, site)
 
 
 def check_picture_path(path: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from trialsim.contracts import Kind, LogRow
+from trialsim.engines.plan import Plan
 from trialsim.errors import UsageError
+from trialsim.operations.sites import SitesLaw
 from trialsim.report.story_candidates import candidate_name, key_of, number_of, site_of
 from trialsim.report.story_patient_lives import patient_sentences
 from trialsim.report.story_recruitment import candidate_sentences, site_sentences
@@ -58,18 +60,14 @@ def candidate_part(replay: Replay, who: str) -> Part:
     UsageError
         If there is nobody of that name or number.
     """
-    site, colon, number = who.rpartition(":")
-    if not _is_number(number) or (colon and not site):
-        raise UsageError(
-            f"--candidate: {shown(who)} is nobody; write SITE:NUMBER for a candidate, as in {_example(replay)}, or "
-            "the number of a patient."
-        )
-    if not colon:
-        return _patient_part(replay, int(number))
-    key = key_of(_site_number(replay, site, "--candidate"), int(number))
+    sites = replay.plan.world.sites
+    site, number = _read_candidate(sites, who)
+    if not site:
+        return _patient_part(replay, number)
+    key = key_of(_site_number(sites, site, "--candidate"), number)
     came = {row.id for row in replay.log if row.kind == Kind.ARRIVAL and site_of(row.id) == site_of(key)}
     if key not in came:
-        raise UsageError(f"--candidate: {_never_came(site, int(number), sorted(map(number_of, came)))}")
+        raise UsageError(f"--candidate: {_never_came(site, number, sorted(map(number_of, came)))}")
     return _candidate_part(replay, key)
 
 
@@ -88,7 +86,7 @@ def site_part(replay: Replay, name: str) -> Part:
     UsageError
         If there is no site of that name.
     """
-    site = _site_number(replay, name, "--site")
+    site = _site_number(replay.plan.world.sites, name, "--site")
     entries = tuple(row for row in replay.log if named(replay, row).get("site") == name)
     return Part(f"site {name}", {"site": name}, tuple(site_sentences(replay, site)), entries)
 
@@ -128,14 +126,47 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-def _example(replay: Replay) -> str:
-    sites = replay.plan.world.sites
+def require_part(plan: Plan, candidate: str | None, site: str | None) -> None:
+    """Refuse a name that nobody can have, before a trial is replayed.
+
+    Parameters
+    ----------
+    plan
+        Of the trial.
+    candidate, site
+        As for :func:`candidate_part` and :func:`site_part`, or None.
+
+    Raises
+    ------
+    UsageError
+        If the name is malformed, or there is no such site.
+    """
+    sites = plan.world.sites
+    if candidate is not None:
+        name, _ = _read_candidate(sites, candidate)
+        if name:
+            _site_number(sites, name, "--candidate")
+    if site is not None:
+        _site_number(sites, site, "--site")
+
+
+def _read_candidate(sites: SitesLaw | None, who: str) -> tuple[str, int]:
+    """Return the site, empty for a patient, and the number."""
+    site, colon, number = who.rpartition(":")
+    if not _is_number(number) or (colon and not site):
+        raise UsageError(
+            f"--candidate: {shown(who)} is nobody; write SITE:NUMBER for a candidate, as in {_example(sites)}, or "
+            "the number of a patient."
+        )
+    return site, int(number)
+
+
+def _example(sites: SitesLaw | None) -> str:
     return f"{sites.names[0]}:12" if sites is not None else "north_1:12"
 
 
-def _site_number(replay: Replay, name: str, option: str) -> int:
+def _site_number(sites: SitesLaw | None, name: str, option: str) -> int:
     """Return the number of a site from 0."""
-    sites = replay.plan.world.sites
     if sites is None:
         raise UsageError(
             f"{option}: the scenario has no sites, its patients simply come; leave the option out"

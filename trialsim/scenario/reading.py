@@ -55,8 +55,15 @@ class _Anchored:
     height: int
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a scenario file.
+def read_text(path: Path, kind: str = "scenario") -> str:
+    """Return the text of a scenario file, or of a file like it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it holds, for sentences.
 
     Raises
     ------
@@ -70,14 +77,14 @@ def read_text(path: Path) -> str:
 
     try:
         if path.is_dir():
-            raise refused("this is a folder; name a scenario file in it")
+            raise refused(f"this is a folder; name a {kind} file in it")
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else _reason(error)
         raise refused(f"the file cannot be read: {reason}") from None
     if len(data) > MOST_BYTES:
-        raise refused("the file is larger than 1 MiB; a scenario is a short text")
+        raise refused(f"the file is larger than 1 MiB; a {kind} is a short text")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
