@@ -322,8 +322,9 @@ def _kept(
         _require_same_draws(home, store, next(task for task in tasks if task in there))
     running = _results(job, home, missing, workers, store.keep) if missing else iter(())
     for task in tasks:
-        if task in there and (held := store.find(task)) is not None:
-            yield task, held
+        if task in there:
+            held = store.find(task)  # gone or damaged since, it is run again
+            yield task, home.run(*task) if held is None else held
         else:
             yield next(running)
 

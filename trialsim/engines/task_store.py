@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from trialsim.engines.records import Columns
-from trialsim.errors import UsageError
+from trialsim.errors import UsageError, system_reason
 
 Task = tuple[str, str, int, int]
 """Design, truth, first replicate and the one after the last."""
 
 _ABOUT = "about.json"
+
+_TASK = "/task"
+"""Where a file says what it holds; a table has a name."""
 
 
 class TaskStore:
@@ -40,6 +43,7 @@ class TaskStore:
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         self.folder = folder
         told = json.loads(json.dumps(dict(about)))
+        self._about = told
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / _ABOUT
@@ -60,14 +64,18 @@ class TaskStore:
             ) from None
 
     def find(self, task: Task) -> dict[str, Columns] | None:
-        """Return the records of a task; None where it is not finished, or its file was cut short."""
+        """Return the records of a task; None where it is not finished, or its file was cut short or is another task's."""
         path = self._path(task)
         if not path.is_file():
             return None
         found: dict[str, Columns] = {}
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+                if _TASK not in held.files or str(held[_TASK]) != self._identity(task):
+                    return None  # put in its place by hand, or of a version that did not say
                 for name in held.files:
+                    if name == _TASK:
+                        continue
                     table, _, column = name.partition("/")
                     found.setdefault(table, {})
                     if column:
@@ -77,13 +85,32 @@ class TaskStore:
         return found
 
     def keep(self, task: Task, columns: Mapping[str, Columns]) -> None:
-        """Keep the records of a finished task; a file is whole or not there."""
+        """Keep the records of a finished task; a file is whole or not there.
+
+        Raises
+        ------
+        UsageError
+            Where it cannot be written.
+        """
         path = self._path(task)
         flat = {f"{table}/{name}": values for table, part in columns.items() for name, values in part.items()}
         partial = path.with_name(f"{path.name}.{os.getpid()}")
-        with partial.open("wb") as file:
-            np.savez(file, **flat)  # type: ignore[arg-type]
-        partial.replace(path)
+        flat[_TASK] = np.array(self._identity(task))
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, **flat)  # type: ignore[arg-type]
+            partial.replace(path)
+        except OSError as error:
+            what = "is a folder" if path.is_dir() else f"cannot be written ({system_reason(error)})"
+            raise UsageError(
+                f"{path}: {what}; remove it, or name another folder with --checkpoint"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _identity(self, task: Task) -> str:
+        """Return what a task is and what its numbers depend on."""
+        return json.dumps({"task": list(task), "about": self._about}, sort_keys=True)
 
     def _path(self, task: Task) -> Path:
         design, truth, first, last = task
