@@ -141,7 +141,7 @@ MUTATIONS = [
     ),
     Mutation(
         "reports on their way are not waited for", "reference",
-        "if events and self.pending[trigger.endpoint]:", "if False:",
+        'if trigger.kind in ("events", "stages") and self.pending[trigger.endpoint]:', "if False:",
     ),
     Mutation(
         "a refused event is known before the verdict", "fast_life_kernels", "max(tick, refused_until[e])", "tick", ("live",)

@@ -97,8 +97,8 @@ MUTATIONS = [
     Mutation(
         "those lost are still heard of",
         "reference",
-        "            process.interrupt()\n        patient.running.clear()\n",
-        "            pass\n",
+        "            process.interrupt()\n            self.endpoint_over(e)\n        patient.running.clear()\n",
+        "            self.endpoint_over(e)\n",
     ),
     Mutation(
         "a closed arm keeps its weight", "reference", "                    self._weights[arm] = 0.0\n", ""
