@@ -105,7 +105,11 @@ _MEANS = {
         PATIENTS,
         "Mean number of patients randomised by the end of randomisation, the pipeline included.",
     ),
-    "analysed": (PATIENTS, "Mean number of patients in the deciding analysis."),
+    "analysed": (
+        PATIENTS,
+        "Mean number of patients known at the deciding cut: read out, or of a survival endpoint randomised, whatever the "
+        "strategy for intercurrent events makes of them; of a trial without a deciding look, at its end.",
+    ),
     "pipeline": (
         PATIENTS,
         "Mean number of patients randomised by the deciding data cut whose primary outcome was not known then "
