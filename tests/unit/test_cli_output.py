@@ -34,6 +34,16 @@ def _trialsim(folder: Path, encoding: str, *words: str) -> subprocess.CompletedP
     )
 
 
+def refuse_to_simulate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test as soon as a trial is simulated, by either engine."""
+
+    def simulated(*_: object, **__: object) -> None:
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    monkeypatch.setattr("trialsim.report.story_replay.conduct", simulated)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_output_is_written_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "noted.yaml").write_text(NOTED)
@@ -123,11 +133,7 @@ def test_what_cannot_be_is_refused_before_anything_is_simulated(
     words: list[str],
     told: str,
 ) -> None:
-    def simulated(*_: object, **__: object) -> None:
-        raise AssertionError("simulated")
-
-    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
-    monkeypatch.setattr("trialsim.report.story_replay.conduct", simulated)
+    refuse_to_simulate(monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "noted.yaml").write_text(NOTED)
     (tmp_path / "folder").mkdir()
@@ -169,10 +175,7 @@ def test_a_number_that_cannot_stand_in_the_scenario_is_told_by_its_option(
     words: list[str],
     told: str,
 ) -> None:
-    def simulated(*_: object, **__: object) -> None:
-        raise AssertionError("simulated")
-
-    monkeypatch.setattr("trialsim.engines.runner._results", simulated)
+    refuse_to_simulate(monkeypatch)
     (tmp_path / "noted.yaml").write_text(NOTED)
     assert main([words[0], str(tmp_path / "noted.yaml"), *words[1:]]) == 2
     assert told in capsys.readouterr().err
