@@ -20,7 +20,7 @@ from trialsim.contracts import CandidateView, Ints, Memory
 from trialsim.engines.conduct import conduct
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.records import columns_of
-from trialsim.engines.runner import chunk_size
+from trialsim.engines.task_sizes import chunk_size
 
 TARGET = 500
 TRIALS = 1_000

@@ -16,6 +16,7 @@ from trialsim.oc.bounds_by_look import bounds_by_look
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.columns import records_of
 from trialsim.oc.in_memory import collect
+from trialsim.report import applied_bounds
 from trialsim.report.answer import type_one_error_sentences
 from trialsim.report.applied_bounds import applied_bounds_table
 from trialsim.report.cautions import horizon_sentences
@@ -142,3 +143,20 @@ def test_bounds_that_stayed_as_planned_are_shown_once() -> None:
     truth = next(iter(scenario.truths))
     records = records_of(collect(scenario, ["group_sequential"], [truth], 20, 1))
     assert applied_bounds_table(scenario.dump(), records) is None
+
+
+def test_one_trial_that_applied_another_bound_is_found_wherever_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(applied_bounds, "_BLOCK", 4)
+    scenario = load_scenario(ROOT / "scenarios" / "nph_oncology" / "nph_oncology.yaml")
+    collected = collect(scenario, ["group_sequential"], ["proportional"], 8, 1)
+    looks = collected.looks.to_pandas()
+    assert len(looks) > 12
+    for row in range(len(looks)):
+        changed = looks.copy()
+        changed.loc[row, "efficacy_z"] += 0.125
+        table = applied_bounds_table(scenario.dump(), records_of(replace(collected, looks=changed)))
+        assert table is not None
+        (only,) = table.rows
+        assert dict(zip(table.headings, only, strict=True))["look"] == (str(looks["look"][row]),)

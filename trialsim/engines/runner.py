@@ -21,6 +21,8 @@ from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.points import Chunk
 from trialsim.engines.records import Columns, columns_of, joined, to_arrow
+from trialsim.engines.shared_records import Laid, SharedRecords, shared_records
+from trialsim.engines.task_sizes import chunk_size, most_at_once, samples, task_size, tasks_of
 from trialsim.engines.task_store import Task, TaskStore
 from trialsim.engines.worker_process import GivenUp, call_off, go_on, settle
 from trialsim.errors import UsageError, names_given, require_whole
@@ -33,12 +35,9 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("fast", "reference")
 MOST_REPLICATES = EVALUATION.stop
-_TASK, _LIGHT_TASK = 16384, 65536
 _KEPT_BYTES = 48 << 20
 _IN_FLIGHT = 3
-_TASKS_A_WORKER = 32
-_FEWEST = 32
-_KEPT_TASK, _IMPUTED_TASK, _LOGGED_TASK = 256, 64, 4096
+_KEPT_TASK, _LOGGED_TASK = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -84,31 +83,6 @@ def start_engine(plan: Plan, engine: str) -> Any:
 
         return ReferenceEngine(plan)
     raise UsageError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}.")
-
-
-def chunk_size(plan: Plan, engine: str) -> int:
-    """Return how many replicates at a time suit the caches."""
-    if engine == "reference":
-        return 1
-    survival = any(law.kind == "survival" for law in plan.world.outcomes)
-    world = plan.world
-    if world.sites is not None:
-        # Candidates take more room than patients.
-        return max(4, min(8192, (3 << 15) // plan.n))
-    if world.life is not None or not (world.source.identical or world.source.finite):
-        # So do lives, and records of their own.
-        return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
-    if _little_but_bits(plan):
-        return max(4, min(_LIGHT_TASK, (1 << 25) // plan.n))
-    return max(4, min(_TASK, (1 << (18 if survival else 23)) // plan.n))
-
-
-def _little_but_bits(plan: Plan) -> bool:
-    """Return whether all that replicates have of their own are binary outcomes, so that many of them need little room."""
-    world = plan.world
-    of_their_own = world.accrual.random or world.dropout is not None or plan.adaptive
-    of_their_own = of_their_own or plan.may_close_early or plan.resizing is not None
-    return not of_their_own and all(law.kind == "binary" for law in world.outcomes)
 
 
 def _keep_freed_memory() -> None:
@@ -160,57 +134,21 @@ class _Workshop:
 
 
 _workshop: _Workshop | None = None
+_shared: SharedRecords | None = None
 
 
-def _open_workshop(job: Job, parent: int) -> None:
+def _open_workshop(job: Job, parent: int, shared: SharedRecords | None) -> None:
     """Prepare a worker process."""
-    global _workshop
+    global _workshop, _shared
     settle(parent)
-    _workshop = _Workshop(job)
+    _workshop, _shared = _Workshop(job), shared
 
 
-def _work(design: str, truth: str, first: int, last: int) -> dict[str, Columns]:
-    """Run one task in a worker process."""
+def _work(place: int, task: Task) -> Laid | dict[str, Columns]:
+    """Run one task in a worker process, and lay its records where they are taken from."""
     assert _workshop is not None
-    return _workshop.run(design, truth, first, last)
-
-
-def _samples(plan: Plan) -> bool:
-    """Return whether a test of a plan is analysed by a sampler."""
-    return any(
-        getattr(each.analysis, "keyed", False) and each.analysis.name != "event_rate" for each in plan.tests
-    )
-
-
-def _most_at_once(plan: Plan, engine: str) -> int:
-    """Return how many trials of a plan to run and hand over in one go at most."""
-    if _samples(plan):
-        return 1
-    imputes = any(getattr(test.analysis, "keyed", False) for test in plan.tests)
-    imputes = imputes or bool(getattr(plan.stopping, "imputed_tests", False))
-    if engine == "reference":
-        return 16
-    if imputes:
-        return _IMPUTED_TASK
-    return _LIGHT_TASK if _little_but_bits(plan) else _TASK
-
-
-def _task_size(total: int, most: int, workers: int) -> int:
-    """Return how many trials to run in one go: few enough that no worker waits long for the last ones of another."""
-    if workers == 1:
-        return most
-    enough = -(-total // (_TASKS_A_WORKER * workers))
-    fewest = min(_FEWEST, -(-total // (4 * workers)))
-    return min(most, max(enough, fewest))
-
-
-def _tasks(
-    cells: Sequence[tuple[str, str]], begin: int, replicates: int, size: int
-) -> Iterator[tuple[str, str, int, int]]:
-    """Return the tasks of all cells in their order."""
-    for design, truth in cells:
-        for first in range(begin, begin + replicates, size):
-            yield design, truth, first, min(first + size, begin + replicates)
+    columns = _workshop.run(*task)
+    return columns if _shared is None else _shared.lay(place, columns)
 
 
 def run(
@@ -284,12 +222,16 @@ def run(
     # First, as it may be that an estimand is about nobody.
     true = cell_table([build_plan(scenario, d, t, seed, grid, patient_table(scenario)) for d, t in cells])
     total, done = replicates * len(cells), 0
-    most = _most_at_once(home.engine(*cells[0]).plan, engine)
+    plan = home.engine(*cells[0]).plan
+    most = most_at_once(plan, engine)
     most = min(most, _LOGGED_TASK) if decision_log else most
-    size = _task_size(total, most, workers) if store is None else min(most, _KEPT_TASK)
     if progress is not None:
         progress(0, total)
-    tasks = list(_tasks(cells, first, replicates, size))
+    if store is None:
+        size = task_size(total, most, workers)
+        tasks = list(tasks_of(cells, first, replicates, size, chunk or chunk_size(plan, engine), workers))
+    else:  # found again by a run of any number of workers
+        tasks = list(tasks_of(cells, first, replicates, min(most, _KEPT_TASK), 1, 1))
     for (design, truth, begin, end), columns in _kept(job, home, tasks, workers, store):
         sink(to_arrow(columns, home.engine(design, truth).plan, tests, tuple(quantities)))
         done += end - begin
@@ -331,7 +273,7 @@ def _kept(
 
 def _require_same_draws(home: _Workshop, store: TaskStore, task: Task) -> None:
     """Refuse to add to trials of a sampler whose draws are others here: one task is run again, and must be the same."""
-    if not _samples(home.engine(task[0], task[1]).plan):
+    if not samples(home.engine(task[0], task[1]).plan):
         return
     held, again = store.find(task), home.run(*task)
     assert held is not None
@@ -360,19 +302,21 @@ def _results(
             yield task, columns
         return
     method = "fork" if sys.platform == "linux" else "spawn"
+    places = list(range(workers * _IN_FLIGHT))
+    shared = shared_records(len(places)) if method == "fork" else None
     pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context(method), _open_workshop, (job, os.getpid())
+        workers, multiprocessing.get_context(method), _open_workshop, (job, os.getpid(), shared)
     )
-    waiting: list[tuple[Task, Future[dict[str, Columns]]]] = []
+    waiting: list[_Given] = []
     complete = False
     try:
-        following = iter(tasks)
-        for task in following:
-            waiting.append((task, pool.submit(_work, *task)))
-            if len(waiting) >= workers * _IN_FLIGHT:
-                yield _next(waiting, keep)
+        for task in tasks:
+            place = places.pop()
+            waiting.append(_Given(task, place, pool.submit(_work, place, task), shared))
+            if not places:
+                yield _next(waiting, places, keep)
         while waiting:
-            yield _next(waiting, keep)
+            yield _next(waiting, places, keep)
         complete = True
     except GivenUp:
         raise KeyboardInterrupt from None
@@ -382,23 +326,41 @@ def _results(
         ) from None
     finally:
         if not complete:
-            call_off(pool, [future for _, future in waiting])
-            for task, future in waiting:
-                if not future.cancelled() and future.done() and future.exception() is None:
-                    keep(task, future.result())
+            call_off(pool, [each.future for each in waiting])
+            for each in waiting:
+                if not each.future.cancelled() and each.future.done() and each.future.exception() is None:
+                    keep(each.task, each.columns())
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """A task that was given to the workers, and the place where its records will lie."""
+
+    task: Task
+    place: int
+    future: Future[Laid | dict[str, Columns]]
+    shared: SharedRecords | None
+
+    def columns(self) -> dict[str, Columns]:
+        """Wait for the records, and return them."""
+        found = self.future.result()
+        if not isinstance(found, Laid):
+            return found
+        assert self.shared is not None
+        return self.shared.take(self.place, found)
+
+
 def _next(
-    waiting: list[tuple[Task, Future[dict[str, Columns]]]],
-    keep: Callable[[Task, Mapping[str, Columns]], None],
+    waiting: list[_Given], places: list[int], keep: Callable[[Task, Mapping[str, Columns]], None]
 ) -> tuple[Task, dict[str, Columns]]:
     """Wait for the task that is due, keep its records and return them; it stays the next where an interrupt comes."""
-    task, future = waiting[0]
-    columns = future.result()
-    keep(task, columns)
+    given = waiting[0]
+    columns = given.columns()
+    keep(given.task, columns)
     waiting.pop(0)
-    return task, columns
+    places.append(given.place)
+    return given.task, columns
 
 
 def chunk_of(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.oc.bounds_by_look import bounds_by_look
-from trialsim.oc.columns import Cell, Records
+from trialsim.oc.columns import Categories, Cell, Records
 from trialsim.report.numbers import plain
 from trialsim.report.tables import TextTable
 
 MOST_ROWS = 60
 _SAME = 1e-6
+_BOUNDS = ("efficacy_z", "futility_z")
+_BLOCK = 1 << 14
 
 ABOUT_PLANNED = (
     "Bounds as planned, for the planned information. Where another table follows, trials applied others: bounds follow "
@@ -36,13 +38,12 @@ def applied_bounds_table(scenario: Mapping[str, Any], records: Records) -> TextT
     records
         Of the run; without bounds at looks nothing is returned.
     """
-    if not {"efficacy_z", "futility_z", "hypothesis"} <= set(records.columns("looks")):
+    if not {*_BOUNDS, "hypothesis"} <= set(records.columns("looks")):
         return None
     rows = [
         row
         for cell in records.cells()
-        for planned in bounds_by_look(scenario, [cell.design])
-        if (row := _row(records, cell, planned)) is not None
+        for row in _rows(records, cell, bounds_by_look(scenario, [cell.design]))
     ]
     if not rows:
         return None
@@ -50,19 +51,48 @@ def applied_bounds_table(scenario: Mapping[str, Any], records: Records) -> TextT
     return TextTable("Bounds by look, as applied", headings, tuple(rows[:MOST_ROWS]))
 
 
-def _row(records: Records, cell: Cell, planned: Mapping[str, Any]) -> tuple[tuple[str, ...], ...] | None:
-    """Return what trials applied in one test at one look; None where it is what was planned."""
-    here = records.categories("looks", "hypothesis", cell).equal(str(planned["hypothesis"]))
-    here &= records.numbers("looks", "look", cell) == planned["look"]
-    applied = {
-        name: np.asarray(records.numbers("looks", name, cell)[here], dtype=np.float64)
-        for name in ("efficacy_z", "futility_z")
-    }
-    if not any(_moved(values, planned[name]) for name, values in applied.items()):
-        return None
-    number = f"{np.count_nonzero(here):,}"
-    names = (cell.truth, cell.design, str(planned["hypothesis"]), str(planned["look"]), number)
-    return (*((name,) for name in names), *(_shown(values) for values in applied.values()))
+def _rows(
+    records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Yield what the trials of a cell applied, test by test and look by look, where it is not what was planned."""
+    if not planned:
+        return
+    hypotheses = records.categories("looks", "hypothesis", cell)
+    look = records.numbers("looks", "look", cell)
+    columns = {name: records.numbers("looks", name, cell) for name in _BOUNDS}
+    if not _any_moved(hypotheses, look, columns, planned):
+        return
+    for bound in planned:
+        here = hypotheses.equal(str(bound["hypothesis"])) & (look == bound["look"])
+        applied = {name: np.asarray(column[here], dtype=np.float64) for name, column in columns.items()}
+        if any(_moved(values, bound[name]) for name, values in applied.items()):
+            number = f"{np.count_nonzero(here):,}"
+            names = (cell.truth, cell.design, str(bound["hypothesis"]), str(bound["look"]), number)
+            yield (*((name,) for name in names), *(_shown(values) for values in applied.values()))
+
+
+def _any_moved(
+    hypotheses: Categories,
+    look: NDArray[Any],
+    columns: Mapping[str, NDArray[Any]],
+    planned: Sequence[Mapping[str, Any]],
+) -> bool:
+    """Return whether any trial may have applied another bound than planned: block by block, until one has."""
+    width = 1 + max(int(look.max(initial=0)), *(int(bound["look"]) for bound in planned))
+    expected = {name: np.full((len(hypotheses.names), width), np.nan) for name in columns}
+    for bound in planned:
+        if (name := str(bound["hypothesis"])) in hypotheses.names:
+            place = hypotheses.names.index(name), int(bound["look"])
+            for kind, values in expected.items():
+                values[place] = np.nan if bound[kind] is None else bound[kind]
+    for start in range(0, len(look), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        for name, column in columns.items():
+            with np.errstate(invalid="ignore"):  # no bound, as planned
+                apart = np.abs(column[rows] - expected[name][hypotheses.codes[rows], look[rows]])
+            if (apart > _SAME).any():
+                return True
+    return False
 
 
 def _moved(values: NDArray[np.float64], planned: float | None) -> bool:
