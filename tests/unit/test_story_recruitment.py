@@ -35,7 +35,10 @@ def rows_of(story: Story, kind: Kind) -> int:
 
 
 def test_every_entry_about_a_candidate_says_at_which_attempt() -> None:
-    kinds, again = {"arrival", "dispatch", "screening", "reneging", "released", "candidate", "randomisation"}, 0
+    kinds, again = (
+        {"arrival", "dispatch", "screening", "reneging", "released", "candidate", "randomisation"},
+        0,
+    )
     for number in range(6):
         events = explain(recruiting(), "one", "base", number, 1).events
         about = events["kind"].isin(kinds)

@@ -196,7 +196,7 @@ class Replay:
         return found
 
     def attempt_at(self, key: int, tick: int) -> int:
-        """Return at which attempt, from 1, a candidate is at a time: who comes again does so later than the attempt ended."""
+        """Return at which attempt, from 1, a candidate is at a time; an attempt begins after the one before has ended."""
         ticks, attempts = self._comings[key]
         return attempts[bisect_right(ticks, tick) - 1]
 
