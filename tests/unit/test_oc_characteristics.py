@@ -85,8 +85,22 @@ def test_ending_without_an_analysis_is_no_failure() -> None:
     rows = [trial(0, never, stop_reason="horizon", stop_look=0), trial(1, REJECT)]
     found = operating_characteristics(tables(rows, [cell_fact(null=True)]))
     assert (one(found, "reject").value, one(found, "reject").n_failed) == (0.5, 0)
-    assert (one(found, "estimate").n, one(found, "estimate").n_failed) == (1, 1)
-    assert (one(found, "coverage").value, one(found, "coverage").n) == (0.5, 2)
+    assert (one(found, "estimate").n, one(found, "estimate").n_failed) == (1, 0)
+    assert (one(found, "coverage").value, one(found, "coverage").n) == (1.0, 1)
+    assert (one(found, "not_analysed").value, one(found, "not_analysed").n) == (0.5, 2)
+
+
+def test_failures_are_not_covered_and_what_was_never_analysed_has_no_coverage() -> None:
+    never = {"primary": {"status": "not_analysed", "estimate": math.nan, "se": math.nan}}
+    rows = [trial(i, FAILED, status="failed") for i in range(3)] + [trial(3, never, stop_look=0)]
+    found = operating_characteristics(tables(rows, [cell_fact()]))
+    coverage = one(found, "coverage")
+    assert (coverage.value, coverage.n, coverage.n_failed) == (0.0, 3, 3)
+    assert one(found, "not_analysed").value == 0.25
+    none = operating_characteristics(tables([trial(i, never, stop_look=0) for i in range(3)], [cell_fact()]))
+    assert not any(none.select(name) for name in ("coverage", "estimate", "bias", "rmse"))
+    assert (one(none, "not_analysed").value, one(none, "reject").value) == (1.0, 0.0)
+    assert not found.select("no_result")
 
 
 def test_joint_powers_of_two_false_nulls() -> None:

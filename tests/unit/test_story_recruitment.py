@@ -34,6 +34,22 @@ def rows_of(story: Story, kind: Kind) -> int:
     return sum(row.kind == kind for row in story.replay.log)
 
 
+def test_every_entry_about_a_candidate_says_at_which_attempt() -> None:
+    kinds, again = (
+        {"arrival", "dispatch", "screening", "reneging", "released", "candidate", "randomisation"},
+        0,
+    )
+    for number in range(6):
+        events = explain(recruiting(), "one", "base", number, 1).events
+        about = events["kind"].isin(kinds)
+        came = (events["kind"] == "arrival").where(about).astype(float)
+        counted = came.groupby([events["site"], events["candidate"]]).cumsum()
+        assert (events.loc[about, "attempt"] == counted[about]).all()
+        assert events.loc[~about, "attempt"].isna().all()
+        again += int((events.loc[about & (events["kind"] != "arrival"), "attempt"] > 1).sum())
+    assert again > 0
+
+
 def test_the_log_names_site_and_candidate_and_no_key(story: Story) -> None:
     log, events = story.replay.log, story.events
     sites = story.replay.plan.world.sites

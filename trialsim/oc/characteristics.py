@@ -32,6 +32,7 @@ from trialsim.oc.rejections import (
 from trialsim.oc.sizes import counts_events, size_measures
 from trialsim.oc.stages import stage_measures
 from trialsim.oc.stopping import HORIZON, Outcome, count_stops, finished_measures, stop_measures
+from trialsim.oc.without_result import analysis_measures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +146,8 @@ def _design_measures(
     for cell in cells:
         tested = tested_hypotheses(records, cell, failed[cell])
         yield from _rejection_measures(records, cell, tested, last_look)
+        for each in tested:
+            yield from analysis_measures(records, cell, each)
         yield from size_measures(records, cell, failed[cell], with_events)
         yield from look_measures(records, cell, failed[cell])
         yield from finished_measures(records, cell, failed[cell], dates)

@@ -29,9 +29,10 @@ def estimation_measures(records: Records, cell: Cell, tested: Tested) -> Iterato
     usable = np.isfinite(estimates)
     if tested.failed is not None:
         usable &= ~tested.failed
-    n = estimates.size
+    # A trial that ended without analysing the hypothesis has no estimate, and has not failed.
+    n = estimates.size - count(tested.unanalysed)
     n_usable = count(usable)
-    complete = n_usable == n
+    complete = n_usable == estimates.size
     kept = estimates if complete else estimates[usable]
     if (found := mean(kept)) is not None:
         yield measure(*cell, "estimate", found, unit=unit, hypothesis=name, n_failed=n - n_usable)
@@ -43,6 +44,8 @@ def estimation_measures(records: Records, cell: Cell, tested: Tested) -> Iterato
     yield from _bias_by_reason(records, cell, tested, errors, None if complete else usable, unit)
     if (found := root_mean_square(errors)) is not None:
         yield measure(*cell, "rmse", found, unit=unit, hypothesis=name, n_failed=n - n_usable)
+    if n == 0:
+        return
     standard_errors = records.numbers("trials", f"se:{name}", cell)
     if not complete:
         standard_errors = standard_errors[usable]
@@ -65,6 +68,7 @@ def _bias_by_reason(
         stopped = reasons.equal(reason)
         among = stopped if usable is None else stopped[usable]
         found = mean(errors[among])
+        analysed = stopped if tested.unanalysed is None else stopped & ~tested.unanalysed
         if found is not None:
             yield measure(
                 *cell,
@@ -73,5 +77,5 @@ def _bias_by_reason(
                 unit=unit,
                 hypothesis=tested.facts.hypothesis,
                 reason=reason,
-                n_failed=count(stopped) - found.n,
+                n_failed=count(analysed) - found.n,
             )

@@ -193,6 +193,19 @@ def _rejection() -> Iterator[Definition]:
         PROBABILITY,
         f"Probability that the hypothesis is rejected at this look or before. {_FAILED_PROBABILITY}",
     )
+    yield Definition(
+        "not_analysed",
+        PROBABILITY,
+        "Probability that the trial ends without any analysis of the hypothesis, at its horizon or because it stopped for "
+        "another; reported where one does. Such a replicate has not failed: it does not reject, and has no estimate.",
+    )
+    yield Definition(
+        "no_result",
+        PROBABILITY,
+        "Probability that the analysis of the hypothesis at this look could not be computed, for the reason given or, "
+        "without one, for any; among the trials that analyse it there (n), reported where one cannot. The replicate fails "
+        "where this is the last look to analyse the hypothesis while it is undecided; otherwise it goes on.",
+    )
 
 
 def _stopping() -> Iterator[Definition]:
@@ -264,7 +277,10 @@ def _sizes_reestimated() -> Iterator[Definition]:
 
 
 def _estimation() -> Iterator[Definition]:
-    left_out = "Replicates that failed or have no estimate are left out and counted as failed."
+    left_out = (
+        "Replicates that failed or have no estimate are left out and counted as failed; those that ended without analysing "
+        "the hypothesis are left out and did not fail."
+    )
     yield Definition(
         "true_value",
         OF_THE_ESTIMATE,
@@ -294,7 +310,8 @@ def _estimation() -> Iterator[Definition]:
         "coverage",
         PROBABILITY,
         "Probability that the Wald interval, estimate plus or minus 1.959964 standard errors, holds the "
-        "true value. A replicate that failed or has no estimate counts as not covering.",
+        "true value. A replicate that failed or has no estimate counts as not covering; those that ended without analysing "
+        "the hypothesis are left out, and where all did, nothing is reported.",
     )
 
 

@@ -17,16 +17,21 @@ from trialsim.oc.columns import Cell, HypothesisFacts, Records
 
 Flags = NDArray[np.bool_]
 
-NOT_FAILURES = frozenset({"ok", "", "not_analysed"})
+NOT_ANALYSED = "not_analysed"
+NOT_FAILURES = frozenset({"ok", "", NOT_ANALYSED})
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """One hypothesis in one cell: `rejected` counts failures in; `failed` is ``None`` where none failed."""
+    """One hypothesis in one cell: `rejected` counts failures in; `failed` is ``None`` where none failed.
+
+    `unanalysed` are the replicates that ended without analysing it and did not fail, ``None`` where there is none.
+    """
 
     facts: HypothesisFacts
     rejected: Flags
     failed: Flags | None
+    unanalysed: Flags | None = None
 
     @property
     def n_failed(self) -> int:
@@ -59,7 +64,7 @@ def tested_hypotheses(records: Records, cell: Cell, failed: Flags | None) -> lis
     for facts in records.facts():
         if (facts.design, facts.truth) != cell or f"reject:{facts.hypothesis}" not in columns:
             continue
-        failed_here = failed
+        failed_here, unanalysed = failed, None
         if f"status:{facts.hypothesis}" in columns:
             status = records.categories("trials", f"status:{facts.hypothesis}", cell)
             present = status.present()
@@ -68,10 +73,14 @@ def tested_hypotheses(records: Records, cell: Cell, failed: Flags | None) -> lis
             for name in present:
                 if name not in NOT_FAILURES:
                     failed_here = either(failed_here, status.equal(name))
+            if NOT_ANALYSED in present:
+                unanalysed = status.equal(NOT_ANALYSED)
+                unanalysed = unanalysed if failed_here is None else unanalysed & ~failed_here
         rejected = records.numbers("trials", f"reject:{facts.hypothesis}", cell).astype(np.bool_, copy=False)
         if failed_here is not None:
             rejected = np.where(failed_here, facts.null, rejected)
-        found.append(Tested(facts, rejected, failed_here))
+        none = unanalysed is None or not unanalysed.any()
+        found.append(Tested(facts, rejected, failed_here, None if none else unanalysed))
     return found
 
 

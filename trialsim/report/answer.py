@@ -161,18 +161,23 @@ def type_one_error_sentences(
 ) -> list[str]:
     """Return the claim whose estimate is highest over its target, and every other one shown to be above its target.
 
-    Nothing is returned where no null is true.
+    Last come hypotheses that no trial tested. Nothing is returned where no null is true.
     """
-    claims = error_claims(characteristics, targets)
+    made = error_claims(characteristics, targets)
+    claims = [claim for claim in made if claim.tested]
+    untested = [claim.sentence for claim in made if not claim.tested]
+    if len(untested) > MOST_EXCEEDING:
+        more = f"{len(untested) - MOST_EXCEEDING} more were not tested; the report has them all."
+        untested = [*untested[:MOST_EXCEEDING], more]
     if not claims:
-        return []
+        return untested
     worst = max(claims, key=lambda claim: (claim.value / claim.target, claim.upper / claim.target))
     above = [claim for claim in claims if claim.exceeds and claim is not worst]
     sentences = [claim.sentence for claim in (worst, *above[:MOST_EXCEEDING])]
     if len(above) > MOST_EXCEEDING:
         sentences.append(f"{len(above) - MOST_EXCEEDING} more exceed their targets; the report has them all.")
     if len(claims) < 2:
-        return sentences
+        return [*sentences, *untested]
     over = sum(claim.value > claim.target for claim in claims if claim is not worst and not claim.exceeds)
     if all(claim.controlled for claim in claims):
         sentences.append(f"That is the highest of {len(claims)}: the others are controlled too.")
@@ -181,7 +186,7 @@ def type_one_error_sentences(
             f"That is the highest over its target of {len(claims)}; the estimate{'' if over == 1 else 's'} of {over} more "
             f"{'is' if over == 1 else 'are'} above the target too, within Monte Carlo error: see the report."
         )
-    return sentences
+    return [*sentences, *untested]
 
 
 def _short(value: float, error: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Trials in which an analysis failed: how many, why, and how they count."""
+"""Trials in which an analysis failed or an interim look had no result: how many, why, and how they count."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from trialsim.oc.rejections import (
     failed_replicates,
     tested_hypotheses,
 )
+from trialsim.oc.without_result import looks_without_result
 
 MOST_SAID = 8
 
@@ -23,14 +24,38 @@ MOST_SAID = 8
 def failure_sentences(records: Records) -> list[str]:
     """Return a sentence for each design and truth in some of whose trials an analysis failed, with the reasons.
 
+    After these come sentences on looks without a result after which the hypothesis was analysed again: no failures.
+
     Parameters
     ----------
     records
         Of the simulation.
     """
-    sentences = [text for cell in records.cells() for text in _failures(records, cell)]
-    more = len(sentences) - MOST_SAID
-    return sentences if more <= 0 else [*sentences[:MOST_SAID], f"And {more} more of the kind."]
+    told: list[str] = []
+    for kind in (_failures, _interim_looks):
+        sentences = [text for cell in records.cells() for text in kind(records, cell)]
+        more = len(sentences) - MOST_SAID
+        told += sentences if more <= 0 else [*sentences[:MOST_SAID], f"And {more} more of the kind."]
+    return told
+
+
+def _interim_looks(records: Records, cell: Cell) -> Iterator[str]:
+    """Yield at which interim looks hypotheses had no result in the trials of one cell; nothing where all had one."""
+    found = []
+    for each in tested_hypotheses(records, cell, failed_replicates(records, cell)):
+        name = each.facts.hypothesis
+        for look, reasons, analysed in looks_without_result(records, cell, name, interim=True):
+            why = _in_words(next(iter(reasons)))
+            if len(reasons) > 1:
+                why = "; ".join(f"{_in_words(reason)}, in {number:,}" for reason, number in reasons.items())
+            here = f"{sum(reasons.values()):,} of {analysed:,} trials ({why})"
+            found.append(f"“{name}” had no result at look {look} in {here}")
+    if not found:
+        return
+    yield (
+        f"In “{cell.design}” under “{cell.truth}” {', '.join(found)}. Nothing is rejected at such a look; these trials "
+        "went on and analysed the hypothesis again, so that the look alone is no failure."
+    )
 
 
 def _failures(records: Records, cell: Cell) -> Iterator[str]:

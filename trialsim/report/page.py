@@ -180,8 +180,8 @@ def _error_section(claims: Sequence[ErrorClaim]) -> list[str]:
             (claim.design,),
             (claim.truth,),
             (claim.hypothesis,),
-            (f"{claim.value:.4f}",),
-            (f"{claim.lower:.4f} to {claim.upper:.4f}",),
+            (f"{claim.value:.4f}" if claim.tested else "–",),
+            (f"{claim.lower:.4f} to {claim.upper:.4f}" if claim.tested else "–",),
             (claim.verdict,),
         )
         for claim in claims

@@ -70,10 +70,11 @@ def of_recruitment(replay: Replay, row: LogRow) -> dict[str, Any]:
         return {}
     key = value if kind == Kind.CANDIDATE else row.id
     found: dict[str, Any] = {"site": sites.names[site_of(key)], "candidate": number_of(key)}
+    found["attempt"] = replay.attempt_at(key, row.tick)
     if kind == Kind.CANDIDATE:
         found["patient"] = row.id + 1
     elif kind == Kind.ARRIVAL:
-        found |= {"attempt": row.part + 1, "result": "passed" if value else "failed"}
+        found["result"] = "passed" if value else "failed"
     elif kind == Kind.RESCORED:
         found["value"] = row.value / STEPS
     elif kind == Kind.RELEASED:

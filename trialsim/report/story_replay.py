@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -182,6 +183,22 @@ class Replay:
     def endpoint_names(self) -> tuple[str, ...]:
         """Names of the endpoints."""
         return tuple(law.name for law in self.plan.world.outcomes)
+
+    @cached_property
+    def _comings(self) -> Mapping[int, tuple[list[int], list[int]]]:
+        """When each candidate came, and which attempt that was, from 1."""
+        found: dict[int, tuple[list[int], list[int]]] = {}
+        for row in self.log:
+            if row.kind == Kind.ARRIVAL:
+                ticks, attempts = found.setdefault(row.id, ([], []))
+                ticks.append(row.tick)
+                attempts.append(row.part + 1)
+        return found
+
+    def attempt_at(self, key: int, tick: int) -> int:
+        """Return at which attempt, from 1, a candidate is at a time; an attempt begins after the one before has ended."""
+        ticks, attempts = self._comings[key]
+        return attempts[bisect_right(ticks, tick) - 1]
 
     def known(self, endpoint: int, tick: int) -> Ints:
         """Return the events or readouts of an endpoint known at a time, ``[arm]``."""

@@ -133,6 +133,8 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
         found.update(of_recruitment(replay, row))
         if found["patient"] is not None:
             found.update(of_patient(replay, found["patient"]))
+        if kind == Kind.RANDOMISATION:
+            found["attempt"] = replay.attempt_at(replay.courses[row.id].key, row.tick)
     return found
 
 
