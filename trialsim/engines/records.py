@@ -81,6 +81,7 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     if (tallies := result.tallies) is not None:
         columns |= recruitment_columns(plan, tallies, ends)
     columns |= cost_columns(plan, result.amounts)
+    failed_look = _failed_looks(result)
     for t, test in enumerate(plan.tests):
         columns[f"reject:{test.name}"] = result.rejected[:, t]
         columns[f"reject_look:{test.name}"] = result.reject_look[:, t].astype(np.int16)
@@ -88,9 +89,30 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         columns[f"se:{test.name}"] = result.se[:, t]
         columns[f"z:{test.name}"] = result.z[:, t]
         columns[f"status:{test.name}"] = result.status[:, t]
+        columns[f"failed_look:{test.name}"] = failed_look[:, t]
     columns |= overrun_columns(result)
     assert all(len(column) == size for column in columns.values())
     return columns
+
+
+def _failed_looks(result: ChunkResult) -> NDArray[np.int16]:
+    """Return the look (from 1) at which the analysis that stands for a test failed, ``[replicate, test]``; 0: it did not.
+
+    What stands is the last analysis while the test was undecided, so that one that failed and was done again later is none.
+    """
+    failed = result.status > _NOT_ANALYSED
+    found = np.zeros((failed.shape[1], failed.shape[0]), dtype=np.int16).T
+    if not failed.any():
+        return found
+    decided = np.zeros(failed.shape, dtype=bool)
+    for look in result.looks:
+        rows, decision = look.point.rows, look.decision
+        assert decision.reject is not None and decision.futile is not None
+        number = (look.point.number + 1).astype(np.int16)[:, None]
+        found[rows] = np.where(decided[rows], found[rows], number)
+        decided[rows] |= decision.futile | (decision.reject & look.carried_out[:, None])
+    found[~failed] = 0
+    return found
 
 
 def overrun_columns(result: ChunkResult) -> Columns:
@@ -376,6 +398,7 @@ def _with_all_tests(columns: dict[str, pa.Array], tests: tuple[str, ...], size: 
         "se": pa.array(numbers),
         "z": pa.array(numbers),
         "status": _words(np.zeros(size, dtype=np.int8), ("",)),
+        "failed_look": pa.array(np.zeros(size, dtype=np.int16)),
     }
     for test in tests:
         for name, column in empty.items():

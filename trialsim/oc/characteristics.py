@@ -192,7 +192,7 @@ def _by_look(records: Records, cell: Cell, tested: Tested, last_look: int) -> It
     name = tested.facts.hypothesis
     if f"reject_look:{name}" not in records.columns("trials"):
         return
-    looks = rejection_looks(records, cell, tested)
+    looks = rejection_looks(records, cell, tested, last_look)
     upto = 0
     for look in range(1, max(last_look, int(looks.max(initial=0))) + 1):
         upto += count(looks == look)

@@ -191,7 +191,9 @@ def _rejection() -> Iterator[Definition]:
     yield Definition(
         "reject_by_look",
         PROBABILITY,
-        f"Probability that the hypothesis is rejected at this look or before. {_FAILED_PROBABILITY}",
+        "Probability that the hypothesis is rejected at this look or before; at the last look it is `reject`. A failed "
+        "replicate counts as rejecting a true null from the look on at which its analysis failed, and as not rejecting a "
+        "false one.",
     )
     yield Definition(
         "not_analysed",

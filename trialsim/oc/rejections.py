@@ -84,12 +84,50 @@ def tested_hypotheses(records: Records, cell: Cell, failed: Flags | None) -> lis
     return found
 
 
-def rejection_looks(records: Records, cell: Cell, tested: Tested) -> NDArray[Any]:
-    """Return the look of each rejection (0: never); a failure under the null counts from the first."""
+def rejection_looks(records: Records, cell: Cell, tested: Tested, last_look: int) -> NDArray[Any]:
+    """Return the look of each rejection (0: never); a failure counts under the null from the look at which it came.
+
+    A test that was rejected before counts from its rejection.
+
+    Parameters
+    ----------
+    records, cell
+        Which trials.
+    tested
+        The hypothesis.
+    last_look
+        How many looks the design plans.
+    """
     looks = records.numbers("trials", f"reject_look:{tested.facts.hypothesis}", cell)
     if tested.failed is None:
         return looks
-    return np.where(tested.failed, 1 if tested.facts.null else 0, looks)
+    if not tested.facts.null:
+        return np.where(tested.failed, 0, looks)
+    came = _failure_looks(records, cell, tested, last_look)
+    earlier = (looks > 0) & (looks < came)
+    return np.where(tested.failed & ~earlier, came, looks)
+
+
+def _failure_looks(records: Records, cell: Cell, tested: Tested, last_look: int) -> NDArray[Any]:
+    """Return the look at which each replicate that failed for a hypothesis did so; of others it means nothing.
+
+    A replicate that ended at a look failed for every hypothesis with the first analysis that did. Runs of an earlier
+    version do not tell at which look that was: it is taken to be the one that ended the trial, or else the last planned.
+    """
+    columns = records.columns("trials")
+    own = f"failed_look:{tested.facts.hypothesis}"
+    if own not in columns:
+        ended = records.numbers("trials", "stop_look", cell)
+        return np.where(ended > 0, ended, last_look)
+    first = records.numbers("trials", own, cell)
+    if (failed := failed_replicates(records, cell)) is None:
+        return first
+    for name in columns:
+        if name.startswith("failed_look:") and name != own:
+            other = records.numbers("trials", name, cell)
+            sooner = failed & (other > 0) & ((other < first) | (first == 0))
+            first = np.where(sooner, other, first)
+    return first
 
 
 def any_rejected(tested: Sequence[Tested]) -> tuple[Flags, int]:

@@ -14,6 +14,7 @@ from trialsim.report.numbers import plain
 from trialsim.report.story_bayesian import decides_by_rules, posterior_finding, rules_weighed
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_cohorts import chosen_by, cohort_sentences
+from trialsim.report.story_failures import failure_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
@@ -323,6 +324,7 @@ def _ending(replay: Replay) -> list[str]:
             sentences.append(f"Look {number}, due at {due}, was never reached.")
     conclusions = [_conclusion(replay, place) for place in range(len(replay.plan.tests))]
     sentences += [conclusion for conclusion in conclusions if conclusion]
+    sentences += failure_sentences(replay)
     overrun = int(replay.trial["overrun"])
     pipeline = int(replay.trial["pipeline"])
     left = []
@@ -345,7 +347,9 @@ def _conclusion(replay: Replay, test: int) -> str:
     rejected = bool(replay.trial[f"reject:{name}"])
     status = Status(int(replay.trial[f"status:{name}"]))
     if status != Status.OK:
-        return f"{name}: the null hypothesis was not rejected ({status.sentence})."
+        failed = int(replay.trial[f"failed_look:{name}"])
+        at = f"its analysis failed at look {failed}: " if failed else ""
+        return f"{name}: the null hypothesis was not rejected ({at}{status.sentence})."
     effect, se = float(replay.trial[f"estimate:{name}"]), float(replay.trial[f"se:{name}"])
     look = int(replay.trial[f"reject_look:{name}"])
     real = not replay.truths[test].null
