@@ -161,6 +161,8 @@ class Estimates:
         :class:`Status` codes; where it is not OK the numbers are 0 or NaN and must not be used.
     error
         Of the posterior probability that z stands for, where the analysis is a Bayesian model; None for others.
+    chains
+        Of a model that is sampled, what its chains are judged by (:data:`JUDGED_BY`), ``[replicate, 4]``.
     """
 
     effect: Floats
@@ -169,6 +171,11 @@ class Estimates:
     information: Floats
     status: NDArray[np.int8]
     error: Floats | None = None
+    chains: Floats | None = None
+
+
+JUDGED_BY = ("rhat", "ess_bulk", "ess_tail", "divergent")
+"""What a sampler's chains are judged by: R-hat, effective draws of the bulk and of the tails, share that diverged."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,8 @@ class Posterior:
         :class:`Status` codes; where it is not OK the numbers are NaN and nothing may be decided on them.
     kind
         ``exact`` (closed form or quadrature), ``approximate`` or ``sampled``.
+    chains
+        Where it is sampled, what the chains are judged by (:data:`JUDGED_BY`), ``[replicate, 4]``, passed or not.
     """
 
     probability: Floats
@@ -200,6 +209,7 @@ class Posterior:
     error: Floats
     status: NDArray[np.int8]
     kind: str
+    chains: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -435,6 +445,9 @@ class LookView:
         For policies that draw at a trial's address; it follows from the seed of the run, not the other way round.
     error
         Of the posterior probabilities that z stands for, where a test's analysis is a Bayesian model, otherwise NaN.
+    chains
+        What the chains of each test's model are judged by (:data:`JUDGED_BY`), ``[replicate, test, 4]``, where a test's
+        model is sampled, otherwise NaN; None where none is.
     beyond
         Posterior probabilities of a benefit beyond margins other than a test's own, by its number and the margin,
         ``[replicate]``, where the policy asks for them.
@@ -468,6 +481,7 @@ class LookView:
     best_arms: BestArms | None = None
     seed: int = 0
     error: Floats | None = None
+    chains: Floats | None = None
     beyond: Mapping[tuple[int, float], Floats] = field(default_factory=dict)
     benefit: Floats = field(default_factory=lambda: np.zeros(0))
 

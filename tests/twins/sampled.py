@@ -24,7 +24,7 @@ from trialsim.scenario.load import scenario_from
 LOGGED = {"sampled": range(16), "weibull": range(6)}
 """Trials of each design whose decisions were logged."""
 _NUMBERS = ("effect", "se", "z", "information", "error")
-_PACKAGE = """
+PACKAGE = """
 import pymc as pm
 from trialsim.analyses.sampled.two_arms import PymcAnalysis
 
@@ -44,14 +44,14 @@ own = PymcAnalysis(
 """
 
 
-def register(folder: Path) -> None:
+def register(folder: Path, package: str = PACKAGE, model: str = "heavy_tails") -> None:
     """Put a package with a model of one's own into a folder that is then looked in."""
-    (folder / "package_of_twins.py").write_text(_PACKAGE, encoding="utf-8")
+    (folder / "package_of_twins.py").write_text(package, encoding="utf-8")
     described = folder / "package_of_twins-1.0.dist-info"
     described.mkdir()
     told = "Metadata-Version: 2.1\nName: package-of-twins\nVersion: 1.0\n"
     (described / "METADATA").write_text(told, encoding="utf-8")
-    entry = "[trialsim.posteriors]\nheavy_tails = package_of_twins:own\n"
+    entry = f"[trialsim.posteriors]\n{model} = package_of_twins:own\n"
     (described / "entry_points.txt").write_text(entry, encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import (
+    JUDGED_BY,
     Bools,
     Decision,
     Estimates,
@@ -43,7 +44,7 @@ class LookRecord:
     ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
     ``cohorts`` their stages where these are split by patients, ``worth`` what arms are chosen by where that is another
     endpoint, ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a
-    Bayesian model.
+    Bayesian model, ``chains`` ``[k, test, 4]`` where one is sampled.
     """
 
     point: Point
@@ -61,6 +62,7 @@ class LookRecord:
     lost: Bools | None = None
     conditional_power: Floats | None = None
     error: Floats | None = None
+    chains: Floats | None = None
     cohorts: Cohorts | None = None
     worth: Floats | None = None
 
@@ -273,6 +275,7 @@ def _analyse(
     shape = (len(plan.tests), len(point.rows))
     z, effect, se, information = (np.empty(shape).T for _ in range(4))
     status, error = np.empty(shape, dtype=np.int8).T, None
+    chains = np.full((*z.shape, len(JUDGED_BY)), np.nan) if plan.samples else None
     for t in range(len(plan.tests)):
         some: Any = slice(None)
         there = point
@@ -289,6 +292,8 @@ def _analyse(
         if found.error is not None:
             error = np.full(shape, np.nan).T if error is None else error
             error[some, t] = found.error
+        if found.chains is not None and chains is not None:
+            chains[some, t] = found.chains
     counts = chunk.counts(point.rows, point.tick)
     return LookRecord(
         point,
@@ -302,6 +307,7 @@ def _analyse(
         Decision(),
         np.ones(len(z), dtype=bool),
         error=error,
+        chains=chains,
     )
 
 

@@ -406,7 +406,8 @@ def _rankings(
 def _seen_at_look(view: LookView) -> Parts:
     """Return what a stopping policy saw."""
     names = ("z", "effect", "se", "information", "status", "efficacy_z", "futility_z", "rejected", "futile",
-             "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "worth", "error")  # fmt: skip
+             "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "worth", "error",
+             "chains")  # fmt: skip
     found = [(name, value) for name in names if (value := getattr(view, name)) is not None]
     if view.benefit.size:
         found.append(("benefit", np.broadcast_to(view.benefit, view.z.shape)))

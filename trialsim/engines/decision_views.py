@@ -67,6 +67,7 @@ def look_view(
         best_arms=best_arms,
         seed=seed_for_policies(plan.seed),
         error=record.error,
+        chains=record.chains,
         beyond={
             (test, margin): _beyond(chunk, point, test, margin, record.status[:, test] == _OK)
             for test, margin in getattr(plan.stopping, "further_margins", ())

@@ -233,6 +233,8 @@ class Plan:
         Whether a design of the scenario closes sites at reviews, so that records hold how many closed.
     shows_stages
         Whether stages are split by patients in a design of the scenario.
+    shows_chains
+        Whether the model of a test is sampled in a design of the scenario, so that records hold what chains are judged by.
     stage_ends
         Up to when the patients of each stage are followed; None where stages are not split by patients.
     chosen_by
@@ -266,6 +268,12 @@ class Plan:
     shows_stages: bool = False
     stage_ends: StageEnds | None = None
     chosen_by: ChosenBy | None = None
+    shows_chains: bool = False
+
+    @property
+    def samples(self) -> bool:
+        """Whether the model of a test of this design is sampled."""
+        return any(getattr(test.analysis, "sampled", False) for test in self.tests)
 
     @property
     def n(self) -> int:
@@ -571,7 +579,14 @@ def build_plan(
         any(each.patient_wise is not None for each in scenario.designs.values()),
         stage_ends,
         _chosen_by(chosen, tests, world, endpoints),
+        any(_is_sampled(world_scenario, name) for each in scenario.designs.values() for name in each.tests),
     )
+
+
+def _is_sampled(scenario: Scenario, hypothesis: str) -> bool:
+    """Return whether a hypothesis is tested by a model that is sampled."""
+    posterior = scenario.hypotheses[hypothesis].posterior
+    return posterior is not None and getattr(registry.get("posteriors", posterior), "kind", "") == "sampled"
 
 
 def _with_frozen_bounds(test: TestPlan, frozen: Any, looks: int, at: str) -> TestPlan:

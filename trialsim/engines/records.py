@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from trialsim.contracts import Ints, Status, Stop, any_of, sum_of
+from trialsim.contracts import JUDGED_BY, Ints, Status, Stop, any_of, sum_of
 from trialsim.engines.adverse_event_records import adverse_event_columns, summed_up, term_vocabulary
 from trialsim.engines.conduct import ChunkResult, LookRecord
 from trialsim.engines.cost_records import cost_columns
@@ -198,6 +199,7 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     plan, tests = result.chunk.plan, len(result.chunk.plan.tests)
     if looks is None:
         types = _LOOK_TYPES | (_SIZE_TYPES if plan.shows_size else {})
+        types |= dict.fromkeys(JUDGED_BY, np.float64) if plan.shows_chains else {}
         return {name: np.zeros(0, dtype=kind) for name, kind in types.items()}
     cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
     decision = cleaning + np.array([look.decision for look in plan.looks], dtype=np.int64)
@@ -246,7 +248,14 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     if plan.shows_size:
         found_columns["conditional_power"] = looks.every(conditional_power_at, tests)
         found_columns["size"] = looks.every(lambda look: size_at(plan, look), tests)
+    for place, name in enumerate(JUDGED_BY if plan.shows_chains else ()):
+        found_columns[name] = looks.every(partial(_chains, place=place)).ravel()
     return found_columns
+
+
+def _chains(look: LookRecord, place: int) -> NDArray[np.float64]:
+    """Return one of the things that chains are judged by, ``[k, test]``; NaN where nothing was sampled."""
+    return np.full(look.z.shape, np.nan) if look.chains is None else look.chains[:, :, place]
 
 
 def _decision_columns(result: ChunkResult, looks: _Looks | None, names: tuple[str, ...]) -> Columns:

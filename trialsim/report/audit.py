@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from trialsim.contracts import Status, Stop
 from trialsim.engines.plan import Plan
 from trialsim.operations.sites import SITE_BITS
 from trialsim.policies.scores import STEPS
+from trialsim.report.story_status import why_no_estimate
 
 Rows = Sequence[Mapping[str, Any]]
 _TICKS = float(1 << 20)
@@ -142,7 +145,8 @@ def _of_look(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) ->
             continue
         status = Status(seen["status"][t])
         if status is not Status.OK:
-            yield f"Seen, {test.name}: {status.sentence}."
+            judged = None if seen.get("chains") is None else np.array(seen["chains"][t], dtype=np.float64)
+            yield f"Seen, {test.name}: {why_no_estimate(test, status, judged)}."
             continue
         yield (
             f"Seen, {test.name}: z {_number(seen['z'][t])}, estimate {_number(seen['effect'][t])} (standard error "

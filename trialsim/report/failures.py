@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trialsim.contracts import Status
+from trialsim.contracts import JUDGED_BY, Status
 from trialsim.oc.columns import Cell, Records
 from trialsim.oc.rejections import (
     NOT_FAILURES,
@@ -19,6 +19,7 @@ from trialsim.oc.rejections import (
 from trialsim.oc.without_result import looks_without_result
 
 MOST_SAID = 8
+_CHAINS_FAILED = Status.CHAINS_FAILED.name.lower()
 
 
 def failure_sentences(records: Records) -> list[str]:
@@ -97,9 +98,30 @@ def _reasons(records: Records, cell: Cell, hypothesis: str) -> str:
     for name in status.present():
         if name not in NOT_FAILURES:
             flags: Flags = status.equal(name)
-            found[_in_words(name)] = int(np.count_nonzero(flags))
+            words = _in_words(name)
+            if name == _CHAINS_FAILED:
+                words += _worst_chains(records, cell, hypothesis)
+            found[words] = int(np.count_nonzero(flags))
     ordered = sorted(found.items(), key=lambda entry: -entry[1])
     return "; ".join(f"{words}, in {number:,}" for words, number in ordered)
+
+
+def _worst_chains(records: Records, cell: Cell, hypothesis: str) -> str:
+    """Return the worst of what chains are judged by at the looks at which those of a hypothesis failed."""
+    if not {"hypothesis", *JUDGED_BY} <= set(records.columns("looks")):
+        return ""
+    at = records.categories("looks", "hypothesis", cell).equal(hypothesis)
+    at &= records.categories("looks", "status", cell).equal(_CHAINS_FAILED)
+    judged = np.stack([records.numbers("looks", name, cell)[at] for name in JUDGED_BY])
+    # What never moved has no R-hat; a model of another kind may tell nothing of its chains.
+    if not np.isfinite(judged).any(axis=1).all():
+        return ""
+    rhat, divergent = (np.nanmax(judged[place]) for place in (0, 3))
+    bulk, tail = (np.nanmin(judged[place]) for place in (1, 2))
+    return (
+        f" (R-hat up to {rhat:.3f}, effective draws down to {bulk:.0f}, in the tails to {tail:.0f}, "
+        f"up to {divergent:.1%} divergent)"
+    )
 
 
 def _in_words(name: str) -> str:

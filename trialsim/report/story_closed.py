@@ -31,7 +31,7 @@ def closed_finding(replay: Replay, look: Look, place: int) -> str:
         text = f"{test.name} has no statistic yet{'' if before_the_end else ', which counts as p = 1'}"
         return f"{text}, {_not_selected(replay)}" if look.says("futile", place) else text
     if look.status[place] != Status.OK:
-        return f"{test.name} could not be analysed, {look.status[place].sentence}"
+        return f"{test.name} could not be analysed, {look.why_not(test, place)}"
     assert look.own_z is not None
     z, own = float(look.z[place]), float(look.own_z[place])
     text = f"{test.name} closed z = {plain(z, 3)}, alone {plain(own, 3)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Decision, Kind, LogRow, Status, Stop
+from trialsim.contracts import Decision, Kind, LogRow, Status, Stop, TestPlan
 from trialsim.engines.cell_facts import Truth, truth_of
 from trialsim.engines.conduct import ChunkResult, conduct
 from trialsim.engines.life import WITHDRAWAL_PART
@@ -21,6 +21,7 @@ from trialsim.engines.records import Columns, columns_of
 from trialsim.engines.runner import chunk_of
 from trialsim.report.story_borrowing import borrowed
 from trialsim.report.story_courses import Course, courses_of
+from trialsim.report.story_status import why_no_estimate
 from trialsim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Look:
         With the size as it was, where the size was re-estimated by it; otherwise not a number.
     error
         Of the posterior probability of each test, where analyses are Bayesian models.
+    chains
+        What the chains of each test's model are judged by, where one is sampled.
     borrowing
         What control of each test borrows from earlier trials; None where it borrows nothing.
     used
@@ -88,6 +91,7 @@ class Look:
     further: int = 0
     conditional_power: float = float("nan")
     error: NDArray[np.float64] | None = None
+    chains: NDArray[np.float64] | None = None
     borrowing: tuple[Borrowing | None, ...] = ()
     used: tuple[int | None, ...] = ()
 
@@ -95,6 +99,10 @@ class Look:
         """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
         found = getattr(self.decision, name)
         return found is not None and bool(found[0, test])
+
+    def why_not(self, test: TestPlan, place: int) -> str:
+        """Return in words why a test, whose number is ``place``, has no estimate."""
+        return why_no_estimate(test, self.status[place], None if self.chains is None else self.chains[place])
 
     @property
     def stops(self) -> bool:
@@ -352,6 +360,7 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 if record.conditional_power is None
                 else float(record.conditional_power[0]),
                 error=None if record.error is None else record.error[0],
+                chains=None if record.chains is None else record.chains[0],
                 borrowing=borrowed(result.chunk, record.point),
                 used=_events_used(result, record.point),
             )

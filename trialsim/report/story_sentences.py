@@ -196,7 +196,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
         if look.status[place] == Status.NOT_ANALYSED:
             continue
         if look.status[place] != Status.OK:
-            parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
+            parts.append(f"{test.name} could not be analysed, {look.why_not(test, place)}")
             continue
         z = f"{test.name} z = {plain(float(look.z[place]), 3)}{_from_events(replay, look, place)}"
         found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
@@ -341,6 +341,14 @@ def _ending(replay: Replay) -> list[str]:
     return sentences
 
 
+def _why_in_the_end(replay: Replay, test: int, status: Status) -> str:
+    """Return why a test has no estimate in the end: what was told of the last look that has this status."""
+    for look in reversed(replay.looks):
+        if look.status[test] == status:
+            return look.why_not(replay.plan.tests[test], test)
+    return status.sentence
+
+
 def _conclusion(replay: Replay, test: int) -> str:
     """Return what was concluded on one test, with the estimate and the truth beside it."""
     name = replay.plan.tests[test].name
@@ -349,7 +357,9 @@ def _conclusion(replay: Replay, test: int) -> str:
     if status != Status.OK:
         failed = int(replay.trial[f"failed_look:{name}"])
         at = f"its analysis failed at look {failed}: " if failed else ""
-        return f"{name}: the null hypothesis was not rejected ({at}{status.sentence})."
+        return (
+            f"{name}: the null hypothesis was not rejected ({at}{_why_in_the_end(replay, test, status)})."
+        )
     effect, se = float(replay.trial[f"estimate:{name}"]), float(replay.trial[f"se:{name}"])
     look = int(replay.trial[f"reject_look:{name}"])
     real = not replay.truths[test].null

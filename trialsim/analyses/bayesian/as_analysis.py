@@ -53,6 +53,7 @@ class PosteriorAnalysis:
         self.estimand = estimand if estimand in _KNOWN else UNKNOWN_ESTIMAND
         self.keyed = bool(getattr(self.model, "keyed", False))
         self.costly = self.keyed
+        self.sampled = getattr(self.model, "kind", "") == "sampled"
 
     def estimate(self, cut: DataCut, lower_is_better: bool, options: Mapping[str, Any]) -> Estimates:
         """Return the posterior of every replicate as estimates; of a model with draws, those of seed 0."""
@@ -164,5 +165,11 @@ class PosteriorAnalysis:
         with np.errstate(divide="ignore", invalid="ignore"):
             information = np.where(good, 1.0 / (found.sd * found.sd), 0.0)
         return Estimates(
-            found.mean, found.sd, np.where(good, z, np.nan), information, found.status, found.error
+            found.mean,
+            found.sd,
+            np.where(good, z, np.nan),
+            information,
+            found.status,
+            found.error,
+            found.chains,
         )

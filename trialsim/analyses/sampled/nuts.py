@@ -49,6 +49,34 @@ class Sampling:
     least_tail: float = 100.0
     most_divergent: float = 0.01
 
+    def failed_by(self, chains: Floats, of: str = "") -> str:
+        """Return what chains fail, in words; empty where they pass. A quantity that never moved has no R-hat and fails.
+
+        Parameters
+        ----------
+        chains
+            As :attr:`Fit.chains`.
+        of
+            Name of what was sampled, where it is one quantity.
+        """
+        rhat, bulk, tail, divergent = (float(each) for each in chains)
+        whose = f" of {of}" if of else ""
+        wrong = []
+        if not rhat <= self.most_rhat:
+            found = f"{rhat:.3f}" if np.isfinite(rhat) else "not to be had, because it never moved"
+            wrong.append(f"R-hat{whose} is {found}, at most {self.most_rhat:g} is allowed")
+        if not bulk >= self.least_bulk:
+            wrong.append(
+                f"the bulk's effective sample size{whose} is {bulk:.0f}, at least {self.least_bulk:g} is needed"
+            )
+        if not tail >= self.least_tail:
+            wrong.append(
+                f"the tails' effective sample size{whose} is {tail:.0f}, at least {self.least_tail:g} is needed"
+            )
+        if not divergent <= self.most_divergent:
+            wrong.append(f"{divergent:.1%} of transitions diverged, at most {self.most_divergent:.1%} may")
+        return "; ".join(wrong)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -72,6 +100,11 @@ class Fit:
     tail: float
     divergent: float
     sentence: str
+
+    @property
+    def chains(self) -> Floats:
+        """What they are judged by, in the order of :data:`~trialsim.contracts.JUDGED_BY`."""
+        return np.array([self.rhat, self.bulk, self.tail, self.divergent])
 
     @property
     def passed(self) -> bool:
@@ -192,7 +225,9 @@ class CompiledModel:
             rhat = max(float(arviz.rhat(column)) for column in columns)
             bulk = min(float(arviz.ess(column, method="bulk")) for column in columns)
             tail = min(float(arviz.ess(column, method="tail")) for column in columns)
-        return Fit(draws, rhat, bulk, tail, divergent, _failing(sampling, rhat, bulk, tail, divergent))
+        failed = sampling.failed_by(np.array([rhat, bulk, tail, divergent]))
+        sentence = f"The chains failed and nothing may be decided on them: {failed}." if failed else ""
+        return Fit(draws, rhat, bulk, tail, divergent, sentence)
 
 
 def _after_tuning(trace: Any, quantities: Sequence[str]) -> tuple[dict[str, Floats], float]:
@@ -217,24 +252,6 @@ def _after_tuning(trace: Any, quantities: Sequence[str]) -> tuple[dict[str, Floa
             numbers = flat.to_numpy(zero_copy_only=False).astype(np.float64)
             found[name].append(numbers.reshape(draw.num_rows, *shape)[tuning:])
     return {name: np.stack(chains) for name, chains in found.items()}, float(np.mean(divergent))
-
-
-def _failing(sampling: Sampling, rhat: float, bulk: float, tail: float, divergent: float) -> str:
-    """Return in a sentence what chains fail; a quantity that never moved has no R-hat and fails."""
-    wrong = []
-    if not rhat <= sampling.most_rhat:
-        wrong.append(f"R-hat is {rhat:.3f}, at most {sampling.most_rhat:g} is allowed")
-    if not bulk >= sampling.least_bulk:
-        wrong.append(
-            f"the bulk's effective sample size is {bulk:.0f}, at least {sampling.least_bulk:g} is needed"
-        )
-    if not tail >= sampling.least_tail:
-        wrong.append(
-            f"the tails' effective sample size is {tail:.0f}, at least {sampling.least_tail:g} is needed"
-        )
-    if not divergent <= sampling.most_divergent:
-        wrong.append(f"{divergent:.1%} of transitions diverged, at most {sampling.most_divergent:.1%} may")
-    return f"The chains failed and nothing may be decided on them: {'; '.join(wrong)}." if wrong else ""
 
 
 def probability_and_error(indicator: Floats) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from trialsim.analyses.bayesian.outcome import posterior_of
 from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled import models
 from trialsim.analyses.sampled.nuts import CompiledModel, Fit, Sampling, probability_and_error
-from trialsim.contracts import DataCut, PatientRows, Posterior, Status
+from trialsim.contracts import JUDGED_BY, DataCut, Floats, PatientRows, Posterior, Status
 from trialsim.stats.cholesky import independent_columns
 
 _CHECKED = "ArviZ gates every fit: R-hat up to 1.05, 200 effective draws (100 in the tails), 1% divergent"
@@ -124,7 +125,7 @@ class PymcAnalysis:
         chosen = options_of(self.name, self.prior, self.defaults, options)
         rows = cut.patients()
         size = len(rows.offsets) - 1
-        out = np.full((6, size), np.nan)
+        out, chains = np.full((6, size), np.nan), np.full((size, len(JUDGED_BY)), np.nan)
         failed = np.zeros(size, dtype=bool)
         empty = np.zeros(size, dtype=bool)
         for r in range(size):
@@ -133,7 +134,7 @@ class PymcAnalysis:
             if empty[r]:
                 continue
             fit = self.fit(data, chosen, keys[r] if keys else Key(0, r))
-            failed[r] = not fit.passed
+            failed[r], chains[r] = not fit.passed, fit.chains
             draws = fit.draws[self.effect]
             better = -draws > chosen["margin"] if lower_is_better else draws > chosen["margin"]
             out[0, r], out[5, r] = probability_and_error(better.astype(np.float64))
@@ -144,7 +145,18 @@ class PymcAnalysis:
             (Status.EMPTY_ARM, empty),
             (Status.CHAINS_FAILED, failed),
         ]
-        return posterior_of("sampled", out[0], out[1], out[2], (out[3], out[4]), out[5], failures)
+        found = posterior_of("sampled", out[0], out[1], out[2], (out[3], out[4]), out[5], failures)
+        return replace(found, chains=chains)
+
+    def failed_by(self, chains: Floats) -> str:
+        """Return what the chains of a fit fail, in words; empty where they pass.
+
+        Parameters
+        ----------
+        chains
+            What they are judged by, as a posterior has them of one replicate.
+        """
+        return self.sampling.failed_by(chains, self.effect)
 
     def fit(self, data: Mapping[str, NDArray[Any]], options: Mapping[str, Any], key: Key) -> Fit:
         """Return the fit of one data set; the model is compiled at the first one with these options."""
