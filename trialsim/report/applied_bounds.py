@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.oc.bounds_by_look import bounds_by_look
-from trialsim.oc.columns import Cell, Records
+from trialsim.oc.columns import Cell, Records, categories_of, numbers_of
 from trialsim.report.numbers import plain
 from trialsim.report.tables import TextTable
 
 MOST_ROWS = 60
 _SAME = 1e-6
+_BOUNDS = ("efficacy_z", "futility_z")
 
 ABOUT_PLANNED = (
     "Bounds as planned, for the planned information. Where another table follows, trials applied others: bounds follow "
@@ -41,8 +42,7 @@ def applied_bounds_table(scenario: Mapping[str, Any], records: Records) -> TextT
     rows = [
         row
         for cell in records.cells()
-        for planned in bounds_by_look(scenario, [cell.design])
-        if (row := _row(records, cell, planned)) is not None
+        for row in _rows(records, cell, bounds_by_look(scenario, [cell.design]))
     ]
     if not rows:
         return None
@@ -50,25 +50,47 @@ def applied_bounds_table(scenario: Mapping[str, Any], records: Records) -> TextT
     return TextTable("Bounds by look, as applied", headings, tuple(rows[:MOST_ROWS]))
 
 
-def _row(records: Records, cell: Cell, planned: Mapping[str, Any]) -> tuple[tuple[str, ...], ...] | None:
-    """Return what trials applied in one test at one look; None where it is what was planned."""
-    here = records.categories("looks", "hypothesis", cell).equal(str(planned["hypothesis"]))
-    here &= records.numbers("looks", "look", cell) == planned["look"]
-    applied = {
-        name: np.asarray(records.numbers("looks", name, cell)[here], dtype=np.float64)
-        for name in ("efficacy_z", "futility_z")
-    }
-    if not any(_moved(values, planned[name]) for name, values in applied.items()):
-        return None
-    number = f"{np.count_nonzero(here):,}"
-    names = (cell.truth, cell.design, str(planned["hypothesis"]), str(planned["look"]), number)
-    return (*((name,) for name in names), *(_shown(values) for values in applied.values()))
+def _rows(
+    records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Yield what trials applied in each test at each look where it is not what was planned."""
+    moved = _moved(records, cell, planned)
+    if not moved:
+        return
+    tests, looks = records.categories("looks", "hypothesis", cell), records.numbers("looks", "look", cell)
+    applied = [np.asarray(records.numbers("looks", name, cell), dtype=np.float64) for name in _BOUNDS]
+    for test, look in ((str(row["hypothesis"]), int(row["look"])) for row in planned):
+        if (test, look) not in moved:
+            continue
+        here = tests.equal(test) & (looks == look)
+        names = (cell.truth, cell.design, test, str(look), f"{np.count_nonzero(here):,}")
+        yield (*((name,) for name in names), *(_shown(values[here]) for values in applied))
 
 
-def _moved(values: NDArray[np.float64], planned: float | None) -> bool:
-    """Return whether any trial applied another bound than planned."""
-    finite = values[np.isfinite(values)]
-    return planned is not None and bool((np.abs(finite - planned) > _SAME).any())
+def _moved(records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]) -> set[tuple[str, int]]:
+    """Return the tests and looks, from 1, at which any trial applied another bound than planned.
+
+    Most designs have none, and there are many rows: they are gone through once, a part at a time.
+    """
+    found: set[tuple[str, int]] = set()
+    if not planned:
+        return found
+    last = max(int(row["look"]) for row in planned)
+    for part in records.parts("looks", ("hypothesis", "look", *_BOUNDS), cell):
+        tests, looks = categories_of(part["hypothesis"]), numbers_of(part["look"])
+        width = max(last, int(looks.max(initial=0))) + 1
+        place = tests.codes * np.int64(width) + looks
+        for name in _BOUNDS:
+            expected = np.full((len(tests.names), width), np.nan)
+            for row in planned:
+                if row[name] is not None and row["hypothesis"] in tests.names:
+                    expected[tests.names.index(row["hypothesis"]), row["look"]] = row[name]
+            values = np.asarray(numbers_of(part[name]), dtype=np.float64)
+            with np.errstate(invalid="ignore"):  # where there is no bound
+                other = (np.abs(values - expected.ravel().take(place)) > _SAME) & np.isfinite(values)
+            for at in np.unique(place[other]).tolist():
+                found.add((tests.names[at // width], at % width))
+    return found
 
 
 def _shown(values: NDArray[np.float64]) -> tuple[str, ...]:
