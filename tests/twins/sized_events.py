@@ -1,0 +1,107 @@
+"""Small scenarios whose numbers of events are re-estimated, on grids on which nearly every event ties with another.
+
+Looks wait for more events than patients still can have, or for fewer than there are already; patients are lost, come at
+random times, and are allocated in blocks; events become known late.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trialsim.timegrid import TICKS_PER_DAY
+
+_DAY, _WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
+_LOST = {"baseline": {"survival": 0.8, "at": "20 days"}}
+
+
+def _look(count: int, cleaning: int = 0, decision: int = 0) -> dict[str, Any]:
+    return {
+        "when": {"events": count},
+        "cleaning_lag": f"{cleaning} days",
+        "decision_lag": f"{decision} days",
+    }
+
+
+def _tree(endpoint: dict[str, Any], designs: dict[str, Any], **parts: Any) -> dict[str, Any]:
+    shared = {"kind": "sample_size_reestimation", "tests": {"better": {"alpha": 0.1}}}
+    recovery = {"kind": "survival", "baseline": {"median": "12 days"}, "effect": {"treatment": 1.7}}
+    return {
+        "name": "sized_events",
+        "horizon": "1 year",
+        "arms": ["control", "treatment"],
+        "accrual": {"evenly_spaced": {"over": "20 days"}},
+        "endpoints": {"recovery": recovery | endpoint},
+        "hypotheses": {
+            "better": {
+                "endpoint": "recovery",
+                "arms": ["treatment", "control"],
+                "analysis": "logrank",
+                "direction": "higher",
+            }
+        },
+        "truths": {"effect": {}},
+        "designs": {name: shared | design for name, design in designs.items()},
+    } | parts
+
+
+def _in_a_zone() -> dict[str, Any]:
+    """Two looks; while the decision is taken events go on, at times beyond what it asks for."""
+    rule = {"conditional_power": {"target": 0.9, "zone": [0.1, 0.97], "maximum_events": 36}}
+    shared = {"n": 40, "allocation": "alternating", "reestimation": rule}
+    return _tree(
+        {},
+        {
+            "late": shared | {"looks": [_look(10, 5, 9), _look(20)]},
+            "soon": shared | {"looks": [_look(8), _look(20, 2)]},
+        },
+    )
+
+
+def _up_and_down() -> dict[str, Any]:
+    """Three looks, each giving the next stage its events; allocation two to one, events reported late."""
+    rule = {
+        "target": 0.8, "maximum_events": 44, "minimum_events": 8, "stage_minimum": 3, "stage_maximum": 18,
+    }  # fmt: skip
+    bounds = {"efficacy_z": [2.6, 2.2, 1.4], "futility_z": [-1.5, -1.0, None]}
+    blocks = {"permuted_blocks": {"size": 6, "ratio": {"control": 1, "treatment": 2}}}
+    shared = {"n": 48, "bounds": bounds}
+    return _tree(
+        {"report_delay": {"uniform": {"from": "1 days", "to": "6 days"}}},
+        {
+            "seen": shared
+            | {
+                "allocation": blocks,
+                "looks": [_look(8), _look(16, 1), _look(26, 1)],
+                "reestimation": {"conditional_power": rule},
+            },
+            "assumed": shared
+            | {
+                "allocation": "simple",
+                "looks": [_look(8, 6), _look(16, 6, 6), _look(26, 3)],
+                "reestimation": {"conditional_power": rule | {"hazard_ratio": 1.5}},
+            },
+        },
+        accrual={"poisson": {"rate": "1.5 per day"}},
+        costs={"patient": 100, "patient_month": 10, "look": 50},
+    )
+
+
+def _exhausted() -> dict[str, Any]:
+    """As many events as there are patients, of whom many are lost; the horizon comes before the last of others."""
+    rule = {"conditional_power": {"target": 0.99, "maximum_events": 30}}
+    shared = {"n": 30, "allocation": "alternating", "reestimation": rule}
+    looks = {"looks": [_look(6), _look(12)]}
+    return _tree(
+        {"baseline": {"median": "40 days"}},
+        {"lost": shared | looks, "again": shared | {"looks": [_look(5), _look(9, 4), _look(12)],
+         "bounds": {"efficacy_z": [3.0, 2.5, 1.4]}}},
+        dropout=_LOST, horizon="90 days",
+    )  # fmt: skip
+
+
+SIZED_EVENTS: dict[str, tuple[dict[str, Any], int]] = {
+    f"{name}{word}": (tree(), grid)
+    for name, tree in (("in a zone", _in_a_zone), ("up and down", _up_and_down), ("exhausted", _exhausted))
+    for word, grid in ((" by the day", _DAY), (" by the week", _WEEK), (" on fine time", 1))
+}
+"""A tree and the grid on which it ties."""
