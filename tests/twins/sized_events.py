@@ -99,9 +99,31 @@ def _exhausted() -> dict[str, Any]:
     )  # fmt: skip
 
 
+def _in_strata() -> dict[str, Any]:
+    """A stratified log-rank test; the last look comes no later than a day of the calendar."""
+    rule = {"conditional_power": {"target": 0.9, "zone": [0.05, 0.97], "maximum_events": 44}}
+    shared = {"n": 48, "allocation": "alternating", "reestimation": rule}
+    last = _look(22) | {"when": {"events": 22, "no_later_than": "40 days"}}
+    tree = _tree(
+        {"covariates": {"sex.female": 0.7}, "effect_kind": "conditional"},
+        {
+            "open": shared | {"looks": [_look(9), _look(22)]},
+            "bounded": shared | {"looks": [_look(9, 2), last]},
+        },
+        population={"marginals": {"sex": {"categorical": {"female": 0.4, "male": 0.6}}}},
+    )
+    tree["hypotheses"]["better"]["analysis"] = {"logrank": {"strata": ["sex"]}}
+    return tree
+
+
 SIZED_EVENTS: dict[str, tuple[dict[str, Any], int]] = {
     f"{name}{word}": (tree(), grid)
-    for name, tree in (("in a zone", _in_a_zone), ("up and down", _up_and_down), ("exhausted", _exhausted))
+    for name, tree in (
+        ("in a zone", _in_a_zone),
+        ("up and down", _up_and_down),
+        ("exhausted", _exhausted),
+        ("in strata", _in_strata),
+    )
     for word, grid in ((" by the day", _DAY), (" by the week", _WEEK), (" on fine time", 1))
 }
 """A tree and the grid on which it ties."""

@@ -24,7 +24,7 @@ class SampleSizeReestimation:
     """
 
     name = "sample_size_reestimation"
-    reference = "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded)"
+    reference = "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded); Tsiatis 1982 (events)"
 
     def bounds(self, design: Design, test: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return efficacy and futility bounds on the z scale by look; without any, the last is that of the level.
