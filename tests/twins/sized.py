@@ -146,7 +146,8 @@ def plans_of(cases: dict[str, tuple[dict[str, Any], int]], name: str) -> list[Pl
     """Return the plans of all designs of a tree, on its grid."""
     tree, grid = cases[name]
     scenario = scenario_from(tree)
-    return [build_plan(scenario, design, "effect", 11, grid) for design in scenario.designs]
+    (truth,) = scenario.truths
+    return [build_plan(scenario, design, truth, 11, grid) for design in scenario.designs]
 
 
 def what_chunks_change(plan: Plan, replicates: int) -> list[tuple[str, str]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.twins.lives import everything
+from tests.twins.tie_rich_sites import CROWDED, RANKED, tree_of
 from trialsim.timegrid import TICKS_PER_DAY
 
 _DAY, _WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
@@ -116,14 +118,47 @@ def _in_strata() -> dict[str, Any]:
     return tree
 
 
+def _at_sites() -> dict[str, Any]:
+    """Candidates of crowded sites, of whom there may be fewer than looks come to wait for."""
+    tree = tree_of(CROWDED, 16, {"as_they_come": None, "ranked": RANKED})
+    rule = {"conditional_power": {"target": 0.9, "zone": [0.02, 0.98], "maximum_events": 15}}
+    bounds: dict[str, Any] = {"bounds": {"efficacy_z": [2.5, 1.3]}}
+    looks = {"looks": [_look(4, 1), _look(8)], "reestimation": rule}
+    for design in tree["designs"].values():
+        design |= {"kind": "sample_size_reestimation"} | bounds | looks
+    return tree
+
+
+def _with_lives() -> dict[str, Any]:
+    """Everything that can happen to patients, and the events of whoever is still treated."""
+    tree = everything()
+    (name, *_) = tree["designs"]
+    rule = {"conditional_power": {"target": 0.9, "zone": [0.02, 0.98], "maximum_events": 20}}
+    tree["designs"] = {
+        name: {
+            "kind": "sample_size_reestimation",
+            "n": 36,
+            "arms": ["control", "treatment"],
+            "allocation": {"permuted_blocks": {"size": 4}},
+            "tests": {"progression": {"alpha": 0.1}},
+            "looks": [
+                {"when": {"events": {"count": 6, "endpoint": "progression"}}, "decision_lag": "3 days"},
+                {"when": {"events": {"count": 11, "endpoint": "progression"}}},
+            ],
+            "reestimation": rule,
+        }
+    }
+    return tree
+
+
+_TREES = {
+    "in a zone": _in_a_zone, "up and down": _up_and_down, "exhausted": _exhausted, "in strata": _in_strata,
+    "at sites": _at_sites, "with lives": _with_lives,
+}  # fmt: skip
+
 SIZED_EVENTS: dict[str, tuple[dict[str, Any], int]] = {
     f"{name}{word}": (tree(), grid)
-    for name, tree in (
-        ("in a zone", _in_a_zone),
-        ("up and down", _up_and_down),
-        ("exhausted", _exhausted),
-        ("in strata", _in_strata),
-    )
+    for name, tree in _TREES.items()
     for word, grid in ((" by the day", _DAY), (" by the week", _WEEK), (" on fine time", 1))
 }
 """A tree and the grid on which it ties."""

@@ -23,6 +23,7 @@ from trialsim.stats.combination.reestimation import needed_of_next_stage
 _WIDE = 9.0
 _POINTS = 1_000_000
 _MOVED_BY = ("covariates", "latent", "modifiers", "drift", "site")
+_DISTURBED_BY = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,9 @@ def power_by_truth(scenario: Scenario, name: str, most: int = 6) -> dict[str, Tw
         world = scenario.world(truth)
         hypothesis = world.hypotheses[test]
         endpoint = world.endpoints[hypothesis.endpoint]
-        if not isinstance(resizing.rule, ByConditionalPower) or any(
-            getattr(endpoint, key, None) for key in _MOVED_BY
-        ):
+        moved = any(getattr(endpoint, key, None) for key in _MOVED_BY)
+        disturbed = any(getattr(world, key, None) for key in _DISTURBED_BY)
+        if not isinstance(resizing.rule, ByConditionalPower) or moved or disturbed:
             continue
         known = _effect_and_sd(endpoint, hypothesis, world.dropout is not None)
         if known is None:

@@ -36,7 +36,7 @@ from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_pipeline import in_arms, last_of, patients_waited_for, waited_for
-from trialsim.engines.fast_sizes import Resized, sizes_of
+from trialsim.engines.fast_sizes import FastSizes, Resized, sizes_of
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies, VisitsDecided
@@ -222,7 +222,8 @@ class FastChunk:
         """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
         if self._came is not None:
             return self._came
-        return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
+        sizes = self._sizes
+        return sizes.coming if isinstance(sizes, FastSizes) else np.array([self.patients.width])
 
     def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
         """Take entry times that each replicate has for itself, of all or of some."""

@@ -49,8 +49,6 @@ class FastEvents:
 
     Attributes
     ----------
-    coming
-        Patients who come, one number for all replicates.
     further
         Events that looks wait for beyond those first planned, ``[replicate]``.
     changes
@@ -62,7 +60,6 @@ class FastEvents:
     shared = False
 
     def __init__(self, chunk: FastChunk) -> None:
-        self.coming = np.array([chunk.patients.width])
         self.further = np.zeros(len(chunk.replicates), dtype=np.int64)
         self.changes: list[Resized] = []
 

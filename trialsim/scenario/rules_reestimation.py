@@ -181,7 +181,12 @@ def _test(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterat
 
 
 def _world(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
-    """Yield worlds in which a size cannot change, and a maximum that is not reached."""
+    """Yield worlds in which a size cannot change, and a maximum that is not reached.
+
+    Where it is events that are re-estimated, patients come as planned, and may have any world.
+    """
+    if design.counts_events:
+        return
     accrual, horizon = parts.world.accrual, parts.world.horizon
     has = [key for key in _CONDUCT if getattr(parts.world, key, None)]
     if has:
@@ -197,7 +202,7 @@ def _world(at: Place, inside: Place, design: Design, parts: TrialParts) -> Itera
             "a size cannot be re-estimated in a world with sites; state rates of accrual, or plan the maximum with kind: "
             "group_sequential",
         )
-    elif accrual.kind == "uniform" and not design.counts_events:
+    elif accrual.kind == "uniform":
         sentence = "uniform accrual has no pace beyond its period; write accrual: {poisson: {rate: ...}}, or evenly_spaced"
         yield (*at, "kind"), sentence
     pieces = accrual.rates or (((0.0, accrual.rate),) if accrual.rate is not None else ())
@@ -208,7 +213,7 @@ def _world(at: Place, inside: Place, design: Design, parts: TrialParts) -> Itera
         rate * max(min(end, horizon) - start, 0.0)
         for (start, rate), end in zip(pieces, ends, strict=bool(pieces))
     )
-    if pieces and not design.counts_events and expected < design.most * (1 - 1e-9):
+    if pieces and expected < design.most * (1 - 1e-9):
         sentence = (
             f"about {expected:.0f} of {design.most} patients come before the horizon of {horizon:g} days"
         )
