@@ -590,9 +590,9 @@ class Decision:
         Arms open to allocation from now on, ``[replicate, arm]``.
     weights
         Allocation weights from now on, ``[replicate, arm]``; a row of NaN keeps what is.
-    further_readouts
+    further_counts
         How many read-outs more (or fewer) all later looks wait for than was planned at first, ``[replicate]``; enrolment
-        goes on or closes accordingly.
+        goes on or closes accordingly. Of a survival endpoint how many events more; enrolment is as planned.
     close_enrolment
         Whether nobody more is enrolled and the last look comes next, ``[replicate]``.
     trace
@@ -607,7 +607,7 @@ class Decision:
     futile: Bools | None = None
     open_arms: Bools | None = None
     weights: Floats | None = None
-    further_readouts: Ints | None = None
+    further_counts: Ints | None = None
     close_enrolment: Bools | None = None
     trace: Floats | None = None
     rule: NDArray[np.int16] | None = None
@@ -1010,17 +1010,18 @@ class SizeView:
     look
         Index of the look from 0.
     seen
-        Read-outs at the look, both arms together.
+        Read-outs or events at the look, both arms together.
     further
-        How many read-outs more than first planned the design waits for, by earlier looks.
+        How many of them more than first planned the design waits for, by earlier looks.
     z
         Statistic of all data, positive in favour of treatment.
     combined_z
         The weighted statistic of the stages, which is tested.
     half_information
-        ``n_c n_t / (n_c + n_t)``: information where the standard deviation is 1.
+        ``n_c n_t / (n_c + n_t)``: information where the standard deviation is 1. Of events, what the planned shares of the
+        arms make of their number (Schoenfeld 1981).
     sd
-        Standard deviation of one read-out, from the standard error of the estimate.
+        Standard deviation of one read-out, from the standard error of the estimate; 1 for events.
     moments
         Read-outs of both arms, for rules that are blinded to which is which; None for the others.
     """
@@ -1048,8 +1049,8 @@ class SizeRule(Protocol):
         """Whether it sees the moments of the read-outs, and not which arm is which."""
         ...
 
-    def further_readouts(self, view: SizeView) -> tuple[Ints, Floats]:
-        """Return how many read-outs more than first planned to wait for, and the conditional power as things stand.
+    def further_counts(self, view: SizeView) -> tuple[Ints, Floats]:
+        """Return how many counts more than first planned to wait for, and the conditional power as things stand.
 
         The conditional power is that of the next look if the size stays as it is; not a number where there is none.
         """
@@ -1069,13 +1070,19 @@ class Resizing:
     combines
         Whether the stages are tested by their weighted combination; otherwise by the statistic of all data.
     counts
-        Planned read-outs, ``[look]``.
+        Planned read-outs, or events, ``[look]``.
+    counted_per_information
+        Read-outs or events of both arms for one unit of information where the standard deviation is 1.
+    by_events
+        Whether it is events that are counted: enrolment is then as planned, and stages are weighed by the log-rank score.
     """
 
     rule: SizeRule
     rates: Floats
     combines: bool
     counts: tuple[int, ...]
+    counted_per_information: float
+    by_events: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from trialsim.engines.conduct import conduct
+from trialsim.engines.plan import Plan, build_plan
+from trialsim.engines.records import columns_of
+from trialsim.engines.runner import start_engine
+from trialsim.scenario.load import scenario_from
 from trialsim.timegrid import TICKS_PER_DAY
 
 _DAY, _WEEK = TICKS_PER_DAY, 7 * TICKS_PER_DAY
@@ -133,3 +140,28 @@ SIZED: dict[str, tuple[dict[str, Any], int]] = {
     "blinded by the week": (_blinded(), _WEEK),
 }
 """A tree and the grid on which it ties."""
+
+
+def plans_of(cases: dict[str, tuple[dict[str, Any], int]], name: str) -> list[Plan]:
+    """Return the plans of all designs of a tree, on its grid."""
+    tree, grid = cases[name]
+    scenario = scenario_from(tree)
+    (truth,) = scenario.truths
+    return [build_plan(scenario, design, truth, 11, grid) for design in scenario.designs]
+
+
+def what_chunks_change(plan: Plan, replicates: int) -> list[tuple[str, str]]:
+    """Return the columns in which trials that are run alone differ from the same trials run together."""
+    whole = columns_of(conduct(start_engine(plan, "fast").start(np.arange(replicates))))
+    engine = start_engine(plan, "fast")
+    alone = [columns_of(conduct(engine.start(np.array([r])))) for r in range(replicates)]
+    return [
+        (table, column)
+        for table, columns in whole.items()
+        for column, values in columns.items()
+        if not np.array_equal(
+            values,
+            np.concatenate([part[table][column] for part in alone]),
+            equal_nan=values.dtype.kind == "f",
+        )
+    ]

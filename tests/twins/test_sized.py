@@ -8,22 +8,18 @@ import numpy as np
 import pytest
 
 from tests.twins.exhaustive import every
-from tests.twins.sized import SIZED
+from tests.twins.sized import SIZED, plans_of, what_chunks_change
 from tests.twins.test_mutations import Mutation, load
 from trialsim.conformance import twin_difference
 from trialsim.contracts import Kind
 from trialsim.engines import fast
 from trialsim.engines.conduct import conduct
-from trialsim.engines.plan import Plan, build_plan
-from trialsim.engines.records import columns_of
+from trialsim.engines.plan import Plan
 from trialsim.engines.runner import start_engine
-from trialsim.scenario.load import scenario_from
 
 
 def plans(name: str) -> list[Plan]:
-    tree, grid = SIZED[name]
-    scenario = scenario_from(tree)
-    return [build_plan(scenario, design, "effect", 11, grid) for design in scenario.designs]
+    return plans_of(SIZED, name)
 
 
 @pytest.mark.slow
@@ -70,13 +66,7 @@ def test_every_way_a_size_can_change_occurs() -> None:
 @pytest.mark.parametrize("name", ["reopening", "up and down"])
 def test_the_size_of_chunks_changes_nothing(name: str) -> None:
     for plan in plans(name):
-        whole = columns_of(conduct(start_engine(plan, "fast").start(np.arange(30))))
-        engine = start_engine(plan, "fast")
-        alone = [columns_of(conduct(engine.start(np.array([r])))) for r in range(30)]
-        for table, columns in whole.items():
-            for column, values in columns.items():
-                parts = np.concatenate([part[table][column] for part in alone])
-                assert np.array_equal(values, parts, equal_nan=values.dtype.kind == "f"), (table, column)
+        assert not what_chunks_change(plan, 30)
 
 
 SLIPS = [
@@ -98,6 +88,6 @@ SLIPS = [
 def test_a_slip_is_found(slip: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, old, new = slip
     found = load(Mutation(name, "fast_sizes", old, new), tmp_path)
-    monkeypatch.setattr(fast, "FastSizes", found.FastSizes)
+    monkeypatch.setattr(fast, "sizes_of", found.sizes_of)
     differences = (twin_difference(plan, range(40)) for name in SIZED for plan in plans(name))
     assert any(difference is not None for difference in differences), "the twins did not notice"

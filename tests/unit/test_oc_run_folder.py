@@ -18,7 +18,7 @@ from trialsim.errors import UsageError
 from trialsim.oc import run_writer
 from trialsim.oc.between_runs import compare_runs
 from trialsim.oc.characteristics import operating_characteristics
-from trialsim.oc.columns import numbers_of
+from trialsim.oc.columns import Cell, numbers_of
 from trialsim.oc.document import summary_document
 from trialsim.oc.run_folder import ParquetRecords, alpha_targets, characteristics_of, load_run, planned_looks
 from trialsim.oc.run_writer import RunWriter, TableWriter
@@ -166,6 +166,30 @@ def test_numbers_that_repeat_are_compressed_and_none_is_changed(tmp_path: Path) 
 def test_every_so_many_rows_are_those_of_the_whole_column(step: int) -> None:
     column = pa.chunked_array([np.arange(0, 5), np.arange(5, 5), np.arange(5, 6), np.arange(6, 19)])
     assert numbers_of(column, step).tolist() == list(range(0, 19, step))
+
+
+@pytest.mark.parametrize("step", [2, 3, 7])
+def test_every_so_many_rows_are_read_a_row_group_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(run_writer, "ROWS_PER_GROUP", 50)
+    records = load_run(write_run(tmp_path / "run")).records
+    for cell in records.cells():
+        whole = records.numbers("arms", "replicate", cell)
+        assert len(whole) == 400
+        assert np.array_equal(records.numbers("arms", "replicate", cell, step), whole[::step])
+    assert records.numbers("arms", "replicate", Cell("none", "such"), step).size == 0
+
+
+def test_parts_of_a_table_follow_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_writer, "ROWS_PER_GROUP", 50)
+    records = load_run(write_run(tmp_path / "run")).records
+    cell = records.cells()[1]
+    parts = list(records.parts("arms", ("arm", "enrolled"), cell))
+    assert [part.num_rows for part in parts] == [50] * 8
+    assert all(part.column_names == ["arm", "enrolled"] for part in parts)
+    enrolled = np.concatenate([numbers_of(part["enrolled"]) for part in parts])
+    assert np.array_equal(enrolled, records.numbers("arms", "enrolled", cell))
 
 
 def test_a_block_of_several_cells_and_plain_strings_is_taken_apart(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_the_zone_has_the_limits_and_sizes_of_mehta_and_pocock() -> None:
 
     lower, upper = (brentq(lambda z, cp=cp: power(z) - cp, 0, 3) for cp in (0.365, 0.8))
     z = [-1.0, lower - 1e-6, lower + 1e-6, 1.4, upper - 1e-6, upper + 1e-6, 3.0]
-    further, conditional = zone_rule().further_readouts(view(z))
+    further, conditional = zone_rule().further_counts(view(z))
     assert conditional == pytest.approx([power(each) for each in z], abs=1e-12)
     assert (further[[0, 1, 5, 6]] == 0).all()
     assert further[2] == 442
@@ -124,7 +124,7 @@ def test_sizes_keep_their_limits_and_whole_blocks() -> None:
         stage=(20, 250),
     )
     z = np.linspace(-2, 3.6, 200)
-    further, _ = rule.further_readouts(view(z.tolist(), first=100))
+    further, _ = rule.further_counts(view(z.tolist(), first=100))
     stage = 100 + further
     assert stage.min() >= 20
     assert stage.max() == 401 - 100 - 100
@@ -135,7 +135,7 @@ def test_sizes_keep_their_limits_and_whole_blocks() -> None:
 
 
 def test_an_assumed_effect_is_taken_over_the_standard_deviation_seen() -> None:
-    fixed, _ = zone_rule(effect=2.0, zone=None).further_readouts(view([1.0, 1.0]))
+    fixed, _ = zone_rule(effect=2.0, zone=None).further_counts(view([1.0, 1.0]))
     needed = (norm.isf(0.025) - np.sqrt(208 / 442)) / np.sqrt(1 - 208 / 442)
     wanted = 4 * ((needed + norm.ppf(0.8)) * 7.5 / 2) ** 2
     assert (fixed == 2 * np.ceil(wanted / 2) - (442 - 208)).all()

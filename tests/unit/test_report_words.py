@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from tests.unit.synthetic_records import cell_fact, table_of, tables, trial
 from tests.unit.test_followed_bounds import CALENDAR
 from tests.unit.test_oc_adverse_events import steady
+from trialsim.oc import run_writer
 from trialsim.oc.bounds_by_look import bounds_by_look
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.columns import records_of
 from trialsim.oc.in_memory import collect
-from trialsim.report import applied_bounds
+from trialsim.oc.run_folder import ParquetRecords
+from trialsim.oc.run_writer import RunWriter
 from trialsim.report.answer import type_one_error_sentences
 from trialsim.report.applied_bounds import applied_bounds_table
 from trialsim.report.cautions import horizon_sentences
@@ -138,6 +141,30 @@ def test_bounds_that_followed_the_information_are_shown_as_applied() -> None:
     assert "Bounds by look, as planned" in text and "Bounds by look, as applied" in text
 
 
+def test_applied_bounds_are_found_in_whatever_part_of_the_records_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_writer, "ROWS_PER_GROUP", 16)
+    scenario = scenario_from(CALENDAR)
+    plan = bounds_by_look(scenario.dump(), ["sequential"])
+    collected = collect(scenario, ["sequential"], ["effect"], 40, 1)
+    other = len(collected.looks) - 1
+    last = collected.looks["look"][other].as_py()
+    planned = {row["look"]: (row["efficacy_z"], row["futility_z"]) for row in plan}
+    looks = collected.looks
+    for place, name in enumerate(("efficacy_z", "futility_z")):
+        values = [planned[look][place] for look in looks["look"].to_pylist()]
+        values = [-math.inf if value is None else value for value in values]
+        if name == "efficacy_z":
+            values[other] += 0.5
+        looks = looks.set_column(looks.column_names.index(name), name, pa.array(values))
+    with RunWriter(tmp_path / "run") as writer:
+        writer.write_chunk({"trials": collected.trials, "looks": looks, "arms": collected.arms})
+        table = applied_bounds_table(scenario.dump(), ParquetRecords(writer.close_tables(collected.cells)))
+    assert table is not None
+    assert [row[3] for row in table.rows] == [(str(last),)]
+
+
 def test_bounds_that_stayed_as_planned_are_shown_once() -> None:
     scenario = load_scenario(ROOT / "scenarios" / "binary_sequential" / "binary_sequential.yaml")
     truth = next(iter(scenario.truths))
@@ -145,10 +172,7 @@ def test_bounds_that_stayed_as_planned_are_shown_once() -> None:
     assert applied_bounds_table(scenario.dump(), records) is None
 
 
-def test_one_trial_that_applied_another_bound_is_found_wherever_it_stands(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(applied_bounds, "_BLOCK", 4)
+def test_one_trial_that_applied_another_bound_is_found_wherever_it_stands() -> None:
     scenario = load_scenario(ROOT / "scenarios" / "nph_oncology" / "nph_oncology.yaml")
     collected = collect(scenario, ["group_sequential"], ["proportional"], 8, 1)
     looks = collected.looks.to_pandas()

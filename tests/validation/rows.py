@@ -173,7 +173,7 @@ def _weighted() -> Iterator[Row]:
 def _reestimated() -> Iterator[Row]:
     """Yield what a promising zone does, beside the plain calculation of the shipped scenario."""
     section = "Sample size re-estimation: Mehta and Pocock's promising zone, 442 to 884 patients"
-    theirs = _independent()
+    theirs = _independent(FOLDER)
     scenario = load_scenario(FOLDER / "sample_size_reestimation.yaml")
     resizing = SampleSizeReestimation().resizing(scenario, "promising_zone")
     for effect in (0.0, 1.6, 1.7, 1.8, 1.9, 2.0):
@@ -187,10 +187,37 @@ def _reestimated() -> Iterator[Row]:
         yield row_of(section, f"effect {effect:g}, mean size", source, given["size"], ours.size, 0.01)
 
 
-def _independent() -> ModuleType:
-    """Return the script beside the scenario, which shares no code with the package."""
-    path = FOLDER / "independent.py"
-    spec = importlib.util.spec_from_file_location("independent_promising_zone", path)
+def _events_reestimated() -> Iterator[Row]:
+    """Yield what re-estimated events do, beside the plain calculation of the shipped scenario."""
+    section = "Re-estimated events: log-rank tests at 124 and 248 events, up to 372, in large samples"
+    folder = FOLDER.parent / "event_reestimation"
+    theirs = _independent(folder)
+    scenario = load_scenario(folder / "event_reestimation.yaml")
+    source = "quadrature over the interim statistic (independent.py)"
+    for design, plan in (("promising_zone", theirs.PROMISING), ("assumed", theirs.ASSUMED)):
+        resizing = SampleSizeReestimation().resizing(scenario, design)
+        for ratio in (1.0, 0.8, 0.76, 0.7, 0.6):
+            given = theirs.characteristics(plan, ratio)
+            bounds = (math.inf, -float(ndtri(0.025)))
+            ours = two_stage_power(resizing, bounds, -math.inf, -math.log(ratio), 1.0, 4.0)
+            what = f"{design}, hazard ratio {ratio:g}, power and chance to be raised"
+            yield row_of(
+                section, what, source, (given["power"], given["raised"]), (ours.power, ours.raised), 1e-5
+            )
+            yield row_of(
+                section,
+                f"{design}, hazard ratio {ratio:g}, mean events",
+                source,
+                given["events"],
+                ours.size,
+                0.01,
+            )
+
+
+def _independent(folder: Path) -> ModuleType:
+    """Return the script beside a scenario, which shares no code with the package."""
+    path = folder / "independent.py"
+    spec = importlib.util.spec_from_file_location(f"independent_{folder.name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -199,7 +226,7 @@ def _independent() -> ModuleType:
 
 def rows() -> list[Row]:
     """Return every row of the page."""
-    parts = (_bounds, _characteristics, _printed, _sizes, _weighted, _reestimated)
+    parts = (_bounds, _characteristics, _printed, _sizes, _weighted, _reestimated, _events_reestimated)
     return [*(row for part in parts for row in part()), *inference_rows()]
 
 

@@ -24,7 +24,7 @@ class SampleSizeReestimation:
     """
 
     name = "sample_size_reestimation"
-    reference = "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded)"
+    reference = "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded); Tsiatis 1982 (events)"
 
     def bounds(self, design: Design, test: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return efficacy and futility bounds on the z scale by look; without any, the last is that of the level.
@@ -73,7 +73,10 @@ class SampleSizeReestimation:
             )
         else:
             chosen = _by_conditional_power(design, rule, sizes, looks, rates)
-        return Resizing(chosen, np.array(rates), isinstance(rule, ConditionalPower), counts)
+        return Resizing(
+            chosen, np.array(rates), isinstance(rule, ConditionalPower), counts, sizes.counted_per_information,
+            design.counts_events,
+        )  # fmt: skip
 
 
 def _by_conditional_power(
@@ -83,20 +86,28 @@ def _by_conditional_power(
     bounds = design.efficacy_z(next(iter(design.tests)))
     zone = None if rule.zone is None else (rule.zone[0], rule.zone[1])
     stage = (rule.stage_minimum or 1, rule.stage_maximum or _NO_LIMIT)
-    return ByConditionalPower(sizes, looks, rates, bounds, rule.target, zone, rule.effect, stage)
+    effect = rule.effect if rule.hazard_ratio is None else abs(math.log(rule.hazard_ratio))
+    return ByConditionalPower(sizes, looks, rates, bounds, rule.target, zone, effect, stage)
 
 
 def _sizes(design: Design, test: str, scenario: Scenario, counts: tuple[int, ...]) -> Sizes:
-    """Return what the rules know of the plan; limits of patients become limits of read-outs in proportion."""
+    """Return what the rules know of the plan; limits of patients become limits of read-outs in proportion.
+
+    Limits of events are what they are, and an event more is the least that there can be.
+    """
     assert design.reestimation is not None
     rule = design.reestimation.rule
     treatment, control = scenario.hypotheses[test].arms
     ratio = design.allocation.ratio or {}
     shares = (ratio.get(treatment, 1), ratio.get(control, 1))
     block = sum(shares) // math.gcd(*shares)
-    least = design.n if rule.minimum is None else rule.minimum
     per_information = sum(shares) ** 2 / (shares[0] * shares[1])
     last = counts[-1]
+    if isinstance(rule, ConditionalPower) and rule.maximum_events is not None:
+        least = last if rule.minimum_events is None else rule.minimum_events
+        return Sizes(counts, least, rule.maximum_events, 1, per_information)
+    assert rule.maximum is not None
+    least = design.n if rule.minimum is None else rule.minimum
     return Sizes(
         counts, -(-least * last // design.n), rule.maximum * last // design.n, block, per_information
     )

@@ -27,24 +27,25 @@ class Sizes:
     Parameters
     ----------
     counts
-        Planned read-outs by look.
+        Planned read-outs, or events, by look.
     least, most
-        Limits of the read-outs at the last look.
+        Limits of their number at the last look.
     block
-        Sizes are rounded up to whole multiples of this, the sum of the allocation ratio.
-    patients_per_information
-        Patients of both arms for one unit of ``n_c n_t / (n_c + n_t)``: ``(1 + r)^2 / r``.
+        Sizes are rounded up to whole multiples of this, the sum of the allocation ratio; 1 for events.
+    counted_per_information
+        Read-outs of both arms for one unit of ``n_c n_t / (n_c + n_t)``: ``(1 + r)^2 / r``; as many events for one unit of
+        the variance of the log-rank score under no effect (Schoenfeld 1981, Biometrika 68, 316-319).
     """
 
     counts: tuple[int, ...]
     least: int
     most: int
     block: int
-    patients_per_information: float
+    counted_per_information: float
 
     def rounded(self, information: Floats) -> Floats:
-        """Return patients for an amount of information, in whole blocks; infinite where it is."""
-        blocks = np.ceil(information * (self.patients_per_information / self.block) - _WHOLE)
+        """Return read-outs or events for an amount of information, in whole blocks; infinite where it is."""
+        blocks = np.ceil(information * (self.counted_per_information / self.block) - _WHOLE)
         return np.asarray(blocks * self.block)
 
 
@@ -68,9 +69,9 @@ class ByConditionalPower:
     zone
         Where the size changes: from the first value on, below the second; None for everywhere.
     effect
-        Assumed from here on, in the unit of the outcome; None for the one observed.
+        Assumed from here on, in the unit of the outcome, or as the log hazard ratio; None for the one observed.
     stage
-        Least and most patients of the next stage.
+        Least and most read-outs or events of the next stage.
     """
 
     sizes: Sizes
@@ -83,14 +84,14 @@ class ByConditionalPower:
     stage: tuple[int, int]
     blinded: bool = False
 
-    def further_readouts(self, view: SizeView) -> tuple[Ints, Floats]:
-        """Return the read-outs to wait for beyond the plan, and the conditional power with the size as it is."""
+    def further_counts(self, view: SizeView) -> tuple[Ints, Floats]:
+        """Return the counts to wait for beyond the plan, and the conditional power with the size as it is."""
         counts, rates, bounds = np.array(self.sizes.counts), np.array(self.rates), np.array(self.bounds)
         after = view.look + 1
         needed = needed_of_next_stage(view.combined_z, rates[view.look], rates[after], bounds[after])
         effect = view.z / np.sqrt(view.half_information) if self.effect is None else self.effect / view.sd
         planned = np.maximum(counts[after] + view.further - view.seen, 0)
-        power = stage_power(needed, effect, planned / self.sizes.patients_per_information)
+        power = stage_power(needed, effect, planned / self.sizes.counted_per_information)
         wanted = self.sizes.rounded(stage_information(needed, effect, self.target))
         later = counts[-1] - counts[after]
         least = np.maximum(self.stage[0], self.sizes.least - later - view.seen)
@@ -128,7 +129,7 @@ class ByBlindedVariance:
     power: float
     blinded: bool = True
 
-    def further_readouts(self, view: SizeView) -> tuple[Ints, Floats]:
+    def further_counts(self, view: SizeView) -> tuple[Ints, Floats]:
         """Return the read-outs to wait for beyond the plan; there is no conditional power."""
         assert view.moments is not None
         variance = blinded_variance(view.moments.n, view.moments.mean, view.moments.squares)

@@ -209,7 +209,9 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         record = _analyse(chunk, point, bounds, stages, undecided)
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
-            record.z[:, 0] = sizes.tested(point, record.z[:, 0], record.status[:, 0], record.counts)
+            record.z[:, 0] = sizes.tested(
+                point, record.z[:, 0], record.status[:, 0], record.information[:, 0], record.counts
+            )
         seen = look_view(chunk, record, now_rejected, now_futile, best_arms, true_benefits)
         decision = yield Asked("stopping", seen, rows)
         if plan.randomisation.adaptive and plan.reviews is None:

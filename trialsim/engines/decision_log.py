@@ -239,10 +239,11 @@ class Journal:
         if self._plan.resizing is None:
             return
         for look in result.looks:
-            further, power = look.decision.further_readouts, look.conditional_power
+            further, power = look.decision.further_counts, look.conditional_power
             if further is None or power is None:
                 continue
-            decided = [("further_readouts", further)]
+            what = "events" if self._plan.resizing.by_events else "readouts"
+            decided = [(f"further_{what}", further)]
             self._add("size", look.point.rows, look.point.tick, [("conditional_power", power)], decided)
 
     def _note_reviews_of_sites(self, result: ChunkResult) -> None:

@@ -36,7 +36,7 @@ from trialsim.engines.fast_lives import FastLives, Reach
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_pipeline import in_arms, last_of, patients_waited_for, waited_for
-from trialsim.engines.fast_sizes import FastSizes, Resized
+from trialsim.engines.fast_sizes import FastSizes, Resized, sizes_of
 from trialsim.engines.life_tally import LifeTally
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies, VisitsDecided
@@ -88,7 +88,7 @@ class FastChunk:
         self.entry = self.patients.entry
         n = self.patients.width
         self._came: Ints | None = None
-        self._sizes = None if plan.resizing is None else FastSizes(self)
+        self._sizes = sizes_of(self)
         self._cohorts = None if plan.stage_ends is None else FastCohorts(self)
         shared_arms = not plan.adaptive and plan.allocation.rule == 0
         self.own_arms = not shared_arms
@@ -222,7 +222,8 @@ class FastChunk:
         """How many of the patients laid out come, ``[replicate or 1]``; entry times of NEVER may say so, too."""
         if self._came is not None:
             return self._came
-        return np.array([self.patients.width]) if self._sizes is None else self._sizes.coming
+        sizes = self._sizes
+        return sizes.coming if isinstance(sizes, FastSizes) else np.array([self.patients.width])
 
     def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
         """Take entry times that each replicate has for itself, of all or of some."""
@@ -290,7 +291,7 @@ class FastChunk:
             counted[list(trigger.arms)] = True
         some = rows[:1] if len(times) == 1 and (counted.all() or len(self.arm) == 1) else rows
         wanted = np.array([trigger.count])
-        if self._sizes is not None and trigger.kind == "readouts":
+        if self._sizes is not None and trigger.kind in ("events", "readouts"):
             wanted = trigger.count + self._sizes.further[rows]
             some = some if bool((wanted == wanted[0]).all()) else rows
         if self._sizes is not None and self._sizes.shared and len(some) > 1:
@@ -455,8 +456,8 @@ class FastChunk:
         going, ticks = rows.take(on), ticks.take(on)
         self._look[going] += 1
         self._ready[going] = ticks + self.plan.grid
-        if self._sizes is not None and decision.further_readouts is not None:
-            self._sizes.resize(self, going, ticks, decision.further_readouts.take(on))
+        if self._sizes is not None and decision.further_counts is not None:
+            self._sizes.resize(self, going, ticks, decision.further_counts.take(on))
         if self.plan.adaptive or decision.weights is not None:
             changed = self._take_over(
                 going,

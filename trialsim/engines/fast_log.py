@@ -107,7 +107,7 @@ def _outcome_rows(
 
 
 def _add_sizes(chunk: FastChunk, row: int, enrolled: int, add: Any) -> None:
-    """Add when enrolment closed, and what changed the number of patients to enrol."""
+    """Add when enrolment closed, and what changed the number of patients to enrol, or of events to wait for."""
     entry, target, closed = _row(chunk.entry, row), chunk.plan.n, False
 
     def close(by: int) -> None:
@@ -120,6 +120,9 @@ def _add_sizes(chunk: FastChunk, row: int, enrolled: int, add: Any) -> None:
     for change in chunk.resized:
         for k in np.flatnonzero(change.rows == row):
             entered, cause = int(change.entered[k]), (Kind.DECISION, int(change.look[k]))
+            if chunk.plan.resizing is not None and chunk.plan.resizing.by_events:
+                add(int(change.tick[k]), Kind.RESIZED, cause[1], 0, float(change.target[k]), *cause)
+                continue
             close(entered)
             target, reopens = int(change.target[k]), bool(change.reopens[k])
             add(int(change.tick[k]), Kind.RESIZED, cause[1], int(reopens), float(target), *cause)

@@ -28,7 +28,7 @@ class Resized(NamedTuple):
     tick, look
         When, and at which look.
     target
-        Patients to randomise from then on.
+        Patients to randomise from then on, or events to wait for.
     entered
         Patients randomised by then.
     reopens, closes
@@ -42,6 +42,45 @@ class Resized(NamedTuple):
     entered: Ints
     reopens: Bools
     closes: Bools
+
+
+class FastEvents:
+    """How many events looks wait for in each replicate of a chunk; whoever comes is as planned.
+
+    Attributes
+    ----------
+    further
+        Events that looks wait for beyond those first planned, ``[replicate]``.
+    changes
+        What was decided, in order; ``target`` is the number of events.
+    shared
+        Whether all replicates share read-outs in the order of entry, which events never have.
+    """
+
+    shared = False
+
+    def __init__(self, chunk: FastChunk) -> None:
+        self.further = np.zeros(len(chunk.replicates), dtype=np.int64)
+        self.changes: list[Resized] = []
+
+    def resize(self, chunk: FastChunk, rows: Ints, ticks: Ints, further: Ints) -> None:
+        """Let some replicates wait for other numbers of events from some times on."""
+        changed = np.flatnonzero(further != self.further[rows])
+        if not len(changed):
+            return
+        rows, ticks, further = rows[changed], ticks[changed], further[changed]
+        self.further[rows] = further
+        never, nobody = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=np.int64)
+        target = chunk.plan.events_awaited + further
+        self.changes.append(Resized(rows, ticks, chunk.looks_at(rows), target, nobody, never, never))
+
+
+def sizes_of(chunk: FastChunk) -> FastSizes | FastEvents | None:
+    """Return what keeps the sizes of a chunk, where its design re-estimates them."""
+    resizing = chunk.plan.resizing
+    if resizing is None:
+        return None
+    return FastEvents(chunk) if resizing.by_events else FastSizes(chunk)
 
 
 class FastSizes:

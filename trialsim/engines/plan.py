@@ -219,8 +219,8 @@ class Plan:
         What a closed combination test fixes in advance, where the tests of the design are one.
     resizing
         How the size is re-estimated; None where it is not.
-    shows_size
-        Whether a design of the scenario re-estimates its size, so that records hold the sizes of all.
+    shows_size, shows_events_awaited
+        Whether a design of the scenario re-estimates its size in patients, or in events, so that records hold those of all.
     overrunning, shows_overrun
         Whether data that arrive after a stop are analysed, and whether they are in a design of the scenario.
     futility_binding
@@ -259,6 +259,7 @@ class Plan:
     closed: ClosedPlan | None = None
     resizing: Resizing | None = None
     shows_size: bool = False
+    shows_events_awaited: bool = False
     overrunning: bool = False
     shows_overrun: bool = False
     futility_binding: bool = False
@@ -286,13 +287,22 @@ class Plan:
         return self.world.most
 
     def size_after(self, further: Ints) -> Ints:
-        """Return the patients to randomise once the looks wait for some read-outs more than first planned, ``[replicate]``.
+        """Return the patients to randomise once the looks wait for some counts more than first planned, ``[replicate]``.
 
-        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to.
+        Patients are in proportion to the read-outs of the last look, so that whoever plans for losses goes on to. They are
+        as planned where looks wait for events.
         """
         assert self.resizing is not None
+        if self.resizing.by_events:
+            return np.full(len(further), self.n)
         last = self.resizing.counts[-1]
         return np.asarray(-(-self.n * (last + further) // last))
+
+    @property
+    def events_awaited(self) -> int:
+        """Events that the last look waits for, as first planned; 0 where it waits for anything else."""
+        last = self.looks[-1].trigger
+        return last.count if last.kind == "events" else 0
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -569,7 +579,8 @@ def build_plan(
         primary,
         kind.closed_plan(world_scenario, design) if hasattr(kind, "closed_plan") else None,
         None if chosen.reestimation is None else kind.resizing(world_scenario, design),
-        any(each.reestimation is not None for each in scenario.designs.values()),
+        any(each.reestimation is not None and not each.counts_events for each in scenario.designs.values()),
+        any(each.reestimation is not None and each.counts_events for each in scenario.designs.values()),
         bool(chosen.overrunning),
         any(bool(each.overrunning) for each in scenario.designs.values()),
         chosen.futility_binding or frozen is not None,

@@ -20,7 +20,7 @@ from trialsim.engines.life_tally import life_columns
 from trialsim.engines.plan import Plan
 from trialsim.engines.record_kernels import put_in_place
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
-from trialsim.engines.size_records import conditional_power_at, final_size, size_at
+from trialsim.engines.size_records import conditional_power_at, events_at, final_events, final_size, size_at
 from trialsim.engines.stage_records import untested_events
 from trialsim.timegrid import TICKS_PER_DAY
 
@@ -77,6 +77,9 @@ def trial_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     if plan.shows_size:
         columns["size"] = final_size(result)
         columns["size_change"] = columns["size"] - np.int32(plan.n)
+    if plan.shows_events_awaited:
+        columns["events_awaited"] = final_events(result)
+        columns["events_awaited_change"] = columns["events_awaited"] - np.int32(plan.events_awaited)
     if plan.shows_stages:
         columns["events_untested"] = untested_events(result)
     if (tallies := result.tallies) is not None:
@@ -198,7 +201,7 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
     """Return a row a look and test, in order of replicate, look and test."""
     plan, tests = result.chunk.plan, len(result.chunk.plan.tests)
     if looks is None:
-        types = _LOOK_TYPES | (_SIZE_TYPES if plan.shows_size else {})
+        types = _LOOK_TYPES | {name: _SIZE_TYPES[name] for name in _size_names(plan)}
         types |= dict.fromkeys(JUDGED_BY, np.float64) if plan.shows_chains else {}
         return {name: np.zeros(0, dtype=kind) for name, kind in types.items()}
     cleaning = np.array([look.cleaning for look in plan.looks], dtype=np.int64)
@@ -245,12 +248,22 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
         "rejected": decided("reject").ravel(),
         "stopped": decided("stop", tests),
     }
-    if plan.shows_size:
-        found_columns["conditional_power"] = looks.every(conditional_power_at, tests)
-        found_columns["size"] = looks.every(lambda look: size_at(plan, look), tests)
+    parts: dict[str, Callable[[LookRecord], NDArray[Any]]] = {
+        "conditional_power": conditional_power_at,
+        "size": lambda look: size_at(plan, look),
+        "events_awaited": lambda look: events_at(plan, look),
+    }
+    found_columns |= {name: looks.every(parts[name], tests) for name in _size_names(plan)}
     for place, name in enumerate(JUDGED_BY if plan.shows_chains else ()):
         found_columns[name] = looks.every(partial(_chains, place=place)).ravel()
     return found_columns
+
+
+def _size_names(plan: Plan) -> tuple[str, ...]:
+    """Return the columns of looks that tell of sizes, where a design of the scenario re-estimates its own."""
+    patients = ("size",) if plan.shows_size else ()
+    events = ("events_awaited",) if plan.shows_events_awaited else ()
+    return ("conditional_power", *patients, *events) if patients or events else ()
 
 
 def _chains(look: LookRecord, place: int) -> NDArray[np.float64]:
@@ -284,7 +297,7 @@ _LOOK_TYPES = {
 }  # fmt: skip
 
 
-_SIZE_TYPES = {"conditional_power": np.float64, "size": np.int32}
+_SIZE_TYPES: dict[str, type] = {"conditional_power": np.float64, "size": np.int32, "events_awaited": np.int32}
 
 
 def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:

@@ -34,20 +34,27 @@ class Reestimation:
         self._score, self._information = np.zeros(size), np.zeros(size)
         self._further = np.zeros(size, dtype=np.int64)
 
-    def tested(self, point: Point, z: Floats, status: NDArray[np.int8], counts: CutCounts) -> Floats:
+    def tested(
+        self, point: Point, z: Floats, status: NDArray[np.int8], information: Floats, counts: CutCounts
+    ) -> Floats:
         """Return the statistic that is tested at a round of looks, ``[k]``, from that of all data.
 
         Stages are weighted as planned, whatever their sizes (Cui, Hung and Wang 1999). A look that could not be
-        analysed, or saw nothing new, is taken together with the next.
+        analysed, or saw nothing new, is taken together with the next. What a stage adds to a log-rank score is independent
+        of what was there before under no effect (Tsiatis 1982), and its variance is what it adds to that of the score.
         """
         if not self._how.combines:
             return z
         rows, rate = point.rows, self._how.rates[point.number]
-        now = self._half_information(counts)
+        now = (
+            np.where(status == _OK, information, 0.0)
+            if self._how.by_events
+            else self._half_information(counts)
+        )
         new = (status == _OK) & (now > self._information[rows])
-        information = np.where(new, now, self._information[rows] + 1.0)
+        analysed = np.where(new, now, self._information[rows] + 1.0)
         stage, score = stage_statistic(
-            np.where(new, z, 0.0), information, self._score[rows], self._information[rows]
+            np.where(new, z, 0.0), analysed, self._score[rows], self._information[rows]
         )
         combined = with_stage(self._combined[rows], self._rate[rows], stage, rate)
         found = np.where(new, combined, np.where(status == _OK, self._combined[rows], z))
@@ -60,7 +67,7 @@ class Reestimation:
         self, chunk: Chunk, point: Point, decision: Decision, all_data: tuple[Floats, Floats], tested: Floats,
         usable: Bools, counts: CutCounts,
     ) -> tuple[Decision, Floats]:  # fmt: skip
-        """Return a decision with the read-outs to wait for, and the conditional power of each trial of the round.
+        """Return a decision with the read-outs or events to wait for, and the conditional power of each trial of the round.
 
         Parameters
         ----------
@@ -86,25 +93,28 @@ class Reestimation:
             (z, se), seen = (part[asked] for part in all_data), self._seen(counts)[asked]
             part = Point("look", rows[asked], point.number[asked], point.tick[asked])
             moments = chunk.cut(part, 0).moments() if rule.blinded else None
+            sd = np.ones(len(asked)) if self._how.by_events else se * np.sqrt(half)
             view = SizeView(
-                point.number[asked], seen, further[asked], z, tested[asked], half, se * np.sqrt(half),
-                _nameless(moments),
-            )  # fmt: skip
-            further[asked], power[asked] = rule.further_readouts(view)
+                point.number[asked], seen, further[asked], z, tested[asked], half, sd, _nameless(moments)
+            )
+            further[asked], power[asked] = rule.further_counts(view)
             self._further[rows] = further
-        return replace(decision, further_readouts=further), power
+        return replace(decision, further_counts=further), power
 
     def _pair(self, counts: CutCounts) -> tuple[Ints, Ints]:
-        """Return the read-outs on control and on treatment."""
-        return counts.readouts[:, self._test.control], counts.readouts[:, self._test.treatment]
+        """Return the read-outs, or the events, on control and on treatment."""
+        counted = counts.events if self._how.by_events else counts.readouts
+        return counted[:, self._test.control], counted[:, self._test.treatment]
 
     def _seen(self, counts: CutCounts) -> Ints:
         control, treated = self._pair(counts)
         return np.asarray(control + treated)
 
     def _half_information(self, counts: CutCounts) -> Floats:
-        """Return ``n_c n_t / (n_c + n_t)``, 0 where an arm has none."""
+        """Return ``n_c n_t / (n_c + n_t)``, 0 where an arm has none; for events what their number is worth by the plan."""
         control, treated = self._pair(counts)
+        if self._how.by_events:
+            return np.asarray((control + treated) / self._how.counted_per_information)
         return np.asarray(control * treated / np.maximum(control + treated, 1))
 
 

@@ -632,8 +632,8 @@ class ReferenceTrial:
             self.asked.append((self._previous_cut, int(self.clock.now)))
             self._reweight(decision.weights[0])
         self._period += changes
-        if decision.further_readouts is not None:
-            self._resize(int(decision.further_readouts[0]))
+        if decision.further_counts is not None:
+            self._resize(int(decision.further_counts[0]))
         if decision.close_enrolment is not None and decision.close_enrolment[0]:
             self._close_enrolment()
         self._look += 1
@@ -641,8 +641,13 @@ class ReferenceTrial:
         self._await_look()
 
     def _resize(self, further: int) -> None:
-        """Wait for another number of read-outs from now on, and go on enrolling, or stop, accordingly."""
+        """Wait for another number of read-outs from now on, and go on enrolling, or stop, accordingly; or of events."""
         if further == self._further:
+            return
+        assert self.plan.resizing is not None
+        if self.plan.resizing.by_events:
+            self._further = further
+            self.write(Kind.RESIZED, self._look, 0, self.plan.events_awaited + further)
             return
         now, enrolled = int(self.clock.now), len(self.patients)
         self._further = further

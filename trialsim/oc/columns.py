@@ -7,6 +7,7 @@ column of one cell at a time, so that memory does not grow with the number of ce
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -113,6 +114,9 @@ class Records(Protocol):
     def categories(self, table: Table, column: str, cell: Cell) -> Categories:
         """Return one column of names of one cell."""
 
+    def parts(self, table: Table, columns: Sequence[str], cell: Cell) -> Iterator[pa.Table]:
+        """Yield some columns of one cell, so many rows at a time, for those who need not hold them all at once."""
+
 
 class RecordTables(Protocol):
     """Tables of records as an engine hands them over (pyarrow tables or DataFrames)."""
@@ -178,9 +182,14 @@ def numbers_of(column: pa.ChunkedArray, step: int = 1) -> NDArray[Any]:
     """Return an array of a column of numbers or booleans, of every so many rows the first."""
     if step == 1 or not column.num_chunks:
         return np.asarray(column.to_numpy())
+    return sampled(column.chunks, step)
+
+
+def sampled(chunks: Iterable[pa.Array], step: int) -> NDArray[Any]:
+    """Return of every so many values the first, of at least one piece of a column after another, none of which is held."""
     parts, before = [], 0
-    for chunk in column.chunks:
-        parts.append(chunk.to_numpy(zero_copy_only=False)[-before % step :: step])
+    for chunk in chunks:
+        parts.append(chunk.to_numpy(zero_copy_only=False)[-before % step :: step].copy())
         before += len(chunk)
     return np.concatenate(parts)
 
@@ -250,6 +259,10 @@ class MemoryRecords:
     def categories(self, table: Table, column: str, cell: Cell) -> Categories:
         """Return one column of names of one cell."""
         return categories_of(self._column(table, column, cell))
+
+    def parts(self, table: Table, columns: Sequence[str], cell: Cell) -> Iterator[pa.Table]:
+        """Yield some columns of one cell, all rows at once."""
+        yield pa.table({column: self._column(table, column, cell) for column in columns})
 
     def _column(self, table: Table, column: str, cell: Cell) -> pa.ChunkedArray:
         values = self._tables[table].column(column)

@@ -245,11 +245,22 @@ def _sizes_reestimated() -> Iterator[Definition]:
     yield Definition("size", PATIENTS, sentence)
     for suffix, word in _QUANTILE_WORDS.items():
         yield Definition(f"size_{suffix}", PATIENTS, f"{word} of what `size` is the mean of. {_FAILED_MEAN}")
+    sentence = (
+        "Mean number of events that the design came to wait for at its last look; reported where it changes. "
+        f"{_FAILED_MEAN}"
+    )
+    yield Definition("events_awaited", EVENTS, sentence)
+    for suffix, word in _QUANTILE_WORDS.items():
+        yield Definition(
+            f"events_awaited_{suffix}",
+            EVENTS,
+            f"{word} of what `events_awaited` is the mean of. {_FAILED_MEAN}",
+        )
     yield Definition(
         "size_becomes",
         PROBABILITY,
-        "Probability that the size ends `lowered`, `unchanged` or `raised` against the plan, as the reason says; "
-        "replicates that failed are counted as they ended.",
+        "Probability that the size, in patients or events, ends `lowered`, `unchanged` or `raised` against the plan, as "
+        "the reason says; replicates that failed are counted as they ended.",
     )
     yield Definition(
         "reject_by_size",

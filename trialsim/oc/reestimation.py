@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
 
 from trialsim.oc.columns import Cell, Records
-from trialsim.oc.measures import PATIENTS, PROBABILITY, SIZE_CHANGES, Measure, measure
+from trialsim.oc.measures import EVENTS, PATIENTS, PROBABILITY, SIZE_CHANGES, Measure, measure
 from trialsim.oc.montecarlo import proportion
 from trialsim.oc.rejections import Flags, Tested, count
 from trialsim.oc.sizes import succeeded, summary
@@ -25,14 +28,19 @@ def reestimation_measures(
     failed
         Replicates that failed.
     """
-    if "size_change" not in records.columns("trials"):
-        return
-    change = records.numbers("trials", "size_change", cell)
-    if not change.any():
-        return
-    left_out = count(failed)
-    for suffix, found in summary(succeeded(records.numbers("trials", "size", cell), failed)).items():
-        yield measure(*cell, f"size{suffix}", found, unit=PATIENTS, n_failed=left_out)
+    for name, unit in (("size", PATIENTS), ("events_awaited", EVENTS)):
+        if f"{name}_change" not in records.columns("trials"):
+            continue
+        change = records.numbers("trials", f"{name}_change", cell)
+        if change.any():
+            sizes = succeeded(records.numbers("trials", name, cell), failed)
+            for suffix, found in summary(sizes).items():
+                yield measure(*cell, f"{name}{suffix}", found, unit=unit, n_failed=count(failed))
+            yield from _by_change(cell, tested, change)
+
+
+def _by_change(cell: Cell, tested: list[Tested], change: NDArray[Any]) -> Iterator[Measure]:
+    """Yield how often the size changed in which direction, and how often trials rejected then."""
     groups = dict(zip(SIZE_CHANGES, (change < 0, change == 0, change > 0), strict=True))
     for name, group in groups.items():
         share = proportion(count(group), group.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from trialsim.engines.effects import Effect, effects_in
 from trialsim.errors import UsageError
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
-from trialsim.oc.columns import Categories, Cell, HypothesisFacts, Table, categories_of, facts_of, numbers_of
+from trialsim.oc.columns import (
+    Categories,
+    Cell,
+    HypothesisFacts,
+    Table,
+    categories_of,
+    facts_of,
+    numbers_of,
+    sampled,
+)
 from trialsim.oc.error_claims import FAMILY
 from trialsim.oc.run_checks import (
     DAMAGED,
@@ -73,11 +82,22 @@ class ParquetRecords:
 
     def numbers(self, table: Table, column: str, cell: Cell, step: int = 1) -> NDArray[Any]:
         """Return one column of numbers or booleans of one cell, of every so many rows the first."""
-        return numbers_of(self._column(table, column, cell), step)
+        if step == 1 or not self._groups[table].get(cell):
+            return numbers_of(self._column(table, column, cell))
+        return sampled(
+            (chunk for part in self.parts(table, [column], cell) for chunk in part[column].chunks), step
+        )
 
     def categories(self, table: Table, column: str, cell: Cell) -> Categories:
         """Return one column of names of one cell."""
         return categories_of(self._column(table, column, cell))
+
+    def parts(self, table: Table, columns: Sequence[str], cell: Cell) -> Iterator[pa.Table]:
+        """Yield some columns of one cell, a row group at a time, the memory of which serves the next one again."""
+        for group in self._groups[table].get(cell, []):
+            with damage_named(self._folder / f"{table}.parquet"):
+                part = self._files[table].read_row_group(group, columns=list(columns), use_threads=False)
+            yield part
 
     def close(self) -> None:
         """Let go of the files."""

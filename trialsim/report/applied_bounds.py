@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.oc.bounds_by_look import bounds_by_look
-from trialsim.oc.columns import Categories, Cell, Records
+from trialsim.oc.columns import Cell, Records, categories_of, numbers_of
 from trialsim.report.numbers import plain
 from trialsim.report.tables import TextTable
 
 MOST_ROWS = 60
 _SAME = 1e-6
 _BOUNDS = ("efficacy_z", "futility_z")
-_BLOCK = 1 << 14
 
 ABOUT_PLANNED = (
     "Bounds as planned, for the planned information. Where another table follows, trials applied others: bounds follow "
@@ -38,7 +37,7 @@ def applied_bounds_table(scenario: Mapping[str, Any], records: Records) -> TextT
     records
         Of the run; without bounds at looks nothing is returned.
     """
-    if not {*_BOUNDS, "hypothesis"} <= set(records.columns("looks")):
+    if not {"efficacy_z", "futility_z", "hypothesis"} <= set(records.columns("looks")):
         return None
     rows = [
         row
@@ -54,51 +53,44 @@ def applied_bounds_table(scenario: Mapping[str, Any], records: Records) -> TextT
 def _rows(
     records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[tuple[str, ...], ...]]:
-    """Yield what the trials of a cell applied, test by test and look by look, where it is not what was planned."""
+    """Yield what trials applied in each test at each look where it is not what was planned."""
+    moved = _moved(records, cell, planned)
+    if not moved:
+        return
+    tests, looks = records.categories("looks", "hypothesis", cell), records.numbers("looks", "look", cell)
+    applied = [np.asarray(records.numbers("looks", name, cell), dtype=np.float64) for name in _BOUNDS]
+    for test, look in ((str(row["hypothesis"]), int(row["look"])) for row in planned):
+        if (test, look) not in moved:
+            continue
+        here = tests.equal(test) & (looks == look)
+        names = (cell.truth, cell.design, test, str(look), f"{np.count_nonzero(here):,}")
+        yield (*((name,) for name in names), *(_shown(values[here]) for values in applied))
+
+
+def _moved(records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]) -> set[tuple[str, int]]:
+    """Return the tests and looks, from 1, at which any trial applied another bound than planned.
+
+    Most designs have none, and there are many rows: they are gone through once, a part at a time.
+    """
+    found: set[tuple[str, int]] = set()
     if not planned:
-        return
-    hypotheses = records.categories("looks", "hypothesis", cell)
-    look = records.numbers("looks", "look", cell)
-    columns = {name: records.numbers("looks", name, cell) for name in _BOUNDS}
-    if not _any_moved(hypotheses, look, columns, planned):
-        return
-    for bound in planned:
-        here = hypotheses.equal(str(bound["hypothesis"])) & (look == bound["look"])
-        applied = {name: np.asarray(column[here], dtype=np.float64) for name, column in columns.items()}
-        if any(_moved(values, bound[name]) for name, values in applied.items()):
-            number = f"{np.count_nonzero(here):,}"
-            names = (cell.truth, cell.design, str(bound["hypothesis"]), str(bound["look"]), number)
-            yield (*((name,) for name in names), *(_shown(values) for values in applied.values()))
-
-
-def _any_moved(
-    hypotheses: Categories,
-    look: NDArray[Any],
-    columns: Mapping[str, NDArray[Any]],
-    planned: Sequence[Mapping[str, Any]],
-) -> bool:
-    """Return whether any trial may have applied another bound than planned: block by block, until one has."""
-    width = 1 + max(int(look.max(initial=0)), *(int(bound["look"]) for bound in planned))
-    expected = {name: np.full((len(hypotheses.names), width), np.nan) for name in columns}
-    for bound in planned:
-        if (name := str(bound["hypothesis"])) in hypotheses.names:
-            place = hypotheses.names.index(name), int(bound["look"])
-            for kind, values in expected.items():
-                values[place] = np.nan if bound[kind] is None else bound[kind]
-    for start in range(0, len(look), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        for name, column in columns.items():
-            with np.errstate(invalid="ignore"):  # no bound, as planned
-                apart = np.abs(column[rows] - expected[name][hypotheses.codes[rows], look[rows]])
-            if (apart > _SAME).any():
-                return True
-    return False
-
-
-def _moved(values: NDArray[np.float64], planned: float | None) -> bool:
-    """Return whether any trial applied another bound than planned."""
-    finite = values[np.isfinite(values)]
-    return planned is not None and bool((np.abs(finite - planned) > _SAME).any())
+        return found
+    last = max(int(row["look"]) for row in planned)
+    for part in records.parts("looks", ("hypothesis", "look", *_BOUNDS), cell):
+        tests, looks = categories_of(part["hypothesis"]), numbers_of(part["look"])
+        width = max(last, int(looks.max(initial=0))) + 1
+        place = tests.codes * np.int64(width) + looks
+        for name in _BOUNDS:
+            expected = np.full((len(tests.names), width), np.nan)
+            for row in planned:
+                if row[name] is not None and row["hypothesis"] in tests.names:
+                    expected[tests.names.index(row["hypothesis"]), row["look"]] = row[name]
+            values = np.asarray(numbers_of(part[name]), dtype=np.float64)
+            with np.errstate(invalid="ignore"):  # where there is no bound
+                other = (np.abs(values - expected.ravel().take(place)) > _SAME) & np.isfinite(values)
+            for at in np.unique(place[other]).tolist():
+                found.add((tests.names[at // width], at % width))
+    return found
 
 
 def _shown(values: NDArray[np.float64]) -> tuple[str, ...]:

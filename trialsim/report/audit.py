@@ -109,7 +109,7 @@ def _short(record: Mapping[str, Any]) -> str:
     if record["kind"] == "visits":
         return f"{decided['visits']} visits, dose lowered at {decided['lowered']}, treatment ended at {decided['ended']}"
     if record["kind"] == "size":
-        return f"{decided['further_readouts']:+d} read-outs"
+        return _further(decided)
     return _stops(decided)
 
 
@@ -218,7 +218,14 @@ def _of_site_review(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, A
 def _of_size(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was decided on the size."""
     yield f"Seen: conditional power as things stand {_number(seen['conditional_power'])}."
-    yield f"Decided: later looks wait for {decided['further_readouts']:+d} read-outs, against what was first planned."
+    yield f"Decided: later looks wait for {_further(decided)}, against what was first planned."
+
+
+def _further(decided: Mapping[str, Any]) -> str:
+    """Return how many read-outs or events more later looks wait for."""
+    if "further_events" in decided:
+        return f"{decided['further_events']:+d} events"
+    return f"{decided['further_readouts']:+d} read-outs"
 
 
 def _of_visit(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:

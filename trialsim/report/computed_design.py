@@ -40,7 +40,8 @@ def _integrated(scenario: Scenario, name: str) -> Iterator[str]:
     found = power_by_truth(scenario, name)
     if found:
         parts = [f"{each.power:.4f} with {each.size:.1f} under {truth}" for truth, each in found.items()]
-        yield f"{name}: power and mean patients read out, by integration: {listed(parts)}"
+        what = "events, about," if scenario.designs[name].counts_events else "patients read out,"
+        yield f"{name}: power and mean {what} by integration: {listed(parts)}"
 
 
 def _stages(design: Design) -> str:

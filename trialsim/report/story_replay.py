@@ -365,8 +365,8 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 used=_events_used(result, record.point),
             )
         )
-        if record.decision.further_readouts is not None:
-            further = int(record.decision.further_readouts[0])
+        if record.decision.further_counts is not None:
+            further = int(record.decision.further_counts[0])
     return tuple(looks)
 
 

@@ -268,17 +268,19 @@ def _consequences(replay: Replay, look: Look) -> list[str]:
 
 def _new_size(replay: Replay, look: Look) -> list[str]:
     """Return what became of the size, where it was re-estimated."""
-    if look.decision.further_readouts is None or replay.plan.resizing is None:
+    if look.decision.further_counts is None or replay.plan.resizing is None:
         return []
-    after = look.decision.further_readouts
-    sizes = replay.plan.size_after(np.array([look.further, int(after[0])]))
+    by_events = replay.plan.resizing.by_events
+    further = np.array([look.further, int(look.decision.further_counts[0])])
+    sizes = replay.plan.events_awaited + further if by_events else replay.plan.size_after(further)
+    what, unit = ("number of events", "") if by_events else ("size", " patients")
     power = ""
     if np.isfinite(look.conditional_power):
         power = f", the conditional power being {plain(look.conditional_power, 3)},"
     if sizes[0] == sizes[1]:
-        return [f"the size{power} stayed at {sizes[0]:,} patients"]
+        return [f"the {what}{power} stayed at {sizes[0]:,}{unit}"]
     word = "raised" if sizes[1] > sizes[0] else "lowered"
-    text = f"the size{power} was {word} from {sizes[0]:,} to {sizes[1]:,} patients"
+    text = f"the {what}{power} was {word} from {sizes[0]:,} to {sizes[1]:,}{unit}"
     reopened = any(row.kind == Kind.RESIZED and row.part and row.tick == look.decided for row in replay.log)
     return [f"{text}, and enrolment, which had closed, opened again" if reopened else text]
 
@@ -357,9 +359,7 @@ def _conclusion(replay: Replay, test: int) -> str:
     if status != Status.OK:
         failed = int(replay.trial[f"failed_look:{name}"])
         at = f"its analysis failed at look {failed}: " if failed else ""
-        return (
-            f"{name}: the null hypothesis was not rejected ({at}{_why_in_the_end(replay, test, status)})."
-        )
+        return f"{name}: the null hypothesis was not rejected ({at}{_why_in_the_end(replay, test, status)})."
     effect, se = float(replay.trial[f"estimate:{name}"]), float(replay.trial[f"se:{name}"])
     look = int(replay.trial[f"reject_look:{name}"])
     real = not replay.truths[test].null

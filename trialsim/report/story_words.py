@@ -71,7 +71,7 @@ def counted_as(replay: Replay, endpoint: int, number: int) -> str:
 
 
 def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
-    """Return what a look waits for; ``further`` read-outs are added to those first planned."""
+    """Return what a look waits for; ``further`` read-outs or events are added to those first planned."""
     if trigger.kind in ("all", "any"):
         word = "and" if trigger.kind == "all" else "or"
         parts = [waits_for(replay, child, further) for child in trigger.children]
@@ -95,7 +95,7 @@ def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
 def named(replay: Replay, row: LogRow) -> dict[str, Any]:
     """Return an entry of the event log with names for indices and None for what does not apply.
 
-    ``value`` is an outcome, a z statistic, an allocation weight or probability, a number of patients, days, the
+    ``value`` is an outcome, a z statistic, an allocation weight or probability, a number of patients or events, days, the
     number of a visit, or a candidate's score.
     """
     plan, kind = replay.plan, row.kind
@@ -119,6 +119,8 @@ def named(replay: Replay, row: LogRow) -> dict[str, Any]:
         found["value"] = row.value if status == Status.OK else None
     if kind == Kind.RESIZED and row.part:
         found["reason"] = "reopened"
+    if kind == Kind.RESIZED and plan.resizing is not None and plan.resizing.by_events:
+        found["reason"] = "events"
     if kind in (Kind.DECISION, Kind.END):
         found["reason"] = STOP_REASONS[Stop(int(row.value))]
     if kind == Kind.END and replay.stop_look:
@@ -159,6 +161,8 @@ def happening(entry: dict[str, Any]) -> str:
         return f"{entry['endpoint']} of {who} was read out as {outcome(value)}"
     if kind == "enrolment_closed":
         return f"enrolment closed with {count(round(value), 'patient')}"
+    if kind == "resized" and entry["reason"] == "events":
+        return f"the number of events became {round(value):,}"
     if kind == "resized":
         reopened = ", and enrolment opened again" if entry["reason"] else ""
         return f"the size became {count(round(value), 'patient')}{reopened}"

@@ -320,7 +320,12 @@ class Design(Model):
     @property
     def most(self) -> int:
         """The most patients that may be enrolled: ``n``, or what re-estimation may raise it to."""
-        return self.n if self.reestimation is None else max(self.n, self.reestimation.maximum)
+        return self.n if self.reestimation is None else max(self.n, self.reestimation.maximum or 0)
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether a re-estimation sets anew how many events looks wait for, and not how many patients come."""
+        return self.reestimation is not None and self.reestimation.maximum_events is not None
 
     def bounds_of(self, test: str) -> Bounds | None:
         """Return the bounds of a test, written or computed, where there are any."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trialsim.scenario.expected_pace import pace_of
+from trialsim.scenario.size_advice import maximum_of
 
 _OF_THEIR_OWN = ("fleming_harrington", "restricted_mean", "milestone")
 _NEARLY_ALL = 0.95
@@ -32,12 +33,19 @@ def plan_notes(scenario: Mapping[str, Any]) -> Iterator[str]:
 def _proportional_size(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any]) -> Iterator[str]:
     """Yield that a size is that of proportional hazards where a truth has an effect that changes in time."""
     endpoint = _tested(scenario, design).get("endpoint")
-    if design.get("under") is None or _kind(scenario, endpoint) != "survival":
+    re_estimated = maximum_of(design) is not None
+    if (design.get("under") is None and not re_estimated) or _kind(scenario, endpoint) != "survival":
         return
     late = [
         truth for truth, overlay in _mapping(scenario.get("truths")).items() if _changes(endpoint, overlay)
     ]
-    if late:
+    if late and re_estimated:
+        yield (
+            f"“{name}” re-estimates its events by a conditional power that takes the hazard ratio to stay as it is, but "
+            f"under “{late[0]}” that of “{endpoint}” changes in time: what is seen at an interim look is not what is to "
+            "come. The level holds all the same; see the power by simulation."
+        )
+    elif late:
         yield (
             f"The size of “{name}” is that of a hazard ratio that stays, under “{design['under']}”, but under “{late[0]}” "
             f"that of “{endpoint}” changes in time: it has another power there. See it by simulation, or by trialsim power "
@@ -79,14 +87,18 @@ def _too_late(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any])
         return
     for kind in ("events", "readouts"):
         counts = _counts(design, kind, _tested(scenario, design).get("endpoint"))
-        if kind == "events" and counts and pace.events(horizon) < counts[-1]:
+        most = maximum_of(design)
+        wanted, waits = (counts[-1], "waits") if counts else (0, "")
+        if counts and most is not None and most.what == kind:
+            wanted, waits = most.number, "may come to wait"
+        if kind == "events" and counts and pace.events(horizon) < wanted:
             yield (
-                f"“{name}” waits for {counts[-1]:,} events, and {pace.n:,} patients are expected to have about "
+                f"“{name}” {waits} for {wanted:,} events, and {pace.n:,} patients are expected to have about "
                 f"{pace.events(horizon):,.0f} by the horizon: its last look will see fewer. Enrol more, or follow longer."
             )
-        elif kind == "events" and counts and _may_fall_short(pace.events(horizon), pace.n, counts[-1]):
+        elif kind == "events" and counts and _may_fall_short(pace.events(horizon), pace.n, wanted):
             yield (
-                f"“{name}” waits for {counts[-1]:,} events, and {pace.n:,} patients are expected to have about "
+                f"“{name}” {waits} for {wanted:,} events, and {pace.n:,} patients are expected to have about "
                 f"{pace.events(horizon):,.0f} by the horizon: in some trials its last look will wait in vain and see "
                 "fewer. Enrol more."
             )

@@ -20,9 +20,17 @@ from trialsim.scenario.values import (
 from trialsim.scenario.wording import refuse, shown
 
 RULES = ("conditional_power", "blinded_variance")
+MAXIMA = ("maximum", "maximum_events")
+_INSTEAD = {
+    "minimum": "minimum_events",
+    "effect": "hazard_ratio",
+    "minimum_events": "minimum",
+    "hazard_ratio": "effect",
+}
 
 _LookNumber = Annotated[int, NumberAtom(least=1, most=49, whole=True)]
 _Patients = Annotated[int, NumberAtom(least=2, most=1_000_000, whole=True)]
+_Events = Annotated[int, NumberAtom(least=2, most=1_000_000, whole=True)]
 _Looks = Annotated[tuple[_LookNumber, ...], Field(min_length=1, max_length=49)]
 
 
@@ -38,18 +46,27 @@ class ConditionalPower(Model):
     """The next stage is given the size at which the conditional power is the target."""
 
     target: OpenProbability
-    maximum: _Patients
+    maximum: _Patients | None = None
     minimum: Count | None = None
+    maximum_events: _Events | None = None
+    minimum_events: Count | None = None
     looks: _Looks | None = None
     zone: Annotated[tuple[Probability, ...], Field(min_length=2, max_length=2)] | None = None
     effect: Positive | None = None
+    hazard_ratio: Positive | None = None
     stage_minimum: Count | None = None
     stage_maximum: Count | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> ConditionalPower:
         """Refuse limits that are out of order."""
-        _check_limits(self.minimum, self.maximum, self.looks)
+        exactly_one((name for name in MAXIMA if getattr(self, name) is not None), MAXIMA, "the limit")
+        if self.maximum_events is not None:
+            self._is_of("events", minimum=self.minimum, effect=self.effect)
+            _check_limits(self.minimum_events, self.maximum_events, self.looks)
+        elif self.maximum is not None:
+            self._is_of("patients", minimum_events=self.minimum_events, hazard_ratio=self.hazard_ratio)
+            _check_limits(self.minimum, self.maximum, self.looks)
         if self.zone is not None and self.zone[0] >= self.zone[1]:
             raise refuse(
                 f"the zone's lower limit {self.zone[0]:g} is not below its upper one {self.zone[1]:g}"
@@ -58,6 +75,12 @@ class ConditionalPower(Model):
         if least is not None and most is not None and least > most:
             raise refuse(f"the stage_minimum {least} is above the stage_maximum {most}")
         return self
+
+    def _is_of(self, what: str, **others: float | None) -> None:
+        """Refuse what belongs to the other kind of size."""
+        for name, value in others.items():
+            if value is not None:
+                raise refuse(f"{name} does not go with a maximum of {what}; write {_INSTEAD[name]}")
 
 
 class BlindedVariance(Model):
@@ -103,6 +126,11 @@ class Reestimation(Model):
         return "conditional_power" if self.conditional_power is not None else "blinded_variance"
 
     @property
-    def maximum(self) -> int:
-        """The most patients that the design may enrol."""
+    def maximum(self) -> int | None:
+        """The most patients that the design may enrol; None where its events are re-estimated."""
         return self.rule.maximum
+
+    @property
+    def maximum_events(self) -> int | None:
+        """The most events that it may wait for; None where its patients are re-estimated."""
+        return self.rule.maximum_events if isinstance(self.rule, ConditionalPower) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trialsim.scenario.design import Design
-from trialsim.scenario.reestimation import BlindedVariance
+from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.reestimation import BlindedVariance, ConditionalPower
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed
@@ -15,6 +16,7 @@ WEIGHTED = (
     "t_test", "welch", "z_test", "ancova", "procova", "score_test", "miettinen_nurminen", "logistic",
 )  # fmt: skip
 BLINDED = ("t_test", "welch", "score_test", "miettinen_nurminen")
+BY_EVENTS = ("logrank",)
 _CONDUCT = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
 
 
@@ -30,24 +32,31 @@ def reestimation_findings(at: Place, design: Design, parts: TrialParts) -> Itera
         yield where, f"is required: how the size is re-estimated, such as {example}"
         return
     inside = (*where, design.reestimation.kind)
-    yield from _looks(at, inside, design)
+    yield from _looks(at, inside, design, parts)
     yield from _limits(inside, design)
     yield from _test(at, inside, design, parts)
     yield from _world(at, inside, design, parts)
 
 
-def _looks(at: Place, inside: Place, design: Design) -> Iterator[Finding]:
-    """Yield looks that wait for anything but read-outs, and a re-estimation at a look that is no interim."""
+def _looks(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
+    """Yield looks that wait for anything but what is re-estimated, and a re-estimation at a look that is no interim."""
     if len(design.looks) < 2:
         yield (
             (*at, "looks"),
             "one look is not enough: the size is re-estimated at an interim and tested at the last",
         )
-    for number, look in enumerate(design.looks):
-        if look.when.kind != "readouts" or look.when.arms is not None:
-            sentence = "the size is re-estimated in read-outs, so that looks wait for those of all arms: readouts: 200"
-            yield (*at, "looks", number, "when"), sentence
     assert design.reestimation is not None
+    kind, word = ("events", "events") if design.counts_events else ("readouts", "read-outs")
+    endpoints = {parts.hypotheses[test].endpoint for test in design.tests if test in parts.hypotheses}
+    for number, look in enumerate(design.looks):
+        if look.when.kind != kind or look.when.arms is not None:
+            sentence = (
+                f"the size is re-estimated in {word}, so that looks wait for those of all arms: {kind}: 200"
+            )
+            yield (*at, "looks", number, "when"), sentence
+        elif look.when.endpoint is not None and endpoints and look.when.endpoint not in endpoints:
+            sentence = f"the size is re-estimated in {word} of what is tested, not of '{look.when.endpoint}'"
+            yield (*at, "looks", number, "when"), sentence
     for place, look_number in enumerate(design.reestimation.rule.looks or ()):
         if look_number >= len(design.looks):
             sentence = f"look {look_number} is no interim of {len(design.looks)} looks"
@@ -58,7 +67,9 @@ def _limits(inside: Place, design: Design) -> Iterator[Finding]:
     """Yield limits that contradict the plan."""
     assert design.reestimation is not None
     rule = design.reestimation.rule
-    if rule.maximum < design.n:
+    if isinstance(rule, ConditionalPower) and rule.maximum_events is not None:
+        yield from _limits_of_events(inside, design, rule, rule.maximum_events)
+    elif rule.maximum is not None and rule.maximum < design.n:
         yield (*inside, "maximum"), f"{rule.maximum} is below the {design.n} patients that are planned"
     if rule.minimum is not None and rule.minimum > design.n:
         yield (*inside, "minimum"), f"{rule.minimum} is above the {design.n} patients that are planned"
@@ -84,6 +95,60 @@ def _limits(inside: Place, design: Design) -> Iterator[Finding]:
                 yield (*at, "bounds"), sentence
 
 
+def _limits_of_events(
+    inside: Place, design: Design, rule: ConditionalPower, maximum: int
+) -> Iterator[Finding]:
+    """Yield limits of events that contradict the plan, or that its patients cannot have."""
+    planned = design.looks[-1].when.count
+    if planned is not None and maximum < planned:
+        yield (*inside, "maximum_events"), f"{maximum} is below the {planned} events that are planned"
+    if planned is not None and rule.minimum_events is not None and rule.minimum_events > planned:
+        yield (
+            (*inside, "minimum_events"),
+            f"{rule.minimum_events} is above the {planned} events that are planned",
+        )
+    if maximum > design.n:
+        yield (
+            (*inside, "maximum_events"),
+            f"{maximum} exceeds the {design.n} patients, who have one event each",
+        )
+
+
+def _survival_test(
+    at: Place, inside: Place, test: str, hypothesis: Hypothesis, design: Design
+) -> Iterator[Finding]:
+    """Yield a test of events that no re-estimation here is for.
+
+    The weighted stages of a survival test are increments of its log-rank score. They are independent as long as decisions
+    use nothing else from patients who are followed on, which no rule here does, and their information goes with events.
+    """
+    assert design.reestimation is not None
+    rule = design.reestimation.rule
+    if isinstance(rule, BlindedVariance):
+        sentence = (
+            f"'{hypothesis.endpoint}' is survival, whose outcomes have no variance to be seen; re-estimate its events: "
+            "reestimation: {conditional_power: {target: 0.9, maximum_events: 400}}"
+        )
+        yield (*at, "tests", test), sentence
+        return
+    if rule.maximum_events is None:
+        sentence = (
+            f"'{hypothesis.endpoint}' is survival, whose events are re-estimated; write maximum_events in place of "
+            "maximum"
+        )
+        yield (*inside, "maximum"), sentence
+    if hypothesis.analysis not in BY_EVENTS:
+        sentence = (
+            f"{hypothesis.analysis} has no increments whose information goes with events, which the stages are weighted "
+            f"by; allowed here: {listed(BY_EVENTS)}"
+        )
+        yield (*at, "tests", test), sentence
+    ratio = rule.hazard_ratio
+    if ratio is not None and (ratio >= 1.0) == (hypothesis.direction == "lower"):
+        sentence = f"{ratio:g} is no benefit where the direction is {hypothesis.direction}"
+        yield (*inside, "hazard_ratio"), sentence
+
+
 def _test(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield tests that no re-estimation here is for."""
     assert design.reestimation is not None
@@ -97,11 +162,10 @@ def _test(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterat
             continue
         hypothesis = parts.hypotheses[test]
         if parts.world.endpoints[hypothesis.endpoint].kind == "survival":
-            sentence = (
-                f"'{hypothesis.endpoint}' is survival; the size is re-estimated for continuous and binary endpoints. "
-                "Plan the most events with kind: group_sequential, which may stop early"
-            )
-            yield (*at, "tests", test), sentence
+            yield from _survival_test(at, inside, test, hypothesis, design)
+        elif design.counts_events:
+            sentence = f"'{hypothesis.endpoint}' has no events; write maximum in place of maximum_events"
+            yield (*inside, "maximum_events"), sentence
         elif hypothesis.analysis not in allowed:
             reason = (
                 "knows the variance, or does not rest on it alone"
@@ -117,7 +181,12 @@ def _test(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterat
 
 
 def _world(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
-    """Yield worlds in which a size cannot change, and a maximum that is not reached."""
+    """Yield worlds in which a size cannot change, and a maximum that is not reached.
+
+    Where it is events that are re-estimated, patients come as planned, and may have any world.
+    """
+    if design.counts_events:
+        return
     accrual, horizon = parts.world.accrual, parts.world.horizon
     has = [key for key in _CONDUCT if getattr(parts.world, key, None)]
     if has:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 
-def maximum_of(design: Mapping[str, Any]) -> int | None:
-    """Return the most patients that a design may grow to, None where it does not re-estimate its size.
+class Maximum(NamedTuple):
+    """The most that a design may grow to, of ``patients`` or of ``events``."""
+
+    number: int
+    what: str
+
+
+_KEYS = {"maximum": "patients", "maximum_events": "events"}
+
+
+def maximum_of(design: Mapping[str, Any]) -> Maximum | None:
+    """Return the most that a design may grow to, None where it does not re-estimate its size.
 
     Parameters
     ----------
@@ -18,8 +28,8 @@ def maximum_of(design: Mapping[str, Any]) -> int | None:
     if not isinstance(rule, Mapping):
         return None
     limits = next((part for part in rule.values() if isinstance(part, Mapping)), {})
-    maximum = limits.get("maximum")
-    return maximum if isinstance(maximum, int) else None
+    found = (Maximum(limits[key], what) for key, what in _KEYS.items() if isinstance(limits.get(key), int))
+    return next(found, None)
 
 
 def comparators(scenario: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -38,7 +48,7 @@ def comparators(scenario: Mapping[str, Any], name: str) -> tuple[str, ...]:
         other
         for other, design in designs.items()
         if _mapping(design).get("kind") == "group_sequential"
-        and _mapping(design).get("n") == maximum_of(mine)
+        and _planned(_mapping(design), maximum_of(mine))
         and len(_looks(_mapping(design))) > 1
         and _compared(scenario, _mapping(design)) & _compared(scenario, mine)
     )
@@ -58,9 +68,20 @@ def uncompared_sizes(scenario: Mapping[str, Any]) -> Iterator[str]:
         maximum = maximum_of(_mapping(design))
         if maximum is not None and not comparators(scenario, name):
             yield (
-                f"“{name}” may grow to {maximum:,} patients, and no group sequential design of {maximum:,} patients stands "
-                "beside it. One that plans for the maximum and may stop early is often as good: add it and compare."
+                f"“{name}” may grow to {maximum.number:,} {maximum.what}, and no group sequential design of "
+                f"{maximum.number:,} {maximum.what} stands beside it. One that plans for the maximum and may stop early is "
+                "often as good: add it and compare."
             )
+
+
+def _planned(design: Mapping[str, Any], maximum: Maximum | None) -> bool:
+    """Return whether a design plans for a maximum of another one: its patients, or the events of its last look."""
+    if maximum is None:
+        return False
+    if maximum.what == "patients":
+        return design.get("n") == maximum.number
+    when = _mapping(_mapping(_looks(design)[-1] if _looks(design) else None).get("when"))
+    return _mapping(when.get("events")).get("count") == maximum.number
 
 
 def _compared(scenario: Mapping[str, Any], design: Mapping[str, Any]) -> set[tuple[Any, ...]]:
