@@ -13,13 +13,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.unit.logged_run import TEXT, scenario, stored, write_run
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
 from trialsim.engines.decision_log import HEADS, LOG, RANKINGS
+from trialsim.engines.plan import build_plan
 from trialsim.errors import UsageError
-from trialsim.oc.decision_log import ROOT, verify
+from trialsim.oc.decision_log import ROOT, decisions_of, verify
+from trialsim.report.audit import explained, summary
+from trialsim.scenario.load import scenario_from_text
 
 FILES = [f"{name}.parquet" for name in (LOG, HEADS, RANKINGS)]
 
@@ -191,6 +195,35 @@ def test_a_log_forged_as_a_whole_is_found_by_the_root_that_was_noted(folder: Pat
     assert verify(stored(folder), noted.upper()).broken is None
 
 
+@pytest.mark.parametrize(
+    "policies",
+    [
+        {"recruitment": ("relearned", {})},
+        {"sites": ("reselection", {"open": 2, "close_below": "1 per month"})},
+    ],
+)
+def test_every_decision_of_a_design_reviewed_for_others_than_its_allocation_is_told(
+    tmp_path: Path, policies: dict[str, Any]
+) -> None:
+    """At reviews that a ranking or the sites ask for, allocation stays as the design has it: there are no weights."""
+    text = yaml.safe_load(TEXT)
+    design = text["designs"].pop("adaptive")
+    design["policies"] = {slot: {name: options} for slot, (name, options) in policies.items()}
+    text["designs"] = {"reviewed": design}
+    what = scenario_from_text(yaml.safe_dump(text))
+    run = write_run(tmp_path / "run", 1, what=what)
+    rows, ranked = decisions_of(run, "reviewed", "expected", 0)
+    told = {}
+    for row in rows:
+        kind = json.loads(row["record"])["kind"]
+        plan = build_plan(what, "reviewed", "expected", 1)
+        own = [each for each in ranked if each["decision"] == row["decision"]]
+        told[kind] = summary(row), explained(plan, row, own)[-1]
+    assert told["allocation"][0].endswith("allocation, by by_design: as the design has it")
+    assert told["allocation"][1] == "Decided: as the design has it."
+    assert " look 2, by bounds: " in told["look"][0]
+
+
 @pytest.mark.slow
 def test_audit_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], few_in_full: int
@@ -208,7 +241,7 @@ def test_audit_on_the_command_line(
     listed = capsys.readouterr().out
     assert "sites open, by historical_mean: 2 of 3 open" in listed
     number = {kind: next(n for n, line in enumerate(listed.splitlines()[2:]) if kind in line)
-              for kind in ("sites", "candidates", "allocation", "a look")}  # fmt: skip
+              for kind in ("sites", "candidates", "allocation", "look 2")}  # fmt: skip
     told = {}
     for kind, decision in number.items():
         assert main(["audit", "run", "--replicate", "0", "--decision", str(decision)]) == 0
@@ -220,7 +253,7 @@ def test_audit_on_the_command_line(
     assert "latent eligibility" in told["candidates"]
     assert re.search(r"Seen, control: \d+ enrolled, \d+ read out with a sum of \d", told["allocation"])
     assert "Decided, probabilities of the next patients' arms: control " in told["allocation"]
-    assert re.search(r"Seen, primary: z \S+, estimate", told["a look"])
+    assert re.search(r"Seen, primary: z \S+, estimate", told["look 2"])
 
     # Beyond those kept in full the trial is made again, and its digests are those of the log.
     who = ["audit", "run", "--replicate", str(few_in_full), "--decision", "1"]

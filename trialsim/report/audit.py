@@ -28,6 +28,7 @@ _MAY_SEE = {
     "visit": "It may see a patient's adverse events and dose up to the visit; it sees no arm and no outcome.",
     "visits": "It may see a patient's adverse events and dose up to each visit; it sees no arm and no outcome.",
 }
+_BY_DESIGN = "as the design has it"
 _HIDDEN = "It is a control: it reads what is hidden from everybody in a trial."
 _OF = {
     "sites": "which sites open",
@@ -44,8 +45,9 @@ _OF = {
 def summary(row: Mapping[str, Any]) -> str:
     """Return one line about a decision."""
     record = json.loads(row["record"])
-    look = f" {record['look']}" if "look" in record else ""
-    return f"{row['decision']:>4}  day {_day(record)}  {_OF[record['kind']]}{look}, by {record['policy']}: {_short(record)}"
+    return (
+        f"{row['decision']:>4}  day {_day(record)}  {_about(record)}, by {record['policy']}: {_short(record)}"
+    )
 
 
 def explained(
@@ -67,7 +69,7 @@ def explained(
     record = json.loads(row["record"])
     kind, models = record["kind"], record.get("models", [])
     sentences = [
-        f"Decision {row['decision']} is about {_OF[kind]}{' ' + str(record['look']) if 'look' in record else ''}, "
+        f"Decision {row['decision']} is about {_about(record)}, "
         f"at day {_day(record)}. It was made by the policy {record['policy']}.",
         f"Model: SHA-256 {', '.join(models)}." if models else "No learned model has a part in it.",
     ]
@@ -89,6 +91,11 @@ def explained(
     return [*sentences, *tell(plan, seen, record["decided"])]
 
 
+def _about(record: Mapping[str, Any]) -> str:
+    """Return what a decision is about: which look, where it is one."""
+    return f"look {record['look']}" if record["kind"] == "look" else _OF[record["kind"]]
+
+
 def _day(record: Mapping[str, Any]) -> str:
     return f"{record['tick'] / _TICKS:.3f}"
 
@@ -103,6 +110,8 @@ def _short(record: Mapping[str, Any]) -> str:
     if record["kind"] == "site_review":
         return f"{sum(decided['close'])} closed, {sum(decided['open'])} called"
     if record["kind"] == "allocation":
+        if "weights" not in decided:
+            return _BY_DESIGN
         return f"probabilities {', '.join(_number(weight) for weight in decided['weights'])}"
     if record["kind"] == "visit":
         return f"{decided['done']} at visit {decided['visit']}"
@@ -178,6 +187,9 @@ def _of_allocation(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, An
             f"Seen, {arm}: {seen['arm_enrolled'][a]} enrolled, {seen['arm_readouts'][a]} read out with a sum of "
             f"{_number(seen['arm_total'][a])}{'' if seen['open_arms'][a] else ', closed'}."
         )
+    if "weights" not in decided:
+        yield f"Decided: {_BY_DESIGN}."
+        return
     chances = (f"{arm} {_number(w)}" for arm, w in zip(plan.arms, decided["weights"], strict=True))
     yield f"Decided, probabilities of the next patients' arms: {', '.join(chances)}."
 
