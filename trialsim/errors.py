@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 
 
@@ -21,11 +21,14 @@ class Problem:
         A sentence: what is wrong, what is allowed, what to do.
     line
         Line of the file, from 1; None where it is not known.
+    follows
+        Path of the problem that this one follows from, and after which it is told; empty where there is none.
     """
 
     path: str
     message: str
     line: int | None = None
+    follows: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """Return ``line 7, path: message``, without what there is not."""

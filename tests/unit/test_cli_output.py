@@ -179,3 +179,34 @@ def test_a_number_that_cannot_stand_in_the_scenario_is_told_by_its_option(
     (tmp_path / "noted.yaml").write_text(NOTED)
     assert main([words[0], str(tmp_path / "noted.yaml"), *words[1:]]) == 2
     assert told in capsys.readouterr().err
+
+
+MANY = {
+    "evaluate orcale --scenario noted.yaml --against nobody,random --replicates 0 --seed -1 --design fixd --truth nevr": (
+        "--replicates: 0", "--seed: -1", "fixd", "nevr", "orcale", "nobody", "has no sites",
+    ),
+    "train asked.yaml --out checkpoint.pt --device abacus": (
+        "ends in .safetensors", "abacus", "policy: ", "scenario: is required",
+    ),
+    "certify noted.yaml --design fixd --replicates 9 --attempt 0 --attempts 0 --workers 0": (
+        "--replicates is 9", "--attempt is 0", "--attempts is 0", "--workers is 0", "fixd",
+    ),
+    "calibrate noted.yaml --threshold designs.fixed.n --target reject_any=2 --truth nevr --search 9 --calibration 9 "
+    "--certify 9 --attempts 0": (
+        "--search is 9", "--calibration is 9", "--certify is 9", "--attempts is 0", "reject_any=2", "nevr",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", MANY)
+def test_all_that_is_wrong_with_the_options_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    refuse_to_simulate(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    Path("noted.yaml").write_text(NOTED)
+    Path("asked.yaml").write_text("policy: guesswork\n")
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert [part for part in MANY[command] if part not in said] == []
+    assert "Traceback" not in said

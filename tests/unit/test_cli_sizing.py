@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from matplotlib.figure import Figure
 
 from trialsim.cli import main as entry
 
@@ -293,3 +294,24 @@ def test_an_inflation_factor_is_never_below_one(power: str, capsys: pytest.Captu
     )
     assert found["results"]["inflation_factor"] == pytest.approx(1.0, abs=1e-9)
     assert found["results"]["inflation_factor"] >= 1.0
+
+
+def test_a_picture_of_vectors_is_drawn_once_and_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    original = Figure.draw
+
+    def draw(figure: Figure, renderer: Any) -> None:
+        drawn.append(renderer)
+        original(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", draw)
+    paths = [tmp_path / f"{number}.svg" for number in (1, 2)]
+    for path in paths:
+        drawn.clear()
+        assert run(f"samplesize survival {PLAN} --follow-up '12 months' --picture {path}") == 0
+        assert len(drawn) == 1
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second and b"<svg" in first

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from trialsim.errors import ScenarioError, UsageError
+from trialsim.errors import Problem, ScenarioError, UsageError
 from trialsim.scenario.load import load_scenario, patient_table, scenario_from, scenario_from_text
 from trialsim.scenario.schema import Scenario
+from trialsim.scenario.sentences import causes_first
 from trialsim.scenario.starter import starter_text
 from trialsim.scenario.writing import canonical_yaml, save_scenario
 
@@ -402,3 +403,52 @@ def test_the_most_exact_path_of_a_truth_holds_whatever_the_order(rich: Scenario)
         effect = made.world(truth).endpoints["cd4"].effect
         assert effect["low"] == 3.0
         assert {value for arm, value in effect.items() if arm != "low"} == {7.0}
+
+
+def test_a_misspelt_key_is_told_before_the_missing_one_that_it_was_meant_for(tmp_path: Path) -> None:
+    path = tmp_path / "misspelt.yaml"
+    path.write_text(MISSPELT)
+    with pytest.raises(ScenarioError) as refusal:
+        load_scenario(path)
+    assert [(problem.line, problem.path) for problem in refusal.value.problems] == [
+        (None, "name"),
+        (4, "acrual"),
+        (None, "accrual"),
+        (6, "endpoints.death.baseline"),
+        (7, "endpoints.score.readuot"),
+        (7, "endpoints.score.readout"),
+        (12, "designs.fixed.nn"),
+        (11, "designs.fixed.n"),
+        (13, "designs.fixed.mind"),
+    ]
+    with pytest.raises(ScenarioError) as refusal:  # a text without lines
+        scenario_from_text(MISSPELT)
+    paths = [problem.path for problem in refusal.value.problems]
+    for misspelt, meant in (("acrual", "accrual"), ("designs.fixed.nn", "designs.fixed.n")):
+        assert paths.index(meant) == paths.index(misspelt) + 1
+
+
+MISSPELT = """
+description: "its name is missing, and nothing like it is there"
+arms: [control, treatment]
+acrual: {poisson: {rate: 20 per month}}
+endpoints:
+  death: {kind: survival, effect: {treatment: 0.5}}
+  score: {kind: continuous, readuot: 30 days, mean: 10, sd: 3, effect: {treatment: -1}}
+hypotheses: {primary: {endpoint: death, arms: [treatment, control], analysis: logrank, direction: lower}}
+truths: {base: {}}
+designs:
+  fixed:
+    nn: 100
+    mind: fixed
+    kind: fixed
+    allocation: simple
+    looks: [{when: {events: 50}}]
+    tests: {primary: {alpha: 0.025}}
+"""
+
+
+def test_problems_that_follow_from_nothing_keep_their_order_also_beside_one_without_a_place() -> None:
+    problems = [Problem("a", "first"), Problem("", "of the whole"), Problem("b", "last", follows="c")]
+    assert causes_first(problems) == problems
+    assert causes_first([Problem("b", "then", follows="c"), Problem("c", "first")])[0].path == "c"

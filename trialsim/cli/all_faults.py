@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar
 
 from trialsim.errors import ScenarioError, UsageError, require_whole
@@ -33,9 +33,24 @@ class Faults:
             self._refused.append(error)
             return None
 
+    def note(self, sentence: str) -> None:
+        """Note what is wrong in a sentence of its own."""
+        self._refused.append(UsageError(sentence))
+
     def whole(self, name: str, value: int, least: int, most: int) -> None:
         """Note a number that is not within its limits."""
         self.of(require_whole, name, value, least, most)
+
+    def numbers(self, limits: Mapping[str, tuple[int, int, int]]) -> None:
+        """Note the numbers that are not within their limits.
+
+        Parameters
+        ----------
+        limits
+            What each option was given, the least and the most that it takes.
+        """
+        for name, (value, least, most) in limits.items():
+            self.whole(name, value, least, most)
 
     def tell(self) -> None:
         """Say all that was refused.

@@ -40,13 +40,14 @@ def assurance_command(
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
-    for name, value, least, most in (
-        ("--points", points, 1, 10_000),
-        ("--trials", trials, 1, 1_000_000),
-        ("--seed", seed, 0, LARGEST_SEED),
-        ("--workers", workers, 1, MOST_WORKERS),
-    ):
-        faults.whole(name, value, least, most)
+    faults.numbers(
+        {
+            "--points": (points, 1, 10_000),
+            "--trials": (trials, 1, 1_000_000),
+            "--seed": (seed, 0, LARGEST_SEED),
+            "--workers": (workers, 1, MOST_WORKERS),
+        }
+    )
     priors = [faults.of(prior_written, each) for each in prior]
     loaded = faults.of(load_scenario, scenario)
     chosen = None if loaded is None else faults.of(loaded.select_designs, [design])

@@ -13,8 +13,6 @@ from trialsim.errors import UsageError
 if TYPE_CHECKING:
     from trialsim.oc.calibration import Calibrated
 
-MOST_TRIALS = 100_000_000
-
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -51,7 +49,8 @@ def calibrate_command(
 ) -> None:
     """Find the threshold at which an error is at its target, and certify it on other trials, which it then has spent."""
     from trialsim.cli.all_faults import Faults
-    from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS, names_in
+    from trialsim.cli.certificates import note_numbers
+    from trialsim.cli.running import names_in
     from trialsim.oc.calibration import Request, calibrate, design_named, refuse_range, refuse_request
     from trialsim.oc.calibration_ledger import entries_of, file_of, refuse_spent, with_entry
     from trialsim.oc.run_writer import json_text
@@ -59,16 +58,8 @@ def calibrate_command(
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
-    for name, value, least, most in (
-        ("--search", search, 100, MOST_TRIALS),
-        ("--calibration", calibration, 100, MOST_TRIALS),
-        ("--certify", certify, 100, MOST_TRIALS),
-        ("--attempt", attempt, 1, MOST_TRIALS),
-        ("--attempts", attempts, max(attempt, 1), MOST_TRIALS),
-        ("--seed", seed, 0, LARGEST_SEED),
-        ("--workers", workers, 1, MOST_WORKERS),
-    ):
-        faults.whole(name, value, least, most)
+    trials = {"--search": search, "--calibration": calibration, "--certify": certify}
+    note_numbers(faults, trials, attempt, attempts, seed, workers)
     measure, _, value_text = target.partition("=")
     more: list[str] | None = faults.of(names_in, over, "--over")
     largest, range_ = faults.of(_probability, value_text, target), faults.of(_two_numbers, between)

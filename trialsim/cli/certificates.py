@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
+    from trialsim.cli.all_faults import Faults
     from trialsim.oc.sweep_grid import Grid
     from trialsim.scenario.schema import Scenario
 
@@ -20,6 +21,39 @@ Uncertified = Annotated[
         "--uncertified", help="Run learned allocation or stopping without a certificate of its error."
     ),
 ]
+
+
+MOST_TRIALS = 100_000_000
+FEWEST_TRIALS = 100
+
+
+def note_numbers(
+    faults: Faults, trials: Mapping[str, int], attempt: int, attempts: int, seed: int, workers: int
+) -> None:
+    """Note which numbers of a command that certifies an error cannot be used.
+
+    Parameters
+    ----------
+    faults
+        Where they are noted.
+    trials
+        Numbers of trials, by option.
+    attempt, attempts
+        Which attempt at a certificate this is, and how many are planned.
+    seed, workers
+        As for every simulation.
+    """
+    from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS
+
+    faults.numbers(
+        {option: (number, FEWEST_TRIALS, MOST_TRIALS) for option, number in trials.items()}
+        | {
+            "--attempt": (attempt, 1, MOST_TRIALS),
+            "--attempts": (attempts, max(attempt, 1), MOST_TRIALS),
+            "--seed": (seed, 0, LARGEST_SEED),
+            "--workers": (workers, 1, MOST_WORKERS),
+        }
+    )
 
 
 def without_certificates(

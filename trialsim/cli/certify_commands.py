@@ -9,8 +9,6 @@ import typer
 
 from trialsim.errors import UsageError
 
-MOST_TRIALS = 100_000_000
-
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -36,21 +34,15 @@ def certify_command(
 ) -> None:
     """Count errors in trials that nothing was fitted to, and keep the certificate beside the scenario."""
     from trialsim.cli.all_faults import Faults
-    from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS, names_in
+    from trialsim.cli.certificates import note_numbers
+    from trialsim.cli.running import names_in
     from trialsim.oc.certificate import certify, file_of
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
-    for name, value, least, most in (
-        ("--replicates", replicates, 100, MOST_TRIALS),
-        ("--attempt", attempt, 1, MOST_TRIALS),
-        ("--attempts", attempts, max(attempt, 1), MOST_TRIALS),
-        ("--seed", seed, 0, LARGEST_SEED),
-        ("--workers", workers, 1, MOST_WORKERS),
-    ):
-        faults.whole(name, value, least, most)
+    note_numbers(faults, {"--replicates": replicates}, attempt, attempts, seed, workers)
     faults.of(_require_probability, target)
     under = faults.of(names_in, truths, "--truths")
     loaded = faults.of(load_scenario, scenario)

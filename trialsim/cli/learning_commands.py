@@ -57,18 +57,20 @@ def train_command(
     json: Json = False,
 ) -> None:
     """Train a ranking on simulated screening logs, or allocation, sites or stopping in simulated trials."""
+    from trialsim.cli.all_faults import Faults
     from trialsim.learning.request import read_request
     from trialsim.learning.training import train
     from trialsim.models.dense import check_device
     from trialsim.oc.run_writer import json_text
 
     path = out or request.with_suffix(_CHECKPOINT)
-    if path.suffix != _CHECKPOINT:
-        raise UsageError(f"--out: {path}: a checkpoint is a file that ends in {_CHECKPOINT}")
-    if path.exists():
-        raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
-    check_device(device)
-    asked = replace(read_request(request), device=device)
+    faults = Faults()
+    faults.of(_require_free, path)
+    faults.of(check_device, device)
+    read = faults.of(read_request, request)
+    faults.tell()
+    assert read is not None
+    asked = replace(read, device=device)
     if asked.policy in _IN_TRIALS:
         _train_in_trials(asked, path, json)
         return
@@ -88,6 +90,14 @@ def train_command(
     typer.echo(
         f"In a scenario beside it: recruitment: {{{asked.policy}: {{checkpoint: {path.name}, digest: {digest}}}}}"
     )
+
+
+def _require_free(path: Path) -> None:
+    """Refuse a checkpoint that has another name, or is there."""
+    if path.suffix != _CHECKPOINT:
+        raise UsageError(f"--out: {path}: a checkpoint is a file that ends in {_CHECKPOINT}")
+    if path.exists():
+        raise UsageError(f"{path} is there already and is not overwritten; name another file with --out")
 
 
 def _train_in_trials(asked: TrainingRequest, path: Path, json: bool) -> None:
@@ -133,22 +143,31 @@ def evaluate_command(
     json: Json = False,
 ) -> None:
     """Run a ranking of candidates and others in the same trials, and print what each brings."""
+    from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import check_numbers
-    from trialsim.learning.evaluation import compare_rankings, labels_of
+    from trialsim.learning.evaluation import compare_rankings, labels_of, refuse_rankings
     from trialsim.oc.run_writer import json_text
     from trialsim.scenario.load import load_scenario
 
-    check_numbers(replicates, seed, workers, "fast")
-    loaded = load_scenario(scenario)
-    (chosen,) = loaded.select_designs([design or next(iter(loaded.designs))])
-    (under,) = loaded.select_truths([truth or next(iter(loaded.truths))])
+    faults = Faults()
+    faults.of(check_numbers, replicates, seed, workers, "fast")
+    loaded = faults.of(load_scenario, scenario)
+    designs = worlds = None
+    if loaded is not None:
+        designs = faults.of(loaded.select_designs, [design or next(iter(loaded.designs))])
+        worlds = faults.of(loaded.select_truths, [truth or next(iter(loaded.truths))])
     named = [*(each.strip() for each in against.split(",") if each.strip()), policy]
-    found = [_ranking(each) for each in named]
+    found = [ranking for each in named if (ranking := faults.of(_ranking, each)) is not None]
     folders = {folder for _, folder in found if folder is not None}
     if len(folders) > 1:
-        raise UsageError("the checkpoints lie in different folders; put them into one")
+        faults.note("the checkpoints lie in different folders; put them into one")
     rankings = [ranking for ranking, _ in found]
     labelled = dict(zip(labels_of(rankings), rankings, strict=True))
+    if loaded is not None:
+        faults.of(refuse_rankings, loaded, labelled)
+    faults.tell()
+    assert loaded is not None and designs and worlds
+    (chosen,), (under,) = designs, worlds
     compared = compare_rankings(
         loaded, chosen, under, labelled, next(iter(folders), None), replicates, seed, workers
     )

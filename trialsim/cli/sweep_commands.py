@@ -91,7 +91,7 @@ def sweep_command(
             prepared, loaded, vary, chosen if known else None, worlds if there else None, measures
         )
     if target is not None and len(vary) != 1:
-        faults.of(_refuse, "--solve: one number is to vary, not several; give --vary once.")
+        faults.note("--solve: one number is to vary, not several; give --vary once.")
     faults.tell()
     assert meant is not None
     grid, wanted = meant
@@ -138,10 +138,6 @@ def sweep_command(
     _print(found)
     typer.echo(f"Results: {folder}")
     typer.echo(f"Picture: {folder / 'sweep.svg'}")
-
-
-def _refuse(sentence: str) -> None:
-    raise UsageError(sentence)
 
 
 def _print(found: Sweep) -> None:

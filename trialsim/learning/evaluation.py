@@ -63,8 +63,7 @@ def compare_rankings(
     ScenarioError, UsageError
         If a ranking does not fit the scenario.
     """
-    if scenario.accrual.sites is None:
-        raise UsageError(f"{scenario.name} has no sites: there are no candidates to rank")
+    refuse_rankings(scenario, rankings)
     derived = _with_rankings(scenario, design, rankings, folder)
     labels = list(rankings)
     found = collect(derived, labels, [truth], replicates, seed, "fast", workers, progress)
@@ -85,22 +84,46 @@ def compare_rankings(
     ]
 
 
+def refuse_rankings(scenario: Scenario, rankings: Mapping[str, Ranking]) -> None:
+    """Refuse rankings that do not fit a world, before anything is simulated.
+
+    Parameters
+    ----------
+    scenario
+        The world.
+    rankings
+        ``{name: parameters}`` of each recruitment policy, by label.
+
+    Raises
+    ------
+    ScenarioError, UsageError
+        With every problem, or where there is nobody to rank.
+    """
+    if scenario.accrual.sites is None:
+        raise UsageError(f"{scenario.name} has no sites: there are no candidates to rank")
+    world = parts_of(scenario).world
+    problems = [
+        Problem(".".join(map(str, place)), sentence)
+        for label, ranking in rankings.items()
+        for place, sentence in ranking_findings(
+            (label,), {name: dict(parameters) for name, parameters in ranking.items()}, world
+        )
+    ]
+    if problems:
+        raise ScenarioError(problems)
+
+
 def _with_rankings(
     scenario: Scenario, design: str, rankings: Mapping[str, Ranking], folder: Path | None
 ) -> Scenario:
     """Return the scenario with one design for each ranking."""
-    base, parts = scenario.designs[design], parts_of(scenario)
-    problems: list[Problem] = []
+    base = scenario.designs[design]
     designs = {}
     for label, ranking in rankings.items():
         ((name, parameters),) = ranking.items()
-        for place, sentence in ranking_findings((label,), {name: dict(parameters)}, parts.world):
-            problems.append(Problem(".".join(map(str, place)), sentence))
         designs[label] = base.model_copy(
             update={"policies": dict(base.policies) | {"recruitment": (name, dict(parameters))}}
         )
-    if problems:
-        raise ScenarioError(problems)
     derived = scenario.model_copy(update={"designs": designs})
     return derived.located(folder or scenario.folder, scenario.table)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from trialsim.errors import UsageError
 from trialsim.report.figures import PALETTE, house_figure
 from trialsim.report.numbers import DAYS_PER_MONTH, plain
+from trialsim.report.picture import svg
 from trialsim.report.tables import TextTable
 from trialsim.stats.sample_size.answer import Answer, Curve, Figure
 
@@ -129,20 +130,16 @@ def draw_answer(answer: Answer, kind: str) -> bytes:
     if kind not in PICTURE_KINDS:
         raise UsageError(f"a picture is of kind {' or '.join(PICTURE_KINDS)}, not {kind}.")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     with house_figure(7.0, 0.6 + 3.4 * len(answer.curves)) as figure:
         panels = figure.subplots(len(answer.curves), 1, squeeze=False)
         for place, curve in enumerate(answer.curves):
             _draw(panels[place][0], curve, place)
-        target = io.BytesIO()
-        metadata: dict[str, str | None] = {"Software": None}
         if kind == "svg":
-            FigureCanvasSVG(figure)
-            metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        else:
-            FigureCanvasAgg(figure)
-        figure.savefig(target, format=kind, metadata=metadata, dpi=150)
+            return svg(figure).encode()
+        target = io.BytesIO()
+        FigureCanvasAgg(figure)
+        figure.savefig(target, format=kind, metadata={"Software": None}, dpi=150)
         return target.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
 from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.resolve import inside, read_extended, resolve_designs
 from trialsim.scenario.schema import Scenario
-from trialsim.scenario.sentences import problems_from
+from trialsim.scenario.sentences import causes_first, problems_from
 from trialsim.scenario.table import Column, Table, read_table
 from trialsim.scenario.validate import (
     parts_of,
@@ -42,14 +43,17 @@ def load_scenario(path: str | Path) -> Scenario:
     Raises
     ------
     ScenarioError
-        With every problem that was found, in the order of the file; what has no line comes first.
+        With every problem that was found, in the order of the file; what has no line comes first, and what follows from
+        a misspelt key right after it.
     """
     path, found = Path(path), list[Problem]()
     try:
         return _scenario(read_extended(path, found), path.parent, found)
     except ScenarioError as error:
         problems = with_lines(list(map(_on_one_line, error.problems)), path)
-        raise ScenarioError(sorted(problems, key=lambda each: each.line or 0), str(path)) from None
+        raise ScenarioError(
+            causes_first(sorted(problems, key=lambda each: each.line or 0)), str(path)
+        ) from None
 
 
 def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:
@@ -180,7 +184,8 @@ def _table(tree: dict[str, Any], folder: Path | None, problems: list[Problem]) -
 
 def _on_one_line(problem: Problem) -> Problem:
     """Return a problem without characters of the file that a terminal might obey, and not too long."""
-    return Problem(printable(problem.path, 300), printable(problem.message, 1500))
+    path, message = printable(problem.path, 300), printable(problem.message, 1500)
+    return replace(problem, path=path, message=message, follows=printable(problem.follows, 300))
 
 
 def _said_once(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialsim.errors import Problem
-from trialsim.scenario.wording import did_you_mean, listed, printable, shown
+from trialsim.scenario.wording import closest, did_you_mean, listed, printable, shown
 
 MOST_PROBLEMS = 1000
 
@@ -59,7 +59,7 @@ def _at(tree: Any, location: Location) -> Any:
 def problems_from(
     error: ValidationError, tree: Any, allowed_keys: Mapping[int, tuple[str, ...]]
 ) -> list[Problem]:
-    """Return the problems of a validation error.
+    """Return the problems of a validation error; a key that is wanting comes after the misspelt one that was meant for it.
 
     Parameters
     ----------
@@ -72,6 +72,7 @@ def problems_from(
     """
     problems = []
     details = error.errors(include_url=False)
+    meant = _meant(details[:MOST_PROBLEMS], tree, allowed_keys)
     inner = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     for detail in details[:MOST_PROBLEMS]:
         location = detail["loc"]
@@ -80,10 +81,47 @@ def problems_from(
         allowed: Iterable[str] = ()
         if detail["type"] == "extra_forbidden":
             allowed = allowed_keys.get(id(_at(tree, location[:-1])), ())
-        problems.append(Problem(written_path(tree, location), _sentence(detail, location, allowed)))
+        follows = meant.get(tuple(location), "") if detail["type"] == "missing" else ""
+        problems.append(
+            Problem(written_path(tree, location), _sentence(detail, location, allowed), follows=follows)
+        )
     if len(details) > MOST_PROBLEMS:
         problems.append(Problem("", f"and {len(details) - MOST_PROBLEMS} more problems"))
-    return list(dict.fromkeys(problems))
+    return causes_first(list(dict.fromkeys(problems)))
+
+
+def causes_first(problems: Sequence[Problem]) -> list[Problem]:
+    """Return problems in their order, but those that follow from another one right after it.
+
+    Parameters
+    ----------
+    problems
+        In any order.
+    """
+    there = {problem.path for problem in problems} - {""}
+    following: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.follows in there:
+            following.setdefault(problem.follows, []).append(problem)
+    ordered: list[Problem] = []
+    for problem in problems:
+        if problem.follows not in there:
+            ordered += [problem, *following.pop(problem.path, ())]
+    return ordered
+
+
+def _meant(
+    details: Sequence[Mapping[str, Any]], tree: Any, allowed_keys: Mapping[int, tuple[str, ...]]
+) -> dict[tuple[str | int, ...], str]:
+    """Return the places that misspelt keys were probably meant for, each with the path of the misspelt one."""
+    found = {}
+    for detail in details:
+        *above, key = detail["loc"] or [""]
+        if detail["type"] == "extra_forbidden":
+            close = closest(str(key), allowed_keys.get(id(_at(tree, above)), ()))
+            if close is not None:
+                found[(*above, close)] = written_path(tree, detail["loc"])
+    return found
 
 
 def _sentence(detail: Mapping[str, Any], location: Location, allowed: Iterable[str]) -> str:

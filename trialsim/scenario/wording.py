@@ -40,12 +40,18 @@ def printable(text: str, most: int = 60) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` when one of the allowed words is close, otherwise an empty string."""
+def closest(word: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed word that was probably meant, or None where none is close."""
     close = difflib.get_close_matches(
         word[:100], list(itertools.islice(allowed, MOST_COMPARED)), n=1, cutoff=0.6
     )
-    return f" Did you mean '{printable(close[0])}'?" if close else ""
+    return close[0] if close else None
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` when one of the allowed words is close, otherwise an empty string."""
+    close = closest(word, allowed)
+    return "" if close is None else f" Did you mean '{printable(close)}'?"
 
 
 def listed(words: Iterable[str], most: int = 20) -> str:
