@@ -1024,6 +1024,8 @@ class SizeView:
         Standard deviation of one read-out, from the standard error of the estimate; 1 for events.
     moments
         Read-outs of both arms, for rules that are blinded to which is which; None for the others.
+    early_z
+        Statistic of another endpoint, for rules that go by it; None for the others.
     """
 
     look: Ints
@@ -1034,6 +1036,7 @@ class SizeView:
     half_information: Floats
     sd: Floats
     moments: Moments | None = None
+    early_z: Floats | None = None
 
 
 class SizeRule(Protocol):

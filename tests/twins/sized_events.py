@@ -151,9 +151,39 @@ def _with_lives() -> dict[str, Any]:
     return tree
 
 
+def _by_response() -> dict[str, Any]:
+    """Events set by an early response, the stages split by patients or not, and events reported late."""
+    trees = _up_and_down()
+    response = {
+        "kind": "continuous", "readout": "3 days", "mean": 0, "sd": 1, "effect": {"treatment": 0.4},
+    }  # fmt: skip
+    rule = {"endpoint": "response", "direction": "higher", "zone": [-0.4, 1.6], "maximum_events": 38}
+    shared = {
+        "kind": "sample_size_reestimation", "n": 54, "tests": {"better": {"alpha": 0.1}},
+        "reestimation": {"early_endpoint": rule},
+    }  # fmt: skip
+    readouts = {"when": {"readouts": {"count": 20, "endpoint": "response"}}, "decision_lag": "2 days"}
+    last = _look(24, 1)
+    trees["endpoints"]["response"] = response
+    trees["designs"] = {
+        "by_patients": shared
+        | {
+            "allocation": "alternating", "looks": [readouts, last], "stages": {"patient_wise": {"events": [14, 10]}},
+        },
+        "in_blocks": shared
+        | {
+            "allocation": {"permuted_blocks": {"size": 6, "ratio": {"control": 1, "treatment": 2}}},
+            "looks": [_look(5), last], "stages": {"patient_wise": {"events": [9, 15]}},
+        },
+        "increments": shared
+        | {"allocation": "simple", "looks": [_look(9, 3), last], "stages": "increments"},
+    }  # fmt: skip
+    return trees
+
+
 _TREES = {
     "in a zone": _in_a_zone, "up and down": _up_and_down, "exhausted": _exhausted, "in strata": _in_strata,
-    "at sites": _at_sites, "with lives": _with_lives,
+    "at sites": _at_sites, "with lives": _with_lives, "by response": _by_response,
 }  # fmt: skip
 
 SIZED_EVENTS: dict[str, tuple[dict[str, Any], int]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.twins.sized_events import SIZED_EVENTS
 from tests.twins.test_mutations import Mutation, load
 from trialsim.conformance import twin_difference
 from trialsim.contracts import Kind, Stop
+from trialsim.designs.reestimation_rules import ByEarlyEndpoint
 from trialsim.engines import fast
 from trialsim.engines.conduct import conduct
 from trialsim.engines.plan import Plan
@@ -36,7 +38,9 @@ def test_every_way_a_number_of_events_can_change_occurs() -> None:
     for name in SIZED_EVENTS:
         for plan in plans(name):
             assert plan.resizing is not None and plan.most == plan.n
-            most = plan.resizing.rule.sizes.most  # type: ignore[attr-defined]
+            rule: Any = plan.resizing.rule
+            early = isinstance(rule, ByEarlyEndpoint)
+            most = plan.events_awaited + rule.more if early else rule.sizes.most
             chunk = start_engine(plan, "fast").start(np.arange(40))
             result = conduct(chunk)
             columns = columns_of(result)["trials"]
@@ -64,16 +68,42 @@ def test_the_size_of_chunks_changes_nothing() -> None:
 
 
 SLIPS = [
-    ("looks wait for as many events as planned", "self.further[rows] = further\n        never", "never"),
-    ("the log tells the further events alone", "chunk.plan.events_awaited + further", "further"),
+    (
+        "looks wait for as many events as planned",
+        "fast_sizes",
+        "self.further[rows] = further\n        never",
+        "never",
+    ),
+    (
+        "the log tells the further events alone",
+        "fast_sizes",
+        "chunk.plan.events_awaited + further",
+        "further",
+    ),
+    (
+        "the last stage ends as planned",
+        "fast_cohorts",
+        "count = events + further if",
+        "count = np.array([events]) if",
+    ),
+    (
+        "the first stage gets more events too",
+        "fast_cohorts",
+        "if stage == len(planned.events) - 1 else",
+        "if stage >= 0 else",
+    ),
 ]
+_PLACES = {"fast_sizes": "sizes_of", "fast_cohorts": "FastCohorts"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slip", SLIPS, ids=[name for name, _, _ in SLIPS])
-def test_a_slip_is_found(slip: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, old, new = slip
-    found = load(Mutation(name, "fast_sizes", old, new), tmp_path)
-    monkeypatch.setattr(fast, "sizes_of", found.sizes_of)
-    differences = (twin_difference(plan, range(40)) for plan in plans("in a zone by the day"))
+@pytest.mark.parametrize("slip", SLIPS, ids=[name for name, *_ in SLIPS])
+def test_a_slip_is_found(
+    slip: tuple[str, str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, module, old, new = slip
+    found = load(Mutation(name, module, old, new), tmp_path)
+    monkeypatch.setattr(fast, _PLACES[module], getattr(found, _PLACES[module]))
+    names = ("in a zone by the day", "by response by the day")
+    differences = (twin_difference(plan, range(40)) for name in names for plan in plans(name))
     assert any(difference is not None for difference in differences), "the twins did not notice"

@@ -8,10 +8,17 @@ import numpy as np
 
 from trialsim.contracts import BoundsFollower, Resizing
 from trialsim.designs.planned_information import counts_of_looks
-from trialsim.designs.reestimation_rules import ByBlindedVariance, ByConditionalPower, Sizes
+from trialsim.designs.reestimation_rules import (
+    ByBlindedVariance,
+    ByConditionalPower,
+    ByEarlyEndpoint,
+    Sizes,
+)
 from trialsim.scenario.design import Computed, Design
-from trialsim.scenario.reestimation import BlindedVariance, ConditionalPower
+from trialsim.scenario.reestimation import BlindedVariance, ConditionalPower, EarlyEndpoint
 from trialsim.scenario.schema import Scenario
+from trialsim.stats.combination.closed_stages import ClosedPlan
+from trialsim.stats.combination.inverse_normal import stage_weights
 
 _NO_LIMIT = 1 << 40
 
@@ -24,7 +31,10 @@ class SampleSizeReestimation:
     """
 
     name = "sample_size_reestimation"
-    reference = "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded); Tsiatis 1982 (events)"
+    reference = (
+        "Mehta and Pocock 2011; Cui, Hung and Wang 1999; Kieser and Friede 2003 (blinded); Tsiatis 1982, Irle and Schaefer "
+        "2012 (events)"
+    )
 
     def bounds(self, design: Design, test: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return efficacy and futility bounds on the z scale by look; without any, the last is that of the level.
@@ -60,10 +70,19 @@ class SampleSizeReestimation:
         """
         design = scenario.designs[name]
         assert design.reestimation is not None
-        counts = counts_of_looks(design.looks)
+        split = design.patient_wise
+        if split is not None and split.events is not None:
+            counts: tuple[int, ...] | None = tuple(np.cumsum(split.events).tolist())
+        else:
+            counts = counts_of_looks(design.looks)
         assert counts is not None
         rates = tuple(count / counts[-1] for count in counts)
         rule = design.reestimation.rule
+        if isinstance(rule, EarlyEndpoint):
+            planned = design.looks[-1].when.count or 0
+            early = ByEarlyEndpoint(rule.maximum_events - planned, (rule.zone[0], rule.zone[1]))
+            per_information = _per_information(design, next(iter(design.tests)), scenario)
+            return Resizing(early, np.array(rates), True, counts, per_information, True)
         looks = tuple(look - 1 for look in rule.looks or range(1, len(counts)))
         sizes = _sizes(design, next(iter(design.tests)), scenario, counts)
         if isinstance(rule, BlindedVariance):
@@ -77,6 +96,31 @@ class SampleSizeReestimation:
             chosen, np.array(rates), isinstance(rule, ConditionalPower), counts, sizes.counted_per_information,
             design.counts_events,
         )  # fmt: skip
+
+    def closed_plan(self, scenario: Scenario, name: str) -> ClosedPlan | None:
+        """Return what the combination test of stages that are split by patients fixes in advance; None for increments.
+
+        Parameters
+        ----------
+        scenario
+            A loaded scenario.
+        name
+            The design.
+        """
+        design = scenario.designs[name]
+        if design.patient_wise is None:
+            return None
+        test = next(iter(design.tests))
+        rates = self.resizing(scenario, name).rates
+        shares = tuple(float(share) for share in reversed(_shares(design, test, scenario)))
+        return ClosedPlan(
+            stage_weights(tuple(rates.tolist())),
+            np.array(design.efficacy_z(test)),
+            shares,
+            "dunnett",
+            False,
+            1.0,
+        )
 
 
 def _by_conditional_power(
@@ -97,17 +141,28 @@ def _sizes(design: Design, test: str, scenario: Scenario, counts: tuple[int, ...
     """
     assert design.reestimation is not None
     rule = design.reestimation.rule
-    treatment, control = scenario.hypotheses[test].arms
-    ratio = design.allocation.ratio or {}
-    shares = (ratio.get(treatment, 1), ratio.get(control, 1))
+    shares = _shares(design, test, scenario)
     block = sum(shares) // math.gcd(*shares)
-    per_information = sum(shares) ** 2 / (shares[0] * shares[1])
+    per_information = _per_information(design, test, scenario)
     last = counts[-1]
     if isinstance(rule, ConditionalPower) and rule.maximum_events is not None:
         least = last if rule.minimum_events is None else rule.minimum_events
         return Sizes(counts, least, rule.maximum_events, 1, per_information)
-    assert rule.maximum is not None
+    assert not isinstance(rule, EarlyEndpoint) and rule.maximum is not None
     least = design.n if rule.minimum is None else rule.minimum
     return Sizes(
         counts, -(-least * last // design.n), rule.maximum * last // design.n, block, per_information
     )
+
+
+def _shares(design: Design, test: str, scenario: Scenario) -> tuple[int, int]:
+    """Return the shares of treatment and control in the allocation."""
+    treatment, control = scenario.hypotheses[test].arms
+    ratio = design.allocation.ratio or {}
+    return ratio.get(treatment, 1), ratio.get(control, 1)
+
+
+def _per_information(design: Design, test: str, scenario: Scenario) -> float:
+    """Return read-outs or events of both arms for one unit of information."""
+    shares = _shares(design, test, scenario)
+    return sum(shares) ** 2 / (shares[0] * shares[1])

@@ -104,6 +104,33 @@ class ByConditionalPower:
 
 
 @dataclass(frozen=True)
+class ByEarlyEndpoint:
+    """Wait for more events where another endpoint of the patients seen so far lies in a zone.
+
+    A level that holds whatever is looked at needs stages that are split by patients (Jenkins, Stone and Jennison 2011,
+    Pharm. Stat. 10, 347-356; Irle and Schaefer 2012, JASA 107, 341-350).
+
+    Parameters
+    ----------
+    more
+        Events beyond the plan.
+    zone
+        Of the other endpoint's statistic: from the first value on, below the second.
+    """
+
+    more: int
+    zone: tuple[float, float]
+    looks: tuple[int, ...] = (0,)
+    blinded: bool = False
+
+    def further_counts(self, view: SizeView) -> tuple[Ints, Floats]:
+        """Return the events to wait for beyond the plan; there is no conditional power."""
+        assert view.early_z is not None
+        promising = (view.early_z >= self.zone[0]) & (view.early_z < self.zone[1])
+        return np.where(promising, self.more, view.further), np.full(len(promising), np.nan)
+
+
+@dataclass(frozen=True)
 class ByBlindedVariance:
     """Give the trial the size of the fixed design with the variance that is seen without the arms being known.
 

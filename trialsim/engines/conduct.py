@@ -45,6 +45,9 @@ class LookRecord:
     ``cohorts`` their stages where these are split by patients, ``worth`` what arms are chosen by where that is another
     endpoint, ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a
     Bayesian model, ``chains`` ``[k, test, 4]`` where one is sampled.
+    ``cohorts`` their stages where these are split by patients, ``worth`` what arms are chosen by, or events re-estimated,
+    where that is another endpoint, ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where
+    an analysis is a Bayesian model.
     """
 
     point: Point
@@ -209,9 +212,11 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         record = _analyse(chunk, point, bounds, stages, undecided)
         if sizes is not None:
             all_data = (record.z[:, 0].copy(), record.se[:, 0])
-            record.z[:, 0] = sizes.tested(
-                point, record.z[:, 0], record.status[:, 0], record.information[:, 0], record.counts
-            )
+            if stages is None:
+                record.z[:, 0] = sizes.tested(
+                    point, record.z[:, 0], record.status[:, 0], record.information[:, 0], record.counts
+                )
+            early = None if record.worth is None else record.worth[:, 0]
         seen = look_view(chunk, record, now_rejected, now_futile, best_arms, true_benefits)
         decision = yield Asked("stopping", seen, rows)
         if plan.randomisation.adaptive and plan.reviews is None:
@@ -219,7 +224,7 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
         if sizes is not None:
             usable = record.status[:, 0] == _OK
             decision, record.conditional_power = sizes.decided(
-                chunk, point, decision, all_data, record.z[:, 0], usable, record.counts
+                chunk, point, decision, all_data, record.z[:, 0], usable, record.counts, early
             )
         record.decision = decision
         looks.append(record)
@@ -310,11 +315,14 @@ def _analyse(
         np.ones(len(z), dtype=bool),
         error=error,
         chains=chains,
+        worth=_worth(chunk, point, np.ones((len(z), 1), dtype=bool)),
     )
 
 
 def _worth(chunk: Chunk, point: Point, undecided: Bools) -> Floats | None:
-    """Return what arms are chosen by, higher is better, ``[k, test]``, where it is another endpoint than the tests'.
+    """Return what arms are chosen by, or events re-estimated, ``[k, test]``, where it is another endpoint than the tests'.
+
+    Higher is better.
 
     Of tests that are decided it is not a number.
     """

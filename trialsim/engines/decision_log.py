@@ -244,7 +244,8 @@ class Journal:
                 continue
             what = "events" if self._plan.resizing.by_events else "readouts"
             decided = [(f"further_{what}", further)]
-            self._add("size", look.point.rows, look.point.tick, [("conditional_power", power)], decided)
+            seen = ("conditional_power", power) if look.worth is None else ("early_z", look.worth[:, 0])
+            self._add("size", look.point.rows, look.point.tick, [seen], decided)
 
     def _note_reviews_of_sites(self, result: ChunkResult) -> None:
         """Note which sites were closed, and which reserves were called, at reviews before the end of each trial."""

@@ -225,6 +225,10 @@ class FastChunk:
         sizes = self._sizes
         return sizes.coming if isinstance(sizes, FastSizes) else np.array([self.patients.width])
 
+    def further(self, rows: Ints) -> Ints:
+        """Return how many read-outs or events more than first planned some replicates wait for."""
+        return np.zeros(len(rows), dtype=np.int64) if self._sizes is None else self._sizes.further[rows]
+
     def set_entry(self, entry: Ints, rows: Ints | None = None) -> None:
         """Take entry times that each replicate has for itself, of all or of some."""
         if rows is None:

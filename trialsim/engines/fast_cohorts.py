@@ -52,11 +52,11 @@ class FastCohorts:
         outcome, everybody = chunk.outcome(planned.endpoint), np.ones(len(chunk.plan.arms), dtype=bool)
         ends = np.empty((len(rows), len(planned.events)), dtype=np.int64)
         dates = np.empty(len(rows), dtype=np.int64)
-        for stage, count in enumerate(planned.events):
+        further = chunk.further(rows)
+        for stage, events in enumerate(planned.events):
+            count = events + further if stage == len(planned.events) - 1 else np.array([events])
             theirs = np.where(self.members(chunk, rows, stage), outcome.reported_at[rows], NEVER)
-            counting.dates_of_counts(
-                np.arange(len(rows)), theirs, chunk.arm, everybody, np.array([count]), dates
-            )
+            counting.dates_of_counts(np.arange(len(rows)), theirs, chunk.arm, everybody, count, dates)
             ends[:, stage] = np.where(dates < NEVER, dates + outcome.law.readout_ticks, NEVER)
         return ends
 

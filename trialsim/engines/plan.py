@@ -33,7 +33,9 @@ from trialsim.errors import UsageError
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE, Design
+from trialsim.scenario.multi_arm import By
 from trialsim.scenario.policies import located_parameters
+from trialsim.scenario.reestimation import EarlyEndpoint
 from trialsim.scenario.rules_life import BY_PROTOCOL
 from trialsim.scenario.schema import Scenario
 from trialsim.stats.combination.closed_stages import ClosedPlan
@@ -115,7 +117,7 @@ class StageEnds:
 
 @dataclass(frozen=True)
 class ChosenBy:
-    """Another endpoint than that of the tests, by which arms are chosen.
+    """Another endpoint than that of the tests, by which arms are chosen, or events re-estimated.
 
     Parameters
     ----------
@@ -238,7 +240,7 @@ class Plan:
     stage_ends
         Up to when the patients of each stage are followed; None where stages are not split by patients.
     chosen_by
-        By what arms are chosen, where it is not the endpoint of the tests.
+        By what arms are chosen, or events re-estimated, where it is not the endpoint of the tests.
     """
 
     scenario: str
@@ -302,6 +304,8 @@ class Plan:
     def events_awaited(self) -> int:
         """Events that the last look waits for, as first planned; 0 where it waits for anything else."""
         last = self.looks[-1].trigger
+        if self.stage_ends is not None and last.kind == "all":  # the stages' ends beside it
+            last = last.children[0]
         return last.count if last.kind == "events" else 0
 
     @property
@@ -628,11 +632,16 @@ _COMPARED_BY = {"survival": "logrank", "binary": "score_test", "continuous": "we
 
 
 def _chosen_by(design: Design, tests: list[TestPlan], world: World, endpoints: list[str]) -> ChosenBy | None:
-    """Return by what arms are chosen, where a design chooses them by another endpoint than that of its tests."""
+    """Return by what arms are chosen, or events re-estimated, where it is another endpoint than that of the tests."""
     selection = design.selection
-    if selection is None or selection.by is None:
+    early = None if design.reestimation is None else design.reestimation.early_endpoint
+    if early is not None:
+        by: By | EarlyEndpoint = early
+        measure = "z"
+    elif selection is not None and selection.by is not None:
+        by, measure = selection.by, getattr(selection, selection.kind).measure
+    else:
         return None
-    by, measure = selection.by, getattr(selection, selection.kind).measure
     endpoint = endpoints.index(by.endpoint)
     analysis: Analysis = registry.get("analyses", _COMPARED_BY[world.outcomes[endpoint].kind])()
     lower = by.direction == "lower"

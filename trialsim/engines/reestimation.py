@@ -65,7 +65,7 @@ class Reestimation:
 
     def decided(
         self, chunk: Chunk, point: Point, decision: Decision, all_data: tuple[Floats, Floats], tested: Floats,
-        usable: Bools, counts: CutCounts,
+        usable: Bools, counts: CutCounts, early: Floats | None = None,
     ) -> tuple[Decision, Floats]:  # fmt: skip
         """Return a decision with the read-outs or events to wait for, and the conditional power of each trial of the round.
 
@@ -83,8 +83,11 @@ class Reestimation:
             Where both could be had.
         counts
             What is visible.
+        early
+            Statistic of another endpoint, where the rule goes by one: it is then asked where there is one.
         """
         assert decision.stop is not None
+        usable = usable if early is None else np.isfinite(early)
         rows, rule = point.rows, self._how.rule
         further, power = self._further[rows].copy(), np.full(len(rows), np.nan)
         asked = np.flatnonzero(~decision.stop & usable & np.isin(point.number, rule.looks))
@@ -95,8 +98,9 @@ class Reestimation:
             moments = chunk.cut(part, 0).moments() if rule.blinded else None
             sd = np.ones(len(asked)) if self._how.by_events else se * np.sqrt(half)
             view = SizeView(
-                point.number[asked], seen, further[asked], z, tested[asked], half, sd, _nameless(moments)
-            )
+                point.number[asked], seen, further[asked], z, tested[asked], half, sd, _nameless(moments),
+                None if early is None else early[asked],
+            )  # fmt: skip
             further[asked], power[asked] = rule.further_counts(view)
             self._further[rows] = further
         return replace(decision, further_counts=further), power

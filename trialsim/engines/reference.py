@@ -706,10 +706,14 @@ class ReferenceTrial:
             return list(planned.ticks)
         assert planned.events is not None
         ends = []
-        for stage, count in enumerate(planned.events):
+        for stage, count in enumerate(self._awaited_of_stages(planned.events)):
             told = [tick for tick, patient in self._told[planned.endpoint] if self.stage_of(patient) == stage]
             ends.append(told[count - 1] if len(told) >= count else NEVER)
         return ends
+
+    def _awaited_of_stages(self, events: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the events with which each stage ends, of the last as many more as were decided on."""
+        return (*events[:-1], events[-1] + self._further)
 
     def stage_ends(self, rows: Ints) -> Ints:
         """Return when each stage ends whose patients are followed to an end of their own."""

@@ -229,7 +229,11 @@ def _of_site_review(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, A
 
 def _of_size(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was decided on the size."""
-    yield f"Seen: conditional power as things stand {_number(seen['conditional_power'])}."
+    if "early_z" in seen:
+        assert plan.chosen_by is not None
+        yield f"Seen: z {_number(seen['early_z'])} on {plan.chosen_by.tests[0].name}."
+    else:
+        yield f"Seen: conditional power as things stand {_number(seen['conditional_power'])}."
     yield f"Decided: later looks wait for {_further(decided)}, against what was first planned."
 
 

@@ -17,6 +17,10 @@ def chosen_by(replay: Replay, look: Look) -> list[str]:
     if by is None or look.worth is None or look.number == len(replay.plan.looks):
         return []
     endpoint, lower = by.tests[0].name, by.tests[0].lower_is_better
+    if replay.plan.resizing is not None:
+        z = float(look.worth[0])
+        told = f"had z {plain(z, 3)}" if np.isfinite(z) else "could not be compared yet"
+        return [f"{endpoint}, by which the number of events is set, {told}."]
     what = "z" if by.measure == "z" else f"the effect{', its sign turned,' if lower else ''}"
     arms = [
         f"{replay.plan.arms[test.treatment]} {plain(float(worth), 3)}"

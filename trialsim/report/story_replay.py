@@ -276,7 +276,7 @@ class Replay:
         if trigger.kind == "enrolled":
             return int(self.randomised(tick).sum()) >= trigger.count
         if trigger.kind == "stages":
-            return self._stages_ended(trigger.endpoint, tick)
+            return self._stages_ended(trigger.endpoint, tick, self.looks[look].further)
         counts = self.known(trigger.endpoint, tick)
         if trigger.kind == "events" and any(trigger.endpoint in course.told_late for course in self.courses):
             told = [c.arm for c in self.courses if c.reported.get(trigger.endpoint, tick + 1) <= tick]
@@ -290,8 +290,8 @@ class Replay:
                 return bool((chosen >= trigger.count).all())
         return int(chosen.sum()) >= trigger.count + self.looks[look].further
 
-    def _stages_ended(self, endpoint: int, tick: int) -> bool:
-        """Return whether every stage's patients had had as many events by a time as it ends with."""
+    def _stages_ended(self, endpoint: int, tick: int, further: int) -> bool:
+        """Return whether every stage's patients had had as many events by a time as it ends with, the last some more."""
         ends = self.plan.stage_ends
         assert ends is not None and ends.events is not None
         had = [0] * len(ends.events)
@@ -302,7 +302,8 @@ class Replay:
             else:
                 told = course.had(endpoint, tick - delay)
             had[self.stage_of(course.entry)] += told
-        return all(found >= wanted for found, wanted in zip(had, ends.events, strict=True))
+        awaited = (*ends.events[:-1], ends.events[-1] + further)
+        return all(found >= wanted for found, wanted in zip(had, awaited, strict=True))
 
 
 def replay(scenario: Scenario, design: str, truth: str, replicate: int, seed: int) -> Replay:

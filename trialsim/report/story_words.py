@@ -85,7 +85,8 @@ def waits_for(replay: Replay, trigger: Trigger, further: int = 0) -> str:
     if trigger.kind == "stages":
         ends = replay.plan.stage_ends
         assert ends is not None and ends.events is not None
-        parts = [f"{number:,} of stage {stage + 1}" for stage, number in enumerate(ends.events)]
+        awaited = (*ends.events[:-1], ends.events[-1] + further)
+        parts = [f"{number:,} of stage {stage + 1}" for stage, number in enumerate(awaited)]
         return f"the ends of the stages ({listed(parts)})"
     arms = "" if trigger.arms is None else f" on {listed([replay.plan.arms[arm] for arm in trigger.arms])}"
     each = {None: "", "each": " in each open arm", "together": " in the open arms"}[trigger.open_arms]

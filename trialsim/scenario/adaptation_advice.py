@@ -33,6 +33,13 @@ def _chosen_by_another_endpoint(name: str, design: Mapping[str, Any]) -> Iterato
     """
     chosen = [_mapping(_mapping(rule).get("by")) for rule in _mapping(design.get("selection")).values()]
     endpoint = next((by["endpoint"] for by in chosen if "endpoint" in by), None)
+    early = _mapping(_mapping(design.get("reestimation")).get("early_endpoint")).get("endpoint")
+    if early is not None and "increments" in _mapping(design.get("stages")):
+        yield (
+            f"“{name}” sets its number of events by “{early}” of patients who are still followed, and tests increments "
+            "that depend on it: its level is not held. Split the stages by patients (stages: {patient_wise: {events: "
+            "[...]}})."
+        )
     if endpoint is not None and "increments" in _mapping(design.get("stages")):
         yield (
             f"“{name}” chooses arms by “{endpoint}” of patients who are still followed, and tests increments that depend "

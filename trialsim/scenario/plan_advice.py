@@ -33,7 +33,7 @@ def plan_notes(scenario: Mapping[str, Any]) -> Iterator[str]:
 def _proportional_size(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any]) -> Iterator[str]:
     """Yield that a size is that of proportional hazards where a truth has an effect that changes in time."""
     endpoint = _tested(scenario, design).get("endpoint")
-    re_estimated = maximum_of(design) is not None
+    re_estimated = "conditional_power" in _mapping(design.get("reestimation"))
     if (design.get("under") is None and not re_estimated) or _kind(scenario, endpoint) != "survival":
         return
     late = [

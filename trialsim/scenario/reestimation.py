@@ -1,4 +1,4 @@
-"""How a design re-estimates its size: blinded, by the outcomes' variance, or unblinded, by conditional power."""
+"""How a design re-estimates its size: blinded, by the outcomes' variance; by conditional power; by an early endpoint."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pydantic import ConfigDict, Field, model_validator
 from trialsim.scenario.values import (
     ONE_KEY,
     Count,
+    Finite,
     Model,
+    Name,
     NumberAtom,
     OpenProbability,
     Positive,
     Probability,
+    WordAtom,
     exactly_one,
 )
 from trialsim.scenario.wording import refuse, shown
 
-RULES = ("conditional_power", "blinded_variance")
+RULES = ("conditional_power", "blinded_variance", "early_endpoint")
 MAXIMA = ("maximum", "maximum_events")
 _INSTEAD = {
     "minimum": "minimum_events",
@@ -99,6 +102,24 @@ class BlindedVariance(Model):
         return self
 
 
+class EarlyEndpoint(Model):
+    """More events are waited for where another endpoint of the patients seen so far is promising."""
+
+    endpoint: Name
+    direction: Annotated[str, WordAtom(("higher", "lower"))]
+    zone: Annotated[tuple[Finite, ...], Field(min_length=2, max_length=2)]
+    maximum_events: _Events
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> EarlyEndpoint:
+        """Refuse a zone that is empty."""
+        if self.zone[0] >= self.zone[1]:
+            raise refuse(
+                f"the zone's lower limit {self.zone[0]:g} is not below its upper one {self.zone[1]:g}"
+            )
+        return self
+
+
 class Reestimation(Model):
     """How the size is re-estimated, as exactly one of the rules."""
 
@@ -106,6 +127,7 @@ class Reestimation(Model):
 
     conditional_power: ConditionalPower | None = None
     blinded_variance: BlindedVariance | None = None
+    early_endpoint: EarlyEndpoint | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Reestimation:
@@ -114,23 +136,30 @@ class Reestimation(Model):
         return self
 
     @property
-    def rule(self) -> ConditionalPower | BlindedVariance:
+    def rule(self) -> ConditionalPower | BlindedVariance | EarlyEndpoint:
         """The rule."""
-        found = self.conditional_power or self.blinded_variance
+        found = self.conditional_power or self.blinded_variance or self.early_endpoint
         assert found is not None
         return found
 
     @property
-    def kind(self) -> Literal["conditional_power", "blinded_variance"]:
+    def kind(self) -> Literal["conditional_power", "blinded_variance", "early_endpoint"]:
         """Which rule it is."""
+        if self.early_endpoint is not None:
+            return "early_endpoint"
         return "conditional_power" if self.conditional_power is not None else "blinded_variance"
 
     @property
     def maximum(self) -> int | None:
         """The most patients that the design may enrol; None where its events are re-estimated."""
-        return self.rule.maximum
+        return None if isinstance(self.rule, EarlyEndpoint) else self.rule.maximum
 
     @property
     def maximum_events(self) -> int | None:
         """The most events that it may wait for; None where its patients are re-estimated."""
-        return self.rule.maximum_events if isinstance(self.rule, ConditionalPower) else None
+        return None if isinstance(self.rule, BlindedVariance) else self.rule.maximum_events
+
+    @property
+    def looks(self) -> tuple[int, ...] | None:
+        """The interim looks at which it is re-estimated; None: at all."""
+        return None if isinstance(self.rule, EarlyEndpoint) else self.rule.looks

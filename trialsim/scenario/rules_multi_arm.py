@@ -20,8 +20,9 @@ _OWN_KEYS = ("selection", "combination", "stages", "intersection_test")
 def multi_arm_findings(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield what a multi-arm multi-stage design cannot have, and its keys where another kind has them."""
     if design.kind != "multi_arm_multi_stage":
+        early = design.reestimation is not None and design.reestimation.early_endpoint is not None
         for key in _OWN_KEYS:
-            if getattr(design, key) is not None:
+            if getattr(design, key) is not None and not (early and key == "stages"):
                 yield (*at, key), f"belongs to a design of kind: multi_arm_multi_stage, not {design.kind}"
         return
     yield from _comparisons(at, design, parts)

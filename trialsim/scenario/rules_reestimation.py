@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
-from trialsim.scenario.reestimation import BlindedVariance, ConditionalPower
+from trialsim.scenario.reestimation import BlindedVariance, ConditionalPower, EarlyEndpoint
+from trialsim.scenario.rules_early_endpoint import early_endpoint_findings
 from trialsim.scenario.rules_world import Finding
 from trialsim.scenario.trial_parts import Place, TrialParts, arms_of
 from trialsim.scenario.wording import listed
@@ -36,6 +37,8 @@ def reestimation_findings(at: Place, design: Design, parts: TrialParts) -> Itera
     yield from _limits(inside, design)
     yield from _test(at, inside, design, parts)
     yield from _world(at, inside, design, parts)
+    if isinstance(design.reestimation.rule, EarlyEndpoint):
+        yield from early_endpoint_findings(at, inside, design, design.reestimation.rule, parts)
 
 
 def _looks(at: Place, inside: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
@@ -48,7 +51,10 @@ def _looks(at: Place, inside: Place, design: Design, parts: TrialParts) -> Itera
     assert design.reestimation is not None
     kind, word = ("events", "events") if design.counts_events else ("readouts", "read-outs")
     endpoints = {parts.hypotheses[test].endpoint for test in design.tests if test in parts.hypotheses}
+    first = 0 if design.patient_wise is None else len(design.looks) - 1
     for number, look in enumerate(design.looks):
+        if number < first:
+            continue  # stages that are split by patients have ends of their own
         if look.when.kind != kind or look.when.arms is not None:
             sentence = (
                 f"the size is re-estimated in {word}, so that looks wait for those of all arms: {kind}: 200"
@@ -57,7 +63,7 @@ def _looks(at: Place, inside: Place, design: Design, parts: TrialParts) -> Itera
         elif look.when.endpoint is not None and endpoints and look.when.endpoint not in endpoints:
             sentence = f"the size is re-estimated in {word} of what is tested, not of '{look.when.endpoint}'"
             yield (*at, "looks", number, "when"), sentence
-    for place, look_number in enumerate(design.reestimation.rule.looks or ()):
+    for place, look_number in enumerate(design.reestimation.looks or ()):
         if look_number >= len(design.looks):
             sentence = f"look {look_number} is no interim of {len(design.looks)} looks"
             yield (*inside, "looks", place), sentence
@@ -67,10 +73,12 @@ def _limits(inside: Place, design: Design) -> Iterator[Finding]:
     """Yield limits that contradict the plan."""
     assert design.reestimation is not None
     rule = design.reestimation.rule
-    if isinstance(rule, ConditionalPower) and rule.maximum_events is not None:
+    if not isinstance(rule, BlindedVariance) and rule.maximum_events is not None:
         yield from _limits_of_events(inside, design, rule, rule.maximum_events)
-    elif rule.maximum is not None and rule.maximum < design.n:
-        yield (*inside, "maximum"), f"{rule.maximum} is below the {design.n} patients that are planned"
+    elif (maximum := design.reestimation.maximum) is not None and maximum < design.n:
+        yield (*inside, "maximum"), f"{maximum} is below the {design.n} patients that are planned"
+    if isinstance(rule, EarlyEndpoint):
+        return
     if rule.minimum is not None and rule.minimum > design.n:
         yield (*inside, "minimum"), f"{rule.minimum} is above the {design.n} patients that are planned"
     if design.under is not None:
@@ -96,17 +104,15 @@ def _limits(inside: Place, design: Design) -> Iterator[Finding]:
 
 
 def _limits_of_events(
-    inside: Place, design: Design, rule: ConditionalPower, maximum: int
+    inside: Place, design: Design, rule: ConditionalPower | EarlyEndpoint, maximum: int
 ) -> Iterator[Finding]:
     """Yield limits of events that contradict the plan, or that its patients cannot have."""
     planned = design.looks[-1].when.count
     if planned is not None and maximum < planned:
         yield (*inside, "maximum_events"), f"{maximum} is below the {planned} events that are planned"
-    if planned is not None and rule.minimum_events is not None and rule.minimum_events > planned:
-        yield (
-            (*inside, "minimum_events"),
-            f"{rule.minimum_events} is above the {planned} events that are planned",
-        )
+    least = None if isinstance(rule, EarlyEndpoint) else rule.minimum_events
+    if planned is not None and least is not None and least > planned:
+        yield (*inside, "minimum_events"), f"{least} is above the {planned} events that are planned"
     if maximum > design.n:
         yield (
             (*inside, "maximum_events"),
@@ -143,7 +149,7 @@ def _survival_test(
             f"by; allowed here: {listed(BY_EVENTS)}"
         )
         yield (*at, "tests", test), sentence
-    ratio = rule.hazard_ratio
+    ratio = None if isinstance(rule, EarlyEndpoint) else rule.hazard_ratio
     if ratio is not None and (ratio >= 1.0) == (hypothesis.direction == "lower"):
         sentence = f"{ratio:g} is no benefit where the direction is {hypothesis.direction}"
         yield (*inside, "hazard_ratio"), sentence
