@@ -381,11 +381,8 @@ def test_every_problem_of_the_design_is_told_at_once(
         ({"design": {"information": [0.5, 1]}, "maximum": None}, "maximum: give the planned maximum"),
         ({"analysis": "log_rank"}, "analysis: the analysis 'log_rank' is unknown"),
         ({"analysis": "fleming_harrington"}, "analysis: fleming_harrington needs the powers"),
-        ({"analysis": "fisher"}, "analysis: fisher cannot be monitored here; allowed: logrank, cox"),
-        (
-            {"analysis": {"cox": {"covariates": ["age"]}}},
-            "analysis.cox.covariates: tests adjusted for covariates",
-        ),
+        ({"analysis": "fisher"}, "maximum: one of information, patients with a number is expected"),
+        ({"analysis": {"cox": {"covariates": ["age"]}}}, "the column 'age' is unknown; allowed: arm, months"),
         ({"analysis": {"z_test": {}}}, "analysis.z_test.sd"),
         ({"looks": [{"z": 1, "at": 50}, {"z": 1, "at": 40}]}, "looks[1].at: 40 follows 50"),
         ({"looks": [{"z": 1, "at": 10 * k} for k in (1, 2, 3)]}, "3 looks were taken of 3 planned"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Moments, RiskTables
+from trialsim.contracts import Moments, PatientRows, RiskTables
 from trialsim.errors import Problem, ScenarioError
 from trialsim.interim.design import InterimDesign
 from trialsim.scenario.wording import listed, shown, unknown
@@ -26,6 +26,9 @@ LARGEST = 1e100
 
 _TRUTHS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "true": 1.0, "false": 0.0}
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NO_COVARIATE = (
+    "it is empty; every patient has a value of what the test adjusts for, imputed where none was measured"
+)
 _MISSING = {"", "na", "n/a", "nan", "null", "."}
 
 
@@ -38,11 +41,13 @@ class TrialData:
     treated
         Whether the patient is on treatment.
     outcome
-        Time for survival, otherwise the value read out.
+        Time in days for survival, otherwise the value read out.
     event
         Whether the time ends with an event; empty where there are no times.
     stratum
         Number of the patient's stratum.
+    covariates
+        What the test adjusts for, ``[patient, column]``, as in :class:`~trialsim.contracts.PatientRows`.
     missing
         Patients of the two arms whose value has not been read out, who are left out.
     others
@@ -53,6 +58,7 @@ class TrialData:
     outcome: Floats
     event: NDArray[np.bool_]
     stratum: NDArray[np.int64]
+    covariates: Floats
     missing: int
     others: dict[str, int]
 
@@ -82,6 +88,13 @@ class TrialData:
         means = [float(arm.mean()) if len(arm) else 0.0 for arm in arms]
         squares = [float(((arm - mean) ** 2).sum()) for arm, mean in zip(arms, means)]
         return Moments(np.array([[len(arm) for arm in arms]]), np.array([means]), np.array([squares]))
+
+    def patients(self) -> PatientRows:
+        """Return the patients one by one."""
+        return PatientRows(
+            np.array([0, len(self.outcome)], dtype=np.int64), self.treated.astype(np.int8), self.stratum, self.outcome,
+            self.event.astype(np.int8), self.covariates,
+        )  # fmt: skip
 
 
 def _joined(rows: list[NDArray[np.int64]]) -> RiskTables:
@@ -149,16 +162,14 @@ class _Lines:
         self.design = design
         self.problems: list[Problem] = []
         self.more = 0
-        absent = [
-            name for name in dict.fromkeys((*design.columns.values(), *design.strata)) if name not in header
-        ]
+        absent = [name for name in design.read if name not in header]
         other = next((mark for mark in _OTHER_SEPARATORS if len(header) == 1 and mark in header[0]), None)
         if absent and other is not None:
             separated = f"its columns are separated by {_OTHER_SEPARATORS[other]}; save it with commas"
             self.problems.append(Problem("", separated))
         else:
             self.problems += [Problem("", unknown("the column", name, header)) for name in absent]
-        for name in dict.fromkeys((*design.columns.values(), *design.strata)):
+        for name in design.read:
             if header.count(name) > 1:
                 twice = f"there are {header.count(name)} columns of this name; keep one, or name them apart"
                 self.problems.append(Problem(name, twice))
@@ -166,10 +177,11 @@ class _Lines:
     def read(self, lines: list[tuple[int, list[str]]]) -> TrialData:
         """Return the data; where there are problems it is not to be used."""
         if self.problems:
-            return TrialData(*(np.empty(0),) * 4, 0, {})  # type: ignore[arg-type]
+            return TrialData(*(np.empty(0),) * 5, 0, {})  # type: ignore[arg-type]
         design, columns = self.design, self.design.columns
         survival = design.kind == "survival"
         kept: list[tuple[bool, float, bool, tuple[str, ...]]] = []
+        adjusted: list[tuple[int, dict[str, str]]] = []
         others: Counter[str] = Counter()
         missing = 0
         seen: dict[str, int] = {}
@@ -199,6 +211,7 @@ class _Lines:
             for each in design.strata:
                 if not cells[each]:
                     self._say(f"line {number}, {each}", "it is empty; every patient belongs to a stratum")
+            adjusted.append((number, cells))
             kept.append(
                 (arm == design.arms[1], outcome, event == 1.0, tuple(cells[each] for each in design.strata))
             )
@@ -217,12 +230,49 @@ class _Lines:
         strata = {each: place for place, each in enumerate(sorted({row[3] for row in kept}))}
         return TrialData(
             np.array([row[0] for row in kept], dtype=bool),
-            np.array([row[1] for row in kept], dtype=np.float64),
+            np.array([row[1] for row in kept], dtype=np.float64) * (design.days if survival else 1.0),
             np.array([row[2] for row in kept], dtype=bool),
             np.array([strata[row[3]] for row in kept], dtype=np.int64),
+            self._covariates(adjusted),
             missing,
             dict(others),
         )
+
+    def _covariates(self, lines: list[tuple[int, dict[str, str]]]) -> Floats:
+        """Return what the test adjusts for: numbers as they are, words as indicators of all but the first."""
+        columns: list[Floats] = []
+        for name in dict.fromkeys(self.design.covariates):
+            values = [(number, cells[name]) for number, cells in lines]
+            present = [text for _, text in values if text.lower() not in _MISSING]
+            if all(_number(text) is not None for text in present):
+                columns.append(self._numbers(name, values))
+                continue
+            for number, text in values:
+                if text.lower() in _MISSING:
+                    self._say(f"line {number}, {name}", _NO_COVARIATE)
+            columns += [
+                np.array([text == level for _, text in values], float) for level in sorted({*present})[1:]
+            ]
+        if self.design.score:
+            parts = [
+                coefficient * self._numbers(name, [(number, cells[name]) for number, cells in lines])
+                for name, coefficient in self.design.score.items()
+            ]
+            columns.append(np.sum(parts, axis=0))
+        return np.stack(columns, axis=1) if columns else np.empty((len(lines), 0))
+
+    def _numbers(self, name: str, values: list[tuple[int, str]]) -> Floats:
+        """Return a column of numbers, none of them missing."""
+        found = []
+        for number, text in values:
+            value = _number(text)
+            if value is None:
+                missing = text.lower() in _MISSING
+                self._say(
+                    f"line {number}, {name}", _NO_COVARIATE if missing else f"{shown(text)} is no number"
+                )
+            found.append(0.0 if value is None else value)
+        return np.array(found, dtype=np.float64)
 
     def _know(self, cells: dict[str, str], number: int, seen: dict[str, int]) -> None:
         """Take note of a patient, where the design names their column; nobody stands in the data twice."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialsim.designs.boundaries import Boundaries
+from trialsim.interim.monitored import MONITORED, Monitored
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class InterimDesign:
         The column of the data for ``arm`` and ``time`` and ``event``, or ``value``; for ``patient`` where one is named.
     strata
         Columns by which the test is stratified.
+    covariates
+        Columns for which it is adjusted.
+    score
+        Columns, with their coefficients, of a prognostic score for which it is adjusted.
+    days
+        Days in a unit of the data's times.
     plan
         The bounds as planned.
     effect
@@ -52,9 +59,32 @@ class InterimDesign:
     arms: tuple[str, str]
     columns: Mapping[str, str]
     strata: tuple[str, ...]
+    covariates: tuple[str, ...]
+    score: Mapping[str, float]
+    days: float
     plan: Boundaries
     effect: float | None
     unit: str
     maximum: float
     looks: tuple[EarlierLook, ...]
     last: bool
+
+    @property
+    def told(self) -> Monitored:
+        """What the analysis is told in, and counted in."""
+        return MONITORED[self.analysis]
+
+    @property
+    def null(self) -> float:
+        """The effect that the test is against, on the scale of the analysis."""
+        return float(self.options.get("margin", 0.0))
+
+    @property
+    def benefit(self) -> float:
+        """1 where an effect above the one tested against is a benefit, -1 where one below it is."""
+        return -1.0 if self.lower_is_better != self.told.of_survival else 1.0
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Every column of the data that is read, each once."""
+        return tuple(dict.fromkeys((*self.columns.values(), *self.strata, *self.covariates, *self.score)))

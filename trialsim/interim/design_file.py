@@ -13,20 +13,18 @@ from trialsim.designs.boundaries import Boundaries, group_sequential
 from trialsim.designs.boundary_families import CLASSICAL
 from trialsim.errors import Problem, ScenarioError
 from trialsim.interim.design import EarlierLook, InterimDesign
+from trialsim.interim.monitored import MONITORED, NOT_MONITORED, OTHERWISE_COUNTED, UNITS
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, Analysis
 from trialsim.scenario.reading import parse_yaml, read_text
 from trialsim.scenario.sentences import problems_from
+from trialsim.scenario.units import DAYS_PER_UNIT
 from trialsim.scenario.wording import listed, shown, unknown
 
-ANALYSED = ("logrank", "cox", "t_test", "welch", "z_test", "score_test")
-"""Analyses whose statistic has independent increments, as the theory of looks asks."""
-
 _DIRECTIONS = ("lower", "higher")
-UNITS = ("information", "events", "patients")
 LARGEST_Z = 37
 """Largest size of a statistic: its tail probability is still a number above 0."""
 
-_KEYS = ("analysis", "direction", "arms", "columns", "design", "maximum", "looks", "last")
+_KEYS = ("analysis", "direction", "arms", "columns", "time_unit", "design", "maximum", "looks", "last")
 _NEEDED = ("analysis", "direction", "arms", "columns", "design")
 _COLUMNS = {
     "survival": ("arm", "time", "event"),
@@ -88,13 +86,17 @@ class _Reader:
     def design(self) -> InterimDesign:
         """Return the design, or raise every problem."""
         analysis = self._analysis()
-        kind = "" if analysis is None else _kind_of(analysis.name)
+        name = "" if analysis is None else analysis.name
+        kind = _kind_of(name) if name else ""
+        options = {} if analysis is None else _options_of(analysis)
+        null = float(options.get("margin", 0.0))
         lower = self._direction()
         arms = self._arms()
         columns = self._columns(kind)
-        effect = self._effect(lower)
-        plan = self._plan(effect)
-        unit, maximum = self._maximum(kind, plan)
+        days = self._days(name, kind)
+        effect = self._effect(name, lower, null)
+        plan = self._plan(name, None if effect is None else effect - null)
+        unit, maximum = self._maximum(name, kind, plan)
         looks = self._looks(unit)
         last = self.tree.get("last", False)
         if not isinstance(last, bool):
@@ -106,10 +108,10 @@ class _Reader:
             )
         if self.problems or analysis is None or plan is None:
             raise ScenarioError(self.problems)
-        options = dict(getattr(analysis, analysis.name).model_dump())
-        strata = tuple(options.get("strata") or ())
         return InterimDesign(
-            analysis.name, options, kind, lower, arms, columns, strata, plan, effect, unit, maximum, looks, last
+            name, options, kind, lower, arms, columns, tuple(options.get("strata") or ()),
+            tuple(options.get("covariates") or ()), dict(options.get("score") or {}), days, plan, effect, unit, maximum,
+            looks, last,
         )  # fmt: skip
 
     def _analysis(self) -> Analysis | None:
@@ -121,15 +123,9 @@ class _Reader:
             found = problems_from(error, self.tree["analysis"], {})
             self.problems += [Problem(_under("analysis", each.path), each.message) for each in found]
             return None
-        if read.name not in ANALYSED:
-            self.say("analysis", f"{read.name} cannot be monitored here; allowed: {listed(ANALYSED)}")
-            return None
-        if getattr(getattr(read, read.name), "covariates", ()):
-            where = f"analysis.{read.name}.covariates"
-            self.say(
-                where,
-                "tests adjusted for covariates cannot be monitored here; leave them out, or name strata",
-            )
+        if read.name not in MONITORED:
+            why = NOT_MONITORED.get(read.name, "it is a posterior, not a test with bounds")
+            self.say("analysis", f"{read.name} cannot be monitored here: {why}; allowed: {listed(MONITORED)}")
             return None
         return read
 
@@ -165,19 +161,39 @@ class _Reader:
                 self.say(f"columns.{key}", f"it is missing; a {kind} endpoint needs {listed(_COLUMNS[kind])}")
         return {key: str(value) for key, value in found.items()}
 
-    def _effect(self, lower: bool) -> float | None:
+    def _days(self, analysis: str, kind: str) -> float:
+        """Return the days in a unit of the data's times, which matter where the analysis names a time."""
+        found = self.tree.get("time_unit")
+        if found is None:
+            if analysis in MONITORED and MONITORED[analysis].of_survival:
+                needed = f"it is missing; {analysis} names a time, so say what the times of the data are in, such as months"
+                self.say("time_unit", needed)
+            return 1.0
+        unit = found[:-1] if isinstance(found, str) and found.endswith("s") else found
+        if not isinstance(unit, str) or unit not in DAYS_PER_UNIT:
+            allowed = listed(f"{each}s" for each in DAYS_PER_UNIT)
+            self.say("time_unit", f"{shown(found)} is given; allowed: {allowed}")
+        elif kind and kind != "survival":
+            self.say("time_unit", "it belongs to survival endpoints; leave it out")
+        else:
+            return DAYS_PER_UNIT[unit]
+        return 1.0
+
+    def _effect(self, analysis: str, lower: bool, null: float) -> float | None:
         design = self.tree.get("design")
         if not isinstance(design, dict) or "effect" not in design:
             return None
         effect = self._number("design.effect", design["effect"])
         known = self.tree.get("direction") in _DIRECTIONS
-        if effect is not None and (effect == 0.0 or (known and (effect < 0.0) != lower)):
-            side = "below" if lower else "above" if known else "other than"
-            self.say("design.effect", f"{effect:g} is no benefit with this direction; give a number {side} 0")
+        below = lower != (analysis in MONITORED and MONITORED[analysis].of_survival)
+        if effect is not None and (effect == null or (known and (effect < null) != below)):
+            side = "other than" if not known else "below" if below else "above"
+            said = f"{effect:g} is no benefit with this direction; give a number {side} {null:g}"
+            self.say("design.effect", said)
             return None
         return effect
 
-    def _plan(self, effect: float | None) -> Boundaries | None:
+    def _plan(self, analysis: str, effect: float | None) -> Boundaries | None:
         design = self.tree.get("design")
         if "design" not in self.tree:
             return None
@@ -206,23 +222,35 @@ class _Reader:
         except ScenarioError as error:
             self.problems += [Problem(_under("design", each.path), each.message) for each in error.problems]
             return None
+        if analysis == "fisher" and plan.request.sides == 2:
+            one_tail = (
+                "the z of fisher has the tail of the direction of benefit alone; take 1, with half of alpha"
+            )
+            self.say("design.sides", one_tail)
         return plan if len(self.problems) == before else None
 
-    def _maximum(self, kind: str, plan: Boundaries | None) -> tuple[str, float]:
+    def _maximum(self, analysis: str, kind: str, plan: Boundaries | None) -> tuple[str, float]:
         found = self.tree.get("maximum")
-        allowed = ("information", "patients") if kind in ("continuous", "binary") else UNITS
-        example = "{events: 300}" if kind == "survival" else "{patients: 300}"
+        allowed = MONITORED[analysis].units if analysis else UNITS
+        example = {"survival": "{events: 300}"}.get(kind, "{patients: 300}")
+        if len(allowed) == 1:
+            example = "{information: 50}"
         if found is None:
             design = self.tree.get("design")
-            if plan is not None and isinstance(design, dict) and "effect" in design:
+            follows = analysis != "fleming_harrington"  # its effect is not of one size in this information
+            if follows and plan is not None and isinstance(design, dict) and "effect" in design:
                 return "information", plan.maximum_information
-            self.say(
-                "maximum",
-                f"give the planned maximum, such as {example}, or design.effect, from which it follows",
+            rest = (
+                ", or design.effect, from which it follows"
+                if follows
+                else ": the variance of the weighted score"
             )
+            self.say("maximum", f"give the planned maximum, such as {example}{rest}")
             return "information", math.nan
         if not isinstance(found, dict) or len(found) != 1 or next(iter(found)) not in allowed:
-            self.say("maximum", f"one of {listed(allowed)} with a number is expected, such as {example}")
+            why = OTHERWISE_COUNTED.get(analysis)
+            said = f"one of {listed(allowed)} with a number is expected, such as {example}"
+            self.say("maximum", f"{said}; {why}" if why else said)
             return "information", math.nan
         ((unit, number),) = found.items()
         value = self._number(f"maximum.{unit}", number, above=0.0)
@@ -279,6 +307,12 @@ def _under(path: str, inner: str) -> str:
 
 def _kind_of(analysis: str) -> str:
     return next(kind for kind, names in ANALYSES_OF_KIND.items() if analysis in names)
+
+
+def _options_of(analysis: Analysis) -> dict[str, Any]:
+    """Return the options by name, durations in days."""
+    given = getattr(analysis, analysis.name)
+    return {name: getattr(given, name) for name in type(given).model_fields}
 
 
 def _plain(value: Any) -> Any:

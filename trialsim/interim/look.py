@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def analyse_look(design: InterimDesign, data: TrialData) -> InterimAnalysis:
         raise ScenarioError(
             [Problem("", f"the {design.analysis} cannot be had: {status.sentence}")], "The data"
         )
-    z, information = float(found.z[0]), float(found.information[0])
+    z, information = float(found.z[0]), _information(design, found)
     if not (0.0 < information < math.inf and abs(z) <= _LARGEST_Z):
         sentence = (
             f"the {design.analysis} has z = {z:g} and information {information:g}, with which no bounds can be compared; "
@@ -64,16 +65,31 @@ def analyse_look(design: InterimDesign, data: TrialData) -> InterimAnalysis:
     return _Look(design, data, found).analysis()
 
 
+def _information(design: InterimDesign, found: Estimates) -> float:
+    """Return the information on the scale of the effect: z is the effect, less the one tested against, times its root.
+
+    The variance of the score is another scale in two analyses: the score of Mantel and Haenszel is the difference times the
+    sum of the weights, and that of a weighted log-rank test is the effect times what the score gains with it.
+    """
+    effect, se, z = float(found.effect[0]), float(found.se[0]), float(found.z[0])
+    if design.analysis == "cochran_mantel_haenszel" and effect != 0.0:
+        return (z / effect) ** 2
+    if design.analysis in ("cochran_mantel_haenszel", "fleming_harrington"):
+        return 1.0 / se**2
+    return float(found.information[0])
+
+
 class _Look:
-    """The numbers of a look that its parts share; effects are signed so that above 0 is a benefit."""
+    """The numbers of a look that its parts share; effects are counted from the one tested against, a benefit above 0."""
 
     def __init__(self, design: InterimDesign, data: TrialData, found: Estimates) -> None:
         self.design, self.data = design, data
-        self.sign = -1.0 if design.lower_is_better else 1.0
+        self.sign = design.benefit
         self.effect, self.se = float(found.effect[0]), float(found.se[0])
-        self.z, information = float(found.z[0]), float(found.information[0])
+        self.z, information = float(found.z[0]), _information(design, found)
+        weighted = design.analysis == "fleming_harrington"
         counts = {
-            "information": information,
+            "information": float(found.information[0]) if weighted else information,
             "events": float(data.event.sum()),
             "patients": float(len(data.outcome)),
         }
@@ -98,6 +114,10 @@ class _Look:
         binding = design.plan.request.futility_binding and not self.two_sided
         self.obeyed = self.bounds.futility_z if binding else np.full(len(self.rates), -np.inf)
         self.z_seen = np.array([*(look.z for look in design.looks), self.z])
+        exact = (
+            design.analysis == "fisher"
+        )  # its p value counts the observed table, which is no shift of the effect
+        self.z_of_effect = self.sign * self.effect * math.sqrt(information) if exact else self.z
 
     def _rates(self, seen: Floats) -> tuple[Floats, bool]:
         """Return information rates seen and planned, and whether no look is left."""
@@ -153,52 +173,68 @@ class _Look:
         """Of intervals: both tails have the level of one side."""
         return 1.0 - 2.0 * self.design.plan.request.level
 
-    def _told(self, method: str, found: AdjustedInference) -> Conclusion:
+    def _told(self, method: str, inferred: Callable[[float], AdjustedInference]) -> Conclusion:
+        """Return what is inferred from the test's statistic, the effect from the one that goes with it."""
+        found = inferred(self.z)
         p = float(found.p_value[0])
+        if self.z_of_effect != self.z:
+            found = inferred(self.z_of_effect)
         return Conclusion(
             method,
             2.0 * min(p, 1.0 - p) if self.two_sided else p,
-            self.sign * float(found.estimate[0]),
-            *sorted((self.sign * float(found.lower[0]), self.sign * float(found.upper[0]))),
+            self._effect_of(found.estimate[0]),
+            *self._limits(found.lower[0], found.upper[0]),
         )
 
+    def _effect_of(self, benefit: float | Floats) -> float:
+        """Return the effect on the scale of the analysis."""
+        return self.design.null + self.sign * float(benefit)
+
+    def _limits(self, lower: float | Floats, upper: float | Floats) -> list[float]:
+        """Return the limits on the scale of the analysis, within what the effect can be."""
+        most = self.design.told.most
+        return [
+            min(max(each, -most), most) for each in sorted((self._effect_of(lower), self._effect_of(upper)))
+        ]
+
     def _adjusted(self) -> Conclusion:
-        found = adjusted_inference(
-            self.information,
-            self.obeyed,
-            self.bounds.efficacy_z,
-            self.place,
-            self.z,
-            self.confidence,
-            self.two_sided,
-        )
-        return self._told("stage-wise ordering", found)
+        def inferred(z: float) -> AdjustedInference:
+            return adjusted_inference(
+                self.information, self.obeyed, self.bounds.efficacy_z, self.place, z, self.confidence, self.two_sided
+            )  # fmt: skip
+
+        return self._told("stage-wise ordering", inferred)
 
     def _overrunning(self, before: int) -> list[Conclusion]:
         """Return the two inferences that take in what came after the look that rejected."""
-        stopped = Stopped(
-            self.information[: before + 1], self.obeyed[: before + 1], self.bounds.efficacy_z[: before + 1],
-            float(self.z_seen[before]), float(self.information[self.place]), self.z, self.two_sided,
-        )  # fmt: skip
+
+        def stopped(z: float) -> Stopped:
+            return Stopped(
+                self.information[: before + 1], self.obeyed[: before + 1], self.bounds.efficacy_z[: before + 1],
+                float(self.z_seen[before]), float(self.information[self.place]), z, self.two_sided,
+            )  # fmt: skip
+
+        after = "method for data after the stop"
         try:
-            combined = combination_method(stopped, self.confidence)
+            return [
+                self._told(f"combination {after}", lambda z: combination_method(stopped(z), self.confidence)),
+                self._told(f"deletion {after}", lambda z: deletion_method(stopped(z), self.confidence)),
+            ]
         except NoRootError:
             sentence = (
-                f"z = {stopped.z:g} at the look that rejected and {self.z:g} of all data are too far apart to be of one "
-                "trial; check the looks and the data"
+                f"z = {self.z_seen[before]:g} at the look that rejected and {self.z:g} of all data are too far apart to be "
+                "of one trial; check the looks and the data"
             )
             raise ScenarioError([Problem(f"looks[{before}].z", sentence)], "The looks") from None
-        return [
-            self._told("combination method for data after the stop", combined),
-            self._told("deletion method for data after the stop", deletion_method(stopped, self.confidence)),
-        ]
 
     def _repeated(self) -> Conclusion:
-        lower, upper = repeated_interval(self.z, self.information[self.place], self._upper_alone(None))
+        lower, upper = repeated_interval(
+            self.z_of_effect, self.information[self.place], self._upper_alone(None)
+        )
         z = abs(self.z) if self.two_sided else self.z
         p = repeated_p(z, self._upper_alone, LEAST_P, MOST_P)
-        plain = self.sign * self.z / math.sqrt(self.information[self.place])
-        return Conclusion("repeated", p, plain, *sorted((self.sign * float(lower), self.sign * float(upper))))
+        plain = self._effect_of(self.z_of_effect / math.sqrt(self.information[self.place]))
+        return Conclusion("repeated", p, plain, *self._limits(lower, upper))
 
     def _upper_alone(self, alpha: float | None) -> float:
         """Return this look's efficacy bound at a level, no futility bound being counted on."""
@@ -219,7 +255,7 @@ class _Look:
         fixed = (self.information, upper, self.place, self.z)
         effects = {"trend": self.z / math.sqrt(self.information[self.place])}
         if self.design.effect is not None:
-            effects["design_effect"] = abs(self.design.effect)
+            effects["design_effect"] = abs(self.design.effect - self.design.null)
         found = {
             name: float(conditional_power(*fixed, effect, lower, self.two_sided).sum())
             for name, effect in effects.items()

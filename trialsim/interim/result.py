@@ -84,4 +84,4 @@ class InterimAnalysis:
     @property
     def ratio(self) -> bool:
         """Whether the effect is the logarithm of a ratio."""
-        return self.design.kind == "survival"
+        return self.design.told.ratio

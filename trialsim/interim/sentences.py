@@ -44,6 +44,11 @@ def notes(found: InterimAnalysis) -> tuple[str, ...]:
         if z <= found.bounds.futility_z[place]:
             kind = "binding" if asked.futility_binding else "non-binding"
             said.append(f"Look {place + 1} had reached its {kind} futility bound, and the trial went on.")
+    if found.design.analysis == "fleming_harrington":
+        said.append(
+            "The information is the variance of the weighted score; estimates, intervals and chances take the weighted "
+            "effect as the same at all times, and are rough where it is not."
+        )
     if found.data.missing:
         said.append(f"{found.data.missing} patients have no value yet and are left out.")
     if found.data.others:

@@ -9,11 +9,6 @@ from trialsim.interim.sentences import notes, recommendation
 from trialsim.report.tables import TextTable
 
 _NONE = "–"
-_SCALES = {
-    "survival": "hazard ratio",
-    "continuous": "difference in means",
-    "binary": "difference in proportions",
-}
 _CHANCES = {
     "trend": "conditional power, under the trend seen",
     "design_effect": "conditional power, under the design's effect",
@@ -41,7 +36,7 @@ def interim_sentences(found: InterimAnalysis) -> tuple[str, ...]:
         f"Look {found.look}{last}: {found.counted:.6g} of {design.maximum:.6g} {design.unit}, information rate "
         f"{found.bounds.information_rates[found.look - 1]:.4f}.",
         f"{design.analysis}, {design.arms[1]} ({n[1]}) against {design.arms[0]} ({n[0]}): z = {found.z:.4f} (positive in "
-        f"favour), nominal p = {found.nominal_p:.4g} {p}, {_SCALES[design.kind]} {_on_scale(found, found.estimate)}.",
+        f"favour), nominal p = {found.nominal_p:.4g} {p}, {design.told.scale} {_on_scale(found, found.estimate)}.",
         recommendation(found),
         *(f"note: {sentence}" for sentence in notes(found)),
     )
@@ -82,7 +77,7 @@ def _conclusions(found: InterimAnalysis) -> TextTable:
         limits = f"{_on_scale(found, each.lower)} to {_on_scale(found, each.upper)}"
         rows.append(((each.method,), (_p_value(each),), (_on_scale(found, each.estimate),), (limits,)))
     p = "one-sided p" if found.design.plan.request.sides == 1 else "two-sided p"
-    headings = ("inference", p, _SCALES[found.design.kind], f"{100 * confidence:.4g}% interval")
+    headings = ("inference", p, found.design.told.scale, f"{100 * confidence:.4g}% interval")
     return TextTable("What is concluded", headings, tuple(rows))
 
 
