@@ -341,3 +341,28 @@ def test_the_ranking_of_the_documents_keeps_the_rules_and_learns_in_both_engines
     assert twin_difference(plan, range(8)) is None
     chunk = conduct(start_engine(plan, "fast").start(np.arange(8))).chunk
     assert any(row.kind == Kind.RESCORED and row.value != 500 for k in range(8) for row in chunk.log(k))
+
+
+def test_the_ranking_of_the_documents_stands_in_a_scenario_once_its_package_registers_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = (root / "docs" / "policies.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```python\n(.*?)```", documents, re.S)
+    (tmp_path / "your_package.py").write_text(text, encoding="utf-8")
+    described = tmp_path / "your_package-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: your-package\nVersion: 1.0\n", encoding="utf-8"
+    )
+    ((group, name, value),) = re.findall(
+        r'entry-points\."(trialsim\.\w+)"\] "([\w.]+)" = "([\w:]+)"', documents
+    )
+    (described / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert name in registry.names("policies")
+    tree, grid = REVIEW_SCENARIOS["learnt_from_screenings"]
+    design = tree["designs"]["learns"] | {"policies": {"recruitment": {"by_site": {"sites": 12}}}}
+    named = scenario_from(tree | {"designs": {"learns": design}}, FOLDER)
+    plan = build_plan(named, "learns", next(iter(tree["truths"])), 3, grid)
+    assert plan.recruitment.name == "by_site"
+    assert twin_difference(plan, range(2)) is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -333,10 +335,29 @@ def test_a_learned_rule_needs_a_certificate(
         kept.write_text(json.dumps(document | changes))
         return main([*run, "--out", str(folder / f"run_{len(list(folder.iterdir()))}")])
 
+    document["verdict"] = f"controlled at 0.025 under {null}"
     good = [document["points"][0] | {"n": 50_000, "upper": 0.0249}]
     assert with_changes(points=good) == 0
     said = capsys.readouterr()
     assert "ncertified" not in said.err
+    digest = sha256(kept.read_bytes()).hexdigest()
+    where = f"(gated.short.certificate.json, SHA-256 {digest})"
+    sentence = f"controlled at 0.025 under {null}; nothing is claimed of other truths {where}"
+    assert f"Certified: designs.short: rejecting a true null is {sentence}" in said.err
+    (ran,) = (path for path in folder.iterdir() if path.name.startswith("run_"))
+    assert sentence in json.loads((ran / "provenance.json").read_text())["certified"][0]
+    assert (
+        f"Certified: designs.short: rejecting a true null is {escape(sentence)}."
+        in (ran / "report.html").read_text()
+    )
+    # A target that anything meets opens no gate: it lies a fifth above the design's level at most.
+    assert with_changes(points=good, target=0.0301) == 2
+    assert (
+        "of at most 0.0301, and its tests have the level 0.025: it counts up to a target of 0.03"
+        in capsys.readouterr().err
+    )
+    assert with_changes(points=[good[0] | {"upper": 0.0299}], target=0.03) == 0
+    capsys.readouterr()
     assert with_changes(points=[good[0] | {"upper": 0.0251}]) == 2
     assert "failed its certification" in capsys.readouterr().err
     assert with_changes(points=good, policies={"randomisation": "0" * 64}) == 2

@@ -75,6 +75,22 @@ def without_certificates(
     return _told(missing_certificates(scenario, source, designs), uncertified)
 
 
+def with_certificates(scenario: Scenario, source: Path, designs: Sequence[str]) -> tuple[str, ...]:
+    """Return, and say, which certificates count.
+
+    Parameters
+    ----------
+    scenario, source, designs
+        As of :func:`without_certificates`.
+    """
+    from trialsim.oc.certificate import certificates_in_force
+
+    sentences = certificates_in_force(scenario, source, designs)
+    for sentence in sentences:
+        typer.echo(f"Certified: {sentence}", err=True)
+    return tuple(sentences)
+
+
 def sweep_without_certificates(grid: Grid, source: Path, uncertified: bool) -> tuple[str, ...]:
     """Do the same of a sweep, each point of which is a scenario of its own: a certificate is of one scenario.
 

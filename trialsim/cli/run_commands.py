@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.certificates import Uncertified, without_certificates
+from trialsim.cli.certificates import Uncertified, with_certificates, without_certificates
 from trialsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def run_command(
         decision_log=decision_log,
     )
     without = without_certificates(loaded, scenario, request.designs, uncertified)
-    request = replace(request, uncertified=without)
+    certified = with_certificates(loaded, scenario, request.designs)
+    request = replace(request, uncertified=without, certified=certified)
     done = run_into_folder(request)
     if json:
         typer.echo(done.summary, nl=False)

@@ -51,6 +51,8 @@ class Request:
     decision_log: bool | None = None
     uncertified: tuple[str, ...] = ()
     """Why designs that are run all the same have no certificate that counts."""
+    certified: tuple[str, ...] = ()
+    """What the certificates of the others say."""
 
     @property
     def logs_decisions(self) -> bool:
@@ -240,6 +242,8 @@ def run_into_folder(request: Request) -> Done:
             provenance[ROOT] = log.provenance()
         if request.uncertified:
             provenance["uncertified"] = list(request.uncertified)
+        if request.certified:
+            provenance["certified"] = list(request.certified)
         summary = json_text(
             summary_document(
                 request.scenario.name, str(provenance["digest"]), request.seed, characteristics, scenario

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trialsim.contracts import Memory
 
+NOT_DETERMINISTIC = "not deterministic: asked again about the same view it answers otherwise"
 _SEED = 11
 
 
@@ -92,7 +93,7 @@ def repeated(view: Any, answer: Answer) -> Iterator[str]:
     before = copy.deepcopy(view)
     first, second = answer(view), answer(view)
     if not same(first, second):
-        yield "not deterministic: asked again about the same view it answers otherwise"
+        yield NOT_DETERMINISTIC
     if not same(tuple(_arrays_in(view)), tuple(_arrays_in(before))):
         yield "the view is changed by asking, or the memory; take a copy"
 

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 
 from trialsim.conformance.foresight import foresight
+from trialsim.conformance.form import (
+    decision_faults,
+    first_answer,
+    missing_attributes,
+    require_decision,
+    told,
+)
 from trialsim.conformance.invariance import proofs, same
-from trialsim.conformance.rankings import HINT, ranking_faults
+from trialsim.conformance.rankings import ranking_faults
 from trialsim.conformance.sample_views import (
     allocation_view,
     candidate_view,
@@ -31,8 +38,6 @@ from trialsim.contracts import (
     VisitView,
 )
 from trialsim.policies.scores import reads_latent
-
-_BY_COLUMN = ("reject", "futile", "open_arms", "weights", "trace")  # the others have one value a replicate
 
 
 def check_policy(
@@ -71,20 +76,23 @@ def check_policy(
         return [f"decides_on must be one of {', '.join(DECISION_POINTS)}; it is {point!r}"]
     if not callable(getattr(policy, "decide", None)):
         return ["a policy has a method decide(view, memory) that returns a decision and a memory"]
-    if point == "site":
-        found = list(site_faults(policy, view if isinstance(view, SiteView) else site_view()))
-    elif point == "candidate":
-        found = list(ranking_faults(policy, view if isinstance(view, CandidateView) else candidate_view()))
-    elif point == "visit":
-        found = list(visit_faults(policy, view if isinstance(view, VisitView) else visit_view()))
-    elif point == "allocation":
-        found = list(
-            _decision_faults(policy, view if isinstance(view, AllocationView) else allocation_view())
-        )
-    else:
-        found = list(_decision_faults(policy, view if isinstance(view, LookView) else look_view()))
+    found = [*missing_attributes(policy), *told(_faults(policy, point, view))]
     # What breaks a rule of form cannot be asked in trials.
     return found if found or view is not None else list(foresight(policy))
+
+
+def _faults(policy: Any, point: str, view: Any) -> Iterator[str]:
+    """Yield the rules that a policy breaks when it is asked about a view: the one given, if it is of the kind."""
+    if point == "site":
+        yield from site_faults(policy, view if isinstance(view, SiteView) else site_view())
+    elif point == "candidate":
+        yield from ranking_faults(policy, view if isinstance(view, CandidateView) else candidate_view())
+    elif point == "visit":
+        yield from visit_faults(policy, view if isinstance(view, VisitView) else visit_view())
+    elif point == "allocation":
+        yield from _decision_faults(policy, view if isinstance(view, AllocationView) else allocation_view())
+    else:
+        yield from _decision_faults(policy, view if isinstance(view, LookView) else look_view())
 
 
 def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[str]:
@@ -92,29 +100,10 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
     size, whole, fresh = len(view.replicate), view, copy.deepcopy(policy)
     if not reads_latent(policy):
         view = replace(view, benefit=np.zeros(0))
-    try:
-        decision, _ = policy.decide(copy.deepcopy(view), {})
-        made = _made(decision)
-    except (IndexError, ValueError, KeyError) as error:
-        hint = "" if reads_latent(policy) else HINT
-        yield f"decide fails on the view: {type(error).__name__}: {error}{hint}"
-        return
-    named = {field.name: values for field, values in zip(fields(Decision), made, strict=True)}
-    for name, values in named.items():
-        dimensions = 2 if name in _BY_COLUMN else 1
-        if values is not None and (values.ndim != dimensions or len(values) != size):
-            expected = f"{dimensions} dimensions, the first of {size} replicates"
-            yield f"{name} must have {expected}; it has the shape {values.shape}"
-            return
-    weights = named["weights"]
-    if weights is not None:
-        known = weights[~np.isnan(weights).all(axis=1)]
-        if not np.isfinite(known).all() or (known < 0).any():
-            yield "weights must be finite and not negative, or a row of NaN that keeps what is"
-        elif (weights[~view.open_arms] > 0).any():
-            yield "weights give patients to an arm that is closed"
-    if isinstance(view, LookView) and named["stop"] is None:
-        yield "a stopping policy must say of each replicate whether it stops"
+    decision, _ = first_answer(policy, view, {})
+    require_decision(decision, Decision)
+    yield from decision_faults(decision, view, len(getattr(policy, "quantities", ())))
+    made = _made(decision)
     yield from proofs(policy, fresh, view, size, _made, "replicates", {})
     if view is not whole and not same(_made(policy.decide(whole, {})[0]), made):
         yield "peeking: decisions change with true benefits; declare reads_latent = True, or do not read them"

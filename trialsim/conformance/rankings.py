@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.conformance.form import first_answer
 from trialsim.conformance.invariance import (
+    NOT_DETERMINISTIC,
     batches,
     kept_outside,
     memory_faults,
@@ -23,7 +25,6 @@ from trialsim.policies.scores import prepared, reads_latent
 
 _SEED = 12
 _REVIEWS = 2
-HINT = "; a policy that reads what is hidden declares reads_latent = True"
 
 
 def ranking_faults(policy: Any, whole: CandidateView) -> Iterator[str]:
@@ -36,26 +37,22 @@ def ranking_faults(policy: Any, whole: CandidateView) -> Iterator[str]:
     whole
         Whom to ask about; what is hidden is taken out where the policy does not declare to read it.
     """
-    if policy.as_they_come:
+    if getattr(policy, "as_they_come", False):
         return
     declared = reads_latent(policy)
     view = whole if declared else _without_hidden(whole)
-    try:
-        policy = prepared(policy, copy.deepcopy(view))
-        fresh = copy.deepcopy(policy)
-        scores, memory = policy.decide(copy.deepcopy(view), {})
-    except (IndexError, ValueError, KeyError) as error:
-        hint = "" if declared else HINT
-        yield f"decide fails on the view: {type(error).__name__}: {error}{hint}"
-        return
+    policy = prepared(policy, copy.deepcopy(view))
+    fresh = copy.deepcopy(policy)
+    scores, memory = first_answer(policy, view, {})
     fault = _no_scores(scores, len(view.candidate))
     if fault:
         yield fault
         return
     if memory:
         yield "the memory must stay as it is at first contact: candidates of all times are asked about at once there"
-    yield from _scores_alike(policy, fresh, view, {})
-    if not declared and whole.latent.size:
+    faults = list(_scores_alike(policy, fresh, view, {}))
+    yield from faults
+    if not declared and whole.latent.size and NOT_DETERMINISTIC not in faults:
         for name, other in (("is laid before it", whole), ("is scrambled", _scrambled(whole))):
             if not np.array_equal(policy.decide(other, {})[0], scores):
                 yield f"peeking: scores change when what is hidden {name}; declare reads_latent = True, or do not read it"
@@ -96,11 +93,7 @@ def _learning_faults(policy: Any, fresh: Any, view: CandidateView) -> Iterator[s
     for number in range(_REVIEWS):  # what was learnt at one review is the beginning of the next
         seen = _at_review(everybody, number, count)
         before = copy.deepcopy(dict(memory))
-        try:
-            scores, learnt = policy.decide(seen, memory)
-        except (IndexError, ValueError, KeyError) as error:
-            yield f"decide fails at a review: {type(error).__name__}: {error}"
-            return
+        scores, learnt = first_answer(policy, seen, memory, "at a review")
         fault = _no_scores(scores, len(seen.candidate))
         if fault:
             yield fault

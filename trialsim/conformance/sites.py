@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from trialsim.conformance.form import first_answer, require_decision
 from trialsim.conformance.invariance import proofs
 from trialsim.contracts import Memory, SiteDecision, SiteView
 from trialsim.policies.scores import reads_latent
@@ -29,8 +30,9 @@ def site_faults(policy: Any, whole: SiteView) -> Iterator[str]:
     view = whole if reads_latent(policy) else replace(whole, rates=hidden)
     size, shape = len(view.replicate), view.promised.shape
     before = replace(view, so_far=None)
-    decision, memory = policy.decide(copy.deepcopy(before), {})
-    score = getattr(decision, "score", None)
+    decision, memory = first_answer(policy, before, {})
+    require_decision(decision, SiteDecision)
+    score = decision.score
     if not isinstance(score, np.ndarray) or score.shape != shape:
         yield f"score must be an array of shape {shape}, one number a site; it has {getattr(score, 'shape', None)}"
         return
@@ -43,15 +45,17 @@ def site_faults(policy: Any, whole: SiteView) -> Iterator[str]:
     yield from proofs(policy, fresh, before, size, _made, "replicates", {})
     if not getattr(policy, "at_reviews", False) or view.so_far is None:
         return
-    asked_before: Memory = {} if policy.open_sites is None else memory
-    decision, _ = policy.decide(copy.deepcopy(view), asked_before)
+    asked_before: Memory = {} if getattr(policy, "open_sites", None) is None else memory
+    decision, _ = first_answer(policy, view, asked_before, "at a review")
+    require_decision(decision, SiteDecision)
     so_far = view.so_far
     for name, what, allowed in (("close", "not open", so_far.open), ("open", "no reserve", so_far.reserve)):
         made = getattr(decision, name)
         if made is None:
             continue
-        if made.dtype != np.bool_ or made.shape != shape:
-            yield f"{name} must be a bool array of shape {shape}; it is {made.dtype} of shape {made.shape}"
+        if not isinstance(made, np.ndarray) or made.dtype != np.bool_ or made.shape != shape:
+            found = f"{getattr(made, 'dtype', type(made).__name__)} of shape {getattr(made, 'shape', None)}"
+            yield f"{name} must be a bool array of shape {shape}; it is {found}"
             return
         if (made & ~allowed).any():
             yield f"{name} names a site that is {what}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from trialsim.conformance.form import first_answer
 from trialsim.conformance.invariance import proofs
 from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, VisitView
 from trialsim.policies.scores import reads_latent
@@ -29,7 +30,7 @@ def visit_faults(policy: Any, view: VisitView) -> Iterator[str]:
     size, whole, fresh = len(view.patient), view, copy.deepcopy(policy)
     if not reads_latent(policy):
         view = replace(view, latent=np.zeros((0, 0)), traits=())
-    done, _ = policy.decide(copy.deepcopy(view), {})
+    done, _ = first_answer(policy, view, {})
     if not isinstance(done, np.ndarray) or done.dtype.kind != "i" or done.shape != (size,):
         shape = getattr(done, "shape", None)
         yield f"decide must return a whole number for each of {size} rows; it is of shape {shape}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,13 @@ from trialsim.scenario.wording import listed
 
 FEWEST = 50_000
 """Trials at each point without which a certificate does not count."""
+
+MARGIN = 1.2
+"""How far above the level of its design a certificate's target may lie, as a factor.
+
+An error that is exactly the level cannot be shown to be at or below it: with so many trials, simultaneous limits over a
+dozen points lie some tenth above an error of 0.025, a fifth above one of 0.005.
+"""
 
 PROGNOSIS = "prognosis"
 """The latent trait by which candidates are called in the trials of a certificate, where they are ranked."""
@@ -224,6 +232,36 @@ def needs_certificate(scenario: Scenario, design: str) -> bool:
     return any(slot in learned for slot in GATED)
 
 
+def level_of(scenario: Scenario, design: str) -> float:
+    """Return the probability of rejecting any true null that a design allows itself; by Bonferroni if tests are apart."""
+    chosen = scenario.designs[design]
+    levels = [test.alpha for test in chosen.tests.values()]
+    shared = chosen.kind == "multi_arm_multi_stage" or chosen.multiplicity is not None
+    return max(levels) if shared else sum(levels)
+
+
+def certificates_in_force(scenario: Scenario, scenario_file: Path, designs: Sequence[str]) -> list[str]:
+    """Return a sentence for each design whose certificate counts: what was certified, and in which file it stands.
+
+    Parameters
+    ----------
+    scenario, scenario_file, designs
+        As of :func:`missing_certificates`.
+    """
+    sentences = []
+    for design in designs:
+        path = file_of(scenario_file, design)
+        if not needs_certificate(scenario, design) or missing_certificates(scenario, scenario_file, [design]):
+            continue
+        content = path.read_bytes()
+        verdict = json.loads(content)["verdict"]
+        sentences.append(
+            f"designs.{design}: rejecting a true null is {verdict}; nothing is claimed of other truths "
+            f"({path.name}, SHA-256 {hashlib.sha256(content).hexdigest()})"
+        )
+    return sentences
+
+
 def missing_certificates(scenario: Scenario, scenario_file: Path, designs: Sequence[str]) -> list[str]:
     """Return a sentence for each design whose learned policies may change an error and that has no good certificate.
 
@@ -259,6 +297,12 @@ def _why_not(scenario: Scenario, design: str, learned: Mapping[str, str], path: 
             return f"has a certificate ({path.name}) from fewer than {FEWEST:,} trials a truth"
         if max(upper for upper, _ in points) > found["target"]:
             return f"failed its certification ({path.name}): {found['verdict']}"
+        level = level_of(scenario, design)
+        if found["target"] > MARGIN * level * (1 + 1e-9):
+            return (
+                f"has a certificate ({path.name}) of an error of at most {found['target']:g}, and its tests have the "
+                f"level {level:g}: it counts up to a target of {MARGIN * level:g}"
+            )
     except OSError:
         return f"has no certificate ({path.name})"
     except (ValueError, KeyError, TypeError):

@@ -99,8 +99,12 @@ def page(
     """
     name = str(scenario.get("name", "scenario"))
     about = [str(scenario[key]) for key in ("description", "source") if scenario.get(key)]
-    uncertified = [f"Uncertified: {sentence}." for sentence in provenance.get("uncertified", ())]
-    sentences = [*uncertified, *answer(characteristics, targets)]
+    certificates = [
+        f"{word.capitalize()}: {sentence}."
+        for word in ("uncertified", "certified")
+        for sentence in provenance.get(word, ())
+    ]
+    sentences = [*certificates, *answer(characteristics, targets)]
     sentences += [*failure_sentences(records), *analysis_cautions(scenario)]
     tables = summary_tables(characteristics)
     body = [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario.checkpoint_heads import head_of, kind_of_model, misfits
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import shown
@@ -26,8 +26,8 @@ def checkpoint_problems(scenario: Scenario) -> list[Problem]:
     problems = []
     for design, stated in scenario.designs.items():
         for slot, (name, parameters) in stated.policies.items():
-            place = f"designs.{design}.policies.{slot}.{name}"
-            problems += list(_problems(place, parameters, scenario.folder))
+            place = f"designs.{design}.policies.{slot}"
+            problems += list(_problems(place, slot, name, parameters, scenario))
     return problems
 
 
@@ -59,25 +59,45 @@ def _files(parameters: Mapping[str, Any]) -> Iterator[str]:
         yield from _files(inner or {})
 
 
-def _problems(place: str, parameters: Mapping[str, Any], folder: Path) -> Iterator[Problem]:
+def _problems(
+    place: str, slot: str, name: str, parameters: Mapping[str, Any], scenario: Scenario
+) -> Iterator[Problem]:
     """Yield what is wrong with a policy's checkpoint, and with those of rankings inside it."""
-    if "checkpoint" in parameters:
-        at = f"{place}.checkpoint"
-        try:
-            path = inside(folder, parameters["checkpoint"], at)
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except ScenarioError as error:
-            yield from error.problems
-        except OSError as error:
-            why = (error.strerror or type(error).__name__).lower()
-            yield Problem(
-                at, f"{shown(parameters['checkpoint'])} cannot be read ({why}); `trialsim train` writes one"
-            )
-        else:
-            if found != parameters.get("digest"):
-                yield Problem(
-                    f"{place}.digest",
-                    f"{shown(parameters['checkpoint'])} has the digest {found}: it is another model",
-                )
-    for name, inner in (parameters.get("ranking") or {}).items():
-        yield from _problems(f"{place}.ranking.{name}", inner, folder)
+    here = f"{place}.{name}"
+    if parameters.get("checkpoint"):
+        yield from _of_a_file(here, slot, name, parameters, scenario)
+    for inner, own in (parameters.get("ranking") or {}).items():
+        yield from _problems(f"{here}.ranking", slot, inner, own or {}, scenario)
+
+
+def _of_a_file(
+    here: str, slot: str, name: str, parameters: Mapping[str, Any], scenario: Scenario
+) -> Iterator[Problem]:
+    """Yield that a checkpoint is not there, is another one than that pinned, or cannot serve this policy here."""
+    file = shown(parameters["checkpoint"])
+    assert scenario.folder is not None
+    try:
+        content = inside(scenario.folder, parameters["checkpoint"], f"{here}.checkpoint").read_bytes()
+    except ScenarioError as error:
+        yield from error.problems
+        return
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        yield Problem(f"{here}.checkpoint", f"{file} cannot be read ({why}); `trialsim train` writes one")
+        return
+    found = hashlib.sha256(content).hexdigest()
+    if found != parameters.get("digest"):
+        yield Problem(f"{here}.digest", f"{file} has the digest {found}: it is another model")
+        return
+    kind = kind_of_model(slot, name)
+    if kind is None:
+        return
+    about = head_of(content)
+    if about is None:
+        yield Problem(
+            f"{here}.checkpoint",
+            f"{file} is no checkpoint of trialsim, or not whole; `trialsim train` writes one",
+        )
+        return
+    for why in misfits(about, kind, scenario):
+        yield Problem(f"{here}.checkpoint", f"{file} {why}")
