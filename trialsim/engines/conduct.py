@@ -42,12 +42,9 @@ class LookRecord:
     """What was found and decided at one round of looks; arrays ``[k]``, ``[k, test]`` or, for counts, ``[k, arm]``.
 
     ``carried_out`` tells which decisions came before the horizon. ``own_z`` and ``lost`` are those of closed tests,
-    ``cohorts`` their stages where these are split by patients, ``worth`` what arms are chosen by where that is another
-    endpoint, ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where an analysis is a
-    Bayesian model, ``chains`` ``[k, test, 4]`` where one is sampled.
     ``cohorts`` their stages where these are split by patients, ``worth`` what arms are chosen by, or events re-estimated,
     where that is another endpoint, ``conditional_power`` ``[k]`` is there where the size is re-estimated, ``error`` where
-    an analysis is a Bayesian model.
+    an analysis is a Bayesian model, ``chains`` ``[k, test, 4]`` where one is sampled.
     """
 
     point: Point
