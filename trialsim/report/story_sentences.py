@@ -17,6 +17,7 @@ from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
+from trialsim.report.story_used import counted_already, from_whom
 from trialsim.report.story_words import (
     against_bounds,
     because,
@@ -197,7 +198,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.status[place].sentence}")
             continue
-        z = f"{test.name} z = {plain(float(look.z[place]), 3)}{_from_events(replay, look, place)}"
+        z = f"{test.name} z = {plain(float(look.z[place]), 3)}{from_whom(replay, look, place)}"
         found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
         if decides_by_rules(replay):
             z = found = posterior_finding(replay, look, place)
@@ -215,18 +216,6 @@ def _findings(replay: Replay, look: Look) -> list[str]:
         parts.append(found)
     found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
     return [*found_here, *rules_weighed(replay, look)]
-
-
-def _from_events(replay: Replay, look: Look, place: int) -> str:
-    """Return how many events a test counts, where they are not all those known in its arms."""
-    test = replay.plan.tests[place]
-    used = look.used[place] if look.used else None
-    known = int(replay.known(test.endpoint, look.cut)[[test.treatment, test.control]].sum())
-    if used is None or used == known or test.treatment == test.control:
-        return ""
-    name = replay.plan.world.outcomes[test.endpoint].name
-    by = "" if test.strategy == "treatment_policy" else f" by the {test.strategy.replace('_', ' ')} strategy"
-    return f" (from {count(used, 'event')}{by}, {known:,} of {name} being known)"
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:
@@ -335,7 +324,8 @@ def _ending(replay: Replay) -> list[str]:
         text = f"{count(pipeline, 'patient')} randomised before it {were} still waited for"
         left.append(f"{text}, with no {known} of {name} known yet")
     if left:
-        sentences.append(f"At the deciding cut on {when(replay.cut)}: {listed(left)}.")
+        occasion = "deciding cut" if replay.stop_look else "end of the trial"
+        sentences.append(f"At the {occasion} on {when(replay.cut)}: {listed(left)}{counted_already(replay)}.")
     return sentences
 
 
