@@ -12,6 +12,7 @@ from trialsim.engines.true_values import estimand_of
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_bayesian import decides_by_rules, posterior_finding, rules_weighed
+from trialsim.report.story_bounds import bounds_followed
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
@@ -215,7 +216,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             )
         parts.append(found)
     found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
-    return [*found_here, *rules_weighed(replay, look)]
+    return [*found_here, *bounds_followed(replay, look), *rules_weighed(replay, look)]
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:
