@@ -996,6 +996,11 @@ class BoundsFollower(Protocol):
         """Planned counts by look, at which the planned bounds hold; None where none are planned."""
         ...
 
+    @property
+    def maximum(self) -> int:
+        """Planned events or read-outs at the last look, of which each look has seen a fraction."""
+        ...
+
     def at(self, seen: tuple[int, ...], last: bool) -> tuple[float, float]:
         """Return the efficacy and futility bound of a look from the counts up to it; ``last``: none is planned after."""
         ...

@@ -13,9 +13,11 @@ import yaml
 from scipy.stats import multivariate_normal, norm
 
 from trialsim.conformance import check_twins
+from trialsim.designs.boundaries import group_sequential
 from trialsim.designs.followed_bounds import FollowedBounds
 from trialsim.engines.plan import build_plan
 from trialsim.errors import ScenarioError
+from trialsim.report.story import explain
 from trialsim.scenario.load import load_scenario, scenario_from
 from trialsim.simulation import simulate
 
@@ -57,7 +59,7 @@ def follower(**changes: Any) -> FollowedBounds | None:
     return found
 
 
-def crossing(counts: Sequence[int], bounds: Sequence[float]) -> float:
+def crossing(counts: Sequence[float], bounds: Sequence[float]) -> float:
     """Return the chance that a standard process crosses upper bounds (multivariate normal probabilities, Genz 1992)."""
     finite = [k for k, bound in enumerate(bounds) if math.isfinite(bound)]
     rates = np.array([counts[k] for k in finite], dtype=float)
@@ -146,6 +148,85 @@ def test_looks_by_the_calendar_are_judged_by_the_events_seen() -> None:
     )  # Lan and DeMets (1983), Pocock's form
     assert first["efficacy_z"].to_numpy() == pytest.approx(norm.isf(spent), abs=1e-8)
     assert first["efficacy_z"].nunique() > 10
+
+
+LEAVING = yaml.safe_load("""
+name: leaving
+horizon: 6 years
+accrual: {evenly_spaced: {over: 12 months}}
+arms: [control, low, high]
+endpoints:
+  death: {kind: survival, baseline: {hazard: 0.1 per year}, effect: {low: 1, high: 1}, terminal: true}
+  relapse: {kind: survival, baseline: {hazard: 0.6 per year}, effect: {low: 1, high: 1}}
+discontinuation: {other: {baseline: {hazard: 0.7 per year}}}
+hypotheses:
+  failing: {endpoint: relapse, arms: [low, control], analysis: logrank, direction: lower, strategy: composite}
+  during: {endpoint: relapse, arms: [high, control], analysis: logrank, direction: lower, strategy: while_on_treatment}
+  without: {endpoint: relapse, arms: [high, control], analysis: logrank, direction: lower, strategy: hypothetical}
+truths: {none: {}}
+designs:
+  gs:
+    kind: group_sequential
+    n: 300
+    allocation: alternating
+    looks: [{when: {calendar: 11 months}}, {when: {calendar: 20 months}}, {when: {calendar: 50 months}}]
+    information: [0.3, 0.7, 1]
+    events: 190
+    tests: {failing: {alpha: 0.025}, during: {alpha: 0.025}, without: {alpha: 0.025}}
+    efficacy: lan_demets_pocock
+""")
+
+
+@pytest.mark.parametrize("replicate", range(2))
+def test_bounds_go_by_the_events_of_all_arms_whatever_a_strategy_makes_of_them(replicate: int) -> None:
+    story = explain(scenario_from(LEAVING), "gs", "none", replicate, 1)
+    events = story.events
+    relapses = events[(events["kind"] == "event") & (events["endpoint"] == "relapse")]["tick"]
+    looks = story.replay.looks
+    seen = [int((relapses <= look.cut).sum()) for look in looks]
+    spent = [ALPHA * math.log(1.0 + (math.e - 1.0) * min(count / 190, 1.0)) for count in seen]
+    told = [
+        text
+        for text in story.sentences
+        if text.startswith("Spending goes by the events of relapse known in all")
+    ]
+    assert len(told) == len(looks) == 3
+    for k, look in enumerate(looks):
+        assert len(set(look.efficacy_z.tolist())) == 1
+        bounds = [float(each.efficacy_z[0]) for each in looks[: k + 1]]
+        wanted = ALPHA if k == 2 else spent[k]
+        assert crossing(seen[: k + 1], bounds) == pytest.approx(wanted, abs=1e-6)
+        path = ", ".join(str(count) for count in seen[:k])
+        path += f"{' and ' if k else ''}{seen[k]} of 190 at the looks so far"
+        assert f"whatever a strategy makes of them: {path}, so that the bounds of look {k + 1} are" in told[k]
+        # None of the tests takes as many, nor has it the same share of what it takes in the end.
+        used = [sum(each.event for each in taken or ()) for taken in look.used]
+        assert seen[k] not in used
+
+
+@pytest.mark.parametrize(
+    ("clock", "own", "family", "level"),
+    [
+        ((0.28, 0.724, 1.0), (0.376, 0.838, 1.0), "lan_demets_pocock", 0.0232),
+        ((0.28, 0.724, 1.0), (0.376, 0.838, 1.0), "lan_demets_obrien_fleming", 0.0238),
+        ((1 / 3, 2 / 3, 1.0), (0.2, 0.5, 1.0), "lan_demets_pocock", 0.0272),
+        ((1 / 3, 2 / 3, 1.0), (0.2, 0.5, 1.0), "lan_demets_obrien_fleming", 0.0262),
+    ],
+)
+def test_the_level_where_a_test_has_other_shares_of_its_own_events_is_the_one_stated(
+    clock: tuple[float, ...], own: tuple[float, ...], family: str, level: float
+) -> None:
+    bounds = group_sequential(clock, alpha=ALPHA, efficacy=family).efficacy_z
+    assert crossing(clock, bounds) == pytest.approx(ALPHA, abs=1e-6)
+    assert round(crossing(own, bounds), 4) == level
+    page = (FILE.parents[2] / "docs" / "why.md").read_text(encoding="utf-8")
+    assert f"{level:.4f}" in page
+
+
+def test_nothing_is_said_of_bounds_that_are_those_planned() -> None:
+    story = explain(load_scenario(FILE), "solved_survival", "effect", 0, 1)
+    assert not any("Spending goes by" in text for text in story.sentences)
+    assert any("efficacy bound" in text for text in story.sentences)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from trialsim.oc.columns import Cell, Records, records_of
 from trialsim.oc.enrolment import enrolment_curves
 from trialsim.oc.in_memory import collect
 from trialsim.oc.montecarlo import MonteCarlo
-from trialsim.report.funnel import Step, funnel
+from trialsim.report.funnel import KNOWN, Step, funnel
 from trialsim.report.numbers import DAYS_PER_MONTH
 from trialsim.report.page import page
 from trialsim.report.recruitment_figures import (
@@ -54,7 +54,7 @@ def html(found: Found, scenario: dict[str, object]) -> str:
 def test_a_funnel_adds_up(found: Found, cell: Cell) -> None:
     steps = funnel(found[0], cell, rescreening=True)
     assert [step.name for step in steps] == [
-        "candidates", "records passed", "consented", "did not fail screening", "randomised", "analysed",
+        "candidates", "records passed", "consented", "did not fail screening", "randomised", KNOWN,
     ]  # fmt: skip
     for before, step in pairwise(steps):
         lost = sum(value.value for _, value in step.losses) - sum(value.value for _, value in step.gains)

@@ -180,6 +180,9 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
         for look in result.looks:  # those of a later look take the place of those of an earlier one
             at = slice(None) if len(look.point.rows) == size else look.point.rows
             by_arm[name][at] = getattr(look.counts, name)
+    survival = plan.world.outcomes[plan.primary].kind == "survival"
+    # Nothing is analysed after the last look taken, however much more is known where a trial ends at its horizon.
+    analysed = sum_of(by_arm["enrolled" if survival else "readouts"])
     rest = np.flatnonzero(result.ends.look < 0)
     for row in rest:
         counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
@@ -187,8 +190,7 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
             kept[row] = getattr(counts, name)[0]
     by_arm["dropouts"] = result.chunk.lost(np.arange(size), result.ends.cut)
     total = {name: sum_of(kept) for name, kept in by_arm.items()}
-    survival = plan.world.outcomes[plan.primary].kind == "survival"
-    total["analysed"] = total["enrolled"] if survival else total["readouts"]
+    total["analysed"] = analysed
     waited_for = result.chunk.in_pipeline(result.ends.cut)
     if waited_for is None:
         known = total["events"] if survival else total["readouts"]

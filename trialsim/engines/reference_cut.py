@@ -95,6 +95,28 @@ class Patient:
         return min(end for end in (tick, self.lost, self.ended, self.closed.get(e)) if end is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How a test takes a patient at a cut.
+
+    Parameters
+    ----------
+    number
+        The patient's, from 0 in order of entry.
+    event
+        Whether with an event (survival endpoints).
+    by_strategy
+        Whether the event or the outcome is what the strategy puts for an intercurrent event, not the patient's own.
+    awaited
+        Whether the patient's own event or outcome is not known and can still become known.
+    """
+
+    number: int
+    event: bool
+    by_strategy: bool
+    awaited: bool
+
+
 class ReferenceCut:
     """What is known for one test at a cut, counted the plain way; see :class:`~trialsim.contracts.DataCut`.
 
@@ -235,6 +257,19 @@ class ReferenceCut:
             elif p.entry <= until:
                 stop, happened = self._end(p, until)
                 found.append((i, p, (min(stop, until) - p.entry) / TICKS_PER_DAY, happened))
+        return found
+
+    def taken(self) -> list[Taken]:
+        """Return how the test takes each of those patients, in order of entry."""
+        e, report = self._test.endpoint, self._law.readout_ticks
+        found = []
+        for i, p, _, happened in self._known():
+            if self._law.kind == "survival":
+                own = p.had(e, self._tick - report) and self._end(p, self._tick - report)[0] == p.event[e]
+                by_strategy = happened and not own
+            else:
+                by_strategy = self._read(p)[0] != p.readout.get(e)
+            found.append(Taken(i, happened, by_strategy, p.awaits(e, self._tick, report)))
         return found
 
     def patients(self) -> PatientRows:

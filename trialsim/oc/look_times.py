@@ -19,7 +19,7 @@ def _one_of_each(records: Records, cell: Cell, looks: NDArray[Any], tests: int) 
 
     So they are written; None where they lie otherwise.
     """
-    if looks.size % tests or "hypothesis" not in records.columns("looks"):
+    if not looks.size or looks.size % tests or "hypothesis" not in records.columns("looks"):
         return None
     codes = records.categories("looks", "hypothesis", cell).codes.reshape(-1, tests)
     first = codes[0] if len(codes) else codes

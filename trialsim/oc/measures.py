@@ -107,8 +107,8 @@ _MEANS = {
     ),
     "analysed": (
         PATIENTS,
-        "Mean number of patients known at the deciding cut: read out, or of a survival endpoint randomised, whatever the "
-        "strategy for intercurrent events makes of them; of a trial without a deciding look, at its end.",
+        "Mean number of patients known of the primary endpoint at the cut of the last look taken: read out, or of a "
+        "survival endpoint randomised, whatever the strategy of a hypothesis makes of them; 0 of a trial without any look.",
     ),
     "pipeline": (
         PATIENTS,

@@ -19,7 +19,9 @@ _BOUNDS = ("efficacy_z", "futility_z")
 
 ABOUT_PLANNED = (
     "Bounds as planned, for the planned information. Where another table follows, trials applied others: bounds follow "
-    "the information that each look sees, or the level that a hypothesis has come to have."
+    "the events or read-outs that a look sees, or the level that a hypothesis has come to have. A look sees the events or "
+    "read-outs of the endpoint that are known at its cut, in all arms of the design, whatever the strategy of a hypothesis "
+    "makes of them; their share of those planned for the last look is what spending functions are read at."
 )
 ABOUT_APPLIED = (
     "Bounds that trials applied, where they are not those of the plan: the mean over the trials that took the look, and "

@@ -15,6 +15,9 @@ from trialsim.oc.sizes import succeeded
 
 Values = NDArray[np.float64]
 
+KNOWN = "known at the last look"
+"""The last step; how many of them a hypothesis' strategy takes, and who else, is told trial by trial."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -59,7 +62,10 @@ def funnel(records: Records, cell: Cell, rescreening: bool = False) -> tuple[Ste
 
     came, unfit, screened = column("candidates"), column("prescreen_failures"), column("screened")
     refused, withdrew, failures = column("refusals"), column("withdrawals"), column("screen_failures")
-    randomised, analysed, overrun = column("enrolled"), column("analysed"), column("overrun")
+    randomised, known, overrun = column("enrolled"), column("analysed"), column("overrun")
+    # Without a look that decides, whoever is not known at the last look taken may have been read out since.
+    undecided = records.numbers("trials", "stop_look", cell) == 0
+    unknown = randomised - known - overrun
     fit, unfailed = came - unfit, screened - failures
     again = rescreening or _come_again(records, cell)
     # Whoever neither refused, withdrew nor was screened still waited. Those who come again were screened twice: where
@@ -77,11 +83,12 @@ def funnel(records: Records, cell: Cell, rescreening: bool = False) -> tuple[Ste
         ("did not fail screening", unfailed, list(_reasons(records, cell))),
         ("randomised", randomised, [("released or under way at the end", unfailed - randomised)]),
         (
-            "analysed",
-            analysed,
+            KNOWN,
+            known,
             [
                 ("randomised after the deciding cut", overrun),
-                ("not read out by the deciding cut", randomised - analysed - overrun),
+                ("not read out by the deciding cut", np.where(undecided, 0.0, unknown)),
+                ("not known at a look: the trial ended at its horizon", np.where(undecided, unknown, 0.0)),
             ],
         ),
     ]

@@ -45,10 +45,12 @@ ABOUT_RECRUITMENT = (
     "at evenly spaced times of their law and find candidates at their mean rate, the average share of them passes at the "
     "first attempt, nobody has to wait or withdraws, and everyone takes the median time. A trial that stops early keeps "
     "the patients it has.",
-    "The bars show how many are left at each step on the way from first contact to the deciding analysis, as means over "
+    "The bars show how many are left at each step on the way from first contact to the last look taken, as means over "
     "trials, and beside them for what reasons the others are not; Monte Carlo standard errors in parentheses. Who comes "
     "again after failing counts with each screening begun. Waiting at a closure: not yet called when their site, enrolment "
-    "or the trial closed.",
+    "or the trial closed. Known at the last look: whose primary outcome was read out by its cut, or of a survival endpoint "
+    "who was randomised by then, which is the measure analysed; the strategy of a hypothesis may take others of them, or "
+    "more, which explain tells of a single trial.",
 )
 
 

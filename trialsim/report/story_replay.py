@@ -18,6 +18,7 @@ from trialsim.engines.life import WITHDRAWAL_PART
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import Point
 from trialsim.engines.records import Columns, columns_of
+from trialsim.engines.reference_cut import ReferenceCut, Taken
 from trialsim.engines.runner import chunk_of
 from trialsim.report.story_borrowing import borrowed
 from trialsim.report.story_courses import Course, courses_of
@@ -66,7 +67,7 @@ class Look:
     borrowing
         What control of each test borrows from earlier trials; None where it borrows nothing.
     used
-        Events that each test counts, as its strategy and its follow-up have it; None of other endpoints.
+        Whom each test takes, as its strategy and its follow-up have it; None of adverse events.
     """
 
     number: int
@@ -93,7 +94,7 @@ class Look:
     error: NDArray[np.float64] | None = None
     chains: NDArray[np.float64] | None = None
     borrowing: tuple[Borrowing | None, ...] = ()
-    used: tuple[int | None, ...] = ()
+    used: tuple[tuple[Taken, ...] | None, ...] = ()
 
     def says(self, name: str, test: int) -> bool:
         """Return whether the decision rejects (``reject``) or gives up (``futile``) a test."""
@@ -363,7 +364,7 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
                 error=None if record.error is None else record.error[0],
                 chains=None if record.chains is None else record.chains[0],
                 borrowing=borrowed(result.chunk, record.point),
-                used=_events_used(result, record.point),
+                used=_used(result, record.point),
             )
         )
         if record.decision.further_counts is not None:
@@ -371,12 +372,7 @@ def _looks(result: ChunkResult) -> tuple[Look, ...]:
     return tuple(looks)
 
 
-def _events_used(result: ChunkResult, point: Point) -> tuple[int | None, ...]:
-    """Return how many events each test of a survival endpoint counts at a look."""
-    outcomes = result.chunk.plan.world.outcomes
-    return tuple(
-        int(result.chunk.cut(point, place).patients().event.sum())
-        if test.adverse_events is None and outcomes[test.endpoint].kind == "survival"
-        else None
-        for place, test in enumerate(result.chunk.plan.tests)
-    )
+def _used(result: ChunkResult, point: Point) -> tuple[tuple[Taken, ...] | None, ...]:
+    """Return whom each test takes at a look."""
+    cuts = [result.chunk.cut(point, place) for place in range(len(result.chunk.plan.tests))]
+    return tuple(tuple(cut.taken()) if isinstance(cut, ReferenceCut) else None for cut in cuts)

@@ -12,12 +12,14 @@ from trialsim.engines.true_values import estimand_of
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
 from trialsim.report.story_bayesian import decides_by_rules, posterior_finding, rules_weighed
+from trialsim.report.story_bounds import bounds_followed
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_failures import failure_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
+from trialsim.report.story_used import counted_already, from_whom
 from trialsim.report.story_words import (
     against_bounds,
     because,
@@ -198,7 +200,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
         if look.status[place] != Status.OK:
             parts.append(f"{test.name} could not be analysed, {look.why_not(test, place)}")
             continue
-        z = f"{test.name} z = {plain(float(look.z[place]), 3)}{_from_events(replay, look, place)}"
+        z = f"{test.name} z = {plain(float(look.z[place]), 3)}{from_whom(replay, look, place)}"
         found = f"{z}, {against_bounds(float(look.z[place]), efficacy, futility)}"
         if decides_by_rules(replay):
             z = found = posterior_finding(replay, look, place)
@@ -215,19 +217,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             )
         parts.append(found)
     found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
-    return [*found_here, *rules_weighed(replay, look)]
-
-
-def _from_events(replay: Replay, look: Look, place: int) -> str:
-    """Return how many events a test counts, where they are not all those known in its arms."""
-    test = replay.plan.tests[place]
-    used = look.used[place] if look.used else None
-    known = int(replay.known(test.endpoint, look.cut)[[test.treatment, test.control]].sum())
-    if used is None or used == known or test.treatment == test.control:
-        return ""
-    name = replay.plan.world.outcomes[test.endpoint].name
-    by = "" if test.strategy == "treatment_policy" else f" by the {test.strategy.replace('_', ' ')} strategy"
-    return f" (from {count(used, 'event')}{by}, {known:,} of {name} being known)"
+    return [*found_here, *bounds_followed(replay, look), *rules_weighed(replay, look)]
 
 
 def _consequences(replay: Replay, look: Look) -> list[str]:
@@ -339,7 +329,8 @@ def _ending(replay: Replay) -> list[str]:
         text = f"{count(pipeline, 'patient')} randomised before it {were} still waited for"
         left.append(f"{text}, with no {known} of {name} known yet")
     if left:
-        sentences.append(f"At the deciding cut on {when(replay.cut)}: {listed(left)}.")
+        occasion = "deciding cut" if replay.stop_look else "end of the trial"
+        sentences.append(f"At the {occasion} on {when(replay.cut)}: {listed(left)}{counted_already(replay)}.")
     return sentences
 
 
