@@ -93,6 +93,18 @@ SLIPS = [
         "return not self.open and not self.under_way",
         "return not self.open",
     ),
+    Mutation(
+        "who comes again has failed for good",
+        "reference_sites",
+        "            self.screened_out[outcome - 1] -= 1\n",
+        "",
+    ),
+    Mutation(
+        "who is randomised after coming again is not told apart",
+        "reference_sites",
+        "randomised_again += candidate.attempt > 0",
+        "randomised_again += candidate.attempt > 9",
+    ),
     # Slips of the array engine.
     Mutation(
         "those kept are not waited for",
@@ -237,6 +249,27 @@ SLIPS = [
         "fast_site_kernels",
         "fills < closing_place[r]",
         "fills <= closing_place[r]",
+        _TALLY,
+    ),
+    Mutation(
+        "who comes again has failed for good",
+        "fast_site_kernels",
+        "screened_out[r, contact[c - 1, OUTCOME] - 1] -= 1",
+        "screened_out[r, contact[c - 1, OUTCOME] - 1] -= 0",
+        _TALLY,
+    ),
+    Mutation(
+        "who consents again is somebody else",
+        "fast_site_kernels",
+        "mine[EVER_CONSENTED] += np.int64(first_attempt)",
+        "mine[EVER_CONSENTED] += 1",
+        _TALLY,
+    ),
+    Mutation(
+        "who withdraws on coming again is not told apart",
+        "fast_site_kernels",
+        "mine[WITHDREW_AGAIN] += np.int64(not first_attempt)",
+        "mine[WITHDREW_AGAIN] += 0",
         _TALLY,
     ),
     Mutation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -184,3 +185,20 @@ def test_one_trial_that_applied_another_bound_is_found_wherever_it_stands() -> N
         assert table is not None
         (only,) = table.rows
         assert dict(zip(table.headings, only, strict=True))["look"] == (str(looks["look"][row]),)
+
+
+def test_months_are_said_to_run_to_the_horizon_where_trials_ended_there() -> None:
+    def about_months(rows: list[dict[str, Any]]) -> str:
+        found = operating_characteristics(tables(rows, [cell_fact()]))
+        (line,) = [line for line in legend(found, summary_tables(found)) if line.startswith("Months: ")]
+        return line.removesuffix(".").partition(";")[0]
+
+    decided = "Months: from the start of accrual to the data lock of the deciding analysis"
+    assert about_months([trial(0), trial(1)]) == decided
+    assert (
+        about_months([trial(0), trial(1, **NEVER)]) == f"{decided}, or to the horizon where no look decided"
+    )
+    assert (
+        about_months([trial(0, **NEVER), trial(1, **NEVER)])
+        == f"{decided}, or to the horizon where no look decided"
+    )

@@ -37,9 +37,9 @@ _FREES, _LEAVES, _FREES_AND_LEAVES, _RETURNS = range(4)
 OPEN, CLOSED_BY_CAP, CLOSED_BY_TIME, CLOSED_BY_REVIEW = range(4)
 
 # Columns of the tally of a site.
-CAME, PRESCREEN_FAILURES, CONSENTED, REFUSED, FAILED, WITHDREW, RELEASED, RANDOMISED, TO_CONSENT = range(9)
-TO_RANDOMISATION = 9
-TALLIES = 10
+CAME, PRESCREEN_FAILURES, CONSENTED, REFUSED, FAILED, WITHDREW, RELEASED, RANDOMISED = range(8)
+EVER_CONSENTED, CAME_AGAIN, ATTEMPTS_AGAIN, RANDOMISED_AGAIN, REFUSED_AGAIN, WITHDREW_AGAIN = range(8, 14)
+TO_CONSENT, TO_RANDOMISATION, TALLIES = range(14, 17)
 
 
 @kernel
@@ -314,7 +314,7 @@ def run_sites(
 @kernel
 def site_tallies(
     seed, replicates, offsets, keys, contact, chances, chance_rows, levels, sites, attempts, keep, closing, closing_place,
-    ends, openings, closed_at, closed_why, coordinators, tally, reasons, subgroups, idle, closed,
+    ends, openings, closed_at, closed_why, coordinators, tally, reasons, screened_out, subgroups, idle, closed,
 ):  # fmt: skip
     """Count what happened to the candidates of each site by the end of each trial.
 
@@ -330,6 +330,8 @@ def site_tallies(
         Filled, ``[replicate, site, column]``.
     reasons
         Filled: failures by reason, ``[replicate, reason]``.
+    screened_out
+        Filled: candidates whose last screening failed, by its reason, ``[replicate, reason]``.
     subgroups
         Filled: who came, who was eligible and who was randomised by subgroup, ``[replicate, level, 3]``.
     idle
@@ -339,6 +341,7 @@ def site_tallies(
     """
     tally[:] = 0
     reasons[:] = 0
+    screened_out[:] = 0
     subgroups[:] = 0
     idle[:] = 0
     for r in range(len(replicates)):
@@ -359,6 +362,10 @@ def site_tallies(
                 first_attempt = c % attempts == 0
                 outcome = contact[c, OUTCOME]
                 mine[CAME] += np.int64(first_attempt)
+                if not first_attempt:
+                    mine[ATTEMPTS_AGAIN] += 1
+                    mine[CAME_AGAIN] += np.int64(c % attempts == 1)
+                    screened_out[r, contact[c - 1, OUTCOME] - 1] -= 1
                 if len(levels) and first_attempt:
                     subgroups[r, levels[j], 0] += 1
                     eligible = is_eligible(seed, replicates[r], keys[j], chances[chance_rows[j], 2])
@@ -372,6 +379,7 @@ def site_tallies(
                     gone = left < shut and left <= end and (left < close or (left == close and not by_cap))
                     if gone:
                         mine[WITHDREW] += 1
+                        mine[WITHDREW_AGAIN] += np.int64(not first_attempt)
                     elif min(close, shut) <= end:
                         mine[RELEASED] += 1
                     continue
@@ -383,13 +391,16 @@ def site_tallies(
                     continue
                 if outcome == REFUSES:
                     mine[REFUSED] += 1
+                    mine[REFUSED_AGAIN] += np.int64(not first_attempt)
                     continue
                 mine[CONSENTED] += 1
+                mine[EVER_CONSENTED] += np.int64(first_attempt)
                 mine[TO_CONSENT] += answer - came
                 if outcome > 0:
                     if final <= end and (final <= shut or stays):
                         mine[FAILED] += 1
                         reasons[r, outcome - 1] += 1
+                        screened_out[r, outcome - 1] += 1
                     else:
                         mine[RELEASED] += np.int64(shut <= end and not stays)
                     continue
@@ -398,6 +409,7 @@ def site_tallies(
                 before = final < shut or (final == shut and c <= closing_place[r])
                 if final <= end and (before or stays):
                     mine[RANDOMISED] += 1
+                    mine[RANDOMISED_AGAIN] += np.int64(not first_attempt)
                     mine[TO_RANDOMISATION] += final - came
                     if len(levels):
                         subgroups[r, levels[j], 2] += 1

@@ -267,16 +267,18 @@ class Recruitment:
         """
         size, count, levels = len(self.replicates), self.sites.count, self.plan.world.subgroup_levels
         tally = np.empty((size, count, kernels.TALLIES), dtype=np.int64)
-        reasons = np.empty((size, len(self.law.reasons)), dtype=np.int64)
+        reasons, screened_out = (np.empty((size, len(self.law.reasons)), dtype=np.int64) for _ in range(2))
         subgroups = np.empty((size, len(levels), 3), dtype=np.int64)
         idle, closed = np.empty((size, count), dtype=np.int64), np.empty((size, count), dtype=np.int64)
         kernels.site_tallies(
             self.plan.seed, self.replicates, self.offsets, self.candidates, self.contact, self.chances, self.chance_rows,
             self.levels, count, self.law.attempts, self.law.keep, self.closing, self.closing_place, ends, self.openings,
-            self.closed_at, self.closed_why, self.sites.coordinators, tally, reasons, subgroups, idle, closed,
+            self.closed_at, self.closed_why, self.sites.coordinators, tally, reasons, screened_out, subgroups, idle, closed,
         )  # fmt: skip
         opens = (self.openings <= ends[:, None]) & (self.openings < self.closing[:, None])
-        return SiteTallies(tally, reasons, subgroups, idle, np.where(opens, self.openings, NEVER), closed)
+        return SiteTallies(
+            tally, reasons, screened_out, subgroups, idle, np.where(opens, self.openings, NEVER), closed
+        )
 
     def candidates_of(self, row: int) -> range:
         """Return the places of a replicate's candidates."""

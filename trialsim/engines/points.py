@@ -104,10 +104,13 @@ class SiteTallies:
     ----------
     counts
         ``[replicate, site, column]``: candidates who came, failed on their records, consented, refused, failed screening,
-        withdrew while waiting, were released, were randomised; ticks from contact to consent, and to randomisation, added
-        up over those who got there. With rescreening each attempt counts from consent on.
+        withdrew while waiting, were released, were randomised; candidates who ever consented, who came again, and how often
+        they did; of those who came again, who was randomised, refused then and withdrew then; ticks from contact to
+        consent, and to randomisation, added up over attempts that got there. Consents and failures count with each attempt.
     reasons
         Screening failures by reason, ``[replicate, reason]``.
+    screened_out
+        Candidates whose last screening failed, by its reason, ``[replicate, reason]``.
     subgroups
         By level of the subgroup: candidates who came, those of them who were eligible, and patients,
         ``[replicate, level, 3]``.
@@ -119,6 +122,7 @@ class SiteTallies:
 
     counts: Ints
     reasons: Ints
+    screened_out: Ints
     subgroups: Ints
     idle: Ints
     opened: Ints

@@ -56,6 +56,12 @@ class Counts:
     withdrew: int = 0
     released: int = 0
     randomised: int = 0
+    ever_consented: int = 0
+    came_again: int = 0
+    attempts_again: int = 0
+    randomised_again: int = 0
+    refused_again: int = 0
+    withdrew_again: int = 0
     to_consent: int = 0
     to_randomisation: int = 0
 
@@ -130,6 +136,7 @@ class Recruitment:
         self.scored: list[tuple[int, int, CandidateView]] = []
         self.reviewed: list[SitesReviewed] = []
         self.reasons = [0] * len(self.law.reasons)
+        self.screened_out = [0] * len(self.law.reasons)
         self.subgroups = np.zeros((len(plan.world.subgroup_levels), 3), dtype=np.int64)
         self.memories: dict[str, Memory] = {
             "sites": {} if choice is None else choice.memory,
@@ -327,6 +334,7 @@ class Recruitment:
             if outcome == REFUSES:
                 return
             self.reasons[outcome - 1] += 1
+            self.screened_out[outcome - 1] += 1
             site.counts.failed += 1
             again = int(
                 comes_again(plan.seed, trial.replicate, key, candidate.attempt, self.law.numbers, plan.grid)
@@ -338,6 +346,9 @@ class Recruitment:
                 return
             candidate.attempt += 1
             candidate.came = int(trial.clock.now)
+            self.screened_out[outcome - 1] -= 1
+            site.counts.attempts_again += 1
+            site.counts.came_again += candidate.attempt == 1
             if plan.rescores_candidates or plan.recruitment.as_they_come:
                 score = self._score(candidate)
             trial.write(Kind.ARRIVAL, key, candidate.attempt, 1.0)
@@ -358,6 +369,7 @@ class Recruitment:
                 del self.under_way[key]
                 trial.write(Kind.RENEGING, key)
                 counts.withdrew += 1
+                counts.withdrew_again += candidate.attempt > 0
                 return None
         else:
             yield called
@@ -368,9 +380,11 @@ class Recruitment:
             trial.write(Kind.SCREENING, key, 0, float(outcome != REFUSES))
             if outcome == REFUSES:
                 counts.refused += 1
+                counts.refused_again += candidate.attempt > 0
                 self._let_go(site, place=True, seat=True)
                 return outcome
         counts.consented += 1
+        counts.ever_consented += candidate.attempt == 0
         counts.to_consent += int(clock.now) - came
         yield clock.at(start + screened, Kind.SCREENING, key, 1)
         at_once = outcome > 0 and final == screened
@@ -392,6 +406,7 @@ class Recruitment:
         site = candidate.site
         del self.under_way[candidate.key]
         site.counts.randomised += 1
+        site.counts.randomised_again += candidate.attempt > 0
         site.counts.to_randomisation += int(self.trial.clock.now) - candidate.came
         level = self._level(candidate)
         if level >= 0:
@@ -508,6 +523,7 @@ class Recruitment:
         return SiteTallies(
             counts,
             np.array([self.reasons], dtype=np.int64),
+            np.array([self.screened_out], dtype=np.int64),
             self.subgroups[None],
             np.array([[site.idle for site in self.sites]], dtype=np.int64),
             np.array([[site.opened for site in self.sites]], dtype=np.int64),

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 COUNTS = (
     "candidates", "prescreen_failures", "screened", "refusals", "screen_failures", "withdrawals", "released", "randomised",
+    "consented", "rescreened", "rescreenings", "rescreened_randomised", "refusals_again", "withdrawals_again",
 )  # fmt: skip
 """What is counted of each site, in the order of :class:`~trialsim.engines.points.SiteTallies`; ticks follow."""
 
@@ -77,7 +78,11 @@ def recruitment_tables(plan: Plan, replicates: Ints, tallies: SiteTallies) -> di
     by_site["idle_days"] = (tallies.idle / float(TICKS_PER_DAY)).ravel()
     found = {
         "sites": by_site,
-        "screening": rows(reasons, "reason") | {"failures": tallies.reasons.ravel().astype(np.int32)},
+        "screening": rows(reasons, "reason")
+        | {
+            "failures": tallies.reasons.ravel().astype(np.int32),
+            "screened_out": tallies.screened_out.ravel().astype(np.int32),
+        },
     }
     if levels:
         counts = tallies.subgroups.reshape(-1, 3).astype(np.int32)

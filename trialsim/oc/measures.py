@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from trialsim.oc.montecarlo import MonteCarlo
+from trialsim.oc.recruitment_words import RECRUITMENT_COUNTS, RECRUITMENT_TIMES
 
 PROBABILITY = "probability"
 PATIENTS = "patients"
@@ -115,7 +116,10 @@ _MEANS = {
         "Mean number of patients randomised by the deciding data cut whose primary outcome was not known then "
         "and could still become known: who was lost, withdrew or died without it is not one of them.",
     ),
-    "overrun": (PATIENTS, "Mean number of patients randomised after the deciding data cut."),
+    "overrun": (
+        PATIENTS,
+        "Mean number of patients randomised after the deciding data cut; of a trial without a deciding look, none.",
+    ),
     "events": (
         EVENTS,
         "Mean number of events of the primary endpoint known at the deciding data cut, all of them, also those that the "
@@ -124,11 +128,12 @@ _MEANS = {
     "duration": (
         DAYS,
         "Mean time from the first possible patient (the start of accrual) to the data lock of the deciding "
-        "analysis.",
+        "analysis; of a trial without a deciding look, to its end at the horizon.",
     ),
     "decision_time": (
         DAYS,
-        "Mean time from the start of accrual to the decision, which follows the data lock.",
+        "Mean time from the start of accrual to the decision, which follows the data lock; of a trial without a deciding "
+        "look, to its end at the horizon.",
     ),
     "last_visit_time": (
         DAYS,
@@ -220,8 +225,8 @@ def _stopping() -> Iterator[Definition]:
     yield Definition(
         "finished_by",
         PROBABILITY,
-        "Probability that the deciding data lock is at or before the date in brackets, counted from the "
-        "start of accrual. A failed replicate counts as not finished.",
+        "Probability that the deciding data lock, or the end at the horizon of a trial without one, is at or before the "
+        "date in brackets, counted from the start of accrual. A failed replicate counts as not finished.",
     )
     yield Definition(
         "stop",
@@ -328,36 +333,6 @@ def _estimation() -> Iterator[Definition]:
     )
 
 
-RECRUITMENT_COUNTS = {
-    "candidates": ("candidates", "Mean number of candidates who came to a site and were looked at."),
-    "prescreen_failures": ("candidates", "Mean number of candidates whose records did not pass."),
-    "screened": ("screenings", "Mean number of screenings begun with consent; each attempt counts."),
-    "refusals": ("candidates", "Mean number of candidates who were asked and did not consent."),
-    "screen_failures": ("screenings", "Mean number of screenings that failed; each attempt counts."),
-    "withdrawals": ("candidates", "Mean number of candidates who withdrew while waiting for screening."),
-    "released": (
-        "candidates",
-        "Mean number of candidates who were waiting or under way when their site or enrolment closed.",
-    ),
-    "sites_opened": ("sites", "Mean number of sites that opened before enrolment closed."),
-    "sites_without_patients": ("sites", "Mean number of sites that opened and randomised nobody."),
-    "sites_closed": (
-        "sites",
-        "Mean number of sites that closed before enrolment did; reported where a design closes some at reviews.",
-    ),
-}
-RECRUITMENT_TIMES = {
-    "first_patient_in": "Mean time from the first site's opening to the first randomisation.",
-    "last_patient_in": "Mean time from the first site's opening to the last randomisation.",
-    "days_to_consent": "Mean over trials of the mean time from contact to consent.",
-    "days_to_randomisation": "Mean over trials of the mean time from contact to randomisation.",
-    "idle_days": (
-        "Mean time that places for screening were free at open sites while enrolment went on, summed over the places; "
-        "reported where their number is limited."
-    ),
-}
-
-
 def recruitment_definitions() -> Iterator[Definition]:
     """Yield the definitions of what is reported in a world with sites."""
     for name, (unit, sentence) in RECRUITMENT_COUNTS.items():
@@ -370,14 +345,15 @@ def recruitment_definitions() -> Iterator[Definition]:
     yield Definition(
         "refusal_rate",
         "share",
-        "Mean over trials of refusals over answers to the question for consent (refusals and screenings begun). "
-        f"{_FAILED_TIME}",
+        "Mean over trials of refusals over answers to the question for consent (refusals and screenings begun); each "
+        f"attempt counts. {_FAILED_TIME}",
     )
     yield Definition(
         "screen_failure_rate",
         "share",
-        "Mean over trials of screenings that failed over screenings with an outcome (failed or randomised); with a "
-        "reason: those that failed for it. Trials without any, and failed replicates, are left out.",
+        "Mean over trials of screenings that failed over screenings with an outcome (failed or randomised); each attempt "
+        "counts, also of those who came again and passed; with a reason: those that failed for it. Trials without any, and "
+        "failed replicates, are left out.",
     )
     yield Definition(
         "site_randomised", PATIENTS, f"Mean number of patients randomised at the site. {_FAILED_MEAN}"

@@ -38,6 +38,9 @@ def empty_sentences(records: Records) -> list[str]:
                 name: float(np.mean(records.numbers("trials", name, cell)))
                 for name in ("candidates", *_NOT_ENROLLED)
             }
+            # Who came again counts once, by what became of them last.
+            if "rescreenings" in records.columns("trials"):
+                means["screen_failures"] -= float(np.mean(records.numbers("trials", "rescreenings", cell)))
             found = [
                 f"{plain(means[name], 1)} {words}" for name, words in _NOT_ENROLLED.items() if means[name]
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trialsim.oc.characteristics import OperatingCharacteristics
+from trialsim.oc.stopping import HORIZON
 from trialsim.report.tables import TextTable
 
 _LOG_HAZARD_RATIO = "log hazard ratio"
@@ -39,7 +40,11 @@ def legend(characteristics: OperatingCharacteristics, tables: Sequence[TextTable
         words.append("(null): a true null hypothesis, so its rejections are errors")
     times = []
     if "months" in headings:
-        times.append("months: from the start of accrual to the data lock of the deciding analysis")
+        at_no_look = any(row.value > 0.0 for row in characteristics.select("stop", reason=HORIZON))
+        times.append(
+            "months: from the start of accrual to the data lock of the deciding analysis"
+            + (", or to the horizon where no look decided" if at_no_look else "")
+        )
     if "stopped early" in headings:
         times.append("stopped early: before the last planned look")
     if any(heading.startswith("cost, ") for heading in headings):

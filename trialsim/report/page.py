@@ -121,7 +121,7 @@ def page(
         *_estimands(characteristics),
         *_sizes(scenario, characteristics),
         *_overrun(characteristics),
-        *_recruitment(scenario, characteristics, records),
+        *_recruitment(characteristics, records),
         *_adverse_events(records),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
@@ -283,23 +283,19 @@ def _overrun(characteristics: OperatingCharacteristics) -> list[str]:
     )
 
 
-def _recruitment(
-    scenario: Mapping[str, Any], characteristics: OperatingCharacteristics, records: Records
-) -> list[str]:
+def _recruitment(characteristics: OperatingCharacteristics, records: Records) -> list[str]:
     """Return the section on recruitment; nothing in a world without sites."""
     table = recruitment_table(characteristics)
     if table is None:
         return []
-    screening = scenario.get("screening")
-    again = isinstance(screening, Mapping) and bool(screening.get("rescreening"))
-    pictures = [enrolment_picture(records), site_enrolment_picture(records), *funnel_pictures(records, again)]
+    pictures = [enrolment_picture(records), site_enrolment_picture(records), *funnel_pictures(records)]
     return [
         "<h2>Recruitment</h2>",
         *(f"<p>{escape(text)}</p>" for text in ABOUT_RECRUITMENT),
         _text_table(table),
         *_explained(ABOUT_TIMES, recruitment_times_table(characteristics)),
         *(_figure(picture) for picture in pictures if picture is not None),
-        *_explained(ABOUT_LOSSES, losses_table(records, again)),
+        *_explained(ABOUT_LOSSES, losses_table(records)),
         *(f"<p>{escape(text)}</p>" for text in left_out_sentences(records)),
         *_sites(records),
     ]

@@ -11,7 +11,7 @@ from trialsim.oc.columns import Cell, Records
 from trialsim.oc.enrolment import EnrolmentCurve, enrolment_curves
 from trialsim.oc.montecarlo import MonteCarlo
 from trialsim.report.figures import Picture, as_picture, colour_of, house_figure, house_legend, readable
-from trialsim.report.funnel import Step, funnel
+from trialsim.report.funnel import AGAIN, RANDOMISED, Step, came_again, funnel
 from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, plain
 
 if TYPE_CHECKING:
@@ -136,26 +136,24 @@ def draw_curve(axes: Axes, curve: EnrolmentCurve, which: int, until: float = 0.0
     axes.plot(months, from_zero(curve.median), color=colour, linewidth=1.8, zorder=3)
 
 
-def funnel_pictures(records: Records, rescreening: bool = False) -> list[Picture]:
+def funnel_pictures(records: Records) -> list[Picture]:
     """Return, for each of the first designs and truths, how many are left from first contact to analysis.
 
     Parameters
     ----------
     records
         Of a run; the list is empty for one without sites.
-    rescreening
-        Whether the scenario lets candidates come again.
     """
     found = []
     for cell in records.cells()[:MOST_FUNNELS]:
-        steps = funnel(records, cell, rescreening)
+        steps = funnel(records, cell)
         if steps and steps[0].left.value > 0:
-            found.append(_funnel_picture(cell, steps))
+            found.append(_funnel_picture(cell, steps, again_lines(records, cell)))
     return found
 
 
-def _funnel_picture(cell: Cell, steps: tuple[Step, ...]) -> Picture:
-    told = [loss_lines(step) for step in steps]
+def _funnel_picture(cell: Cell, steps: tuple[Step, ...], again: list[str]) -> Picture:
+    told = [loss_lines(step) + (again if step.name == RANDOMISED else []) for step in steps]
     heights = [max(_LEAST_ROW, _LINE * len(lines) + 0.1) for lines in told]
     most = max(step.left.value for step in steps)
     with house_figure(8.0, 0.3 + sum(heights)) as figure:
@@ -196,7 +194,22 @@ def loss_lines(step: Step) -> list[str]:
     lines = [f"{_number(value)} {_short(why)}" for why, value in losses[:MOST_REASONS]]
     if rest := losses[MOST_REASONS:]:
         lines.append(f"{plain(sum(value.value for _, value in rest), 1)} for {len(rest)} other reasons")
-    return lines + [f"+ {_number(value)} {_short(why)}" for why, value in step.gains]
+    return lines
+
+
+def again_lines(records: Records, cell: Cell) -> list[str]:
+    """Return who came again after a failed screening and how many of them were randomised; nothing where nobody did.
+
+    Parameters
+    ----------
+    records, cell
+        Which trials.
+    """
+    told = dict(came_again(records, cell))
+    if not told:
+        return []
+    came, randomised = (_number(told[AGAIN[name]]) for name in ("rescreened", "rescreened_randomised"))
+    return [f"came again after failing: {came},", f"of them randomised: {randomised}"]
 
 
 def left_out_sentences(records: Records) -> list[str]:

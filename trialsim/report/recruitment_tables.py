@@ -8,7 +8,7 @@ from trialsim.oc.characteristics import OperatingCharacteristics
 from trialsim.oc.columns import Cell, Records
 from trialsim.oc.measures import QUANTILES, Measure
 from trialsim.oc.montecarlo import MonteCarlo
-from trialsim.report.funnel import funnel
+from trialsim.report.funnel import came_again, funnel
 from trialsim.report.more_tables import MOST_CELLS
 from trialsim.report.numbers import DAYS_PER_MONTH, decimals_for, plain, with_error
 from trialsim.report.recruitment_figures import MOST_FUNNELS
@@ -17,8 +17,8 @@ from trialsim.report.tables import TextTable
 _COLUMNS = {
     "last patient in, months": ("last_patient_in", DAYS_PER_MONTH),
     "candidates": ("candidates", 1.0),
-    "refusals, share": ("refusal_rate", 1.0),
-    "screen failures, share": ("screen_failure_rate", 1.0),
+    "refusals, share of answers": ("refusal_rate", 1.0),
+    "screen failures, share of screenings": ("screen_failure_rate", 1.0),
     "idle coordinator months": ("idle_days", DAYS_PER_MONTH),
 }
 
@@ -34,8 +34,11 @@ ABOUT_TIMES = (
     "from the first site's opening; contact to consent and to randomisation are each trial's mean."
 )
 ABOUT_LOSSES = (
-    "Mean numbers in a trial (mcse), and the share of those who were left at the step before; a candidate who comes again "
-    "counts with each attempt."
+    "Mean numbers of candidates in a trial (mcse), and the share of those who were left at the step before. Each candidate "
+    "counts once, with what became of them last, so that the reasons of a step and those left add up to the step before; "
+    "the last rows tell who came again after a failed screening. The measures `refusals` and `withdrawals` are both rows "
+    "of their kind together, and `screened_out` is who failed; `screened`, `screen_failures`, `refusal_rate` and "
+    "`screen_failure_rate` count each attempt."
 )
 
 ABOUT_RECRUITMENT = (
@@ -45,10 +48,11 @@ ABOUT_RECRUITMENT = (
     "at evenly spaced times of their law and find candidates at their mean rate, the average share of them passes at the "
     "first attempt, nobody has to wait or withdraws, and everyone takes the median time. A trial that stops early keeps "
     "the patients it has.",
-    "The bars show how many are left at each step on the way from first contact to the last look taken, as means over "
-    "trials, and beside them for what reasons the others are not; Monte Carlo standard errors in parentheses. Who comes "
-    "again after failing counts with each screening begun. Waiting at a closure: not yet called when their site, enrolment "
-    "or the trial closed. Known at the last look: whose primary outcome was read out by its cut, or of a survival endpoint "
+    "The bars show how many candidates are left at each step on the way from first contact to the last look taken, as "
+    "means over trials, and beside them for what reasons the others are not; Monte Carlo standard errors in parentheses. "
+    "Each candidate counts once, with what became of them last. At a closure: when their site, enrolment or the trial "
+    "closed, some still waited for a coordinator or had not answered, and some were under way after their consent. "
+    "Known at the last look: whose primary outcome was read out by its cut, or of a survival endpoint "
     "who was randomised by then, which is the measure analysed; the strategy of a hypothesis may take others of them, or "
     "more, which explain tells of a single trial.",
 )
@@ -104,20 +108,18 @@ def recruitment_times_table(characteristics: OperatingCharacteristics) -> TextTa
     )
 
 
-def losses_table(records: Records, rescreening: bool) -> TextTable | None:
+def losses_table(records: Records) -> TextTable | None:
     """Return why candidates are not randomised and patients not analysed: a row for each reason; None without any.
 
     Parameters
     ----------
     records
         Of a run.
-    rescreening
-        Whether the scenario lets candidates come again.
     """
     found: dict[tuple[str, str], dict[Cell, tuple[str, ...]]] = {}
     cells = records.cells()[:MOST_FUNNELS]
     for cell in cells:
-        for before, step in pairwise(funnel(records, cell, rescreening)):
+        for before, step in pairwise(funnel(records, cell)):
             for why, value in step.losses:
                 share = (
                     [f"{plain(100.0 * value.value / before.left.value, 1)}%"]
@@ -127,6 +129,9 @@ def losses_table(records: Records, rescreening: bool) -> TextTable | None:
                 found.setdefault((step.name, why), {})[cell] = (_number(value), *share)
     if not found:
         return None
+    for cell in cells:
+        for words, value in came_again(records, cell):
+            found.setdefault(("of those who consented", words), {})[cell] = (_number(value),)
     headings = (
         "left at",
         "and for what reason not",

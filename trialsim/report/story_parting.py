@@ -22,8 +22,10 @@ _RECRUITMENT = (
     ("first_patient_in", "days"),
     ("enrolment_end_time", "days"),
     ("candidates", "candidates"),
+    ("consented", "candidates"),
     ("screened", "screenings"),
     ("screen_failures", "screenings"),
+    ("rescreened", "candidates"),
     ("sites_opened", "sites"),
 )
 

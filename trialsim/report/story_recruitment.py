@@ -254,6 +254,13 @@ def _counted(numbers: dict[str, int], failures: dict[str, int]) -> list[str]:
         begun = count(screened, "screening")
         text = f"{begun} {'was' if screened == 1 else 'were'} begun with consent and {lost}"
         sentences.append(f"{text}; {count(numbers['randomised'], 'candidate')} became {_patients(numbers)}.")
+    if again := numbers["rescreened"]:
+        attempts, patients = numbers["rescreenings"], numbers["rescreened_randomised"]
+        often = "" if attempts == again else f", {attempts:,} times in all"
+        became = "a patient" if patients == 1 else "patients"
+        sentences.append(
+            f"{count(again, 'candidate')} came again after failing{often}; {patients:,} of them became {became}."
+        )
     return sentences
 
 
