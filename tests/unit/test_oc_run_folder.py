@@ -120,6 +120,33 @@ def pieces(block: dict[str, pa.Table], size: int) -> list[dict[str, pa.Table]]:
     ]
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+def test_what_is_computed_at_the_same_time_is_the_same_in_the_same_order(
+    tmp_path: Path, threads: int
+) -> None:
+    records = load_run(write_run(tmp_path / "run", n=500)).records
+    one, several = (
+        operating_characteristics(records, finished_by=(300.0,), planned_looks={"gs": 3}, threads=number)
+        for number in (1, threads)
+    )
+    assert len(one.rows) > 100
+    assert several == one
+
+
+def test_what_fails_in_a_thread_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = load_run(write_run(tmp_path / "run")).records
+    read = ParquetRecords.numbers
+
+    def damaged(self: ParquetRecords, table: Any, column: str, *which: Any) -> Any:
+        if (table, column) == ("arms", "enrolled"):
+            raise UsageError("arms: damaged")
+        return read(self, table, column, *which)
+
+    monkeypatch.setattr(ParquetRecords, "numbers", damaged)
+    with pytest.raises(UsageError, match="arms: damaged"):
+        operating_characteristics(records, threads=2)
+
+
 def test_block_size_changes_no_byte_of_the_results(tmp_path: Path) -> None:
     for size in (7, 200):
         with RunWriter(tmp_path / str(size)) as writer:

@@ -82,6 +82,25 @@ def test_records_too_large_for_their_place_come_back_and_harm_no_other() -> None
     _same(shared.take(1, laid), small)
 
 
+def _shared_mappings() -> int:
+    """Return how much memory this process shares that is no file."""
+    return sum(
+        " rw-s " in line and "/dev/zero" in line for line in Path("/proc/self/maps").read_text().splitlines()
+    )
+
+
+def test_memory_is_given_back_and_what_was_taken_stays() -> None:
+    before = _shared_mappings()
+    shared = SharedRecords(1)
+    assert _shared_mappings() == before + 1
+    laid = shared.lay(0, _tables(5))
+    assert isinstance(laid, Laid)
+    tables = shared.take(0, laid)
+    shared.close()
+    assert _shared_mappings() == before
+    _same(tables, _tables(5))
+
+
 @pytest.mark.parametrize("room", ["none", "little", "enough"])
 def test_a_run_is_the_same_whether_its_records_find_room(
     root: Path, room: str, monkeypatch: pytest.MonkeyPatch
@@ -108,7 +127,9 @@ def test_a_run_is_the_same_whether_its_records_find_room(
         runner.run(scenario, "group_sequential", "alternative", 1_000, 4, "fast", workers, parts.append)
         return [pa.concat_tables([part[name] for part in parts]).to_pandas() for name in ("trials", "looks")]
 
+    before = _shared_mappings()
     for one, two in zip(trials(1), trials(2), strict=True):
         assert one.equals(two)
+    assert _shared_mappings() == before
     there = len(laid)
     assert {"none": there == 0, "little": 0 < there < 32, "enough": there >= 32}[room]

@@ -30,6 +30,8 @@ MOST_WORKERS = 256
 LARGEST_SEED = 2**63 - 1
 _TRIM_THRESHOLD, _KEPT_BYTES = -1, 512 << 20
 _MMAP_THRESHOLD, _LARGEST_KEPT = -3, 32 << 20  # it takes no more
+_ARENAS, _ONE_FOR_ALL_THREADS = -8, 1
+_MOST_THREADS = 4
 _COMMAS = re.compile(r",(?![^\[]*\])")
 
 
@@ -179,6 +181,7 @@ def _settle_memory() -> None:
     if mallopt is not None:  # the C library is that of GNU
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_ARENAS, _ONE_FOR_ALL_THREADS)
     gc.freeze()
 
 
@@ -216,7 +219,10 @@ def run_into_folder(request: Request) -> Done:
         writer.write_effects(effect_table(found))
         records = ParquetRecords(writer.close_tables(cells))
         characteristics = operating_characteristics(
-            records, finished_by=request.finished_by, planned_looks=planned_looks(scenario)
+            records,
+            finished_by=request.finished_by,
+            planned_looks=planned_looks(scenario),
+            threads=min(request.workers, _MOST_THREADS),
         )
         provenance = {
             "scenario": request.scenario.name,

@@ -331,6 +331,8 @@ def _results(
                 if not each.future.cancelled() and each.future.done() and each.future.exception() is None:
                     keep(each.task, each.columns())
         pool.shutdown(wait=True, cancel_futures=True)
+        if shared is not None:
+            shared.close()
 
 
 @dataclass(frozen=True)

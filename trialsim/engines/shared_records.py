@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import pickle
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from trialsim.engines.records import Columns
@@ -73,6 +74,11 @@ class SharedRecords:
                 start += _room(size)
         tables: dict[str, Columns] = pickle.loads(laid.outline, buffers=parts)
         return tables
+
+    def close(self) -> None:
+        """Give the memory back; what was taken stays."""
+        with suppress(BufferError):  # an interrupt came while a part was being copied
+            self._memory.close()
 
 
 def shared_records(places: int) -> SharedRecords | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from trialsim.oc.by_arm import arm_measures, closes_arms
@@ -113,6 +114,7 @@ def operating_characteristics(
     *,
     finished_by: Sequence[float] = (),
     planned_looks: Mapping[str, int] | None = None,
+    threads: int = 1,
 ) -> OperatingCharacteristics:
     """Compute every measure of every cell, and the designs' differences from the first one.
 
@@ -124,18 +126,20 @@ def operating_characteristics(
         Dates, in days from the start of accrual, for the measure of that name.
     planned_looks
         How many looks each design plans; a design that is left out plans as many as its trials ever reach.
+    threads
+        How many families of measures of a cell are computed at the same time; it changes no number.
     """
     source = records_of(records)
     cells = source.cells()
     rows: list[Measure] = []
     for design in dict.fromkeys(cell.design for cell in cells):
         own = [cell for cell in cells if cell.design == design]
-        rows += _design_measures(source, own, finished_by, (planned_looks or {}).get(design))
+        rows += _design_measures(source, own, finished_by, (planned_looks or {}).get(design), threads)
     return OperatingCharacteristics(tuple(rows), tuple(design_differences(source)), source.facts())
 
 
 def _design_measures(
-    records: Records, cells: list[Cell], dates: Sequence[float], planned: int | None
+    records: Records, cells: list[Cell], dates: Sequence[float], planned: int | None, threads: int
 ) -> Iterator[Measure]:
     failed = {cell: failed_replicates(records, cell) for cell in cells}
     stops = {cell: count_stops(records, cell, failed[cell]) for cell in cells}
@@ -145,24 +149,37 @@ def _design_measures(
     with_closing = closes_arms(records, cells)
     for cell in cells:
         tested = tested_hypotheses(records, cell, failed[cell])
-        yield from _rejection_measures(records, cell, tested, last_look)
-        for each in tested:
-            yield from analysis_measures(records, cell, each)
-        yield from size_measures(records, cell, failed[cell], with_events)
-        yield from look_measures(records, cell, failed[cell])
-        yield from finished_measures(records, cell, failed[cell], dates)
-        yield from stop_measures(cell, stops[cell], outcomes, last_look)
-        yield from reestimation_measures(records, cell, tested, failed[cell])
-        yield from overrun_measures(records, cell, tested, failed[cell])
-        yield from stage_measures(records, cell, failed[cell])
-        for each in tested:
-            yield from estimation_measures(records, cell, each)
-        yield from arm_measures(
-            records, cell, failed[cell], _best_arm(records, cell), with_closing, last_look
+        best = _best_arm(records, cell)
+        yield from _together(
+            [
+                partial(_rejection_measures, records, cell, tested, last_look),
+                *(partial(analysis_measures, records, cell, each) for each in tested),
+                partial(size_measures, records, cell, failed[cell], with_events),
+                partial(look_measures, records, cell, failed[cell]),
+                partial(finished_measures, records, cell, failed[cell], dates),
+                partial(stop_measures, cell, stops[cell], outcomes, last_look),
+                partial(reestimation_measures, records, cell, tested, failed[cell]),
+                partial(overrun_measures, records, cell, tested, failed[cell]),
+                partial(stage_measures, records, cell, failed[cell]),
+                *(partial(estimation_measures, records, cell, each) for each in tested),
+                partial(arm_measures, records, cell, failed[cell], best, with_closing, last_look),
+                partial(recruitment_measures, records, cell, failed[cell]),
+                partial(cost_measures, records, cell, failed[cell]),
+                partial(life_measures, records, cell, failed[cell]),
+            ],
+            threads,
         )
-        yield from recruitment_measures(records, cell, failed[cell])
-        yield from cost_measures(records, cell, failed[cell])
-        yield from life_measures(records, cell, failed[cell])
+
+
+def _together(families: Sequence[Callable[[], Iterable[Measure]]], threads: int) -> Iterator[Measure]:
+    """Yield the measures of families in their order, of which several are computed at the same time."""
+    if threads == 1:
+        for family in families:
+            yield from family()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for found in pool.map(lambda family: list(family()), families):
+            yield from found
 
 
 def _rejection_measures(

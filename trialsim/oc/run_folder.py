@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,7 @@ class ParquetRecords:
             self._facts = facts_of(pq.read_table(self._folder / "cells.parquet", use_threads=False))
         self._files: dict[str, pq.ParquetFile] = {}
         self._groups: dict[str, dict[Cell, list[int]]] = {}
+        self._one_reader = {name: threading.Lock() for name in TABLES}
         for name in TABLES:
             path = self._folder / f"{name}.parquet"
             if path.is_file():
@@ -95,7 +97,7 @@ class ParquetRecords:
     def parts(self, table: Table, columns: Sequence[str], cell: Cell) -> Iterator[pa.Table]:
         """Yield some columns of one cell, a row group at a time, the memory of which serves the next one again."""
         for group in self._groups[table].get(cell, []):
-            with damage_named(self._folder / f"{table}.parquet"):
+            with self._one_reader[table], damage_named(self._folder / f"{table}.parquet"):
                 part = self._files[table].read_row_group(group, columns=list(columns), use_threads=False)
             yield part
 
@@ -106,7 +108,7 @@ class ParquetRecords:
 
     def _column(self, table: Table, column: str, cell: Cell) -> pa.ChunkedArray:
         groups = self._groups[table].get(cell, [])
-        with damage_named(self._folder / f"{table}.parquet"):
+        with self._one_reader[table], damage_named(self._folder / f"{table}.parquet"):
             return (
                 self._files[table].read_row_groups(groups, columns=[column], use_threads=False).column(column)
             )
