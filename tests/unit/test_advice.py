@@ -112,6 +112,24 @@ def test_several_arms_at_levels_of_their_own_are_noted() -> None:
     assert adapted("fixed", {"low": 0.025, "high": 0.025}, multiplicity="holm") == []
 
 
+def test_a_fixed_design_whose_allocation_moves_at_reviews_is_noted_once() -> None:
+    """At its only look nothing moves any more; where outcomes drift, the sentence about that says all."""
+    moved = {"policies": {"randomisation": "thompson"}}
+    assert adapted("fixed", {"answer": 0.025}, **moved) == []
+    reviewed = moved | {"reviews": {"every": {"enrolled": 20}}}
+    (said,) = adapted("fixed", {"answer": 0.025}, **reviewed)
+    assert said.startswith(
+        "“fixed” lets outcomes move its allocation (thompson) and tests “answer” by a test for a fixed one: it"
+    )
+    drifting = copy.deepcopy(SCENARIO)
+    name = drifting["hypotheses"]["answer"]["endpoint"]
+    drifting["endpoints"][name]["drift"] = {"per_year": 0.2}
+    drifting["designs"]["fixed"] |= {"tests": {"answer": {"alpha": 0.025}}} | reviewed
+    cautions = analysis_cautions(scenario_from(drifting).dump())
+    assert sum("allocates by thompson while outcomes drift" in caution for caution in cautions) == 1
+    assert not any("lets outcomes move" in caution for caution in cautions)
+
+
 def test_an_adaptation_analysed_as_group_sequential_is_noted() -> None:
     bounds = {"efficacy_z": [3, 2]}
     moved = {"bounds": bounds, "policies": {"randomisation": "thompson"}}
@@ -119,6 +137,9 @@ def test_an_adaptation_analysed_as_group_sequential_is_noted() -> None:
     assert said.startswith(
         "“fixed” lets outcomes move its allocation (thompson) and tests “answer” by bounds for a fixed"
     )
+    hidden = {"bounds": bounds, "policies": {"randomisation": "oracle"}}
+    (said,) = adapted("group_sequential", {"answer": 0.025}, **hidden)
+    assert said.startswith("“fixed” moves its allocation (oracle) and tests “answer” by bounds for a fixed")
     (said,) = adapted(
         "group_sequential", {"low": 0.01, "high": 0.01}, bounds=bounds, policies={"stopping": "drop_arms"}
     )

@@ -86,6 +86,11 @@ def test_another_request_does_not_go_on_with_it(folder: Path) -> None:
         train_allocation(request, unfinished, cut_off)
     with pytest.raises(UsageError, match="unfinished training of another request"):
         train_allocation(read_request(folder / "other.yaml"), unfinished)
+    unfinished.write_bytes(unfinished.read_bytes()[:500])
+    with pytest.raises(
+        UsageError, match=r"training that was cut off, .*other.unfinished, cannot be taken up: .* remove it"
+    ):
+        train_allocation(request, unfinished)
 
 
 def test_both_engines_and_the_exact_answer_agree(folder: Path, checkpoint: tuple[Path, str]) -> None:

@@ -171,6 +171,10 @@ def test_the_answer_names_power_comparison_and_error(found: tuple[Records, Opera
     compared = "“gs” against “fixed” under “effect”, on the same patients (Monte Carlo standard errors in parentheses)"
     assert sentences[1].startswith(f"{compared}: its power is")
     assert comparison_sentences(found[1]) == sentences[1:2]
+    # Where candidates are screened, designs may differ in who of them become patients.
+    screened = replace(found[1].select("enrolled")[0], name="candidates", truth="effect")
+    among = replace(found[1], rows=(*found[1].rows, screened))
+    assert comparison_sentences(among)[0].startswith(compared.replace("same patients", "same candidates"))
     assert re.search(r"its power is [0-9.]+ \([0-9.]+\) percentage points", sentences[1])
     assert sentences[2].startswith("Type I error of “primary” in “")
     assert sentences[2].endswith("controlled at the target 0.08.")

@@ -67,8 +67,16 @@ def test_cells_are_read_as_records_hold_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("marker,randomised", "marker,enrolled", "'randomised'"),
-        ("site,group", "group,group", "'site'"),
+        (
+            "marker,randomised",
+            "marker,enrolled",
+            "has no column 'randomised'; its header names site, group, age, marker, enrolled.",
+        ),
+        (
+            "site,group",
+            "sites,group",
+            "has no column 'site'; its header names sites, group, age, marker, randomised. Did you mean 'sites'?",
+        ),
         ("x,A,61", "x,C,61", "group is 'C' in line 2; its levels are A"),
         ("59.25", "old", "age is 'old' in line 4; a number is expected"),
         ("59.25", "inf", "age is 'inf' in line 4"),
@@ -88,6 +96,9 @@ def test_too_few_sites_and_no_such_file_are_told(folder: Path) -> None:
     (folder / "small.csv").write_text(SMALL, encoding="utf-8")
     with pytest.raises(UsageError, match="the log has 2 sites"):
         train(request("logistic", folder / "world.yaml", log=folder / "small.csv"))
+    (folder / "one.csv").write_text(SMALL.replace("y,B", "x,B"), encoding="utf-8")
+    with pytest.raises(UsageError, match="the log has 1 site with"):
+        train(request("logistic", folder / "world.yaml", log=folder / "one.csv"))
     with pytest.raises(ScenarioError, match="there is no such file"):
         train(request("logistic", folder / "world.yaml", log=folder / "none.csv"))
 
@@ -128,3 +139,6 @@ def test_a_training_file_names_a_log(folder: Path, capsys: pytest.CaptureFixture
     with pytest.raises(ScenarioError) as refused:
         read_request(folder / "both.yaml")
     assert {problem.path for problem in refused.value.problems} == {"log", "replicates"}
+    (folder / "many.yaml").write_text("policy: mlp\nscenario: world.yaml\nbatch: 0\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match="0 is not a whole number from 1 to 1,048,576"):
+        read_request(folder / "many.yaml")

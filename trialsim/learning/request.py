@@ -190,7 +190,8 @@ def _number(key: str, tree: Mapping[str, Any], limits: _Limits, problems: list[P
     right = isinstance(value, int) or (isinstance(value, float) and not whole and math.isfinite(value))
     if isinstance(value, bool) or not right or not least <= value <= most:
         kind = "a whole number" if whole else "a number"
-        problems.append(Problem(key, f"{shown(value)} is not {kind} from {least:g} to {most:g}"))
+        span = f"{least:,} to {most:,}" if whole else f"{least:g} to {most:g}"
+        problems.append(Problem(key, f"{shown(value)} is not {kind} from {span}"))
         return default
     return int(value) if whole else float(value)
 

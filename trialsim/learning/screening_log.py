@@ -154,8 +154,9 @@ def split_by_site(log: ScreeningLog, seed: int) -> Ints:
     """
     sites, place = np.unique(log.site, return_inverse=True)
     if len(sites) < _FEWEST_SITES:
+        found = "1 site" if len(sites) == 1 else f"{len(sites)} sites"
         raise UsageError(
-            f"the log has {len(sites)} sites with candidates who were called; at least {_FEWEST_SITES} are needed to "
+            f"the log has {found} with candidates who were called; at least {_FEWEST_SITES} are needed to "
             "split it 70/15/15 by site; ask for more replicates, or supply a log of more sites"
         )
     share = np.bincount(place, weights=log.label) / np.bincount(place)

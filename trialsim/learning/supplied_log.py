@@ -14,7 +14,7 @@ import numpy as np
 from trialsim.errors import Problem, ScenarioError
 from trialsim.learning.screening_log import ScreeningLog
 from trialsim.scenario.table import MOST_BYTES
-from trialsim.scenario.wording import listed, shown, unknown
+from trialsim.scenario.wording import did_you_mean, listed, shown
 
 SITE = "site"
 _MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "."})
@@ -45,7 +45,7 @@ def read_log(
     rows = _rows(data)
     header = [cell.strip() for cell in rows[0][1]] if rows else []
     wanted = [SITE, *names, label]
-    problems = [Problem("log", unknown("the column", name, header)) for name in wanted if name not in header]
+    problems = [Problem("log", _lacks(name, header)) for name in wanted if name not in header]
     problems += [
         Problem("log", f"the column {shown(name)} occurs twice") for name in wanted if header.count(name) > 1
     ]
@@ -76,6 +76,12 @@ def read_log(
     if problems:
         raise ScenarioError(problems, str(path))
     return ScreeningLog(values, np.array(answers, dtype=bool), site), hashlib.sha256(data).hexdigest()
+
+
+def _lacks(name: str, header: Sequence[str]) -> str:
+    """Return the sentence for a column that is not there."""
+    named = f"its header names {listed(header)}" if any(header) else "it has no header"
+    return f"has no column {shown(name)}; {named}.{did_you_mean(name, header)}"
 
 
 def _bytes(path: Path) -> bytes:

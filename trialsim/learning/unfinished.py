@@ -69,12 +69,18 @@ def restore(
     Raises
     ------
     UsageError
-        If the file is of another request.
+        If the file is of another request, or cannot be read.
     """
     if not path.exists():
         return []
     torch = torch_module()
-    arrays, kept, _ = read_checkpoint(path, None)
+    try:
+        arrays, kept, _ = read_checkpoint(path, None)
+    except UsageError as error:
+        raise UsageError(
+            f"the state of a training that was cut off, {path}, cannot be taken up: {error}; remove it, and training "
+            "begins anew"
+        ) from None
     if kept.get("kind") != "unfinished" or kept["of"] != dict(about):
         raise UsageError(
             f"{path} is the unfinished training of another request; remove it or train elsewhere"

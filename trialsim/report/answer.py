@@ -101,8 +101,10 @@ def _against(characteristics: OperatingCharacteristics, rows: list[Difference]) 
     if not parts:
         return ""
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    # Where candidates are screened, who of them becomes a patient may be what the designs differ in.
+    whom = "candidates" if characteristics.select("candidates", truth=rows[0].truth) else "patients"
     return (
-        f"“{rows[0].design}” against “{rows[0].reference}” under “{rows[0].truth}”, on the same patients (Monte Carlo "
+        f"“{rows[0].design}” against “{rows[0].reference}” under “{rows[0].truth}”, on the same {whom} (Monte Carlo "
         f"standard errors in parentheses): {listed}."
     )
 

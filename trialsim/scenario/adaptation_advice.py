@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trialsim.scenario.drift_advice import drifting_allocations
+
 _USUAL_LEVEL = 0.025
+_CONTROLS = ("oracle", "adversarial", "random", "emulated")
+"""Rules of allocation that follow what is hidden, or nothing, and no outcome."""
 _KNOW_OF_THE_ALLOCATION = ("cmh_by_period", "inverse_probability_weighted", "beta_binomial")
 
 
@@ -17,10 +21,11 @@ def adaptation_notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     scenario
         A resolved scenario as plain data; what cannot be read in it is passed over.
     """
+    said = list(drifting_allocations(scenario))
     for name, written in _mapping(scenario.get("designs")).items():
         design = _mapping(written)
         yield from _dropped_arms(name, design)
-        yield from _moved_allocation(scenario, name, design)
+        yield from _moved_allocation(scenario, name, design, said)
         yield from _several_arms(scenario, name, design)
         yield from _chosen_by_another_endpoint(name, design)
 
@@ -64,14 +69,21 @@ def _dropped_arms(name: str, design: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _moved_allocation(scenario: Mapping[str, Any], name: str, design: Mapping[str, Any]) -> Iterator[str]:
-    """Yield that outcomes move the allocation of a group sequential design whose analysis does not know of it.
+def _moved_allocation(
+    scenario: Mapping[str, Any], name: str, design: Mapping[str, Any], said: Sequence[str]
+) -> Iterator[str]:
+    """Yield that the allocation of a design moves and that its analysis does not know of it.
 
     Increments are then no longer those of fixed allocation (Jennison and Turnbull 2000, ch. 17), and a drift over time
-    looks like an effect (Villar, Bowden and Wason 2018).
+    looks like an effect (Villar, Bowden and Wason 2018). A fixed design of which ``said`` tells that patients or outcomes
+    change over time needs no second sentence.
     """
     policy = next(iter(_mapping(_mapping(design.get("policies")).get("randomisation"))), "by_design")
-    if design.get("kind") != "group_sequential" or policy == "by_design":
+    in_stages = design.get("kind") == "group_sequential"
+    # A fixed design has one look, so that its weights move at reviews alone.
+    reviewed = design.get("kind") == "fixed" and bool(design.get("reviews"))
+    told = any(sentence.startswith(f"“{name}” ") for sentence in said)
+    if policy == "by_design" or not (in_stages or (reviewed and not told)):
         return
     plain = [
         test
@@ -79,10 +91,12 @@ def _moved_allocation(scenario: Mapping[str, Any], name: str, design: Mapping[st
         if analysis not in _KNOW_OF_THE_ALLOCATION and not analysis.startswith("rerandomised_")
     ]
     if plain:
-        told = ", ".join(f"“{test}”" for test in plain)
+        quoted = ", ".join(f"“{test}”" for test in plain)
+        moves = "moves its allocation" if policy in _CONTROLS else "lets outcomes move its allocation"
+        by, hold = ("bounds", "they hold their") if in_stages else ("a test", "it holds its")
         yield (
-            f"“{name}” lets outcomes move its allocation ({policy}) and tests {told} by bounds for a fixed one: they hold "
-            "their level roughly at best, and not where outcomes drift over time. Take cmh_by_period or a re-randomisation "
+            f"“{name}” {moves} ({policy}) and tests {quoted} by {by} for a fixed one: {hold} "
+            "level roughly at best, and not where outcomes drift over time. Take cmh_by_period or a re-randomisation "
             "test, and see the type I error by simulation."
         )
 
