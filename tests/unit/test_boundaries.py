@@ -331,6 +331,23 @@ def test_spending_may_follow_the_calendar() -> None:
     assert stages(found, 0.0, obey=False).sum() == pytest.approx(0.025, abs=3e-8)
     over = found.monitored([0.3, 0.5, 0.8], spending_times=[0.4, 0.7, 1.0])
     assert over.alpha_spent == pytest.approx(0.025 * np.array([0.16, 0.49, 1.0]), rel=1e-12)
+    with pytest.raises(
+        ScenarioError, match="spending_times: the plan reads its spending at times of its own"
+    ):
+        found.monitored([0.3, 0.5, 0.8])
+
+
+def test_bounds_that_later_information_moves_are_told() -> None:
+    said = "moves those of looks already taken"
+    for name in ("pocock", "obrien_fleming"):
+        found = group_sequential([0.5, 0.75, 1.0], efficacy=name)
+        assert any(said in each for each in found.monitored([0.5, 0.9, 1.0]).warnings)
+        assert found.monitored([0.5, 0.9, 1.0]).efficacy_z[0] != found.efficacy_z[0]
+    for family in ("haybittle_peto", "lan_demets_pocock"):
+        found = group_sequential([0.5, 0.75, 1.0], efficacy=family)
+        seen = found.monitored([0.5, 0.9, 1.0])
+        assert not any(said in each for each in seen.warnings)
+        assert seen.efficacy_z[0] == pytest.approx(found.efficacy_z[0], rel=1e-12)
 
 
 def test_two_sided_stages_count_both_sides_and_power_the_right_one() -> None:
@@ -437,6 +454,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "rates in lists": ({"information": [[0.5, 1.0], [2.0]]}, "information: a list is given"),
     "family in no word": ({"efficacy": np.array([0.5, 1.0])}, "efficacy: "),
+    "times unread": ({"efficacy": "pocock", "spending_times": [0.4, 1.0]}, "no family named reads its spending"),
+    "times unread by rules": (
+        {"efficacy": "obrien_fleming", "futility": "z", "futility_parameter": 0.0, "spending_times": [0.4, 1.0]},
+        "no family named reads its spending",
+    ),
     "times fall": ({"spending_times": [0.5, 0.4]}, "above 0 and never fall"),
 }  # fmt: skip
 

@@ -290,12 +290,17 @@ LATE = {"analysis": {"fleming_harrington": {"rho": 0, "gamma": 1}}}
             "line 2, state: it is empty; every patient has a value of what the test adjusts for",
         ),
         (
+            LUNG.assign(state=np.where(np.arange(len(LUNG)) == 0, "e9", LUNG.state)),
+            READ_OUT | {"analysis": {"logistic": {"covariates": ["state"]}}},
+            "no finite maximum; where a rare level of a covariate foretells the outcome, join it with another",
+        ),
+        (
             LUNG,
             READ_OUT | {"analysis": {"procova": {"score": {"state": 1}}}, "columns": {"arm": "arm", "value": "loss"}},
             "state: 'e1' is no number",
         ),
     ],
-    ids=range(14),
+    ids=range(15),
 )  # fmt: skip
 def test_what_cannot_be_had_is_a_sentence(
     frame: pd.DataFrame,

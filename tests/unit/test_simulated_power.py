@@ -71,6 +71,7 @@ def test_the_side_of_the_benefit_and_rates_of_accrual_are_those_of_the_question(
         (SurvivalQuestion(LogrankDesign(0.6)), dataclasses.replace(PLAN, ratio=math.pi), 1000, "small whole numbers"),
         (SurvivalQuestion(LogrankDesign(0.6)), dataclasses.replace(PLAN, treatment_dropout=constant(0.0)), 1000,
          "both hazards"),
+        (SurvivalQuestion(LogrankDesign(1.0, null=1.3)), PLAN, 1000, "simulated log-rank tests are of equality"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_simulated_is_refused(

@@ -290,6 +290,49 @@ def test_fh01_rejects_too_often_where_treatment_is_never_better() -> None:
     assert found["fh01"] > 0.1
 
 
+@pytest.mark.parametrize(
+    ("hazard_ratio", "null", "ratio"), [(1.0, 1.4, 1.0), (1.3, 1.6, 2.0), (1.5, 1.2, 0.5)]
+)
+def test_a_margin_is_tested_by_the_score_at_it(hazard_ratio: float, null: float, ratio: float) -> None:
+    plan = SurvivalPlan(
+        constant(HAZARD),
+        constant(hazard_ratio),
+        constant(400 / 12),
+        12.0,
+        constant(0.01),
+        constant(0.01),
+        ratio,
+    )
+    expected = weighted_analyses(plan, [24.0], null=null)[0]
+    rng = np.random.default_rng(11)
+    trials, n = 2000, 400
+    treated = rng.random((trials, n)) < plan.share
+    life = rng.exponential(1 / (HAZARD * np.where(treated, hazard_ratio, 1.0)))
+    censored = np.minimum(rng.exponential(100.0, (trials, n)), 24.0 - rng.uniform(0.0, 12.0, (trials, n)))
+    order = np.argsort(np.minimum(life, censored), axis=1)
+    on, event = np.take_along_axis(treated, order, 1), np.take_along_axis(life <= censored, order, 1)
+    left = np.cumsum(on[:, ::-1], axis=1)[:, ::-1]  # on treatment and at risk, at each patient's own time
+    chance = null * left / (null * left + (np.arange(n, 0, -1) - left))
+    score = np.where(event, chance - on, 0.0).sum(axis=1)
+    variance = np.where(event, chance * (1 - chance), 0.0).sum(axis=1)
+    z = score / np.sqrt(variance)
+    error = z.std() / math.sqrt(trials)
+    assert abs(z.mean() - expected.drift) < 5 * error
+    assert variance.mean() == pytest.approx(
+        expected.information, abs=5 * variance.std() / math.sqrt(trials) + 0.5
+    )
+
+
+def test_analyses_against_a_margin_agree_with_the_power() -> None:
+    months = 365.25 / 12
+    plan = SurvivalPlan(constant(HAZARD / months), constant(1.3), constant(400 / 12 / months), 12 * months)
+    question = SurvivalQuestion(LogrankDesign(1.3, null=1.6))
+    answer = survival_power_answer(question, Wanted(plan=plan, follow_up=18 * months))
+    # Schoenfeld's formula and the score at the margin are two approximations of one power.
+    assert answer.analyses[0]["power"] == pytest.approx(answer.results["power"], abs=0.02)
+    assert 0.4 < float(str(answer.results["power"])) < 0.6
+
+
 def test_increments_are_independent_where_the_weight_stays() -> None:
     same = SurvivalPlan(constant(HAZARD), constant(0.7), constant(1.0), 12.0, constant(0.01), constant(0.01))
     other = SurvivalPlan(constant(HAZARD), constant(0.7), constant(1.0), 12.0, constant(0.01), constant(0.05))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.designs.boundary_checks import checked
-from trialsim.designs.boundary_families import real, several
+from trialsim.designs.boundary_families import CLASSICAL, real, several
 from trialsim.designs.boundary_request import BoundaryRequest, Parameter, refused
 from trialsim.errors import Problem, UsageError
 from trialsim.scenario.wording import shown
@@ -22,6 +22,10 @@ from trialsim.stats.group_sequential.scales import conditional_power, effect_est
 Floats = NDArray[np.float64]
 
 _CLOSE = 1e-6
+_ALL_AT_ONCE = (
+    "The bounds of {} are worked out from the information of all looks at once, so that information seen later moves those "
+    "of looks already taken; a spending function leaves them as they were."
+)
 
 
 @dataclass(frozen=True)
@@ -182,15 +186,25 @@ class Boundaries:
             Information at each look over the planned maximum: what was seen at the looks taken, what is planned at
             those to come. The last look spends all that is left, whether its information is under or over 1.
         spending_times
-            Fractions at which the spending functions are read instead, such as shares of the planned calendar time.
+            Fractions at which the spending functions are read instead, such as shares of the planned calendar time; a plan
+            that has such times needs those of the looks seen.
 
         Raises
         ------
         ScenarioError
             With every problem found.
         """
+        if spending_times is None and self.request.spending_times is not None:
+            missing = "the plan reads its spending at times of its own; give those of these looks, too."
+            raise refused([Problem("spending_times", missing)])
         asked = self.request.observed(information, spending_times)
-        return _solved(asked, self.drift)
+        found = _solved(asked, self.drift)
+        moved = tuple(found.information_rates[:-1]) != tuple(
+            self.information_rates[: len(found.information_rates) - 1]
+        )
+        if asked.efficacy in CLASSICAL and asked.efficacy != "haybittle_peto" and moved:
+            return replace(found, warnings=(*found.warnings, _ALL_AT_ONCE.format(asked.efficacy)))
+        return found
 
     def document(self) -> dict[str, Any]:
         """Return the fields and the other scales as plain data for JSON: see ``schemas/boundaries.json``.

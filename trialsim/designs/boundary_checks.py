@@ -14,6 +14,7 @@ from trialsim.designs.boundary_families import (
     efficacy_of,
     futility_of,
     objection,
+    reads_times,
     real,
     several,
 )
@@ -56,6 +57,11 @@ def checked(asked: BoundaryRequest, planned: bool) -> bounds.Wanted:
         times = _spending_times(asked.spending_times, n_looks, problems)
     good = _check_numbers(asked, problems)
     _check_families(asked, n_looks, good, problems)
+    if asked.spending_times is not None and not any(
+        reads_times(name) for name in (asked.efficacy, asked.futility)
+    ):
+        unread = "no family named reads its spending at a time; name a spending function, or leave them out."
+        problems.append(Problem("spending_times", unread))
     if problems or rates is None or times is None:
         raise refused(problems)
     futility = None

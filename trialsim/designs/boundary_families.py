@@ -45,6 +45,12 @@ NUMBERS = {
 }
 
 
+def reads_times(name: object) -> bool:
+    """Return whether a family is a function of time that is read for what it spends; an unknown one is left alone."""
+    written_out = name is None or (isinstance(name, str) and name in (*CLASSICAL, *RULES, "user_defined"))
+    return not written_out
+
+
 def efficacy_of(
     name: str, parameter: Any, rates: Floats, times: Floats, level: float, sides: int
 ) -> Floats | classical.Shape:

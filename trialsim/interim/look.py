@@ -52,8 +52,12 @@ def analyse_look(design: InterimDesign, data: TrialData) -> InterimAnalysis:
         found = get("analyses", design.analysis)().estimate(data, design.lower_is_better, design.options)
     status = Status(int(found.status[0]))
     if status is not Status.OK:
+        rare = design.covariates and status is Status.NO_FINITE_ESTIMATE
+        hint = (
+            "; where a rare level of a covariate foretells the outcome, join it with another" if rare else ""
+        )
         raise ScenarioError(
-            [Problem("", f"the {design.analysis} cannot be had: {status.sentence}")], "The data"
+            [Problem("", f"the {design.analysis} cannot be had: {status.sentence}{hint}")], "The data"
         )
     z, information = float(found.z[0]), _information(design, found)
     if not (0.0 < information < math.inf and abs(z) <= _LARGEST_Z):

@@ -46,6 +46,10 @@ def simulated_power(
     """
     if not FEWEST <= trials <= MOST:
         raise UsageError(f"--simulate: {trials} is out of range; it must be {FEWEST:,} to {MOST:,} trials.")
+    if question.design.null != 1.0:
+        raise UsageError(
+            "--simulate: simulated log-rank tests are of equality; leave it out where --null is another."
+        )
     scenario = scenario_from(scenario_of(question, plan, time))
     rejected = 0
 

@@ -62,7 +62,7 @@ def _analyses(
 ) -> tuple[dict[str, Figure], ...]:
     """Return what each analysis may expect of the test, its information and whether its step is independent."""
     days = sorted({*times, *question.look_times(plan, time)})
-    found = weighted_analyses(plan, days, question.weight)
+    found = weighted_analyses(plan, days, question.weight, question.design.null)
     last = next(each for each in reversed(found) if each.time == time)
     return tuple(
         {
@@ -134,7 +134,9 @@ def _cautions(question: SurvivalQuestion, plan: SurvivalPlan, time: float, power
     found = []
     if not question.nonproportional and not plan.hazard_ratio.constant:
         side = 1.0 if question.design.hazard_ratio < question.design.null else -1.0
-        true = question.power_of_z(side * weighted_analyses(plan, [time], LOGRANK)[0].drift)
+        true = question.power_of_z(
+            side * weighted_analyses(plan, [time], LOGRANK, question.design.null)[0].drift
+        )
         aim = f" in place of {power:g}" if power is not None else ""
         found.append(
             f"The formula of {question.design.method.title()} assumes proportional hazards, with a hazard ratio of "

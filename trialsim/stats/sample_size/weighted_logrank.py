@@ -108,7 +108,7 @@ class WeightedAnalysis:
 
 
 def weighted_analyses(
-    plan: SurvivalPlan, times: Sequence[float], weight: Weight = LOGRANK
+    plan: SurvivalPlan, times: Sequence[float], weight: Weight = LOGRANK, null: float = 1.0
 ) -> list[WeightedAnalysis]:
     """Return score, information and drift of a weighted log-rank test at each calendar time.
 
@@ -120,11 +120,13 @@ def weighted_analyses(
         Days from the start of accrual, ascending.
     weight
         The weight.
+    null
+        Hazard ratio at which the score is taken; a treatment with a lower one is favoured.
     """
     independent, why = increments(plan, weight)
     found = []
     for time in times:
-        score, information = _score_and_information(plan, time, weight)
+        score, information = _score_and_information(plan, time, weight, null)
         course = expected_course(plan, time)
         drift = score / math.sqrt(information) if information > 0.0 else 0.0
         found.append(
@@ -167,8 +169,14 @@ def _equal_hazards(plan: SurvivalPlan) -> bool:
     return plan.hazard_ratio.constant and plan.hazard_ratio.values[0] == 1.0
 
 
-def _score_and_information(plan: SurvivalPlan, time: float, weight: Weight) -> tuple[float, float]:
-    """Return the limits of the score and of its variance at one analysis."""
+def _score_and_information(
+    plan: SurvivalPlan, time: float, weight: Weight, null: float = 1.0
+) -> tuple[float, float]:
+    """Return the limits of the score and of its variance at one analysis.
+
+    With a hazard ratio ``null`` to be ruled out they are those of the partial likelihood there (Cox 1972): each event falls
+    on treatment with chance ``null n1 / (null n1 + n0)``.
+    """
     hazards = (plan.control_hazard, plan.treatment_hazard)
     dropouts = (plan.control_dropout, plan.treatment_dropout)
     edges = patient_time_edges(plan, (*hazards, *dropouts), time)
@@ -197,8 +205,9 @@ def _score_and_information(plan: SurvivalPlan, time: float, weight: Weight) -> t
     cumulative = before_panel + width * (pooled_hazard @ inner.T)
     w = _weights(weight, cumulative, both / plan.patients, edges, before_panel[:, 0], whole[:, 0])
     product = np.where(both > 0.0, at_risk[0] * at_risk[1] / safe, 0.0)
-    score = w * product * (rates[0] - rates[1])
-    information = w * w * product * pooled_hazard
+    tilt = both / np.where(both > 0.0, null * at_risk[1] + at_risk[0], 1.0)  # 1 where equality is tested
+    score = w * product * tilt * (null * rates[0] - rates[1])
+    information = w * w * null * product * tilt * tilt * pooled_hazard
     return tuple(float((each * weights * width).sum()) for each in (score, information))  # type: ignore[return-value]
 
 
