@@ -102,7 +102,9 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
             columns[name] = pa.array(values, pa.bool_())
         elif name == "replicate":
             columns[name] = pa.array(values, pa.int64())
-        elif name in ("stop_look", "dropped_look", "look") or name.startswith("reject_look:"):
+        elif name in ("stop_look", "dropped_look", "look") or name.startswith(
+            ("reject_look:", "failed_look:")
+        ):
             columns[name] = pa.array(values, pa.int16())
         elif isinstance(values[0], int):
             columns[name] = pa.array(values, pa.int32())

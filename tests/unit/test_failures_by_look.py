@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.unit.synthetic_records import cell_fact, tables, trial
 from trialsim.oc.characteristics import OperatingCharacteristics, operating_characteristics
 from trialsim.oc.in_memory import Collected, collect
 from trialsim.report.more_tables import stopping_table
@@ -184,3 +186,23 @@ def told(scenario: Scenario, design: str, row: pd.Series[Any]) -> str:
     """Return the story of a trial in one line."""
     story = explain(scenario, design=design, truth="b_works", replicate=int(row["replicate"]), seed=SEED)
     return " ".join(story.text().split())
+
+
+def by_look(rows: list[dict[str, Any]]) -> list[float]:
+    """Return the shares of a true null that count as rejected by each of three looks."""
+    found = operating_characteristics(tables(rows, [cell_fact(null=True)]), planned_looks={"fixed": 3})
+    return [row.value for row in found.select("reject_by_look")]
+
+
+def test_by_hand_and_where_the_records_do_not_say_when_it_failed() -> None:
+    failed = {"status": "no_events", "estimate": math.nan, "se": math.nan}
+    fine = trial(1, {"primary": {"failed_look": 0}}, stop_look=3)
+    early = trial(0, {"primary": failed | {"failed_look": 1}}, status="failed", stop_look=2)
+    assert by_look([early, fine]) == [0.5, 0.5, 0.5]
+    before = {"primary": failed | {"failed_look": 2, "reject": True, "reject_look": 1}}
+    assert by_look([trial(0, before, status="failed", stop_look=3), fine]) == [0.5, 0.5, 0.5]
+    # Records of an earlier version: at the look that ended the trial, or the last where none did.
+    plain = trial(1, stop_look=3)
+    assert by_look([trial(0, {"primary": failed}, status="failed", stop_look=2), plain]) == [0.0, 0.5, 0.5]
+    horizon = trial(0, {"primary": failed}, stop_reason="horizon", stop_look=0)
+    assert by_look([horizon, plain]) == [0.0, 0.0, 0.5]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -237,3 +238,13 @@ def test_the_table_and_the_picture_tell_who_came_again_apart(simulated: Simulate
         if row[0][0] == "of those who consented":
             continue
         assert row[2] == ("–",) or row[2][1].endswith("%")
+
+
+def test_runs_that_did_not_count_candidates_once_have_no_funnel() -> None:
+    found = collect(world("rescreening"), ["one"], ["base"], 3, SEED)
+    older = found.trials.select(
+        [name for name in found.trials.column_names if name not in ("consented", "rescreened")]
+    )
+    records = records_of(replace(found, trials=older))
+    assert funnel(records, CELL) == () and came_again(records, CELL) == ()
+    assert losses_table(records) is None and funnel_pictures(records) == []
