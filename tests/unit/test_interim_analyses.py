@@ -290,6 +290,11 @@ LATE = {"analysis": {"fleming_harrington": {"rho": 0, "gamma": 1}}}
             "line 2, state: it is empty; every patient has a value of what the test adjusts for",
         ),
         (
+            LUNG.assign(age=["6o", *LUNG.age[1:]]),
+            READ_OUT | {"analysis": {"logistic": {"covariates": ["age"]}}},
+            "line 2, age: '6o' is no number; a column holds numbers, or words throughout",
+        ),
+        (
             LUNG.assign(state=np.where(np.arange(len(LUNG)) == 0, "e9", LUNG.state)),
             READ_OUT | {"analysis": {"logistic": {"covariates": ["state"]}}},
             "no finite maximum; where a rare level of a covariate foretells the outcome, join it with another",
@@ -297,10 +302,10 @@ LATE = {"analysis": {"fleming_harrington": {"rho": 0, "gamma": 1}}}
         (
             LUNG,
             READ_OUT | {"analysis": {"procova": {"score": {"state": 1}}}, "columns": {"arm": "arm", "value": "loss"}},
-            "state: 'e1' is no number",
+            "state: 'e1' is no number; a column holds numbers",
         ),
     ],
-    ids=range(15),
+    ids=range(16),
 )  # fmt: skip
 def test_what_cannot_be_had_is_a_sentence(
     frame: pd.DataFrame,

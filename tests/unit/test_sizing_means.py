@@ -18,6 +18,7 @@ from trialsim.stats.sample_size.means import (
     means_sample_size,
     z_bound_alpha,
 )
+from trialsim.stats.sample_size.smallest import split_whole, whole_patients
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,14 @@ from trialsim.stats.sample_size.means import (
 def test_the_fixed_design_of_mehta_and_pocock(effect: float, power: float) -> None:
     # Mehta and Pocock, Statistics in Medicine 30, 2011, 3267-3284: 442 patients, standard deviation 7.5.
     assert round(means_power(MeansDesign(effect, 7.5, test="z"), 221, 221), 3) == power
+
+
+@pytest.mark.parametrize("ratio", [1 / 3, 0.5, 1.0, 2.0, 3.0])
+def test_the_total_of_a_size_is_split_into_its_arms(ratio: float) -> None:
+    for control in np.random.default_rng(2).uniform(2.0, 400.0, 500):
+        arms = whole_patients(ratio * control, control)
+        if ratio == 1 or min(arms) >= 2:
+            assert split_whole(sum(arms), ratio) == arms
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0])

@@ -244,7 +244,7 @@ class _Lines:
         for name in dict.fromkeys(self.design.covariates):
             values = [(number, cells[name]) for number, cells in lines]
             present = [text for _, text in values if text.lower() not in _MISSING]
-            if all(_number(text) is not None for text in present):
+            if not present or any(_number(text) is not None for text in present):
                 columns.append(self._numbers(name, values))
                 continue
             for number, text in values:
@@ -267,10 +267,8 @@ class _Lines:
         for number, text in values:
             value = _number(text)
             if value is None:
-                missing = text.lower() in _MISSING
-                self._say(
-                    f"line {number}, {name}", _NO_COVARIATE if missing else f"{shown(text)} is no number"
-                )
+                mixed = f"{shown(text)} is no number; a column holds numbers, or words throughout (stage 2)"
+                self._say(f"line {number}, {name}", _NO_COVARIATE if text.lower() in _MISSING else mixed)
             found.append(0.0 if value is None else value)
         return np.array(found, dtype=np.float64)
 

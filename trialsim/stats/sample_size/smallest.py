@@ -66,7 +66,12 @@ def _up(number: float) -> int:
 
 
 def split_whole(patients: int, ratio: float) -> tuple[int, int]:
-    """Return treatment and control patients of a total, to the nearest patient, each arm with one at least."""
-    treatment = math.floor(patients * ratio / (1.0 + ratio) + 0.5)
+    """Return treatment and control patients of a total, to the nearest patient, each arm with one at least.
+
+    Half a patient goes to the smaller arm, which gains the more from one, and to treatment where the arms are equal.
+    """
+    share = patients * ratio / (1.0 + ratio)
+    half = 0.5 + 1e-12 * patients  # whatever is lost in writing 1/3
+    treatment = math.ceil(share - half) if ratio > 1.0 else math.floor(share + half)
     treatment = min(max(treatment, 1), patients - 1)
     return treatment, patients - treatment
