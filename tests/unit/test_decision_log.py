@@ -22,6 +22,7 @@ from trialsim.engines.decision_log import HEADS, LOG, RANKINGS
 from trialsim.engines.plan import build_plan
 from trialsim.errors import UsageError
 from trialsim.oc.decision_log import ROOT, decisions_of, verify
+from trialsim.policies.scores import LARGEST
 from trialsim.report.audit import explained, summary
 from trialsim.scenario.load import scenario_from_text
 
@@ -222,6 +223,43 @@ def test_every_decision_of_a_design_reviewed_for_others_than_its_allocation_is_t
     assert told["allocation"][0].endswith("allocation, by by_design: as the design has it")
     assert told["allocation"][1] == "Decided: as the design has it."
     assert " look 2, by bounds: " in told["look"][0]
+
+
+def test_the_audit_tells_what_a_coordinator_made_of_a_score(tmp_path: Path) -> None:
+    """Told beside the scores of the ranking alone, which candidates keep, lose or exchange as it says."""
+    text = yaml.safe_load(TEXT)
+    alone = text["designs"]["in_order"]
+    inner = {"oracle": {"reads": "eligibility"}}
+    human = {"human_in_the_loop": {"ranking": inner, "delay": 0.3, "override": 0.3}}
+    text["designs"] = {
+        "alone": alone | {"policies": {"recruitment": inner}},
+        "shown": alone | {"policies": {"recruitment": human}},
+    }
+    what = scenario_from_text(yaml.safe_dump(text))
+    run = write_run(tmp_path / "run", 3, what=what)
+    told = {"accepted": 0, "delayed": 0, "overrode": 0}
+    for replicate in range(3):
+        rows, ranked = decisions_of(run, "shown", "expected", replicate)
+        (row,) = (each for each in rows if json.loads(each["record"])["kind"] == "candidates")
+        plan = build_plan(what, "shown", "expected", 1)
+        scores = {
+            (each["site"], each["candidate"]): each["score"]
+            for each in decisions_of(run, "alone", "expected", replicate)[1]
+        }
+        for each in ranked:
+            before = scores.get((each["site"], each["candidate"]))
+            if before is None:  # enrolment was full before this one came
+                continue
+            who = f"ward_{each['site'] + 1}", each["candidate"] + 1
+            sentence = explained(plan, row, ranked, who)[-1]
+            (fate,) = (word for word in told if f"The coordinator {word}" in sentence)
+            told[fate] += 1
+            if fate != "overrode":
+                assert each["score"] == (before if fate == "accepted" else before - 2 * LARGEST - 1)
+    share = {fate: count / sum(told.values()) for fate, count in told.items()}
+    assert share == pytest.approx(
+        {"accepted": 0.4, "delayed": 0.3, "overrode": 0.3}, abs=4 * (0.25 / sum(told.values())) ** 0.5
+    )
 
 
 @pytest.mark.slow

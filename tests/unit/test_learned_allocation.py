@@ -247,6 +247,29 @@ def test_gymnasium_sees_the_same_trials() -> None:
         there.step(np.ones((50, 2)))
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (np.full((50, 2), np.nan), "must be finite"),
+        (np.full((50, 2), -1.0), "not negative"),
+        (np.ones((50, 3)), r"of shape \(50, 2\) are expected, a row a trial; these have \(50, 3\)"),
+        (np.ones((49, 2)), r"these have \(49, 2\)"),
+    ],
+)
+def test_what_are_no_weights_is_refused_where_a_learner_gives_them(weights: np.ndarray, said: str) -> None:
+    """Not taken for equal ones: a learner that has diverged would never hear of it."""
+    from trialsim.learning.gymnasium_env import TrialVectorEnv
+
+    scenario = trialsim.load_scenario(WORLD)
+    plan = build_plan(scenario, "short", next(iter(scenario.truths)), 5, 1, None)
+    there, environment = TrialVectorEnv([plan], 50, 40.0), AllocationEnvironment([plan], 50)
+    there.reset(seed=0)
+    environment.reset(0)
+    for step in (there.step, environment.step):
+        with pytest.raises(UsageError, match=said):
+            step(weights)
+
+
 def test_gymnasium_finds_nothing_wrong() -> None:
     """Its checks of single environments, where they hold of vectors too; spaces are batches; episode statistics add up."""
     from gymnasium.utils import env_checker, passive_env_checker

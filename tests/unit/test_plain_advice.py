@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from trialsim.scenario.dose_advice import doses_without_effect
 from trialsim.scenario.hypothesis_advice import longer_is_lower
 from trialsim.scenario.nobody_advice import nobody_passes
 from trialsim.scenario.strategy_advice import censored_counts
@@ -56,3 +57,30 @@ def test_looks_that_count_events_a_strategy_censors_are_noted() -> None:
     assert not _counting("hypothetical", {"events": {"count": 80, "endpoint": "other"}}, **ending)
     assert not _counting("hypothetical", {"calendar": "365 days"}, **ending)
     assert not _counting("hypothetical", {"events": {"count": 80}})
+
+
+@pytest.mark.parametrize(
+    ("policy", "lowers"),
+    [
+        ({"oracle": {"trait": "toxicity"}}, True),
+        ({"emulated": {"auc": 0.8, "do": "reduce"}}, True),
+        ({"random": {"do": "discontinue"}}, False),
+        ({"dose_modification": {"level": "severe", "reduce_after": 1}}, True),
+        ({"dose_modification": {"level": "severe", "discontinue_after": 1}}, False),
+        ({"by_protocol": {}}, False),
+    ],
+)
+def test_doses_that_are_lowered_to_no_effect_are_noted(policy: dict[str, Any], lowers: bool) -> None:
+    scenario: dict[str, Any] = {
+        "treatment": {"doses": [1, 0.5]},
+        "adverse_events": {"rash": {"baseline": {"hazard": 1}}, "fatigue": {"dose_exponent": None}},
+        "designs": {"watched": {"policies": {"monitoring": policy}}},
+    }
+    found = list(doses_without_effect(scenario))
+    assert len(found) == lowers
+    assert all("“watched” lowers doses at visits" in said and "changes nothing" in said for said in found)
+    scenario["adverse_events"]["fatigue"]["dose_exponent"] = 1.0
+    assert list(doses_without_effect(scenario)) == []
+    # With one level only, lowering the dose is the end of treatment.
+    scenario["adverse_events"], scenario["treatment"] = {}, {"doses": [1]}
+    assert list(doses_without_effect(scenario)) == []

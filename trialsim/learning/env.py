@@ -17,6 +17,7 @@ from trialsim.engines.conduct import Asked, ChunkResult, Minds, conducted
 from trialsim.engines.fast import FastEngine
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Point
+from trialsim.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,24 @@ class Outcome:
     responders: Floats
     rejected: Floats
     arm_enrolled: Ints
+
+
+def require_weights(weights: Floats, shape: tuple[int, int]) -> None:
+    """Refuse weights of another shape, or that are no weights: a learner that has diverged is to hear of it.
+
+    Parameters
+    ----------
+    weights
+        Allocation weights, ``[row, arm]``.
+    shape
+        How many rows and arms there are.
+    """
+    if np.shape(weights) != shape:
+        raise UsageError(
+            f"weights of shape {shape} are expected, a row a trial; these have {np.shape(weights)}"
+        )
+    if not np.isfinite(weights).all() or (weights < 0.0).any():
+        raise UsageError("allocation weights must be finite and not negative")
 
 
 class AllocationEnvironment:
@@ -94,7 +113,15 @@ class AllocationEnvironment:
         ----------
         weights
             Allocation probabilities, ``[row, arm]``, in the order of the halt.
+
+        Raises
+        ------
+        UsageError
+            If they are not finite, negative, or not one for each arm of each row.
         """
+        waiting = [world.asked for world in self._running if world.asked is not None]
+        rows = sum(len(asked.rows) for asked in waiting)
+        require_weights(weights, (rows, waiting[0].view.open_arms.shape[1] if waiting else 0))
         start = 0
         for world in self._running:
             if world.asked is not None:

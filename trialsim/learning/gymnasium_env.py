@@ -10,7 +10,7 @@ import numpy as np
 from trialsim.contracts import Floats
 from trialsim.engines.plan import Plan
 from trialsim.errors import UsageError
-from trialsim.learning.env import AllocationEnvironment, Halt
+from trialsim.learning.env import AllocationEnvironment, Halt, require_weights
 from trialsim.learning.screening_log import FIRST_REPLICATE
 from trialsim.models.allocation_network import FEATURES, arm_features
 
@@ -78,13 +78,18 @@ class TrialVectorEnv(VectorEnv):  # type: ignore[misc, unused-ignore]
         ----------
         actions
             Allocation weights, ``[trial, arm]``; those of closed arms count as 0, and equal ones stand for none at all.
+
+        Raises
+        ------
+        UsageError
+            If they are not finite, negative or of another shape, or if every trial has ended.
         """
         if self._halt is None:
             raise UsageError("every trial has ended: reset the environment first")
+        asked = np.asarray(actions, dtype=np.float64)
         view = self._halt.view
-        given = np.where(
-            view.open_arms, np.clip(np.asarray(actions, dtype=np.float64)[self._halt.trial], 0.0, None), 0.0
-        )
+        require_weights(asked, (self.num_envs, view.open_arms.shape[1]))
+        given = np.where(view.open_arms, asked[self._halt.trial], 0.0)
         given = np.where(given.sum(axis=1, keepdims=True) > 0.0, given, view.open_arms.astype(np.float64))
         self._halt = self._environment.step(given / given.sum(axis=1, keepdims=True))
         reward, nobody = np.zeros(self.num_envs), np.zeros(self.num_envs, dtype=bool)

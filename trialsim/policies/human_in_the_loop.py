@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from trialsim.contracts import CandidateView, Ints, Memory
+from trialsim.draws import Purpose, uniforms_at
 from trialsim.policies.scores import LARGEST, drawn, policy_from, prepared, reads_latent, scores_of
 
+ACCEPTED, DELAYED, OVERRIDDEN = range(3)
+"""What becomes of what the ranking says of a candidate."""
 _FATE, _JUDGEMENT = 3, 4
 
 
@@ -50,9 +53,22 @@ class HumanInTheLoop:
     def decide(self, view: CandidateView, memory: Memory) -> tuple[Ints, Memory]:
         """Return the score after the coordinator has seen it."""
         scores, memory = scores_of(self._inner, view, memory)
-        fate = drawn(view, _FATE)
+        fate = self.fates(view.seed, view.replicate, view.candidate)
         instead = self._usual[np.asarray(drawn(view, _JUDGEMENT) * len(self._usual), dtype=np.int64)]
-        overridden = fate < self._override
-        delayed = ~overridden & (fate < self._override + self._delay)
-        followed = np.where(delayed, scores - 2 * LARGEST - 1, scores)
-        return np.where(overridden, instead, followed), memory
+        followed = np.where(fate == DELAYED, scores - 2 * LARGEST - 1, scores)
+        return np.where(fate == OVERRIDDEN, instead, followed), memory
+
+    def fates(self, seed: int, replicate: Ints, candidate: Ints) -> Ints:
+        """Return whether the coordinator accepts, delays or overrides what the ranking says of each candidate.
+
+        Parameters
+        ----------
+        seed
+            That of the view in which they are scored.
+        replicate, candidate
+            Their trials and keys, ``[candidate]``.
+        """
+        drawn_fate = np.empty(len(candidate))
+        uniforms_at(seed, replicate, candidate, int(Purpose.SAMPLER), _FATE, drawn_fate)
+        kept = np.where(drawn_fate < self._override + self._delay, DELAYED, ACCEPTED)
+        return np.asarray(np.where(drawn_fate < self._override, OVERRIDDEN, kept), dtype=np.int64)

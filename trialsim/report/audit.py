@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from trialsim.contracts import Status, Stop
+from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.engines.plan import Plan
 from trialsim.operations.sites import SITE_BITS
+from trialsim.policies.human_in_the_loop import ACCEPTED, DELAYED, OVERRIDDEN, HumanInTheLoop
 from trialsim.policies.scores import STEPS
 from trialsim.report.story_status import why_no_estimate
 
@@ -27,6 +29,11 @@ _MAY_SEE = {
     "size": "It may see the analysis of the look.",
     "visit": "It may see a patient's adverse events and dose up to the visit; it sees no arm and no outcome.",
     "visits": "It may see a patient's adverse events and dose up to each visit; it sees no arm and no outcome.",
+}
+_FATES = {
+    ACCEPTED: "The coordinator accepted the ranking's score.",
+    DELAYED: "The coordinator delayed: called only when nobody waits who is not delayed.",
+    OVERRIDDEN: "The coordinator overrode the ranking: the score is that of somebody drawn at random.",
 }
 _BY_DESIGN = "as the design has it"
 _HIDDEN = "It is a control: it reads what is hidden from everybody in a trial."
@@ -290,12 +297,21 @@ def _of_candidates(plan: Plan, ranked: Rows, candidate: tuple[str, int] | None) 
         yield (
             f"Candidate {names[each['site']]}:{each['candidate'] + 1}, scored at day {each['tick'] / _TICKS:.3f}: "
             f"{each['score']} ({_number(each['score'] / STEPS)}), place {places[id(each)]} of {len(order)}. "
-            f"Seen: {_records(each['seen'])}."
+            f"Seen: {_records(each['seen'])}.{_coordinator(plan, each)}"
         )
     if candidate is not None and not shown:
         yield f"No candidate {candidate[0]}:{candidate[1]} was scored in this decision."
     elif candidate is None and len(order) > _SHOWN:
         yield f"The first {_SHOWN} by score are shown; --candidate SITE:NUMBER tells of another."
+
+
+def _coordinator(plan: Plan, row: Mapping[str, Any]) -> str:
+    """Return what the coordinator made of a candidate's score; nothing where nobody stands between it and the ranking."""
+    if not isinstance(plan.recruitment, HumanInTheLoop):
+        return ""
+    key = np.array([(row["site"] << SITE_BITS) + row["candidate"]])
+    seed = seed_for_policies(plan.seed)
+    return f" {_FATES[int(plan.recruitment.fates(seed, np.array([row['replicate']]), key)[0])]}"
 
 
 def _records(seen: str) -> str:

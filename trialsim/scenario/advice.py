@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trialsim.scenario.adaptation_advice import adaptation_notes
+from trialsim.scenario.dose_advice import doses_without_effect
 from trialsim.scenario.drift_advice import drifting_allocations
 from trialsim.scenario.hypothesis_advice import longer_is_lower, swapped_arms
 from trialsim.scenario.nobody_advice import nobody_passes
@@ -35,6 +36,7 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     yield from unstratified_analyses(scenario)
     yield from adaptation_notes(scenario)
     yield from drifting_allocations(scenario)
+    yield from doses_without_effect(scenario)
     yield from uncompared_sizes(scenario)
     yield from plan_notes(scenario)
 
