@@ -14,8 +14,8 @@ class Thompson(Model):
     tempered: Flag = False
     minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
     maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
-    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+    prior_a: Annotated[float, NumberAtom(least=0.05, most=100_000)] = 1.0
+    prior_b: Annotated[float, NumberAtom(least=0.05, most=100_000)] = 1.0
 
 
 class ProtectedControl(Model):
@@ -26,8 +26,8 @@ class ProtectedControl(Model):
     power_at_start: Annotated[float, NumberAtom(least=-1, most=10)] = -1.0
     minimum: Annotated[float, NumberAtom(least=0, most=0.5)] = 0.0
     maximum: Annotated[float, NumberAtom(least=0.5, most=1)] = 1.0
-    prior_a: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
-    prior_b: Annotated[float, NumberAtom(least=0.01, most=100_000)] = 1.0
+    prior_a: Annotated[float, NumberAtom(least=0.05, most=100_000)] = 1.0
+    prior_b: Annotated[float, NumberAtom(least=0.05, most=100_000)] = 1.0
 
 
 ALLOCATION_CONTROLS = ("oracle", "adversarial", "random", "emulated")

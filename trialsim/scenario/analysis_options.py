@@ -91,7 +91,7 @@ class Logistic(Model):
     covariates: Covariates = ()
 
 
-Shape = Annotated[float, NumberAtom(least=0.01, most=100_000)]
+Shape = Annotated[float, NumberAtom(least=0.05, most=100_000)]
 Shapes = Annotated[tuple[Shape, ...], Field(min_length=2, max_length=2)]
 
 

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.stats.bayes.special import log_beta
+from trialsim.stats.bayes.special import THIN, log_beta
 
 ERROR = 1e-7
 """Largest error of a probability found here, measured against SciPy and mpmath (tests/reference/test_beta_binomial.py)."""
@@ -61,6 +61,17 @@ def beta_above(x, a, b):
     if x < (a + 1.0) / (a + b + 2.0):
         return 1.0 - front * _fraction(x, a, b) / a
     return front * _fraction(1.0 - x, b, a) / b
+
+
+@kernel
+def beta_above_at(x, rest, a, b):
+    """Return the probability that a beta(a, b) variable exceeds ``x``, whose distance from 1 is ``rest``.
+
+    With a thin shape much of a law lies nearer to 1 than a number can tell from 1, unlike the distance.
+    """
+    if x <= 0.5 or min(a, b) >= THIN:
+        return beta_above(x, a, b)
+    return 1.0 - beta_above(rest, b, a)
 
 
 @kernel
@@ -133,7 +144,7 @@ def difference_above(delta, a1, b1, a0, b0):
             tail = math.log1p(math.exp(-abs(y)))
             x_log, rest_log = min(y, 0.0) - tail, min(-y, 0.0) - tail
             weight = math.exp(a0 * x_log + b0 * rest_log - scale)
-            x = math.exp(x_log)
+            x, rest = math.exp(x_log), math.exp(rest_log)
         else:
             inner = 1.0 / (1.0 + math.exp(-y))
             x = begin + width * inner
@@ -141,7 +152,8 @@ def difference_above(delta, a1, b1, a0, b0):
             weight = math.exp((a0 - 1.0) * math.log(x) + (b0 - 1.0) * math.log(rest) - scale)
             weight *= width * inner / (1.0 + math.exp(y))
         if weight * step > 1e-14:
-            total += step * weight * beta_above(x + delta, a1, b1)
+            above = beta_above(x + delta, a1, b1) if delta != 0.0 else beta_above_at(x, rest, a1, b1)
+            total += step * weight * above
     return min(1.0, max(0.0, total))
 
 

@@ -10,13 +10,16 @@ import math
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.stats.bayes.beta_binomial import beta_above, logit_reach
+from trialsim.stats.bayes.beta_binomial import beta_above_at, logit_reach
 from trialsim.stats.bayes.special import log_beta
 
 ERROR = 2e-5
 """Largest error of a probability found here, measured (tests/reference/test_beta_binomial.py)."""
 
 _MOST_POINTS = 2048
+_CUT = 26.0
+"""How far an interval's logit is followed to where it is cut: e**-26 = 5e-12."""
+
 _SMOOTH = 8.0
 """Shapes from which on a beta density and its first derivatives vanish at both ends."""
 
@@ -107,24 +110,49 @@ def _on_one_grid(a, b, width, density, below):
 
 @kernel
 def _one_by_one(a, b, width):
-    """Return the probability by integrating over the logit of each arm's rate in turn, however uneven the shapes."""
-    count = len(a)
+    """Return the probability by integrating over each arm's rate in turn, however uneven the shapes.
+
+    Beyond ``1 - width`` nothing limits the others from above. What is below and what is beyond is integrated over the logit
+    of its own interval, so that the bend between the two lies infinitely far away.
+    """
     total = 0.0
-    narrow = 0.8
-    for k in range(count):
-        narrow = min(narrow, logit_reach(a[k], b[k])[2])
-    step = 0.75 * narrow
-    for k in range(count):
-        low, high, _ = logit_reach(a[k], b[k])
-        scale = log_beta(a[k], b[k])
-        for i in range(int((high - low) / step) + 2):
-            y = low + i * step
-            tail = math.log1p(math.exp(-abs(y)))
-            x_log = min(y, 0.0) - tail
-            product = step * math.exp(a[k] * x_log + b[k] * (min(-y, 0.0) - tail) - scale)
-            x = math.exp(x_log)
-            for other in range(count):
-                if other != k and product >= 1e-10:
-                    product *= beta_above(x, a[other], b[other]) - beta_above(x + width, a[other], b[other])
-            total += product
+    for k in range(len(a)):
+        total += _over_interval(a, b, k, width, 0.0, 1.0 - width)
+        total += _over_interval(a, b, k, width, 1.0 - width, width)
     return total
+
+
+@kernel
+def _over_interval(a, b, k, width, begin, length):
+    """Return what arm ``k`` adds over the rates from ``begin`` to ``begin + length``, one of which is 0 or 1."""
+    narrow = 0.8
+    for other in range(len(a)):
+        narrow = min(narrow, logit_reach(a[other], b[other])[2])
+    least, most, _ = logit_reach(a[k], b[k])
+    # Towards 0 and 1 the law falls off as it does without a cut, at the cut its density is bounded.
+    low, high = (least, _CUT) if begin == 0.0 else (-_CUT, max(most, 0.0))
+    low, high = low - math.log(length), high - math.log(length)
+    scale, log_length, found = log_beta(a[k], b[k]), math.log(length), 0.0
+    step = 0.75 * narrow
+    for i in range(int((high - low) / step) + 2):
+        y = low + i * step
+        tail = math.log1p(math.exp(-abs(y)))
+        share_log, other_log = min(y, 0.0) - tail, min(-y, 0.0) - tail
+        share, rest = math.exp(share_log), math.exp(other_log)
+        if begin == 0.0:
+            x, rest = length * share, width + length * rest
+            x_log, rest_log = log_length + share_log, math.log(rest)
+        else:
+            x, rest = begin + length * share, length * rest
+            x_log, rest_log = math.log(x), log_length + other_log
+        product = step * math.exp(
+            (a[k] - 1.0) * x_log + (b[k] - 1.0) * rest_log - scale + log_length + share_log + other_log
+        )
+        for other in range(len(a)):
+            if other != k and product >= 1e-10:
+                above = beta_above_at(x, rest, a[other], b[other])
+                if begin == 0.0:
+                    above -= beta_above_at(x + width, length * math.exp(other_log), a[other], b[other])
+                product *= above
+        found += product
+    return found

@@ -18,7 +18,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.contracts import Floats
 from trialsim.stats.bayes.families import Family, distribution, log_constant, log_density
-from trialsim.stats.bayes.special import normal_cdf
+from trialsim.stats.bayes.special import THIN, normal_cdf, regularised_beta
 
 _NORMAL: Final = int(Family.NORMAL)
 _STUDENT: Final = int(Family.STUDENT)
@@ -55,6 +55,10 @@ def _at(family, p, low, high, v):
 @kernel
 def _log_integrand(family, p, low, high, v):
     """Return the log density at ``v`` of the changed variable, without its constant."""
+    if family == _GAMMA and low == 0.0 and p[0] < THIN:
+        return p[0] * v - p[1] * math.exp(v)
+    if family == _BETA and min(p[0], p[1]) < THIN:
+        return _log_integrand_of_thin(p, low, high, v)
     x, upper = _at(family, p, low, high, v)
     found = log_density(family, p, x, upper)
     if family == _NORMAL:
@@ -64,6 +68,16 @@ def _log_integrand(family, p, low, high, v):
     if family == _GAMMA:
         return found + v
     return found + math.log(high - low) - abs(v) - 2.0 * math.log1p(math.exp(-abs(v)))
+
+
+@kernel
+def _log_integrand_of_thin(p, low, high, v):
+    """Return the same of a thin beta law, which reaches beyond the smallest number that is not 0, from logarithms."""
+    tail = math.log1p(math.exp(-abs(v)))
+    share, other, width = min(v, 0.0) - tail, min(-v, 0.0) - tail, math.log(high - low)
+    x = width + share if low == 0.0 else math.log(low + math.exp(width + share))
+    upper = width + other if high == 1.0 else math.log((1.0 - high) + math.exp(width + other))
+    return (p[0] - 1.0) * x + (p[1] - 1.0) * upper + width + share + other
 
 
 @kernel
@@ -107,6 +121,29 @@ def _edge(family, p, low, high, peak, side, floor):
 
 
 @kernel
+def _is_thin(family, p):
+    """Return whether much of a law lies at an end of its support, so that its window is wide."""
+    return (family == _GAMMA and p[0] < THIN) or (family == _BETA and min(p[0], p[1]) < THIN)
+
+
+@kernel
+def _points_at_first(family, p, points, window):
+    """Return how many points to begin with: of a thin law so many that none of what it is compared with is missed."""
+    if _is_thin(family, p):
+        while points < _MOST_POINTS // 2 and window > 0.5 * points:
+            points *= 2
+    return points
+
+
+@kernel
+def _below(family, p, x, upper, shift):
+    """Return the distribution function at ``x - shift``; of a beta law with a thin shape by its distance from 1."""
+    if family == _BETA and shift == 0.0 and x > 0.5 and min(p[0], p[1]) < THIN:
+        return 1.0 - regularised_beta(p[1], p[0], upper)
+    return distribution(family, p, x - shift)
+
+
+@kernel
 def _over_density(family, p, shift, other):
     """Return the integral of the density of ``p`` at x times the distribution function of ``other`` at x - shift."""
     low, high, beyond = 0.0, 1.0, 0.0
@@ -122,22 +159,22 @@ def _over_density(family, p, shift, other):
         low = max(0.0, shift)
     begin, end = _window(family, p, low, high)
     constant = log_constant(family, p)
-    points = _FIRST_POINTS
+    points = _points_at_first(family, p, _FIRST_POINTS, end - begin)
     step = (end - begin) / points
     total = 0.0
     for k in range(points + 1):
         v = begin + k * step
-        x, _upper = _at(family, p, low, high, v)
-        total += math.exp(_log_integrand(family, p, low, high, v) + constant) * distribution(
-            family, other, x - shift
+        x, upper = _at(family, p, low, high, v)
+        total += math.exp(_log_integrand(family, p, low, high, v) + constant) * _below(
+            family, other, x, upper, shift
         )
     found, change = total * step, 1.0
     while points < _MOST_POINTS and change > _ENOUGH:
         for k in range(points):
             v = begin + (k + 0.5) * step
-            x, _upper = _at(family, p, low, high, v)
-            total += math.exp(_log_integrand(family, p, low, high, v) + constant) * distribution(
-                family, other, x - shift
+            x, upper = _at(family, p, low, high, v)
+            total += math.exp(_log_integrand(family, p, low, high, v) + constant) * _below(
+                family, other, x, upper, shift
             )
         points *= 2
         step *= 0.5
@@ -182,7 +219,7 @@ def _best_of_one(family, parameters, arm, higher, counted):
     p = parameters[arm]
     begin, end = _window(family, p, 0.0, 1.0)
     constant = log_constant(family, p)
-    points = 2 * _FIRST_POINTS
+    points = _points_at_first(family, p, 2 * _FIRST_POINTS, end - begin)
     step = (end - begin) / points
     total, found, change, first = 0.0, 0.0, 1.0, True
     while points <= _MOST_POINTS and change > _ENOUGH:
@@ -190,11 +227,11 @@ def _best_of_one(family, parameters, arm, higher, counted):
         stride = step if first else 2.0 * step
         for k in range(every):
             v = begin + (k + offset) * stride
-            x, _upper = _at(family, p, 0.0, 1.0, v)
+            x, upper = _at(family, p, 0.0, 1.0, v)
             value = math.exp(_log_integrand(family, p, 0.0, 1.0, v) + constant)
             for other in range(len(parameters)):
                 if other != arm and counted[other]:
-                    below = distribution(family, parameters[other], x)
+                    below = _below(family, parameters[other], x, upper, 0.0)
                     value *= below if higher else 1.0 - below
             total += value
         change = 1.0 if first else abs(total * step - found)
@@ -227,7 +264,7 @@ def _close_of_one(family, parameters, arm, width, ratio, counted):
     p = parameters[arm]
     begin, end = _window(family, p, 0.0, 1.0)
     constant = log_constant(family, p)
-    points = 2 * _FIRST_POINTS
+    points = _points_at_first(family, p, 2 * _FIRST_POINTS, end - begin)
     step = (end - begin) / points
     total, found, change, first = 0.0, 0.0, 1.0, True
     while points <= _MOST_POINTS and change > _ENOUGH:
@@ -235,7 +272,7 @@ def _close_of_one(family, parameters, arm, width, ratio, counted):
         stride = step if first else 2.0 * step
         for k in range(every):
             v = begin + (k + offset) * stride
-            x, _upper = _at(family, p, 0.0, 1.0, v)
+            x, upper = _at(family, p, 0.0, 1.0, v)
             value = math.exp(_log_integrand(family, p, 0.0, 1.0, v) + constant)
             far = _edge_above(x, width, ratio)
             if family == _BETA:
@@ -243,7 +280,7 @@ def _close_of_one(family, parameters, arm, width, ratio, counted):
             for other in range(len(parameters)):
                 if other != arm and counted[other]:
                     q = parameters[other]
-                    value *= max(distribution(family, q, far) - distribution(family, q, x), 0.0)
+                    value *= max(distribution(family, q, far) - _below(family, q, x, upper, 0.0), 0.0)
             total += value
         change = 1.0 if first else abs(total * step - found)
         found, first = total * step, False

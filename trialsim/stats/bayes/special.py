@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from trialsim.compiled import kernel
 
@@ -94,6 +95,10 @@ def _beta_fraction(a, b, x):
         if abs(change - 1.0) < _EPSILON * 4.0:
             break
     return fraction
+
+
+THIN: Final = 0.3
+"""A beta law with a shape below this has more than 1e-5 of itself so near to 1 that a number cannot be told from 1."""
 
 
 @kernel
