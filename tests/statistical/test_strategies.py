@@ -12,7 +12,7 @@ from trialsim.contracts import Kind
 from trialsim.engines.plan import Plan, build_plan
 from trialsim.engines.potential_outcomes import SAMPLE, cox_of_two, true_value
 from trialsim.engines.runner import run
-from trialsim.engines.strategies import FLAGS, estimator_of
+from trialsim.engines.strategies import estimator_of, flag_of
 from trialsim.errors import ScenarioError
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.in_memory import collect
@@ -211,7 +211,7 @@ def test_a_window_after_the_last_dose_counts_as_on_treatment() -> None:
     found, exact = true_value(plan, test, 1, 0), limit_with_a_window()
     assert exact - np.log(RATIO) > 0.1
     assert abs(found - exact) < 5.0 * np.sqrt(2.0 / (0.25 * SAMPLE))
-    assert "with 40 days after the last dose" in estimator_of(test)
+    assert "with 40 days after the last dose" in estimator_of(test, "survival")
     rows = operating_characteristics(collect(made, ["d"], ["here"], 300, 9))
     (bias,) = rows.select("bias", hypothesis="while_on_treatment", reason=None)
     assert bias.mcse is not None and abs(bias.value) < 5.0 * bias.mcse + 0.02
@@ -331,7 +331,7 @@ def test_a_flag_is_among_the_cautions(exponential: Scenario) -> None:
     found = operating_characteristics(collect(exponential, ["d"], ["here"], 3, 1))
     said = "\n".join(caution_sentences(found))
     for way in ("hypothetical", "while_on_treatment", "principal_stratum"):
-        assert f"The analysis of “{way}” is flagged: {FLAGS[way]}." in said
+        assert f"The analysis of “{way}” is flagged: {flag_of(way, 'survival')}." in said
     assert "analysis of “composite”" not in said and "analysis of “treatment_policy”" not in said
     # So many more discontinue on treatment that the composite is no benefit, though the effect as written is one.
     assert (
@@ -342,8 +342,17 @@ def test_a_flag_is_among_the_cautions(exponential: Scenario) -> None:
 
 def test_an_estimator_says_its_strategy(exponential: Scenario) -> None:
     tests = {test.name: test for test in build_plan(exponential, "d", "here", 1).tests}
-    assert estimator_of(tests["treatment_policy"]) == tests["treatment_policy"].analysis.estimator
-    assert estimator_of(tests["composite"]).endswith("composite strategy")
+    assert estimator_of(tests["treatment_policy"], "survival") == tests["treatment_policy"].analysis.estimator
+    assert estimator_of(tests["composite"], "survival").endswith("composite strategy")
+
+
+def test_a_flag_speaks_of_censoring_where_something_is_censored_alone() -> None:
+    for way in ("hypothetical", "while_on_treatment"):
+        said = flag_of(way, "binary")
+        assert said is not None and said == flag_of(way, "continuous")
+        assert "leaves out read-outs" in said and "censor" not in said and "hazard" not in said
+    assert "censors at discontinuation" in str(flag_of("hypothetical", "survival"))
+    assert all(flag_of("treatment_policy", kind) is None for kind in ("survival", "binary", "continuous"))
 
 
 @pytest.mark.parametrize(

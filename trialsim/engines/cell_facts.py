@@ -74,7 +74,7 @@ def cell_table(plans: Sequence[Plan]) -> pa.Table:
                     "truth": plan.truth,
                     "hypothesis": test.name,
                     "estimand": estimand_of(test),
-                    "estimator": estimator_of(test),
+                    "estimator": estimator_of(test, plan.world.outcomes[test.endpoint].kind),
                     "true_value": truth.value,
                     "null": truth.null,
                     "best_arm": best,

@@ -17,14 +17,31 @@ HYPOTHETICAL = "hypothetical"
 COMPOSITE = "composite"
 PRINCIPAL_STRATUM = "principal_stratum"
 
-FLAGS = {
-    WHILE_ON_TREATMENT: "it compares hazards up to the last dose, among those still on treatment, who need not be alike",
-    HYPOTHETICAL: "it censors at discontinuation and crossover, which estimates what would be without them only if they "
-    "are independent of the outcome",
-    PRINCIPAL_STRATUM: "it takes all patients, so that it does not estimate the effect in those who would stay on either "
-    "treatment",
+_FITS_NOTHING = "it takes all patients, so that it does not estimate the effect in those who would stay on either treatment"
+_INDEPENDENT = "which estimates what would be without them only if they are independent of the outcome"
+_CENSORING_FLAGS = {
+    WHILE_ON_TREATMENT: "it follows patients while they are on treatment, and those still on it need not be alike",
+    HYPOTHETICAL: f"it censors at discontinuation and crossover, {_INDEPENDENT}",
+    PRINCIPAL_STRATUM: _FITS_NOTHING,
 }
-"""What a reader must know where an analysis fits its strategy only under assumptions, or not at all."""
+_OMITTING_FLAGS = {
+    WHILE_ON_TREATMENT: "it leaves out read-outs after the end of treatment, and those still on it need not be alike",
+    HYPOTHETICAL: f"it leaves out read-outs after discontinuation and crossover, {_INDEPENDENT}",
+    PRINCIPAL_STRATUM: _FITS_NOTHING,
+}
+
+
+def flag_of(strategy: str, kind: str) -> str | None:
+    """Return what a reader must know where an analysis fits its strategy only under assumptions, or not at all.
+
+    Parameters
+    ----------
+    strategy
+        One of the five.
+    kind
+        Of the endpoint: ``survival``, ``binary`` or ``continuous``.
+    """
+    return (_CENSORING_FLAGS if kind == "survival" else _OMITTING_FLAGS).get(strategy)
 
 
 def ends_by_strategy(
@@ -73,11 +90,19 @@ def later(ticks: Ints, window: int) -> Ints:
     return np.where(ticks < NEVER, ticks + window, ticks)
 
 
-def estimator_of(test: TestPlan) -> str:
-    """Return a test's estimator with its strategy, and a flag where the two fit only under assumptions or not at all."""
+def estimator_of(test: TestPlan, kind: str) -> str:
+    """Return a test's estimator with its strategy, and its :func:`flag_of` where it has one.
+
+    Parameters
+    ----------
+    test
+        The test.
+    kind
+        Of its endpoint.
+    """
     if test.strategy == TREATMENT_POLICY:
         return test.analysis.estimator
-    flag = FLAGS.get(test.strategy)
+    flag = flag_of(test.strategy, kind)
     words = f"{test.analysis.estimator}, {test.strategy.replace('_', ' ')} strategy"
     if test.window:
         words += f" with {test.window / TICKS_PER_DAY:g} days after the last dose"

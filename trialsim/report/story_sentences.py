@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from trialsim.contracts import Kind, Status, Stop
-from trialsim.engines.strategies import FLAGS
+from trialsim.engines.strategies import flag_of
 from trialsim.engines.true_values import estimand_of
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
@@ -127,9 +127,9 @@ def _truths(replay: Replay) -> list[str]:
         )
         parts.append(f"{test.name} ({endpoint}, {arms}) {told}, {worth}")
     flagged = [
-        f"The analysis of {test.name} is flagged: {FLAGS[test.strategy]}."
+        f"The analysis of {test.name} is flagged: {flag}."
         for test in replay.plan.tests
-        if test.strategy in FLAGS
+        if (flag := flag_of(test.strategy, replay.plan.world.outcomes[test.endpoint].kind)) is not None
     ]
     return [f"In truth: {'; '.join(parts)}.", *flagged]
 
