@@ -49,8 +49,8 @@ ABOUT_RECRUITMENT = (
     "trials, and beside them for what reasons the others are not; Monte Carlo standard errors in parentheses. Who comes "
     "again after failing counts with each screening begun. Waiting at a closure: not yet called when their site, enrolment "
     "or the trial closed. Known at the last look: whose primary outcome was read out by its cut, or of a survival endpoint "
-    "who was randomised by then, which is the measure analysed; the strategy of a hypothesis may take others of them, or "
-    "more, which explain tells of a single trial.",
+    "who was randomised by then, which is the measure analysed; the strategy of a hypothesis may take fewer of them, or "
+    "others besides, which explain tells of a single trial.",
 )
 
 
