@@ -53,8 +53,8 @@ ABOUT_RECRUITMENT = (
     "Each candidate counts once, with what became of them last. At a closure: when their site, enrolment or the trial "
     "closed, some still waited for a coordinator or had not answered, and some were under way after their consent. "
     "Known at the last look: whose primary outcome was read out by its cut, or of a survival endpoint "
-    "who was randomised by then, which is the measure analysed; the strategy of a hypothesis may take others of them, or "
-    "more, which explain tells of a single trial.",
+    "who was randomised by then, which is the measure analysed; the strategy of a hypothesis may take fewer of them, or "
+    "others besides, which explain tells of a single trial.",
 )
 
 
