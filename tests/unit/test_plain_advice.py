@@ -19,6 +19,25 @@ def test_a_step_of_screening_that_nobody_passes_is_noted(step: str) -> None:
     assert list(nobody_passes({"screening": {step: {"probability": 0.01}}})) == []
 
 
+@pytest.mark.parametrize(
+    ("duration", "lag", "least"),
+    [
+        (None, {"fixed": "22 days"}, "22 days"),
+        ({"uniform": {"from": "20 days", "to": "30 days"}}, {"fixed": "2 days"}, "22 days"),
+        ({"exponential": {"mean": "10 days"}}, {"fixed": "21 days"}, None),
+        ({"uniform": {"from": "20 days", "to": "30 days"}}, {"fixed": "1 day"}, None),
+    ],
+)
+def test_a_window_that_no_screening_keeps_is_noted(
+    duration: dict[str, Any] | None, lag: dict[str, Any], least: str | None
+) -> None:
+    said = list(nobody_passes({"screening": {"window": "21.0 days", "duration": duration, "lag": lag}}))
+    assert len(said) == (least is not None)
+    if least is not None:
+        assert said[0].startswith("screening.window is 3 weeks") and f"takes {least} at the least" in said[0]
+        assert "nobody is ever randomised" in said[0]
+
+
 def test_who_may_pass_wrongly_or_at_the_next_attempt_is_not_nobody() -> None:
     none = {"eligible": {"probability": 0.0}}
     again = {"rescreening": {"probability": 0.3, "eligible": 0.5}}

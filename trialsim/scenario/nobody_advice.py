@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.units import is_duration, parse_duration, readable_duration
+
 _WORDS = {
     "prescreen": "no candidate's records pass",
     "consent": "no candidate consents",
@@ -13,7 +15,7 @@ _WORDS = {
 
 
 def nobody_passes(scenario: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each step of screening whose probability is 0, whoever comes.
+    """Yield a sentence for each step of screening whose probability is 0, and for a window that is too short for anybody.
 
     Parameters
     ----------
@@ -27,6 +29,21 @@ def nobody_passes(scenario: Mapping[str, Any]) -> Iterator[str]:
         step = screening.get(key)
         if isinstance(step, Mapping) and step.get("probability") == 0 and not _later(screening, key):
             yield f"screening.{key}.probability is 0: {words}, so that nobody is ever randomised."
+    window, least = screening.get("window"), _least(screening.get("duration")) + _least(screening.get("lag"))
+    if is_duration(window) and parse_duration(window) < least:
+        yield (
+            f"screening.window is {readable_duration(parse_duration(window))}, but from consent to randomisation (duration "
+            f"and lag) it takes {readable_duration(least)} at the least: every screening fails, so that nobody is ever "
+            "randomised."
+        )
+
+
+def _least(delay: Any) -> float:
+    """Return the least days that a delay of a resolved scenario takes, 0 where that is not to be told."""
+    if isinstance(delay, Mapping):
+        uniform = delay.get("uniform")
+        delay = uniform.get("from") if isinstance(uniform, Mapping) else delay.get("fixed")
+    return parse_duration(delay) if is_duration(delay) else 0.0
 
 
 def _later(screening: Mapping[str, Any], key: str) -> bool:
