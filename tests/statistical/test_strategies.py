@@ -353,6 +353,8 @@ def test_a_flag_speaks_of_censoring_where_something_is_censored_alone() -> None:
         assert "leaves out read-outs" in said and "censor" not in said and "hazard" not in said
     assert "censors at discontinuation" in str(flag_of("hypothetical", "survival"))
     assert all(flag_of("treatment_policy", kind) is None for kind in ("survival", "binary", "continuous"))
+    assert "larger share of failures" in str(flag_of("composite", "binary"))
+    assert flag_of("composite", "survival") is None
 
 
 @pytest.mark.parametrize(
