@@ -27,8 +27,8 @@ _CENSORING_FLAGS = {
 _OMITTING_FLAGS = {
     WHILE_ON_TREATMENT: "it leaves out read-outs after the end of treatment, and those still on it need not be alike",
     HYPOTHETICAL: f"it leaves out read-outs after discontinuation and crossover, {_INDEPENDENT}",
-    COMPOSITE: "it counts a failure when it happens and all others at their read-outs, so that looks before the last read-out "
-    "see a larger share of failures",
+    COMPOSITE: "it counts a failure when it happens and all others at their read-outs, so that looks before the last "
+    "read-out see a larger share of failures",
     PRINCIPAL_STRATUM: _FITS_NOTHING,
 }
 
