@@ -16,7 +16,6 @@ from trialsim.contracts import (
     Estimates,
     Floats,
     Ints,
-    Memory,
     Status,
 )
 from trialsim.engines.bounds_in_force import BoundsInForce
@@ -27,7 +26,8 @@ from trialsim.engines.overrunning import Overrunning, analyse_overrunning
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Chunk, CutCounts, Ends, Point, SiteTallies
 from trialsim.engines.reestimation import Reestimation
-from trialsim.engines.stages import Stages
+from trialsim.engines.remembered import Remembered
+from trialsim.engines.stages import Stages, part_of
 from trialsim.engines.true_values import benefits_of_arms, benefits_of_tests
 from trialsim.policies.scores import reads_latent
 from trialsim.stats.bayes.who_is_best import BestArms
@@ -123,19 +123,15 @@ class Minds:
     def __init__(self, plan: Plan, size: int) -> None:
         self._size = size
         self._policies: dict[str, Any] = {"randomisation": plan.randomisation, "stopping": plan.stopping}
-        self._kept: dict[str, dict[str, NDArray[Any]]] = {}
+        self._kept: dict[str, Remembered] = {}
 
     def answer(self, asked: Asked) -> Decision:
-        """Return the canonical decision of a policy, given what it remembers of these replicates."""
-        kept, rows = self._kept.setdefault(asked.slot, {}), asked.rows
-        memory: Memory = {name: array[rows] for name, array in kept.items()}
+        """Return the canonical decision of a policy, given what it remembers of these replicates: of all, or of none."""
+        kept = self._kept.setdefault(asked.slot, Remembered(self._size))
         decision: Decision
-        decision, memory = self._policies[asked.slot].decide(asked.view, memory)
-        for name, array in memory.items():
-            value = np.asarray(array)
-            if name not in kept:
-                kept[name] = np.zeros((self._size, *value.shape[1:]), dtype=value.dtype)
-            kept[name][rows] = value
+        decision, memory = self._policies[asked.slot].decide(asked.view, kept.of(asked.rows))
+        if memory:
+            kept.keep(asked.rows, memory)
         return decision.canonical()
 
 
@@ -191,13 +187,20 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     true_benefits = benefits_of_tests(plan) if reads_latent(plan.stopping) else _NOTHING
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
+    reviewed = np.zeros(size, dtype=bool)
     while (point := chunk.advance()) is not None:
         rows = point.rows
         if point.kind == "review":
-            view = allocation_view(
-                chunk, point, chunk.counts(rows, point.tick), chunk.open_arms(rows), best_arms, hidden
-            )
-            chunk.apply(point, (yield Asked("randomisation", view, rows)), np.zeros((len(rows), 0)))
+            # A trial at its first review remembers nothing yet, others may: they are asked about apart.
+            first = ~reviewed[rows]
+            reviewed[rows] = True
+            for some in (np.flatnonzero(first), np.flatnonzero(~first)):
+                if len(some):
+                    part = part_of(point, some)
+                    counts, arms = chunk.counts(part.rows, part.tick), chunk.open_arms(part.rows)
+                    view = allocation_view(chunk, part, counts, arms, best_arms, hidden)
+                    asked = Asked("randomisation", view, part.rows)
+                    chunk.apply(part, (yield asked), np.zeros((len(some), 0)))
             continue
         # All replicates are in order, so that they need no list of indices.
         whole = len(rows) == size
