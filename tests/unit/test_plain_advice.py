@@ -8,7 +8,7 @@ import pytest
 
 from trialsim.scenario.dose_advice import doses_without_effect
 from trialsim.scenario.hypothesis_advice import longer_is_lower
-from trialsim.scenario.nobody_advice import nobody_passes
+from trialsim.scenario.nobody_advice import nobody_passes, nothing_known
 from trialsim.scenario.strategy_advice import censored_counts
 
 
@@ -36,6 +36,18 @@ def test_a_window_that_no_screening_keeps_is_noted(
     if least is not None:
         assert said[0].startswith("screening.window is 3 weeks") and f"takes {least} at the least" in said[0]
         assert "nobody is ever randomised" in said[0]
+
+
+def test_events_that_nobody_comes_to_know_are_noted() -> None:
+    endpoints = {"death": {"adjudication": {"confirmed": 0.0}}, "progression": {"detected": "visits"}}
+    said = list(nothing_known({"endpoints": endpoints, "visits": {"missed": 1.0}}))
+    assert [line.partition(":")[0] for line in said] == [
+        "endpoints.death.adjudication.confirmed is 0", "visits.missed is 1",
+    ]  # fmt: skip
+    assert "progression" in said[1]
+    endpoints["death"] = {"adjudication": {"confirmed": 0.01}}
+    assert list(nothing_known({"endpoints": endpoints, "visits": {"missed": 0.99}})) == []
+    assert list(nothing_known({})) == []
 
 
 def test_who_may_pass_wrongly_or_at_the_next_attempt_is_not_nobody() -> None:

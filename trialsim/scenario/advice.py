@@ -9,7 +9,7 @@ from trialsim.scenario.adaptation_advice import adaptation_notes
 from trialsim.scenario.dose_advice import doses_without_effect
 from trialsim.scenario.drift_advice import drifting_allocations
 from trialsim.scenario.hypothesis_advice import longer_is_lower, swapped_arms
-from trialsim.scenario.nobody_advice import nobody_passes
+from trialsim.scenario.nobody_advice import nobody_passes, nothing_known
 from trialsim.scenario.plan_advice import plan_notes
 from trialsim.scenario.size_advice import uncompared_sizes
 from trialsim.scenario.strategy_advice import censored_counts
@@ -30,6 +30,7 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
         A resolved scenario as plain data; what cannot be read in it is passed over.
     """
     yield from nobody_passes(scenario)
+    yield from nothing_known(scenario)
     yield from swapped_arms(scenario)
     yield from longer_is_lower(scenario)
     yield from censored_counts(scenario)

@@ -1,4 +1,4 @@
-"""Screening that nobody can pass: no trial of the scenario has a patient."""
+"""Screening that nobody can pass, and events that nobody can come to know: trials without patients, or without an analysis."""
 
 from __future__ import annotations
 
@@ -36,6 +36,26 @@ def nobody_passes(scenario: Mapping[str, Any]) -> Iterator[str]:
             f"and lag) it takes {readable_duration(least)} at the least: every screening fails, so that nobody is ever "
             "randomised."
         )
+
+
+def nothing_known(scenario: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each endpoint none of whose events is ever seen or confirmed.
+
+    Parameters
+    ----------
+    scenario
+        A resolved scenario as plain data; what cannot be read in it is passed over.
+    """
+    endpoints, visits = scenario.get("endpoints"), scenario.get("visits")
+    all_missed = isinstance(visits, Mapping) and visits.get("missed") == 1
+    for name, endpoint in endpoints.items() if isinstance(endpoints, Mapping) else ():
+        if not isinstance(endpoint, Mapping):
+            continue
+        adjudication = endpoint.get("adjudication")
+        if isinstance(adjudication, Mapping) and adjudication.get("confirmed") == 0:
+            yield f"endpoints.{name}.adjudication.confirmed is 0: no event is ever confirmed, so that analyses have none."
+        if all_missed and endpoint.get("detected") == "visits":
+            yield f"visits.missed is 1: no event of {name}, which is detected at visits, is ever seen."
 
 
 def _least(delay: Any) -> float:
