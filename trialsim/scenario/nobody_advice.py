@@ -1,4 +1,4 @@
-"""Screening that nobody can pass, and events that nobody can come to know: trials without patients, or without an analysis."""
+"""Screening that nobody can pass, and events that nobody comes to know: trials without patients or without an analysis."""
 
 from __future__ import annotations
 
