@@ -408,14 +408,17 @@ def _rankings(
 def _seen_at_look(view: LookView) -> Parts:
     """Return what a stopping policy saw."""
     names = ("z", "effect", "se", "information", "status", "efficacy_z", "futility_z", "rejected", "futile",
-             "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "worth", "error",
-             "chains")  # fmt: skip
+             "open_arms", "arm_enrolled", "arm_events", "arm_readouts", "own_z", "lost", "worth")  # fmt: skip
     found = [(name, value) for name in names if (value := getattr(view, name)) is not None]
+    if view.error is not None:
+        found.append(("error", view.error))
+    elif view.seen is not None:  # whether any analysis of a batch has one must not matter
+        found.append(("error", np.full(view.z.shape, np.nan)))
+    if view.chains is not None:
+        found.append(("chains", view.chains))
     if view.benefit.size:
         found.append(("benefit", np.broadcast_to(view.benefit, view.z.shape)))
     if view.seen is not None:
-        if view.error is None:  # whether any analysis of a batch has one must not matter
-            found.append(("error", np.full(view.z.shape, np.nan)))
         found += [(f"seen_{name}", getattr(view.seen, name)) for name in ("readouts", "total", "pending")]
     return found
 
