@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from trialsim.conformance import check_policy
+from trialsim.conformance import check_policy, form
 from trialsim.contracts import DECISION_POINTS, AllocationView, CandidateView, Decision, LookView, Stop
 
 
@@ -92,6 +92,14 @@ def test_a_decision_that_no_engine_could_take_is_told(
     point: str, answer: Callable[[Any], Any], said: str
 ) -> None:
     assert any(said in fault for fault in check_policy(answering(point, answer)))
+
+
+def test_every_part_of_a_decision_has_a_form() -> None:
+    assert set(form._KINDS) == {field.name for field in fields(Decision)}
+    further = answering(
+        "look", lambda view: at_look(view, further_counts=np.zeros(len(view.z), dtype=np.int64))
+    )
+    assert check_policy(further) == []
 
 
 def test_a_decision_of_the_right_form_breaks_no_rule() -> None:

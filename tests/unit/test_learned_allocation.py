@@ -245,6 +245,10 @@ def test_gymnasium_sees_the_same_trials() -> None:
     assert np.array_equal(reward, outcome.responders + 40.0 * outcome.rejected)
     with pytest.raises(UsageError, match="reset"):
         there.step(np.ones((50, 2)))
+    halt = environment.reset(FIRST_REPLICATE)
+    assert halt is not None
+    with pytest.raises(UsageError, match="must not all be 0"):
+        environment.step(np.zeros((len(halt.trial), 2)))
 
 
 @pytest.mark.parametrize(
@@ -411,9 +415,12 @@ def test_a_learned_rule_needs_a_certificate(
     provenance = json.loads((folder / "swept" / "provenance.json").read_text())
     assert "of another scenario" in provenance["uncertified"][0]
     assert provenance["command"].endswith(" --uncertified")
-    kept.write_text("{")
-    assert main([*run, "--out", str(folder / "broken")]) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    silent = document | {"points": good}
+    del silent["verdict"]
+    for text in ("{", json.dumps(silent)):
+        kept.write_text(text)
+        assert main([*run, "--out", str(folder / "broken")]) == 2
+        assert "cannot be read" in capsys.readouterr().err
 
 
 def test_a_certificate_of_all_nulls() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from trialsim.contracts import AllocationView, Decision, Memory
 from trialsim.engines.conduct import conduct
@@ -60,8 +62,20 @@ class Counting:
         }
 
 
-def plan_with(policy: Any) -> Plan:
-    scenario = scenario_from(SCENARIO)
+class LateCounting(Counting):
+    """Begins to remember only once 30 are enrolled."""
+
+    def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:
+        decision, kept = super().decide(view, memory)
+        late = view.arm_enrolled.sum(axis=1) >= 30
+        self.mixed |= bool(late.any() and not late.all())
+        return decision, kept if late.all() else {}
+
+
+def plan_with(policy: Any, look: str = "6 months") -> Plan:
+    tree = copy.deepcopy(SCENARIO)
+    tree["designs"]["adaptive"]["looks"][0] = {"when": {"calendar": look}}
+    scenario = scenario_from(tree)
     return replace(build_plan(scenario, "adaptive", "effect", 1), randomisation=policy)
 
 
@@ -73,9 +87,9 @@ def arms_of(plan: Plan, engine: str, replicates: np.ndarray) -> np.ndarray:
     return np.asarray(chunk.counts(np.arange(len(replicates)), ends.cut).enrolled)
 
 
-def test_trials_that_are_asked_late_remember_as_they_do_alone() -> None:
-    policy = Counting()
-    plan = plan_with(policy)
+@pytest.mark.parametrize(("policy", "look"), [(Counting(), "6 months"), (LateCounting(), "11 months")])
+def test_trials_that_are_asked_late_remember_as_they_do_alone(policy: Counting, look: str) -> None:
+    plan = plan_with(policy, look)
     together = arms_of(plan, "fast", REPLICATES)
     alone = np.concatenate([arms_of(plan, "fast", REPLICATES[k : k + 1]) for k in REPLICATES])
     other = np.concatenate([arms_of(plan, "reference", REPLICATES[k : k + 1]) for k in REPLICATES[:6]])

@@ -25,7 +25,7 @@ _OF_ALL = ("name", "reference")
 _OF_SOME = {"candidate": "as_they_come", "site": "open_sites", "allocation": "adaptive"}
 _KINDS = {
     "stop": "b", "reason": "iu", "reject": "b", "futile": "b", "open_arms": "b", "weights": "fiu",
-    "further_readouts": "iu", "close_enrolment": "b", "trace": "f", "rule": "iu",
+    "further_counts": "iu", "close_enrolment": "b", "trace": "f", "rule": "iu",
 }  # fmt: skip
 _WORDS = {"b": "bool", "iu": "whole numbers", "f": "floats", "fiu": "numbers"}
 _AT_LOOKS = ("stop", "reason", "reject", "futile", "open_arms")

@@ -187,20 +187,16 @@ def conducted(chunk: Chunk) -> Generator[Asked, Decision, ChunkResult]:
     true_benefits = benefits_of_tests(plan) if reads_latent(plan.stopping) else _NOTHING
     lag = np.array([look.cleaning + look.decision for look in plan.looks], dtype=np.int64)
     looks: list[LookRecord] = []
-    reviewed = np.zeros(size, dtype=bool)
     while (point := chunk.advance()) is not None:
         rows = point.rows
         if point.kind == "review":
-            # A trial at its first review remembers nothing yet, others may: they are asked about apart.
-            first = ~reviewed[rows]
-            reviewed[rows] = True
-            for some in (np.flatnonzero(first), np.flatnonzero(~first)):
-                if len(some):
-                    part = part_of(point, some)
-                    counts, arms = chunk.counts(part.rows, part.tick), chunk.open_arms(part.rows)
-                    view = allocation_view(chunk, part, counts, arms, best_arms, hidden)
-                    asked = Asked("randomisation", view, part.rows)
-                    chunk.apply(part, (yield asked), np.zeros((len(some), 0)))
+            # Of trials that were asked equally often all remember something, or none does: others are asked about apart.
+            for number in np.unique(point.number):
+                part = part_of(point, np.flatnonzero(point.number == number))
+                counts, arms = chunk.counts(part.rows, part.tick), chunk.open_arms(part.rows)
+                view = allocation_view(chunk, part, counts, arms, best_arms, hidden)
+                asked = Asked("randomisation", view, part.rows)
+                chunk.apply(part, (yield asked), np.zeros((len(part.rows), 0)))
             continue
         # All replicates are in order, so that they need no list of indices.
         whole = len(rows) == size

@@ -117,11 +117,13 @@ class AllocationEnvironment:
         Raises
         ------
         UsageError
-            If they are not finite, negative, or not one for each arm of each row.
+            If they are not finite, negative, all 0 in a row, or not one for each arm of each row.
         """
         waiting = [world.asked for world in self._running if world.asked is not None]
         rows = sum(len(asked.rows) for asked in waiting)
         require_weights(weights, (rows, waiting[0].view.open_arms.shape[1] if waiting else 0))
+        if not (np.asarray(weights).sum(axis=1) > 0.0).all():
+            raise UsageError("allocation weights of a trial must not all be 0")
         start = 0
         for world in self._running:
             if world.asked is not None:

@@ -289,6 +289,7 @@ def _why_not(scenario: Scenario, design: str, learned: Mapping[str, str], path: 
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         points = [(point["upper"], point["n"]) for point in found["points"]]
+        verdict = found["verdict"]
         if found["scenario_digest"] != scenario.digest() or found["design"] != design:
             return f"has a certificate ({path.name}) of another scenario or design"
         if found["policies"] != dict(learned):
@@ -296,7 +297,7 @@ def _why_not(scenario: Scenario, design: str, learned: Mapping[str, str], path: 
         if not points or min(n for _, n in points) < FEWEST:
             return f"has a certificate ({path.name}) from fewer than {FEWEST:,} trials a truth"
         if max(upper for upper, _ in points) > found["target"]:
-            return f"failed its certification ({path.name}): {found['verdict']}"
+            return f"failed its certification ({path.name}): {verdict}"
         level = level_of(scenario, design)
         if found["target"] > MARGIN * level * (1 + 1e-9):
             return (

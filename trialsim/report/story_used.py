@@ -9,7 +9,9 @@ from trialsim.report.story_words import count, counted_as
 
 
 def from_whom(replay: Replay, look: Look, place: int) -> str:
-    """Return how many patients and events a test takes, in parentheses; nothing where it takes all that are known.
+    """Return how many patients and events a test takes, in parentheses.
+
+    Nothing where a strategy that leaves nobody out takes all that are known.
 
     Parameters
     ----------
