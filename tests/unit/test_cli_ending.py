@@ -44,6 +44,16 @@ def _until(condition: object, seconds: float = _PATIENCE) -> bool:
     return False
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_arrive() -> Iterator[None]:
+    """Let commands have interrupts, which whoever started the tests in the background may have had ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def _running(root: Path, folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """Start a command with two workers and wait until they are there."""
