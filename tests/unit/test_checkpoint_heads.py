@@ -14,6 +14,7 @@ import yaml
 from trialsim.errors import ScenarioError
 from trialsim.models.checkpoint import write_checkpoint
 from trialsim.scenario.load import load_scenario
+from trialsim.scenario.schema import Scenario
 
 WORLD: dict[str, Any] = {
     "name": "served",
@@ -37,7 +38,7 @@ ENCODING = {"names": ["age", "sex"], "levels": [[], ["female", "male"]]}
 
 def read(
     folder: Path, about: dict[str, Any], change: Callable[[bytes], bytes], ranking: dict[str, Any]
-) -> None:
+) -> Scenario:
     """Read a world in which a ranking has a checkpoint that says this of itself, its bytes changed and pinned."""
     file = folder / "m.safetensors"
     write_checkpoint(file, {"weights": np.arange(4.0)}, about)
@@ -49,7 +50,7 @@ def read(
               "policies": {"recruitment": _with(ranking, pinned)}}  # fmt: skip
     path = folder / "served.yaml"
     path.write_text(yaml.safe_dump(WORLD | {"designs": {"ranked": design}}), encoding="utf-8")
-    load_scenario(path)
+    return load_scenario(path)
 
 
 def _with(ranking: dict[str, Any], pinned: dict[str, str]) -> dict[str, Any]:
@@ -116,4 +117,5 @@ def test_one_inside_another_ranking_is_found_there(tmp_path: Path) -> None:
     "ranking", [{"mlp": {}}, {"within_group": {"covariate": "sex", "ranking": {"mlp": {}}}}]
 )
 def test_one_that_fits_is_taken(tmp_path: Path, ranking: dict[str, Any]) -> None:
-    read(tmp_path, {"kind": "mlp", "encoding": ENCODING}, unchanged, ranking)
+    taken = read(tmp_path, {"kind": "mlp", "encoding": ENCODING}, unchanged, ranking)
+    assert list(taken.designs) == ["ranked"]
