@@ -120,6 +120,73 @@ def test_where_the_effect_stops_only_those_on_treatment_have_it() -> None:
         assert abs(found - whole * stays) < 5.0 * whole * np.sqrt(0.25 / SAMPLE)
 
 
+DYING: dict[str, dict[str, Any]] = {
+    "of the disease": {"death": {"hazard": f"{STOP} per day"}, "fatal": 0.0},
+    "of adverse events": {"death": {"hazard": "0.000001 per day"}, "fatal": 1.0},
+}
+
+
+@pytest.mark.parametrize("cause", DYING)
+@pytest.mark.parametrize("strategy", ["treatment_policy", "hypothetical", "principal_stratum"])
+def test_deaths_that_come_by_chance_move_no_true_value_of_strategies_that_pass_over_them(
+    cause: str, strategy: str
+) -> None:
+    dying = DYING[cause]
+    found = scenario(
+        MEASURED,
+        {"effect_stops": True},
+        endpoints={
+            "e": MEASURED,
+            "death": {
+                "kind": "survival", "baseline": dying["death"], "effect": {"treatment": 1.0}, "terminal": True,
+            },
+        },
+        adverse_events={
+            "fall": {
+                "baseline": {"hazard": f"{STOP} per day"}, "severity": {"severe": 1.0}, "window": "1 year",
+                "fatal": {"severe": dying["fatal"]},
+            }
+        },
+        hypotheses={
+            "h": {
+                "endpoint": "e", "arms": ["treatment", "control"], "analysis": "t_test", "direction": "higher",
+                "strategy": strategy,
+            }
+        },
+    )  # fmt: skip
+    # Death and discontinuation are independent: of those alive as many are on treatment as if nobody died.
+    on_treatment = np.exp(-STOP * DAY) if strategy == "treatment_policy" else 1.0
+    assert abs(true_effect(found) - 3.0 * on_treatment) < 5.0 * 3.0 * np.sqrt(0.25 / SAMPLE)
+    if strategy == "treatment_policy":
+        rows = operating_characteristics(collect(found, ["d"], ["here"], 100, 4))
+        (bias,) = rows.select("bias", hypothesis="h", reason=None)
+        assert abs(bias.value) < 5.0 * bias.mcse
+
+
+def test_who_crosses_over_and_dies_would_have_been_on_the_other_arm() -> None:
+    crossing, delay = 0.6, 5.0
+    made = scenario(
+        MEASURED,
+        {
+            "crossover": {
+                "from": ["control"], "to": "treatment", "probability": crossing, "on": "discontinuation",
+                "delay": f"{delay:g} days",
+            }
+        },
+        endpoints={
+            "e": MEASURED,
+            "death": {
+                "kind": "survival", "baseline": {"hazard": f"{STOP} per day"}, "effect": {"treatment": 1.0},
+                "terminal": True,
+            },
+        },
+    )  # fmt: skip
+    crossed = crossing * (1.0 - np.exp(-STOP * (DAY - delay)))
+    assert abs(true_effect(made) - 3.0 * (1.0 - crossed)) < 5.0 * 3.0 * np.sqrt(0.25 / SAMPLE)
+    (bias,) = operating_characteristics(collect(made, ["d"], ["here"], 1500, 4)).select("bias", reason=None)
+    assert bias.mcse is not None and abs(bias.value) < 5.0 * bias.mcse
+
+
 def test_without_either_the_effect_stays() -> None:
     assert true_effect(scenario(MEASURED, {"doses": [1, 0.5]})) == pytest.approx(3.0, abs=1e-12)
 

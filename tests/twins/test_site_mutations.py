@@ -296,7 +296,8 @@ def put_in_place(mutation: Mutation, module: ModuleType, monkeypatch: pytest.Mon
     elif mutation.file == "fast_sites":
         monkeypatch.setattr(fast_patients, "Recruitment", module.Recruitment)
     elif mutation.file == "fast_site_log":
-        monkeypatch.setattr(fast_log, "add_candidates", module.add_candidates)
+        for name in ("add_candidates", "add_released"):
+            monkeypatch.setattr(fast_log, name, getattr(module, name))
     else:
         own = fast_closing_kernels if mutation.file == "fast_closing_kernels" else fast_site_kernels
         for name in mutation.kernels:

@@ -810,7 +810,7 @@ def live(
                         continue
                     new_group = arm * weights
                     if c < ends:
-                        if not open_end[c] or occurred[c]:
+                        if not of_present[c] or not open_end[c] or occurred[c]:
                             continue
                         new_pace = of_rescue_ratio[c] if rescued else 1.0
                         new_group = living_arm * weights + (0 if crossed else fading)

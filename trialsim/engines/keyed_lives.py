@@ -59,6 +59,8 @@ class Asked:
         Ticks of follow-up.
     nobody_quits
         Whether to ask what would be if nobody discontinued or crossed over.
+    nobody_dies
+        Whether to ask what would be if nobody died.
     sample, seed
         How many patients, and the seed of their draws.
     """
@@ -68,13 +70,14 @@ class Asked:
     arm: int
     until: int
     nobody_quits: bool
+    nobody_dies: bool
     sample: int
     seed: int
 
     def _numbers(self) -> tuple[int, ...]:
         """Return what two that are the same have in common."""
         same = (id(self.world), id(self.monitoring))
-        return (*same, self.arm, self.until, self.nobody_quits, self.sample, self.seed)
+        return (*same, self.arm, self.until, self.nobody_quits, self.nobody_dies, self.sample, self.seed)
 
     def __eq__(self, other: object) -> bool:
         """Return whether the same lives are asked for."""
@@ -97,8 +100,8 @@ def journal_of(asked: Asked) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
     return _led(asked)
 
 
-def _ideal(numbers: LifeNumbers, nobody_quits: bool, monitored: bool) -> LifeNumbers:
-    """Return the numbers of an ideal trial: nobody is lost, events are seen at once, and perhaps nobody discontinues."""
+def _ideal(numbers: LifeNumbers, asked: Asked) -> LifeNumbers:
+    """Return the numbers of an ideal trial: nobody is lost, events are seen at once, perhaps nobody quits or dies."""
     present = numbers.clock.present.copy()
     ends = len(numbers.survival.endpoints)
     present[ends : ends + 2] = False
@@ -110,7 +113,9 @@ def _ideal(numbers: LifeNumbers, nobody_quits: bool, monitored: bool) -> LifeNum
         verdict_law=np.full_like(survival.verdict_law, -1.0),
     )
     visiting = (
-        numbers.visiting if monitored else numbers.visiting._replace(visits=np.zeros(0, dtype=np.int64))
+        numbers.visiting
+        if asked.monitoring is not None
+        else numbers.visiting._replace(visits=np.zeros(0, dtype=np.int64))
     )
     ideal = numbers._replace(
         clock=numbers.clock._replace(present=present),
@@ -118,7 +123,11 @@ def _ideal(numbers: LifeNumbers, nobody_quits: bool, monitored: bool) -> LifeNum
         reading=numbers.reading._replace(at_visit=np.zeros_like(numbers.reading.at_visit)),
         visiting=visiting,
     )
-    if not nobody_quits:
+    if asked.nobody_dies:
+        if survival.terminal >= 0:
+            present[survival.terminal] = False
+        ideal = ideal._replace(term=ideal.term._replace(fatal=np.zeros_like(ideal.term.fatal)))
+    if not asked.nobody_quits:
         return ideal
     present[ends + 2 + len(numbers.term.address) :] = False
     kept_on = ideal.treatment._replace(reason_of_action=-1, reason_of_monitoring=-1, crossover_on=-2)
@@ -131,7 +140,7 @@ def _led(asked: Asked) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
     assert life is not None
     seed, arm, n = asked.seed, asked.arm, asked.sample
     records = world.source.records(seed, TRUTH_REPLICATE, n)
-    numbers = _ideal(life.numbers, asked.nobody_quits, monitoring is not None)
+    numbers = _ideal(life.numbers, asked)
     ends, reads = len(numbers.survival.endpoints), len(numbers.reading.readouts)
     shape = (n, len(world.arms))
     factors = np.stack(

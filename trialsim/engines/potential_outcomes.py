@@ -29,6 +29,8 @@ from trialsim.timegrid import to_ticks
 
 SAMPLE = 100_000
 """Patients whose potential outcomes are compared."""
+_PASSING_OVER_DEATH = (TREATMENT_POLICY, HYPOTHETICAL, PRINCIPAL_STRATUM)
+"""Strategies under which a read-out is what it would be if nobody died before it."""
 
 
 def true_value(plan: Plan, test: TestPlan, treatment: int, control: int) -> float:
@@ -120,18 +122,21 @@ def readouts_under(
 
 def journal_under(plan: Plan, arm: int, until: int) -> tuple[Lives, tuple[Ints, Ints, Ints]]:
     """Return what becomes of keyed patients under an arm by a time, and their journal; nobody is lost."""
-    return journal_of(_asked(plan, arm, until, False))
+    return journal_of(_asked(plan, arm, until))
 
 
-def _asked(plan: Plan, arm: int, until: int, nobody_quits: bool) -> Asked:
+def _asked(plan: Plan, arm: int, until: int, nobody_quits: bool = False, nobody_dies: bool = False) -> Asked:
     """Return whose lives are asked for."""
-    return Asked(plan.world, plan.monitoring, arm, until, nobody_quits, SAMPLE, TRUTH_SEED)
+    return Asked(plan.world, plan.monitoring, arm, until, nobody_quits, nobody_dies, SAMPLE, TRUTH_SEED)
 
 
 def _both_lives(plan: Plan, test: TestPlan, pair: tuple[int, int], until: int) -> tuple[list[Lives], Bools]:
     """Return what becomes of keyed patients under each of two arms, and who stays under both."""
     stay = test.strategy == HYPOTHETICAL
-    lives = [lives_of(_asked(plan, arm, until, stay)) for arm in pair]
+    # Whoever is dead at a read-out has no outcome. A strategy that makes nothing of death asks for the one that would have
+    # been, with all that would have become of treatment; what treatment was at death would stand still otherwise.
+    survive = plan.world.outcomes[test.endpoint].kind != "survival" and test.strategy in _PASSING_OVER_DEATH
+    lives = [lives_of(_asked(plan, arm, until, stay, survive)) for arm in pair]
     stays = np.ones(SAMPLE, dtype=bool)
     if test.strategy == PRINCIPAL_STRATUM:
         stays = np.minimum(lives[0].quit, lives[1].quit) > until
