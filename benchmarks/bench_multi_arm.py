@@ -6,5 +6,5 @@ from measure import Work, report
 
 if __name__ == "__main__":
     report(
-        Work("multi_arm", "means_best", "effect", 1_000_000, "four_arms"), 500_000, reference_replicates=100
+        Work("multi_arm", "means_best", "effect", 1_000_000, "four_arms"), 500_000, reference_replicates=1000
     )

@@ -8,5 +8,5 @@ if __name__ == "__main__":
     report(
         Work("sample_size_reestimation", "promising_zone", "effect", 600_000),
         300_000,
-        reference_replicates=60,
+        reference_replicates=200,
     )
