@@ -261,3 +261,11 @@ def test_two_reviews_of_one_instant_are_logged_one_after_the_other() -> None:
     scenario = load_scenario(SHIPPED / "relearning.yaml")
     # Patients 9 to 12 come at once in this trial, and a review is due after each third.
     assert not check_twins(scenario, ["relearned_often"], ["expected"], [46])
+
+
+def test_reviews_after_the_end_of_every_trial_leave_no_entry() -> None:
+    """Recruitment is worked out ahead: the only look ends a trial on day 5, its reviews would go on until it is full."""
+    tree = tree_of(AGAIN)
+    for design in tree["designs"].values():
+        design |= {"looks": [{"when": {"calendar": "5 days"}}], "bounds": {"efficacy_z": [1.9]}}
+    assert not check_twins(scenario_from(tree, FOLDER), ["as_they_come"], replicates=[3], grid=TICKS_PER_DAY)

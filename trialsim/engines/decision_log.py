@@ -251,6 +251,8 @@ class Journal:
         """Note which sites were closed, and which reserves were called, at reviews before the end of each trial."""
         for each in result.chunk.sites_reviewed():
             there = np.flatnonzero(each.tick <= result.ends.tick[each.rows])
+            if not len(there):
+                continue  # recruitment is worked out ahead: no trial got as far as this review
             view = each.view
             seen: Parts = [
                 (name, getattr(view.so_far, name)[there])
