@@ -126,6 +126,10 @@ class Simulation:
         """
         return _frame(self.records.adverse_events)
 
+    def decisions(self) -> pd.DataFrame:
+        """Return what decision rules weighed, a row per look taken of a design that has any; empty where none has."""
+        return _frame(self.records.decisions)
+
     def cells(self) -> pd.DataFrame:
         """Return what is true: a row per design, truth and hypothesis, with estimand and true value."""
         return _frame(self.records.cells)

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +15,9 @@ from pandas.testing import assert_frame_equal
 
 import trialsim
 from trialsim.cli import main as entry
-from trialsim.oc.in_memory import collect
+from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.montecarlo import wilson
+from trialsim.oc.run_writer import TABLES as WRITTEN
 from trialsim.scenario.load import load_scenario, scenario_from
 from trialsim.simulation import Simulation
 from trialsim.stats.exact_binary import exact_group_sequential_binary
@@ -52,6 +54,28 @@ def test_the_records_are_those_of_the_run_command(
     assert simulation.measures() == printed["measures"]
     assert simulation.comparisons() == printed["comparisons"]
     assert simulation.scenario.digest() == printed["digest"]
+
+
+def test_decision_rules_leave_the_table_of_the_run_command(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monitored = root / "scenarios" / "lee_liu" / "lee_liu.yaml"
+    simulation, out = trialsim.simulate(monitored, replicates=40, seed=3), tmp_path / "run"
+    command = ["run", monitored, "--replicates", 40, "--seed", 3, "--workers", 1, "--out", out, "--json"]
+    assert entry.main([str(word) for word in command]) == 0
+    assert simulation.measures() == json.loads(capsys.readouterr().out)["measures"]
+    written = pd.read_parquet(out / "decisions.parquet")
+    assert_frame_equal(_plain(simulation.decisions()), _plain(written), check_exact=True)
+    assert (
+        (simulation.decisions()["rule"] == 1).sum()
+        == (simulation.trials()["stop_reason"] == "futility").sum()
+        > 0
+    )
+
+
+def test_what_is_in_memory_has_room_for_every_table_of_a_run(simulation: Simulation) -> None:
+    assert [field.name for field in fields(Collected)] == [*WRITTEN[:3], "cells", *WRITTEN[3:]]
+    assert simulation.decisions().empty
 
 
 @pytest.mark.slow

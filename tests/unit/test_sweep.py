@@ -48,6 +48,19 @@ def test_power_over_the_sample_size_is_the_exact_one(by_size: Sweep) -> None:
         assert row.measure.n == REPLICATES
 
 
+def test_a_design_with_decision_rules_is_swept_too(root: Path) -> None:
+    # Lee and Liu, Clinical Trials 5, 2008, 93-106: errors of the first kind and power, exact by recursion.
+    found = sweep(
+        root / "scenarios" / "lee_liu" / "lee_liu.yaml",
+        "endpoints.response.rate=0.2,0.4",
+        truths="no_effect",
+        measures=["reject:primary"],
+        replicates=REPLICATES,
+    )
+    for row, exact in zip(found.rows, (0.0878, 0.9062), strict=True):
+        assert abs(row.measure.value - exact) <= 5 * error(exact)
+
+
 def test_power_over_a_number_of_the_world_is_the_exact_one(binary: Scenario) -> None:
     found = sweep(
         binary,
