@@ -13,10 +13,11 @@ import pytest
 import trialsim.engines.laws
 from trialsim.cli.main import main
 from trialsim.engines.cell_facts import cell_table
-from trialsim.engines.effects import Effect, effect_table, effects, effects_in, pieces_in_words
+from trialsim.engines.effects import Effect, effect_table, effects, effects_in, odds_ratio, pieces_in_words
 from trialsim.engines.laws import build_world
 from trialsim.engines.plan import build_plan
 from trialsim.errors import ScenarioError
+from trialsim.report.effects_table import effects_tables
 from trialsim.scenario.load import load_scenario, patient_table, scenario_from_text
 from trialsim.scenario.schema import Scenario
 
@@ -89,6 +90,37 @@ def test_logistic_marginal_rates_are_solved_for() -> None:
         assert abs(effect.marginal - (rate - 0.3)) < 1e-9
         assert abs(averages(scenario, effect.conditional_control, modified=False) - 0.3) < 1e-9
         assert abs(averages(scenario, effect.conditional_arm, modified=True) - rate) < 1e-9
+
+
+@pytest.mark.parametrize("distance", [90.0, -90.0, 5000.0])
+def test_marginal_rates_are_solved_for_however_far_from_zero_the_covariates_are(distance: float) -> None:
+    """Without a centre the linear predictor of all patients lies far out, and the intercept has to make up for it."""
+    scenario = binary("marginal", 0.45, 0.6, matters=f"covariates: {{x: 1.0}}, centre: {{x: {-distance}}}")
+    x = build_world(scenario, "small", None).sample[:, 0]
+    for arm, rate in (("low", 0.45), ("high", 0.6)):
+        effect = of(scenario, "risk_difference")[arm]
+        assert effect.marginal_control == pytest.approx(0.3, abs=1e-9)
+        assert effect.marginal_arm == pytest.approx(rate, abs=1e-9)
+    # The world's own laws, averaged the plain way.
+    (law,) = build_world(scenario, "small", None).outcomes
+    averages = [(1 / (1 + np.exp(-(each + x + distance)))).mean() for each in law.intercepts]
+    assert averages == pytest.approx([0.3, 0.6], abs=1e-9)
+
+
+def test_an_odds_ratio_beside_a_certain_outcome_is_none() -> None:
+    """Nobody of the control arm responds, to the last bit of a chance, or everybody does in one arm or both."""
+    assert math.isnan(odds_ratio(0.3, 0.0))
+    assert math.isnan(odds_ratio(0.3, 1.0))
+    assert math.isnan(odds_ratio(1.0, 0.3))
+    assert math.isnan(odds_ratio(1.0, 1.0))
+    assert odds_ratio(0.0, 0.3) == 0.0
+    scenario = binary("conditional", 0.45, 0.6, matters="covariates: {x: 1000}, centre: {x: -100}")
+    found = of(scenario, "odds_ratio")["high"]
+    assert (found.marginal_control, found.marginal_arm) == (1.0, 1.0)
+    assert math.isnan(found.marginal)
+    assert found.conditional == pytest.approx(3.5)
+    row = effects_tables([found])[0].rows[0]
+    assert row[4] == ("–", "1 vs 1")
 
 
 def test_a_marginal_odds_ratio_is_that_of_average_rates() -> None:

@@ -716,6 +716,18 @@ CASES: list[tuple[str, Any, str, str]] = [
     ),
     ("designs/sequential/bounds/efficacy_z/2", "two", "designs.sequential.bounds.efficacy_z[2]", "a number"),
     (
+        "designs/sequential/bounds/efficacy_z/0",
+        float("-inf"),
+        "designs.sequential.bounds.efficacy_z[0]",
+        "-.inf would be crossed whatever the data; null or .inf is no bound",
+    ),
+    (
+        "designs/sequential/bounds/futility_z/0",
+        float("inf"),
+        "designs.sequential.bounds.futility_z[0]",
+        ".inf would be crossed whatever the data; null or -.inf is no bound",
+    ),
+    (
         "designs/sequential/bounds/futility_z/0",
         4.0,
         "designs.sequential.bounds.futility_z[0]",

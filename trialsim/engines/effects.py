@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from trialsim.engines.laws import build_world, follow_up_of
+from trialsim.engines.log_odds import inverse_logit
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.scenario.load import patient_table
@@ -42,7 +43,7 @@ class Effect:
     stated
         ``conditional`` or ``marginal``, as the scenario states it; ``either`` where no trait matters.
     conditional
-        For the patient at the centre; NaN for a hazard ratio that changes in time.
+        For the patient at the centre; NaN for a hazard ratio that changes in time, and for an odds ratio that is none.
     pieces
         That ratio in words, otherwise empty.
     marginal
@@ -153,7 +154,7 @@ def _differences(
     values = law.parameters(world.sample, np.zeros(len(world.sample)))
     if law.kind == "binary":
         average = (values.astype(np.float64) * 2.0**-52).mean(axis=0)
-        centred = 1.0 / (1.0 + np.exp(-law.intercepts))
+        centred = inverse_logit(law.intercepts)
         measures = {"risk_difference": operator.sub, "odds_ratio": odds_ratio}
     else:
         average, centred = values.mean(axis=0), law.intercepts
@@ -164,7 +165,9 @@ def _differences(
 
 
 def odds_ratio(treated: float, control: float) -> float:
-    """Return the odds ratio of two probabilities."""
+    """Return the odds ratio of two probabilities; NaN where it has none, as beside a probability of 0 or 1."""
+    if treated == 1.0 or control in (0.0, 1.0):
+        return NONE
     return (treated / (1.0 - treated)) / (control / (1.0 - control))
 
 

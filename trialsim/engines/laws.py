@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
 from trialsim.engines.life_laws import build_life, life_clocks
+from trialsim.engines.log_odds import inverse_logit, logit, root
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
@@ -107,24 +108,6 @@ def _drift(stated: Any) -> Drift:
     )
 
 
-def _logit(p: float) -> float:
-    """Return the log odds of a probability."""
-    return float(np.log(p / (1.0 - p)))
-
-
-def _solve(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return the root of an increasing function by bisection, to the last bit."""
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
-        if function(middle) < 0.0:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
-
-
 class _Builder:
     """Turns the endpoints of a scenario into laws, solving for conditional effects where marginal ones are stated."""
 
@@ -192,7 +175,7 @@ class _Builder:
         names = (self.source.columns, self.source.categories, stated.covariates, stated.centre, stated.latent)
         certain = {0.0: -np.inf, 1.0: np.inf}
         p = stated.probability
-        log_odds = certain[p] if p in certain else _logit(p)
+        log_odds = certain[p] if p in certain else logit(p)
         return build_predictor(*names, {}), log_odds, self._interactions(stated)
 
     def _interactions(self, stated: StatedChance) -> Interactions | None:
@@ -234,24 +217,24 @@ class _Builder:
         if part.kind == "continuous":
             return float(part.mean + (effect or 0.0))
         if effect is None:
-            return _logit(part.rate)
+            return logit(part.rate)
         if part.effect_measure == "rate":
-            return _logit(effect)
+            return logit(effect)
         if part.effect_measure == "odds_ratio":
-            return _logit(part.rate) + float(np.log(effect))
-        return _logit(part.rate + effect)
+            return logit(part.rate) + float(np.log(effect))
+        return logit(part.rate + effect)
 
     def _marginal_intercepts(self, law: OutcomeLaw) -> OutcomeLaw:
         """Return the law whose averages over the population are the values stated."""
         if law.kind == "continuous":
             averages = self._averages(law, law.intercepts)
             return _with_intercepts(law, 2.0 * law.intercepts - averages)
-        targets = 1.0 / (1.0 + np.exp(-law.intercepts))
+        targets = inverse_logit(law.intercepts)
 
         def gap(arm: int, target: float) -> Callable[[float], float]:
             return lambda x: float(self._averages(law, np.full(len(self.arms), x))[arm]) - target
 
-        solved = [_solve(gap(arm, float(target)), -40.0, 40.0) for arm, target in enumerate(targets)]
+        solved = [root(gap(arm, float(target))) for arm, target in enumerate(targets)]
         return _with_intercepts(law, np.array(solved))
 
     def _averages(self, law: OutcomeLaw, intercepts: Floats) -> Floats:
@@ -259,7 +242,7 @@ class _Builder:
         main, modifier = linear_predictors(law.predictor, self.sample)
         treated = np.arange(len(self.arms)) > 0
         linear = intercepts[None, :] + main[:, None] + modifier[:, None] * treated[None, :]
-        values = linear if law.kind == "continuous" else 1.0 / (1.0 + np.exp(-linear))
+        values = linear if law.kind == "continuous" else inverse_logit(linear)
         return np.asarray(values.mean(axis=0))
 
     def _marginal_survival(self, law: OutcomeLaw, part: Any, effects: Mapping[str, Any]) -> OutcomeLaw:

@@ -50,5 +50,7 @@ def _row(effect: Effect) -> tuple[tuple[str, ...], ...]:
 
 
 def _number(value: float) -> str:
-    """Return four significant digits with a true minus sign; what is nothing but rounding is 0."""
+    """Return four significant digits with a true minus sign, a dash for what is none; mere rounding is 0."""
+    if math.isnan(value):
+        return "–"
     return "0" if abs(value) < 1e-12 else f"{value:.4g}".replace("-", "−")

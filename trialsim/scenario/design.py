@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
@@ -189,33 +190,47 @@ class Test(Model):
 _ZValue = NumberAtom(least=-100, most=100)
 
 
-def _read_bound(value: Any) -> float | None:
-    """Return a bound, or None where there is none (null, or infinite)."""
-    if value is None or (isinstance(value, float) and value in (NO_BOUND, -NO_BOUND)):
-        return None
-    return _ZValue.parse(value)
-
-
+@dataclass(frozen=True)
 class BoundAtom:
-    """A bound on the z scale; null or an infinite one means no bound at that look."""
+    """A bound on the z scale, or None where there is none at that look.
+
+    Parameters
+    ----------
+    none
+        The infinite bound that nothing crosses, which may be written for null.
+    """
+
+    none: float
+
+    def parse(self, value: Any) -> float | None:
+        """Return the bound, or refuse it."""
+        if value is None or value == self.none:
+            return None
+        if value == -self.none:
+            always, never = ("-.inf", ".inf") if self.none > 0 else (".inf", "-.inf")
+            raise refuse(
+                f"{always} would be crossed whatever the data; null or {never} is no bound at that look"
+            )
+        return _ZValue.parse(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Tell pydantic how to read a bound."""
-        return core_schema.no_info_plain_validator_function(_read_bound)
+        return core_schema.no_info_plain_validator_function(self.parse)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         """Return the JSON Schema of a bound (an infinite one has no JSON form)."""
         return {"type": ["number", "null"]}
 
 
-Bound = Annotated[float | None, BoundAtom()]
+EfficacyBound = Annotated[float | None, BoundAtom(none=NO_BOUND)]
+FutilityBound = Annotated[float | None, BoundAtom(none=-NO_BOUND)]
 
 
 class Bounds(Model):
     """Bounds on the z scale, one for each look."""
 
-    efficacy_z: Annotated[tuple[Bound, ...], Field(min_length=1, max_length=MOST_LOOKS)]
-    futility_z: Annotated[tuple[Bound, ...], Field(min_length=1, max_length=MOST_LOOKS)] | None = None
+    efficacy_z: Annotated[tuple[EfficacyBound, ...], Field(min_length=1, max_length=MOST_LOOKS)]
+    futility_z: Annotated[tuple[FutilityBound, ...], Field(min_length=1, max_length=MOST_LOOKS)] | None = None
 
 
 _WrittenBounds = Annotated[
