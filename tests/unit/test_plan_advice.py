@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trialsim.designs.expected_events import events_by_the_horizon
@@ -41,8 +42,75 @@ def test_events_are_those_of_the_integrals(months: int, ratio: dict[str, int]) -
     assert pace.events(found) == pytest.approx(20.0, abs=1e-6)
 
 
+PIECES = {
+    "hazard": {"baseline": {"hazard": "0.06 per month"}},
+    "hazards": {
+        "baseline": {
+            "piecewise": [
+                {"from": "0 months", "hazard": "0 per month"},
+                {"from": "2 months", "hazard": "0.09 per month"},
+                {"from": "9 months", "hazard": "0.05 per month"},
+            ]
+        },
+    },
+    "ratios": {
+        "effect": {
+            "treatment": [
+                {"from": "0 months", "hazard_ratio": 1.2},
+                {"from": "4 months", "hazard_ratio": 0.5},
+            ]
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("law", PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize("day", [20.0, 200.0, 700.0])
+def test_events_of_laws_and_accrual_in_pieces_are_the_integral(law: dict[str, Any], day: float) -> None:
+    """Midpoints over the times since entry, patients entering as the rates say, apart from all closed forms."""
+    given = tree("nph_oncology")
+    given["truths"] = {"world": {}}
+    given["endpoints"]["death"] |= law
+    rates = [("0 months", 90.0), ("2 months", 0.0), ("3 months", 30.0), ("8 months", 5.0)]
+    pieces = [{"from": start, "rate": f"{rate} per month"} for start, rate in rates]
+    given["accrual"] = {"piecewise": {"rates": pieces}}
+    given["dropout"] = {
+        "baseline": {
+            "piecewise": [
+                {"from": "0 months", "hazard": "0.03 per month"}, {"from": "5 months", "hazard": "0.01 per month"}
+            ]
+        }
+    }  # fmt: skip
+    scenario = scenario_from(given | {"designs": {"fixed": given["designs"]["fixed"]}})
+    resolved = scenario.dump()
+    pace = pace_of(resolved, resolved["designs"]["fixed"])
+    assert pace is not None
+
+    step, month = 0.02, 365.25 / 12
+    time = np.arange(step / 2, day, step)
+    starts, paces = (
+        np.array([float(start.split()[0]) for start, _ in rates]),
+        np.array([rate for _, rate in rates]),
+    )
+    each = paces[np.searchsorted(starts * month, time, side="right") - 1] / month
+    come = np.minimum(np.concatenate(([0.0], np.cumsum(each) * step)), scenario.designs["fixed"].n)
+    waiting = 0.5 * (come[1:] + come[:-1])[::-1]  # entered by `day - time`
+    endpoint = scenario.world("world").endpoints["death"]
+    begins, hazards = (np.array(part) for part in endpoint.baseline.segments())
+    hazard = hazards[np.searchsorted(begins, time, side="right") - 1]
+    ratio = endpoint.effect["treatment"]
+    turns, factors = ((0.0,), (ratio,)) if isinstance(ratio, float) else zip(*ratio, strict=True)
+    changed = hazard * np.array(factors)[np.searchsorted(np.array(turns), time, side="right") - 1]
+    leave = np.where(time < 5 * month, 0.03, 0.01) / month
+    events = 0.0
+    for arm in (hazard, changed):
+        free = np.exp(-(np.cumsum(arm + leave) - 0.5 * (arm + leave)) * step)
+        events += 0.5 * float(np.sum(arm * free * waiting)) * step
+    assert pace.events(day) == pytest.approx(events, rel=2e-4)
+
+
 def test_read_outs_come_after_their_wait() -> None:
-    pace = Pace(442, 8 / 7, readout=182.0)
+    pace = Pace(442, ((0.0, 8 / 7),), readout=182.0)
     assert pace.day_of("readouts", 208) == pytest.approx(364.0)
     assert pace.enrolled(364.0) == pytest.approx(416.0)
     assert pace.day_of("readouts", 443) is None
@@ -61,8 +129,16 @@ def test_a_size_for_proportional_hazards_is_noted_where_a_truth_has_a_late_effec
     found = about(given | {"designs": {"solved": solved}})
     assert len(found) == 1
     assert "under “proportional”, but under “delayed” that of “death” changes in time" in found[0]
-    del given["truths"]["delayed"]
+    late = given["truths"].pop("delayed")
     assert about(given | {"designs": {"solved": solved}}) == []
+    given["truths"] = {
+        "proportional": {"endpoints.death.effect.treatment": 0.7},
+        "as_it_stands": {},  # what the world itself says
+        "whichever": {"endpoints.*.effect.*": 0.8},
+    }
+    given["endpoints"]["death"]["effect"] = {"treatment": late["endpoints.death.effect.treatment"]}
+    (found,) = (note for note in about(given | {"designs": {"solved": solved}}) if "The size" in note)
+    assert "but under “as_it_stands” that of “death” changes in time" in found
 
 
 def test_information_counted_in_events_is_noted_for_weighted_tests() -> None:
@@ -85,12 +161,19 @@ def test_more_events_than_patients_can_give_are_noted() -> None:
     assert any("waits for 259 events, and 400 patients are expected to have about" in note for note in found)
 
 
-def test_accrual_ahead_of_information_is_noted() -> None:
+FRONT = [{"from": "0 months", "rate": "190 per month"}, {"from": "2 months", "rate": "5 per month"}]
+
+
+@pytest.mark.parametrize(
+    "accrual", [{"evenly_spaced": {"over": "2 months"}}, {"piecewise": {"rates": FRONT}}]
+)
+def test_accrual_ahead_of_information_is_noted(accrual: dict[str, Any]) -> None:
     given = tree("nph_oncology")
-    given["accrual"] = {"evenly_spaced": {"over": "2 months"}}
+    given["accrual"] = accrual
     found = about(given)
     assert any(
-        "When look 1 of “group_sequential” is taken (86 events), about 400 of its 400" in note
+        "When look 1 of “group_sequential” is taken (86 events), about" in note
+        and "accrual runs ahead" in note
         for note in found
     )
     assert not any("“fixed”" in note for note in found)

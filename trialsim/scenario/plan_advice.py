@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.errors import ScenarioError
 from trialsim.scenario.expected_pace import pace_of
 from trialsim.scenario.size_advice import maximum_of
+from trialsim.scenario.truths import WORLD_PARTS, apply_overlay
 
 _OF_THEIR_OWN = ("fleming_harrington", "restricted_mean", "milestone")
 _NEARLY_ALL = 0.95
@@ -37,7 +39,9 @@ def _proportional_size(scenario: Mapping[str, Any], name: str, design: Mapping[s
     if (design.get("under") is None and not re_estimated) or _kind(scenario, endpoint) != "survival":
         return
     late = [
-        truth for truth, overlay in _mapping(scenario.get("truths")).items() if _changes(endpoint, overlay)
+        truth
+        for truth, overlay in _mapping(scenario.get("truths")).items()
+        if _changes(scenario, endpoint, overlay)
     ]
     if late and re_estimated:
         yield (
@@ -133,14 +137,16 @@ def _counts(design: Mapping[str, Any], kind: str, endpoint: Any) -> list[int]:
     return [count for count in counts if isinstance(count, int)] if plain else []
 
 
-def _changes(endpoint: Any, overlay: Any) -> bool:
-    """Return whether a truth gives an endpoint a hazard ratio that changes in time."""
-    for key, value in _mapping(overlay).items():
-        if key.startswith(f"endpoints.{endpoint}.effect") and isinstance(value, (list, tuple)):
-            ratios = {_mapping(piece).get("hazard_ratio") for piece in value}
-            if len(ratios) > 1:
-                return True
-    return False
+def _changes(scenario: Mapping[str, Any], endpoint: Any, overlay: Any) -> bool:
+    """Return whether an endpoint has a hazard ratio that changes in time under a truth, its own or that of the world."""
+    world = {part: scenario[part] for part in WORLD_PARTS if part in scenario}
+    try:
+        changed = apply_overlay(world, dict(_mapping(overlay)))
+    except ScenarioError:
+        return False
+    effects = _mapping(_mapping(_mapping(changed.get("endpoints")).get(endpoint)).get("effect"))
+    ratios = [value for value in effects.values() if isinstance(value, (list, tuple))]
+    return any(len({_mapping(piece).get("hazard_ratio") for piece in pieces}) > 1 for pieces in ratios)
 
 
 def _tested(scenario: Mapping[str, Any], design: Mapping[str, Any]) -> Mapping[str, Any]:
