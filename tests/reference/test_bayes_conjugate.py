@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
@@ -183,6 +185,50 @@ def test_a_prior_is_worth_its_patients() -> None:
         elir_sample_size(rate)
     with pytest.raises(UsageError, match="standard deviation of an outcome"):
         elir_sample_size(normal)
+
+
+@pytest.mark.parametrize(
+    ("parts", "sd"),
+    [
+        ([(0.8, 0.2, 0.05), (0.2, 0.0, 10.0)], 1.0),
+        ([(0.8, 0.2, 0.05), (0.2, 0.0, 1000.0)], 1.0),
+        ([(0.9, 5.0, 0.5), (0.1, 0.0, 1e4)], 5.0),
+    ],
+)
+def test_a_sharp_part_beside_a_wide_one_is_worth_its_patients(
+    parts: list[tuple[float, float, float]], sd: float
+) -> None:
+    """The definition, -E[(log density)''] over an outcome's information, by adaptive quadrature between the parts."""
+    weight, mean, spread = np.array(parts).T
+
+    def information(theta: float) -> float:
+        each = weight * stats.norm.pdf(theta, mean, spread)
+        if each.sum() == 0.0:
+            return 0.0
+        slope = -(theta - mean) / spread**2
+        second = (each * (slope**2 - 1 / spread**2)).sum()
+        return float((each * slope).sum() ** 2 / each.sum() - second)
+
+    ends = np.unique((mean[:, None] + spread[:, None] * np.array([-9, -6, -4, -2, 0, 2, 4, 6, 9])).ravel())
+    pieces = [integrate.quad(information, a, b, epsabs=1e-12)[0] for a, b in pairwise(ends)]
+    found = elir_sample_size(mixture(Family.NORMAL, parts), sd)
+    assert found == pytest.approx(sd**2 * sum(pieces), rel=1e-8)
+
+
+def test_a_single_prior_is_worth_its_shapes_and_one_with_a_shape_below_1_has_no_worth() -> None:
+    for a, b in ((1.0001, 5.0), (1.5, 30.0), (1e5, 3.0), (1e6, 1e6)):
+        assert elir_sample_size(mixture(Family.BETA, [(1, a, b)])) == pytest.approx(a + b, rel=1e-8)
+        assert elir_sample_size(mixture(Family.GAMMA, [(1, a, b)]), unit="time") == pytest.approx(b, rel=1e-8)
+        assert elir_sample_size(mixture(Family.GAMMA, [(1, a, b)]), unit="event") == pytest.approx(
+            a - 1, rel=1e-8
+        )
+    # Near 0 such a part's information is (a - 1) / theta^2, and the integral goes to minus infinity.
+    jeffreys = mixture(Family.BETA, [(0.9, 1100, 3200), (0.1, 0.5, 0.5)])
+    assert np.isnan(elir_sample_size(jeffreys))
+    assert np.isnan(elir_sample_size(mixture(Family.GAMMA, [(1, 0.5, 3)]), unit="time"))
+    assert elir_sample_size(mixture(Family.GAMMA, [(1, 0.5, 3)]), unit="event") == pytest.approx(-0.5)
+    # A part that is not believed at all does not matter.
+    assert elir_sample_size(mixture(Family.BETA, [(1, 31, 71), (0, 0.5, 0.5)])) == pytest.approx(102)
 
 
 def test_expected_local_information_is_predictively_consistent() -> None:

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from trialsim.analyses.bayesian.array_cut import cut_of
-from trialsim.analyses.bayesian.robust_mixtures import RobustNormal
+from trialsim.analyses.bayesian.robust_mixtures import RobustBetaBinomial, RobustNormal
 from trialsim.report.story import Story, explain
+from trialsim.report.story_borrowing import borrowing_sentence
 from trialsim.scenario.load import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
@@ -38,7 +39,7 @@ def test_what_control_borrows_is_told_at_each_look() -> None:
         each = informative.pmf(np.arange(n + 1))
         tail = each[each <= each[wins] * (1 + 1e-9)].sum()
         shown = "below 0.001" if tail < 0.0005 else f"{tail:.3f}"
-        assert f"have probability {shown}; the prior was worth " in sentence
+        assert f"have probability {shown}; the prior was worth 33.5 patients and " in sentence
     assert "below the threshold 0.98" in " ".join(story.sentences)
 
 
@@ -59,6 +60,22 @@ def test_a_mean_is_judged_by_what_was_expected_of_it() -> None:
     assert sure.worth_after == pytest.approx((2.0 / 0.4) ** 2, rel=1e-3)
     nobody = RobustNormal().borrowing(cut_of([1, 1], [0.0, 1.0]), options)
     assert (nobody.after, nobody.tail) == (pytest.approx(0.8), 1.0)
+
+
+def test_what_a_prior_with_a_shape_below_1_is_worth_is_said_not_to_be_defined() -> None:
+    options = {"control_a": 12, "control_b": 30, "vague_a": 0.5, "vague_b": 0.5}
+    treated = np.arange(40) % 2
+    for good, ending in (
+        (np.zeros(40), "; what the prior is worth is not defined, a shape of it being below 1."),
+        (treated == 0, "; what the prior is worth is not defined, a shape of it being below 1."),
+        (
+            np.arange(40) < 12,
+            "; what the prior was worth is not defined, a shape of it being below 1; it is now worth ",
+        ),
+    ):
+        found = RobustBetaBinomial().borrowing(cut_of(treated, good.astype(float)), options)
+        assert ending in borrowing_sentence("gain", found)
+        assert "nan" not in borrowing_sentence("gain", found)
 
 
 def test_each_model_tells_its_own_error() -> None:

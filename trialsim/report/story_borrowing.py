@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from trialsim.engines.points import Chunk, Point
@@ -46,6 +47,16 @@ def borrowing_sentence(test: str, found: Borrowing) -> str:
     return (
         f"Of {test}, control's prior: what earlier trials say has weight {plain(found.after, 3)} "
         f"({plain(found.before, 3)} before the trial); by that alone, data at most as probable as control's "
-        f"have probability {tail}; the prior was worth {plain(found.worth_before, 1)} patients "
-        f"and is now worth {plain(found.worth_after, 1)}."
+        f"have probability {tail}; {_worth(found)}."
     )
+
+
+def _worth(found: Borrowing) -> str:
+    """Return in words what the prior was and is worth, which is not defined where a shape of it is below 1."""
+    now = plain(found.worth_after, 1)
+    if not math.isnan(found.worth_before):
+        return f"the prior was worth {plain(found.worth_before, 1)} patients and is now worth {now}"
+    why = "not defined, a shape of it being below 1"
+    if math.isnan(found.worth_after):
+        return f"what the prior is worth is {why}"
+    return f"what the prior was worth is {why}; it is now worth {now} patients"

@@ -11,7 +11,8 @@ from trialsim.errors import UsageError
 from trialsim.stats.bayes.families import Family
 from trialsim.stats.bayes.robust_mixture import Mixture
 
-_POINTS = 20_001
+_PANELS, _NODES = 200, 8
+"""Panels of a part of a mixture, and Gauss-Legendre points of a panel."""
 
 Unit = Literal["patient", "time", "event"]
 
@@ -59,62 +60,90 @@ def elir_sample_size(prior: Mixture, sd: float | None = None, unit: Unit = "pati
     Returns
     -------
     float
-        Sample size.
+        Sample size; NaN where the integral diverges: a beta part has a shape below 1, or a gamma part, by time, a shape
+        below 1.
 
     Raises
     ------
     UsageError
         When a gamma prior is asked for patients, or a normal one without ``sd``.
     """
-    parameters, weights = prior.parameters, prior.weights
+    believed = prior.weights > 0.0
+    parameters, weights = prior.parameters[believed], prior.weights[believed]
+    first, second = parameters[:, :1], parameters[:, 1:2]
     if prior.family == Family.BETA:
-        edge = 40.0 / min(1.0, float(parameters[:, :2].min()))
-        logit = np.linspace(-edge, edge, _POINTS)
-        theta = np.exp(-np.logaddexp(0.0, -logit))
-        rest = np.exp(-np.logaddexp(0.0, logit))
-        score = [(a - 1.0) / theta - (b - 1.0) / rest for a, b, _ in parameters]
-        bend = [-(a - 1.0) / theta**2 - (b - 1.0) / rest**2 for a, b, _ in parameters]
-        logs = [a * np.log(theta) + b * np.log(rest) - _log_beta(a, b) for a, b, _ in parameters]
-        own, step = theta * rest, logit[1] - logit[0]
+        shapes = parameters[:, :2]
+        if (shapes < 1.0).any():
+            return float("nan")
+        logit, step = _points(np.log(first / second), np.sqrt(1.0 / first + 1.0 / second), _tail(shapes))
+        theta, rest = np.exp(-np.logaddexp(0.0, -logit)), np.exp(-np.logaddexp(0.0, logit))
+        log_own = np.logaddexp(0.0, -logit) + np.logaddexp(0.0, logit)
+        score = (first - 1.0) * rest - (second - 1.0) * theta
+        bend = (first - 1.0) * rest**2 + (second - 1.0) * theta**2
+        logs = -first * np.logaddexp(0.0, -logit) - second * np.logaddexp(0.0, logit)
+        logs -= np.array([[_log_beta(a, b)] for a, b, _ in parameters])
     elif prior.family == Family.GAMMA:
         if unit == "patient":
             raise UsageError("the unit of a gamma prior is time or event; patients have no rate of their own")
-        low = float((np.log(parameters[:, 0] / parameters[:, 1]) - 45.0 / np.sqrt(parameters[:, 0])).min())
-        low = min(low, float((np.log(parameters[:, 0] / parameters[:, 1]) - 45.0 / parameters[:, 0]).min()))
-        high = float(
-            (np.log((parameters[:, 0] + 60.0 + 12.0 * np.sqrt(parameters[:, 0])) / parameters[:, 1])).max()
-        )
-        log_theta = np.linspace(low, high, _POINTS)
+        if unit == "time" and (first < 1.0).any():
+            return float("nan")
+        reach = _tail(first) if unit == "time" else 45.0 / min(1.0, float(first.min()))
+        log_theta, step = _points(np.log(first / second), 1.0 / np.sqrt(first), reach, right=60.0)
         theta = np.exp(log_theta)
-        score = [(a - 1.0) / theta - b for a, b, _ in parameters]
-        bend = [-(a - 1.0) / theta**2 for a, _b, _ in parameters]
-        logs = [a * np.log(b) - _log_gamma(a) + a * log_theta - b * theta for a, b, _ in parameters]
-        own, step = (theta if unit == "time" else theta**2), log_theta[1] - log_theta[0]
+        log_own = -log_theta if unit == "time" else np.zeros_like(theta)
+        score, bend = first - 1.0 - second * theta, np.broadcast_to(first - 1.0, (len(first), len(theta)))
+        logs = first * (np.log(second) + log_theta) - second * theta
+        logs -= np.array([[_log_gamma(a)] for a, _b, _ in parameters])
     else:
-        low = float((parameters[:, 0] - 12.0 * parameters[:, 1]).min())
-        high = float((parameters[:, 0] + 12.0 * parameters[:, 1]).max())
-        theta = np.linspace(low, high, _POINTS)
-        score = [-(theta - m) / s**2 for m, s, _ in parameters]
-        bend = [np.full_like(theta, -1.0 / s**2) for _m, s, _ in parameters]
-        logs = [
-            -0.5 * ((theta - m) / s) ** 2 - np.log(s) - 0.5 * np.log(2.0 * np.pi) for m, s, _ in parameters
-        ]
-        own, step = np.full_like(theta, _known(sd) ** 2), theta[1] - theta[0]
-    return _averaged(weights, np.array(logs), np.array(score), np.array(bend), own, float(step))
+        theta, step = _points(first, second, 12.0 * float(second.max()))
+        log_own = np.full_like(theta, 2.0 * np.log(_known(sd)))
+        score = -(theta - first) / second**2
+        bend = np.broadcast_to(1.0 / second**2, score.shape)
+        logs = -0.5 * ((theta - first) / second) ** 2 - np.log(second) - 0.5 * np.log(2.0 * np.pi)
+    return _averaged(weights, logs, score, bend, log_own, step)
 
 
-def _averaged(weights: Floats, logs: Floats, score: Floats, bend: Floats, own: Floats, step: float) -> float:
-    """Return the integral of the mixture's information over that of one observation."""
+def _tail(shapes: Floats) -> float:
+    """Return how far out an integrand that falls by the least shape above 1, less 1, still counts."""
+    more = shapes[shapes > 1.0] - 1.0
+    return 45.0 / min(1.0, float(more.min(initial=1.0)))
+
+
+def _points(
+    centres: Floats, spreads: Floats, reach: float, right: float | None = None
+) -> tuple[Floats, Floats]:
+    """Return points and weights of an integral over a mixture's parts: each has its own panels, close at its centre.
+
+    One even grid would pass over a sharp part beside a wide one.
+    """
+    from numpy.polynomial.legendre import leggauss
+
+    low, high = float(centres.min()) - reach, float(centres.max()) + (reach if right is None else right)
+    furthest = np.arcsinh((high - low) / spreads)
+    edges = centres + spreads * np.sinh(furthest * np.linspace(-1.0, 1.0, _PANELS + 1))
+    edges = np.unique(np.clip(edges, low, high))
+    nodes, weights = leggauss(_NODES)
+    half = 0.5 * np.diff(edges)[:, None]
+    points = edges[:-1, None] + half * (1.0 + nodes)
+    return points.ravel(), (half * weights).ravel()
+
+
+def _averaged(
+    weights: Floats, logs: Floats, score: Floats, bend: Floats, log_own: Floats, step: Floats
+) -> float:
+    """Return the integral of the mixture's information over that of one observation.
+
+    ``score`` and ``bend`` are a part's first derivative of the log density, and its second with the sign turned, by what
+    keeps them from overflowing; ``log_own`` makes up for that.
+    """
     joint = np.log(weights)[:, None] + logs
     top = joint.max(axis=0)
     shares = np.exp(joint - top)
     total = shares.sum(axis=0)
     shares /= total
-    slope = (shares * score).sum(axis=0)
-    curvature = (shares * (bend + score**2)).sum(axis=0) - slope**2
-    density = np.exp(top) * total
-    good = density > 0.0
-    return float((density[good] * -curvature[good] * own[good]).sum() * step)
+    apart = score - (shares * score).sum(axis=0)
+    information = (shares * (bend - apart**2)).sum(axis=0)
+    return float((np.exp(top + np.log(total) + log_own) * information * step).sum())
 
 
 def prior_predictive_tail(prior: Mixture, successes: int, n: int) -> float:
