@@ -126,6 +126,10 @@ class Simulation:
         """
         return _frame(self.records.adverse_events)
 
+    def decisions(self) -> pd.DataFrame:
+        """Return a row per look of designs with decision rules: what was weighed and which rule decided; else empty."""
+        return _frame(self.records.decisions)
+
     def cells(self) -> pd.DataFrame:
         """Return what is true: a row per design, truth and hypothesis, with estimand and true value."""
         return _frame(self.records.cells)

@@ -231,3 +231,18 @@ def test_a_design_with_bounds_too_low_for_its_alpha_is_said_to_exceed_it(binary:
     assert len(sentences) == 1
     assert "in “group_sequential” under “no_effect”" in sentences[0]
     assert sentences[0].endswith("(simultaneous over 2): exceeds the target 0.025.")
+
+
+def test_decision_rules_are_a_table_too(root: Path, tmp_path: Path) -> None:
+    """A scenario with decision rules is simulated in Python as on the command line."""
+    path = root / "scenarios" / "safety_stopping" / "safety_stopping.yaml"
+    found = trialsim.simulate(path, ["by_grade"], replicates=20, seed=1).decisions()
+    words = ["run", str(path), "--designs", "by_grade", "--replicates", "20", "--seed", "1"]
+    assert entry.main([*words, "--out", str(tmp_path / "run")]) == 0
+    written = pd.read_parquet(tmp_path / "run" / "decisions.parquet")
+    assert len(written) > 0
+    assert_frame_equal(_plain(found), _plain(written), check_dtype=False)
+
+
+def test_without_decision_rules_their_table_is_empty(simulation: Simulation) -> None:
+    assert simulation.decisions().empty

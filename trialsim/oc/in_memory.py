@@ -37,6 +37,8 @@ class Collected:
     adverse_events
         Where there are adverse events a row per design, truth, group of trials, arm, term and period since randomisation:
         events and days at risk, over the trials.
+    decisions
+        Where a design has decision rules a row per trial and look: what was weighed, and which rule decided.
     """
 
     trials: pa.Table
@@ -48,6 +50,7 @@ class Collected:
     subgroups: pa.Table | None = None
     enrolment: pa.Table | None = None
     adverse_events: pa.Table | None = None
+    decisions: pa.Table | None = None
 
 
 def collect(
