@@ -56,7 +56,8 @@ def test_what_is_supplied_is_what_is_learned_from(folder: Path) -> None:
 
 def test_cells_are_read_as_records_hold_them(tmp_path: Path) -> None:
     (tmp_path / "small.csv").write_text(SMALL, encoding="utf-8")
-    log, _ = read_log(tmp_path / "small.csv", NAMES, LEVELS, "randomised")
+    log, _, unused = read_log(tmp_path / "small.csv", NAMES, LEVELS, "randomised")
+    assert unused == []
     nan = np.nan
     wanted = np.array([[0, 61, 2.5], [nan, nan, 0.1], [1, 59.25, nan]])
     assert np.array_equal(log.values, wanted, equal_nan=True)
@@ -133,6 +134,12 @@ def test_a_training_file_names_a_log(folder: Path, capsys: pytest.CaptureFixture
     _, about, digest = read_checkpoint(folder / "ranker.safetensors", document["digest"])
     assert digest == document["digest"]
     assert about["log"]["file"] == "log.csv"
+    assert about["log"]["unused"] == ["remarks"]
+    assert main(["train", str(folder / "ranker.yaml"), "--out", str(folder / "again.safetensors")]) == 0
+    told = (
+        "Nothing is learned from these columns of log.csv, which are no covariates of the scenario: remarks"
+    )
+    assert told in capsys.readouterr().out
     (folder / "both.yaml").write_text(
         "policy: logistic\nscenario: world.yaml\nlog: ../log.csv\nreplicates: 5\n", encoding="utf-8"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 _CHECKPOINT = ".safetensors"
-_USUAL = "first_come_first_served,random"
 _IN_TRIALS: dict[str, tuple[str, str, dict[str, str], str]] = {
     "allocation": (
         "trialsim.learning.allocation_training", "train_allocation",
@@ -42,6 +41,8 @@ _IN_TRIALS: dict[str, tuple[str, str, dict[str, str], str]] = {
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("train")(train_command)
+    from trialsim.cli.evaluate_command import evaluate_command
+
     app.command("evaluate")(evaluate_command)
     app.command("benchmark")(benchmark_command)
 
@@ -86,6 +87,11 @@ def train_command(
             f"{found['positive']:.1%} {asked.label}: AUC {found['auc']:.3f}, log loss {found['log_loss']:.4f}, "
             f"Brier score {found['brier']:.4f}"
         )
+    if unused := trained.about.get("log", {}).get("unused"):
+        typer.echo(
+            f"Nothing is learned from these columns of {trained.about['log']['file']}, which are no covariates of the "
+            f"scenario: {', '.join(unused)}"
+        )
     typer.echo(f"Checkpoint: {path}")
     typer.echo(
         f"In a scenario beside it: recruitment: {{{asked.policy}: {{checkpoint: {path.name}, digest: {digest}}}}}"
@@ -119,64 +125,6 @@ def _train_in_trials(asked: TrainingRequest, path: Path, json: bool) -> None:
         typer.echo(f"{at:<5} iteration: {said}")
     typer.echo(f"Checkpoint: {path}")
     typer.echo(f"In a scenario beside it: {slot.replace('FILE', path.name).replace('DIGEST', digest)}")
-
-
-def evaluate_command(
-    policy: Annotated[
-        str,
-        typer.Argument(
-            help="A checkpoint, a YAML file {name: parameters}, or a policy's name.", metavar="POLICY"
-        ),
-    ],
-    scenario: Annotated[Path, typer.Option(help="Scenario file (YAML), with sites.")],
-    against: Annotated[
-        str,
-        typer.Option(
-            help="Policies to compare with, as POLICY, separated by commas; the first is the reference."
-        ),
-    ] = _USUAL,
-    design: Annotated[str | None, typer.Option(help="Design; default the first.")] = None,
-    truth: Annotated[str | None, typer.Option(help="Truth; default the first.")] = None,
-    replicates: Annotated[int, typer.Option(help="Trials of each ranking.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 1,
-    workers: Annotated[int, typer.Option(help="Workers; they change no number.")] = 2,
-    json: Json = False,
-) -> None:
-    """Run a ranking of candidates and others in the same trials, and print what each brings."""
-    from trialsim.cli.all_faults import Faults
-    from trialsim.cli.running import check_numbers
-    from trialsim.learning.evaluation import compare_rankings, labels_of, refuse_rankings
-    from trialsim.oc.run_writer import json_text
-    from trialsim.scenario.load import load_scenario
-
-    faults = Faults()
-    faults.of(check_numbers, replicates, seed, workers, "fast")
-    loaded = faults.of(load_scenario, scenario)
-    designs = worlds = None
-    if loaded is not None:
-        designs = faults.of(loaded.select_designs, [design or next(iter(loaded.designs))])
-        worlds = faults.of(loaded.select_truths, [truth or next(iter(loaded.truths))])
-    named = [*(each.strip() for each in against.split(",") if each.strip()), policy]
-    found = [ranking for each in named if (ranking := faults.of(_ranking, each)) is not None]
-    folders = {folder for _, folder in found if folder is not None}
-    if len(folders) > 1:
-        faults.note("the checkpoints lie in different folders; put them into one")
-    rankings = [ranking for ranking, _ in found]
-    labelled = dict(zip(labels_of(rankings), rankings, strict=True))
-    if loaded is not None:
-        faults.of(refuse_rankings, loaded, labelled)
-    faults.tell()
-    assert loaded is not None and designs and worlds
-    (chosen,), (under,) = designs, worlds
-    compared = compare_rankings(
-        loaded, chosen, under, labelled, next(iter(folders), None), replicates, seed, workers
-    )
-    if json:
-        document = {"scenario": loaded.name, "design": chosen, "truth": under, "replicates": replicates, "seed": seed,
-                    "rankings": [each.to_dict() for each in compared]}  # fmt: skip
-        typer.echo(json_text(document), nl=False)
-        return
-    _print(f"{loaded.name}, {chosen}, {under}: {replicates} trials each", compared)
 
 
 def benchmark_command(
@@ -237,7 +185,7 @@ def _benchmark_recruitment(quick: bool, folder: Path, seed: int, workers: int) -
         for kind, trained in result.trained.items():
             test = trained.quality["test"]
             typer.echo(f"{result.name}: {kind} at {test['sites']:.0f} unseen sites: AUC {test['auc']:.3f}")
-        _print(f"{result.name} world: {effort.replicates} trials each", result.compared)
+        print_rankings(f"{result.name} world: {effort.replicates} trials each", result.compared)
         typer.echo(winners(result.compared, ATTAINABLE))
     table = [
         {
@@ -258,10 +206,10 @@ def _benchmark_randomisation(quick: bool, folder: Path, seed: int, workers: int)
     from trialsim.report.allocation_pictures import draw_allocation_over_time, draw_drift, drift_table
 
     result = benchmark_randomisation(QUICK if quick else FULL, folder, seed, workers, _say)
-    _print_table(allocation_table(result))
+    print_table(allocation_table(result))
     for sentence in verdicts(result):
         typer.echo(sentence)
-    _print_table(drift_table(result.drift))
+    print_table(drift_table(result.drift))
     document = {"seed": seed, "n": result.course.n, "block": result.course.block, "digests": dict(result.digests),
                 "rules": [each.to_dict() for each in result.rules], "curves": dict(result.curves),
                 "drift": [each.to_dict() for each in result.drift]}  # fmt: skip
@@ -285,7 +233,7 @@ def _benchmark_stopping(quick: bool, folder: Path, seed: int, workers: int) -> N
     )
 
     result = benchmark_stopping(QUICK if quick else FULL, folder, seed, workers, _say)
-    _print_table(stopping_table(result.rules))
+    print_table(stopping_table(result.rules))
     errors = look_time_errors()
     for sentence in (
         stopping_verdict(result.rules),
@@ -306,7 +254,7 @@ def _benchmark_sites(quick: bool, folder: Path, seed: int, workers: int) -> None
 
     effort = QUICK if quick else FULL
     result = benchmark_sites(effort, folder, seed, workers, _say)
-    _print_table(site_choices_table(f"ten of thirty sites: {effort.replicates} trials each", result.choices))
+    print_table(site_choices_table(f"ten of thirty sites: {effort.replicates} trials each", result.choices))
     typer.echo(
         "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
     )
@@ -340,28 +288,12 @@ def _write(folder: Path, table: str, pictures: Mapping[str, bytes]) -> None:
         typer.echo(f"Figure: {folder / name}")
 
 
-def _ranking(text: str) -> tuple[dict[str, Any], Path | None]:
-    """Return the ranking that a word of the command line stands for, and the folder of its checkpoint."""
-    path = Path(text)
-    if path.suffix == _CHECKPOINT:
-        from trialsim.models.checkpoint import read_checkpoint
-
-        _, about, digest = read_checkpoint(path, None)
-        return {about["kind"]: {"checkpoint": path.name, "digest": digest}}, path.resolve().parent
-    from trialsim.scenario.policies import read_ranking
-
-    if path.suffix in (".yaml", ".yml"):
-        from trialsim.scenario.reading import parse_yaml, read_text
-
-        return read_ranking(parse_yaml(read_text(path, "ranking"), str(path)), text), path.resolve().parent
-    return read_ranking(text, text), None
-
-
-def _print(title: str, compared: list[Compared]) -> None:
+def print_rankings(title: str, compared: list[Compared]) -> None:
+    """Print rankings compared."""
     from trialsim.report.rankings import eligible_shares, further_table, rankings_table
 
-    _print_table(rankings_table(title, compared))
-    _print_table(further_table("times, failures, and what the enrolled say of all", compared))
+    print_table(rankings_table(title, compared))
+    print_table(further_table("times, failures, and what the enrolled say of all", compared))
     typer.echo(
         "Monte Carlo standard errors in parentheses; second lines: difference from the first, paired by trial."
     )
@@ -374,7 +306,7 @@ def _print(title: str, compared: list[Compared]) -> None:
         )
 
 
-def _print_table(table: TextTable) -> None:
+def print_table(table: TextTable) -> None:
     """Print a table, wide where it goes to a file."""
     from rich.console import Console
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from trialsim.engines.plan import build_plan
 from trialsim.errors import Problem, ScenarioError, UsageError
 from trialsim.learning.screening_log import screening_view
+from trialsim.learning.trial_measures import finite, rows_of, safety, shares, trials_of
 from trialsim.models.quality import area_under_curve
 from trialsim.oc.in_memory import Collected, collect
-from trialsim.oc.rankings import Compared, Curve, Difference, Estimate, standard_error
+from trialsim.oc.rankings import Compared, Curve, difference, estimated
 from trialsim.policies.scores import scores_of
 from trialsim.replicate_ranges import AREAS
 from trialsim.scenario.load import patient_table
@@ -75,8 +75,8 @@ def compare_rankings(
         Compared(
             label,
             areas[label],
-            tuple(_estimate(name, values[label][name]) for name in shared),
-            tuple(_difference(name, values[label][name], first[name]) for name in shared),
+            tuple(estimated(name, values[label][name]) for name in shared),
+            tuple(difference(name, values[label][name], first[name]) for name in shared),
             _curve(found, label),
             values[label]["weeks_to_target"],
         )
@@ -130,7 +130,7 @@ def _with_rankings(
 
 def _values(found: Collected, label: str, n: int) -> dict[str, Floats]:
     """Return each measure of one ranking by replicate, in order."""
-    trials = _rows(found.trials, label).set_index("replicate").sort_index()
+    trials = trials_of(found, label)
     enrolled = np.maximum(trials["enrolled"].to_numpy(dtype=float), 1.0)
     reached = trials["enrolled"].to_numpy() >= n
     # The count of the screened is of those who consented; a refusal took a call as well.
@@ -154,46 +154,21 @@ def _values(found: Collected, label: str, n: int) -> dict[str, Floats]:
             # The true value is that in all candidates: what the enrolled say of those who are not selected.
             values[f"bias of {cell['hypothesis']}"] = estimates.to_numpy(dtype=float) - cell["true_value"]
     if found.screening is not None and len(found.screening):
-        reasons = _rows(found.screening, label)
+        reasons = rows_of(found.screening, label)
         wide = reasons.pivot_table("failures", "replicate", "reason", observed=True).sort_index()
         ended = np.maximum(failures + enrolled, 1.0)
         values |= {
             f"screen failures: {reason}": wide[reason].to_numpy(dtype=float) / ended
             for reason in wide.columns
         }
-    if found.subgroups is not None and len(found.subgroups):
-        groups = _rows(found.subgroups, label)
-        for column, name in (("randomised", "enrolled"), ("eligible", "eligible")):
-            wide = groups.pivot_table(column, "replicate", "subgroup", observed=True).sort_index()
-            share = wide.div(wide.sum(axis=1), axis=0)
-            values |= {f"{level} of {name}": share[level].to_numpy(dtype=float) for level in share.columns}
-    return {name: each for name, each in values.items() if np.isfinite(each).any()}
-
-
-def _rows(table: Any, label: str) -> pd.DataFrame:
-    """Return the rows of one design."""
-    frame: pd.DataFrame = table.to_pandas()
-    return frame[frame["design"] == label]
-
-
-def _estimate(name: str, values: Floats) -> Estimate:
-    """Return the mean and its standard error, of the trials that have a value."""
-    known = values[np.isfinite(values)]
-    return Estimate(name, float(known.mean()), standard_error(known))
-
-
-def _difference(name: str, values: Floats, reference: Floats) -> Difference:
-    """Return the mean of the differences in the same replicate, and its standard error."""
-    apart = values - reference
-    apart = apart[np.isfinite(apart)]
-    return Difference(name, float(apart.mean()), standard_error(apart))
+    return finite(values | safety(found, label) | shares(found, label))
 
 
 def _curve(found: Collected, label: str) -> Curve:
     """Return patients over time, all sites together."""
     if found.enrolment is None or not len(found.enrolment):
         return Curve((), (), (), ())
-    rows = _rows(found.enrolment, label)
+    rows = rows_of(found.enrolment, label)
     rows = rows[rows["group"] == ""].sort_values("time")
     weeks = rows["time"].to_numpy() / 7.0
     return Curve(*(tuple(map(float, x)) for x in (weeks, rows["mean"], rows["p10"], rows["p90"])))
@@ -208,12 +183,3 @@ def _area(scenario: Scenario, label: str, truth: str, seed: int) -> float:
     view, would_pass = screening_view(plan, AREAS.start, _TRIALS_FOR_THE_AREA)
     scores, _ = scores_of(plan.recruitment, view, {})
     return area_under_curve(scores.astype(np.float64), would_pass)
-
-
-def labels_of(rankings: Sequence[Ranking]) -> list[str]:
-    """Return a name for each ranking: that of the policy, numbered where several are of one kind."""
-    names = [next(iter(each)) for each in rankings]
-    return [
-        name if names.count(name) == 1 else f"{name}_{names[: place + 1].count(name)}"
-        for place, name in enumerate(names)
-    ]

@@ -23,8 +23,8 @@ _ANSWERS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "n
 
 def read_log(
     path: Path, names: Sequence[str], levels: Mapping[str, tuple[str, ...]], label: str
-) -> tuple[ScreeningLog, str]:
-    """Return a log, and the SHA-256 of its bytes.
+) -> tuple[ScreeningLog, str, list[str]]:
+    """Return a log, the SHA-256 of its bytes, and the columns of the file that nothing is learned from.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def read_log(
         problems.append(Problem("log", sentence))
     if problems:
         raise ScenarioError(problems, str(path))
-    return ScreeningLog(values, np.array(answers, dtype=bool), site), hashlib.sha256(data).hexdigest()
+    log = ScreeningLog(values, np.array(answers, dtype=bool), site)
+    return log, hashlib.sha256(data).hexdigest(), [name for name in header if name and name not in wanted]
 
 
 def _lacks(name: str, header: Sequence[str]) -> str:

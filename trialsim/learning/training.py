@@ -128,12 +128,13 @@ def _log(request: TrainingRequest, scenario: Scenario, plan: Plan) -> tuple[Scre
         log = screening_log(plan, request.replicates, request.label)
         return log, {"replicates": [FIRST_REPLICATE, FIRST_REPLICATE + request.replicates]}
     names = source.columns[: source.covariate_count]
-    log, digest = read_log(request.log, names, source.categories, request.label)
+    log, digest, unused = read_log(request.log, names, source.categories, request.label)
     if table is not None and table.digest == digest:
         raise UsageError(
             f"{request.log.name} holds the patients whom the trials resample: take a log of others"
         )
-    return log, {"log": {"file": request.log.name, "digest": digest}}
+    about: dict[str, Any] = {"file": request.log.name, "digest": digest}
+    return log, {"log": about | ({"unused": unused} if unused else {})}
 
 
 def _quality(model: Any, log: ScreeningLog, here: np.ndarray) -> dict[str, float]:

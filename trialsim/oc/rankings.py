@@ -95,6 +95,35 @@ def standard_error(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
+def estimated(name: str, values: NDArray[np.float64]) -> Estimate:
+    """Return the mean of a measure and its standard error, of the trials that have a value.
+
+    Parameters
+    ----------
+    name
+        Of the measure.
+    values
+        By trial; NaN where a trial has none.
+    """
+    known = values[np.isfinite(values)]
+    return Estimate(name, float(known.mean()), standard_error(known))
+
+
+def difference(name: str, values: NDArray[np.float64], reference: NDArray[np.float64]) -> Difference:
+    """Return the mean of the differences in the same replicate, and its standard error.
+
+    Parameters
+    ----------
+    name
+        Of the measure.
+    values, reference
+        By trial, in the same order; trials without a value in either are left out.
+    """
+    apart = values - reference
+    apart = apart[np.isfinite(apart)]
+    return Difference(name, float(apart.mean()), standard_error(apart))
+
+
 def fastest(compared: Sequence[Compared], labels: Sequence[str]) -> list[tuple[str, Difference]]:
     """Return some rankings in the order of their weeks to the target, each with what it takes beyond the fastest.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from trialsim.oc.rankings import Compared, fastest
+from trialsim.oc.rankings import Compared, Difference, Estimate, fastest
 from trialsim.report.figures import LINES, MARKERS, PALETTE
 from trialsim.report.numbers import decimals_for, plain
 from trialsim.report.picture import picture
@@ -22,7 +22,14 @@ _SHOWN = {
     "power": "power",
     "cost": "cost, thousands",
 }
-_FURTHER = {"days_to_consent": "days to consent", "idle_days": "idle coordinator days"}
+_FURTHER = {
+    "days_to_consent": "days to consent",
+    "idle_days": "idle coordinator days",
+    "adverse_events_per_patient": "adverse events a patient",
+    "serious_adverse_events_per_patient": "serious ones a patient",
+    "deaths_per_patient": "deaths a patient",
+}
+_ROUNDING = 1e-12  # what a mean of equal numbers is off by
 _IN_CURVES = ("as_they_come", "rules", "logistic", "gradient_boosting", "mlp", "oracle")
 
 
@@ -38,13 +45,12 @@ def rankings_table(title: str, compared: Sequence[Compared]) -> TextTable:
     """
     names = [each.name for each in compared[0].estimates]
     shown = {name: text for name, text in _SHOWN.items() if name in names}
-    return _table(
-        title, compared, shown | {name: name for name in names if name.endswith("of enrolled")}, area=True
-    )
+    shown |= {name: name for name in names if name.endswith("of enrolled")}
+    return measures_table(title, "ranking", compared, shown, [each.area for each in compared])
 
 
 def further_table(title: str, compared: Sequence[Compared]) -> TextTable:
-    """Return the table of times, screen failures by reason, and bias as an estimate of the effect in all candidates.
+    """Return the table of times, screen failures by reason, safety, and bias as an estimate for all candidates.
 
     Parameters
     ----------
@@ -54,14 +60,52 @@ def further_table(title: str, compared: Sequence[Compared]) -> TextTable:
     names = [each.name for each in compared[0].estimates]
     shown = {name: text for name, text in _FURTHER.items() if name in names}
     shown |= {name: name for name in names if name.startswith(("screen failures: ", "bias of "))}
-    return _table(title, compared, shown, area=False)
+    return measures_table(title, "ranking", compared, shown)
 
 
-def _table(title: str, compared: Sequence[Compared], shown: Mapping[str, str], area: bool) -> TextTable:
-    """Return a table of some measures, with the area under the curve where asked."""
+class Measured(Protocol):
+    """What was compared: a label, and measures with their differences from the first."""
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        """The measures."""
+
+    def estimate(self, name: str) -> Estimate:
+        """Return one of the measures by name."""
+
+    def difference(self, name: str) -> Difference:
+        """Return its difference from the first by name."""
+
+
+def measures_table(
+    title: str,
+    head: str,
+    compared: Sequence[Measured],
+    shown: Mapping[str, str],
+    areas: Sequence[float] | None = None,
+) -> TextTable:
+    """Return a table of some measures; second lines are differences from the first, paired by replicate.
+
+    Parameters
+    ----------
+    title
+        Of the table.
+    head
+        Of the first column.
+    compared
+        What was compared.
+    shown
+        Measures by name, and what the columns are called.
+    areas
+        Areas under the curve, where they are shown.
+    """
     rows = []
     for place, each in enumerate(compared):
-        cells: list[tuple[str, ...]] = [(each.label,), *([(f"{each.area:.3f}",)] if area else [])]
+        cells: list[tuple[str, ...]] = [(each.label,), *([] if areas is None else [(f"{areas[place]:.3f}",)])]
         for name in shown:
             per = 1000.0 if name == "cost" else 1.0
             value, apart = each.estimate(name), each.difference(name)
@@ -72,10 +116,10 @@ def _table(title: str, compared: Sequence[Compared], shown: Mapping[str, str], a
                 )
             cells.append(tuple(lines))
         rows.append(tuple(cells))
-    return TextTable(title, ("ranking", *(["AUC"] if area else []), *shown.values()), tuple(rows))
+    return TextTable(title, (head, *([] if areas is None else ["AUC"]), *shown.values()), tuple(rows))
 
 
-def eligible_shares(compared: Sequence[Compared]) -> str:
+def eligible_shares(compared: Sequence[Measured]) -> str:
     """Return the sentence on each subgroup's share of the eligible; empty where none are reported."""
     parts = [each for each in compared[0].estimates if each.name.endswith(" of eligible")]
     said = ", ".join(
@@ -161,5 +205,6 @@ def _with_error(value: float, mcse: float) -> str:
     """Return a mean with its Monte Carlo error, and no more digits than it bears out."""
     if not mcse >= 0.0:
         return f"{plain(value, 2)} (one trial)"
-    decimals = decimals_for(mcse) if mcse > 0.0 else (0 if value.is_integer() else 2)
+    varies = mcse > _ROUNDING * abs(value)
+    decimals = decimals_for(mcse) if varies else (0 if value.is_integer() else 2)
     return f"{plain(value, decimals)} ({plain(mcse, decimals)})"

@@ -35,6 +35,21 @@ def kind_of_model(slot: str, name: str) -> str | None:
     return _KINDS.get(f"{slot}.{name}")
 
 
+def policy_of_model(kind: str) -> tuple[str, str] | None:
+    """Return slot and name of the first policy that takes a kind of model; None where none does.
+
+    Parameters
+    ----------
+    kind
+        As a checkpoint's head says.
+    """
+    for policy, taken in _KINDS.items():
+        if taken == kind:
+            slot, _, name = policy.partition(".")
+            return slot, name
+    return None
+
+
 def head_of(content: bytes) -> Mapping[str, Any] | None:
     """Return what a checkpoint says of its model; None where it is none, or not whole.
 

@@ -281,8 +281,29 @@ def read_ranking(written: Any, source: str) -> dict[str, dict[str, Any]]:
     ScenarioError
         With every problem of its parameters.
     """
+    return read_policy("recruitment", written, source)
+
+
+def read_policy(slot: str, written: Any, source: str) -> dict[str, dict[str, Any]]:
+    """Return a policy of a slot, ``{name: parameters}``, from a name alone or a mapping.
+
+    Parameters
+    ----------
+    slot
+        One of the five.
+    written
+        As in the slot of a scenario.
+    source
+        Where it stands, for the message.
+
+    Raises
+    ------
+    ScenarioError
+        With every problem of its parameters.
+    """
+    model: type[Slot] = Slots.model_fields[slot].annotation  # type: ignore[assignment]
     try:
-        name, parameters = Recruitment.model_validate(written, context={}).chosen()
+        name, parameters = model.model_validate(written, context={}).chosen()
     except ValidationError as error:
         raise ScenarioError(problems_from(error, written, {}), source) from None
     return {name: parameters}
