@@ -106,7 +106,7 @@ def estimated(name: str, values: NDArray[np.float64]) -> Estimate:
         By trial; NaN where a trial has none.
     """
     known = values[np.isfinite(values)]
-    return Estimate(name, float(known.mean()), standard_error(known))
+    return Estimate(name, float(known.mean()) if len(known) else float("nan"), standard_error(known))
 
 
 def difference(name: str, values: NDArray[np.float64], reference: NDArray[np.float64]) -> Difference:
@@ -121,7 +121,7 @@ def difference(name: str, values: NDArray[np.float64], reference: NDArray[np.flo
     """
     apart = values - reference
     apart = apart[np.isfinite(apart)]
-    return Difference(name, float(apart.mean()), standard_error(apart))
+    return Difference(name, float(apart.mean()) if len(apart) else float("nan"), standard_error(apart))
 
 
 def fastest(compared: Sequence[Compared], labels: Sequence[str]) -> list[tuple[str, Difference]]:
