@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from matplotlib.figure import Figure
+from scipy.stats import nct, norm
 
 from trialsim.cli import main as entry
 
@@ -183,6 +184,22 @@ def test_a_picture_is_drawn(
     assert path.read_bytes() == first
 
 
+def test_the_level_goes_up_to_one_half(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bound of a single test is 0 there, so that only the quantile of the power is left of each formula."""
+    beta = norm.isf(0.1)
+    found = answered("samplesize means --effect 0.3 --sd 1 --test z --alpha 0.5", capsys)["results"]
+    assert found["n_exact"] == pytest.approx(4 * (beta / 0.3) ** 2, rel=1e-9)
+    found = answered("samplesize survival --hazard-ratio 0.7 --alpha 0.5", capsys)["results"]
+    assert found["events_exact"] == pytest.approx(4 * (beta / math.log(0.7)) ** 2, rel=1e-9)
+    found = answered("power means --effect 0.3 --sd 1 --patients 20 --alpha 0.5", capsys)
+    assert found["results"]["power"] == pytest.approx(nct.sf(0, 18, 0.3 * math.sqrt(5)), rel=1e-9)
+    assert found["attained_alpha"]["attained"] == pytest.approx(0.5, abs=1e-12)
+    planned = answered(
+        "samplesize means --effect 0.3 --sd 1 --test z --alpha 0.5 --information 0.5,1", capsys
+    )
+    assert planned["looks"][-1]["alpha_spent"] == pytest.approx(0.5, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("line", "sentences"),
     [
@@ -199,6 +216,11 @@ def test_a_picture_is_drawn(
             ["--effect: nan is out of range; it must be a finite number"],
         ),
         ("power means --effect 1 --sd 1 --patients 3", ["--patients: 3 is out of range"]),
+        (
+            "samplesize means --effect 1 --sd 1 --alpha 0.51",
+            ["--alpha: 0.51 is out of range; it must be above 0 and at most 0.5"],
+        ),
+        ("power means --effect 1 --sd 1 --patients 9 --alpha nan", ["--alpha: nan is out of range"]),
         ("samplesize means --effect 1 --sd 1 --sides 3", ["--sides: 3 is out of range; it must be 1 or 2."]),
         ("samplesize means --effect 1 --sd 1 --futility pocock", ["give --information too"]),
         ("samplesize means --effect 1 --sd 1 --efficacy-parameter 3", ["give --information too"]),

@@ -34,6 +34,10 @@ def test_two_stages_of_fisher_have_a_closed_form() -> None:
     expected = 0.02 + 0.004 * (math.log(0.4) - math.log(0.02))
     assert design.spent == pytest.approx([0.02, expected], abs=1e-15)
     assert design.levels[1] == pytest.approx(chi2.sf(-2 * math.log(0.004), 4), abs=1e-14)
+    for level in (1e-6, 0.025, 0.5):
+        for method in ("equal_levels", "no_interaction"):
+            first, second = fisher_design(level, 2, 0.7, method).critical
+            assert first + second * (math.log(0.7) - math.log(first)) == pytest.approx(level, rel=1e-9)
 
 
 @pytest.mark.parametrize("futility", [[1.0, 1.0, 1.0], [0.5, 0.3, 0.7], [0.2, 0.9, 0.4]])

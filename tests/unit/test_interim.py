@@ -175,6 +175,23 @@ def test_a_two_sided_t_test_with_values_still_to_come(
     assert found["conclusions"][1]["upper"] < 0
 
 
+def test_chances_of_two_sides_are_those_in_favour_of_treatment(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(8)
+    rows = [
+        (CONTINUOUS["arms"][place % 2], round(rng.normal(-0.3 * (place % 2), 1.0), 3)) for place in range(96)
+    ]
+    found = analysed(capsys, tmp_path, CONTINUOUS, "group,change", rows)
+    assert -2 < found["z"] < -0.5
+    rate, bound = 0.48, found["efficacy_z"][1]
+    needed = (bound - found["z"] * math.sqrt(rate)) / math.sqrt(1 - rate)
+    assert found["chances"]["no_effect"] == pytest.approx(norm.sf(needed), rel=1e-9)
+    data, file = written(tmp_path, CONTINUOUS, "group,change", rows)
+    assert entry.main(["analyse", str(data), "--design", str(file)]) == 0
+    assert "chance to reject later, in favour of active" in capsys.readouterr().out
+
+
 def test_welch_and_stratified_cox_are_taken_from_the_same_data(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

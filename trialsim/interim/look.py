@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from trialsim.interim.result import (
     Conclusion,
     InterimAnalysis,
 )
+from trialsim.interim.score_inversion import own_limit, score_information
 from trialsim.registry import get
 from trialsim.stats.group_sequential.bounds import Wanted, solve_drift
 from trialsim.stats.group_sequential.rooting import NoRootError
@@ -122,6 +124,8 @@ class _Look:
             design.analysis == "fisher"
         )  # its p value counts the observed table, which is no shift of the effect
         self.z_of_effect = self.sign * self.effect * math.sqrt(information) if exact else self.z
+        score = design.analysis == "miettinen_nurminen"
+        self.information_at = score_information(data) if score else None
 
     def _rates(self, seen: Floats) -> tuple[Floats, bool]:
         """Return information rates seen and planned, and whether no look is left."""
@@ -177,34 +181,54 @@ class _Look:
         """Of intervals: both tails have the level of one side."""
         return 1.0 - 2.0 * self.design.plan.request.level
 
-    def _told(self, method: str, inferred: Callable[[float], AdjustedInference]) -> Conclusion:
+    def _told(
+        self, method: str, inferred: Callable[[float, Floats], AdjustedInference], own_variance: bool = True
+    ) -> Conclusion:
         """Return what is inferred from the test's statistic, the effect from the one that goes with it."""
-        found = inferred(self.z)
-        p = float(found.p_value[0])
-        if self.z_of_effect != self.z:
-            found = inferred(self.z_of_effect)
+        p = float(inferred(self.z, self.information).p_value[0])
+
+        def effects(z: float, information: Floats) -> tuple[float, float, float]:
+            found = inferred(z, information)
+            return float(found.estimate[0]), float(found.lower[0]), float(found.upper[0])
+
+        estimate, *limits = self._effects(effects, own_variance)
         return Conclusion(
-            method,
-            2.0 * min(p, 1.0 - p) if self.two_sided else p,
-            self._effect_of(found.estimate[0]),
-            *self._limits(found.lower[0], found.upper[0]),
+            method, 2.0 * min(p, 1.0 - p) if self.two_sided else p, estimate, *self._limits(limits)
         )
 
-    def _effect_of(self, benefit: float | Floats) -> float:
-        """Return the effect on the scale of the analysis."""
-        return self.design.null + self.sign * float(benefit)
+    def _effects(
+        self, benefits: Callable[[float, Floats], tuple[float, ...]], own_variance: bool
+    ) -> list[float]:
+        """Return effects on the scale of the analysis, found as benefits from a statistic and the information of looks.
 
-    def _limits(self, lower: float | Floats, upper: float | Floats) -> list[float]:
-        """Return the limits on the scale of the analysis, within what the effect can be."""
+        Where the variance goes with the effect that is tested, each is the one found at its own variance, if so wished.
+        """
+        at = self.information_at
+        if at is None or not own_variance:
+            return [self._effect_of(each) for each in benefits(self.z_of_effect, self.information)]
+        distance, seen = self.sign * (self.effect - self.design.null), self.rates[self.place]
+
+        def limit(effect: float, which: int) -> float:
+            information = at(effect)
+            found = benefits(distance * math.sqrt(information), self.rates * (information / seen))
+            return self._effect_of(found[which])
+
+        count = len(benefits(self.z, self.information))
+        return [own_limit(partial(limit, which=which)) for which in range(count)]
+
+    def _effect_of(self, benefit: float) -> float:
+        """Return the effect on the scale of the analysis."""
+        return self.design.null + self.sign * benefit
+
+    def _limits(self, limits: list[float]) -> list[float]:
+        """Return limits in order, within what the effect can be."""
         most = self.design.told.most
-        return [
-            min(max(each, -most), most) for each in sorted((self._effect_of(lower), self._effect_of(upper)))
-        ]
+        return [min(max(each, -most), most) for each in sorted(limits)]
 
     def _adjusted(self) -> Conclusion:
-        def inferred(z: float) -> AdjustedInference:
+        def inferred(z: float, information: Floats) -> AdjustedInference:
             return adjusted_inference(
-                self.information, self.obeyed, self.bounds.efficacy_z, self.place, z, self.confidence, self.two_sided
+                information, self.obeyed, self.bounds.efficacy_z, self.place, z, self.confidence, self.two_sided
             )  # fmt: skip
 
         return self._told("stage-wise ordering", inferred)
@@ -212,17 +236,24 @@ class _Look:
     def _overrunning(self, before: int) -> list[Conclusion]:
         """Return the two inferences that take in what came after the look that rejected."""
 
-        def stopped(z: float) -> Stopped:
+        def stopped(z: float, information: Floats) -> Stopped:
             return Stopped(
-                self.information[: before + 1], self.obeyed[: before + 1], self.bounds.efficacy_z[: before + 1],
-                float(self.z_seen[before]), float(self.information[self.place]), z, self.two_sided,
+                information[: before + 1], self.obeyed[: before + 1], self.bounds.efficacy_z[: before + 1],
+                float(self.z_seen[before]), float(information[self.place]), z, self.two_sided,
             )  # fmt: skip
+
+        def combined(z: float, information: Floats) -> AdjustedInference:
+            return combination_method(stopped(z, information), self.confidence)
+
+        def deleted(z: float, information: Floats) -> AdjustedInference:
+            return deletion_method(stopped(z, information), self.confidence)
 
         after = "method for data after the stop"
         try:
+            # The statistic of the stop is given, and holds for the variance it was found with.
             return [
-                self._told(f"combination {after}", lambda z: combination_method(stopped(z), self.confidence)),
-                self._told(f"deletion {after}", lambda z: deletion_method(stopped(z), self.confidence)),
+                self._told(f"combination {after}", combined, own_variance=False),
+                self._told(f"deletion {after}", deleted, own_variance=False),
             ]
         except NoRootError:
             sentence = (
@@ -232,13 +263,16 @@ class _Look:
             raise ScenarioError([Problem(f"looks[{before}].z", sentence)], "The looks") from None
 
     def _repeated(self) -> Conclusion:
-        lower, upper = repeated_interval(
-            self.z_of_effect, self.information[self.place], self._upper_alone(None)
-        )
+        bound = self._upper_alone(None)
+
+        def limits(z: float, information: Floats) -> tuple[float, ...]:
+            lower, upper = repeated_interval(z, information[self.place], bound)
+            return float(lower), float(upper)
+
         z = abs(self.z) if self.two_sided else self.z
         p = repeated_p(z, self._upper_alone, LEAST_P, MOST_P)
         plain = self._effect_of(self.z_of_effect / math.sqrt(self.information[self.place]))
-        return Conclusion("repeated", p, plain, *self._limits(lower, upper))
+        return Conclusion("repeated", p, plain, *self._limits(self._effects(limits, own_variance=True)))
 
     def _upper_alone(self, alpha: float | None) -> float:
         """Return this look's efficacy bound at a level, no futility bound being counted on."""

@@ -22,7 +22,8 @@ def interim_tables(found: InterimAnalysis) -> tuple[TextTable, ...]:
     tables = [_bounds(found), _conclusions(found)]
     if found.chances:
         rows = tuple(((_CHANCES[name],), (f"{value:.4f}",)) for name, value in found.chances.items())
-        tables.append(TextTable("What may still come", ("chance to reject later", "value"), rows))
+        towards = "" if found.design.plan.request.sides == 1 else f", in favour of {found.design.arms[1]}"
+        tables.append(TextTable("What may still come", (f"chance to reject later{towards}", "value"), rows))
     return tuple(tables)
 
 

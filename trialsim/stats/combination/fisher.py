@@ -209,8 +209,8 @@ def _rejections(critical: Floats, futility: Floats) -> Floats:
 def _checked(alpha: float, n_stages: int, futility: float | Sequence[float], method: str) -> Floats:
     """Return the futility bounds, or refuse with every problem."""
     problems = []
-    if not 0.0 < alpha < 0.5:
-        problems.append(f"alpha is {alpha:g}; it lies between 0 and 0.5")
+    if not 0.0 < alpha <= 0.5:
+        problems.append(f"alpha is {alpha:g}; it is above 0 and at most 0.5")
     if not 1 <= n_stages <= MOST_STAGES:
         problems.append(f"{n_stages} stages are asked for; 1 to {MOST_STAGES} are allowed")
     if method not in METHODS:
@@ -222,7 +222,7 @@ def _checked(alpha: float, n_stages: int, futility: float | Sequence[float], met
         problems.append(
             f"{len(bounds)} futility bounds are given; one for each stage but the last, or one for all"
         )
-    level = alpha if 0.0 < alpha < 0.5 else 0.0  # a level that is refused says nothing of bounds
+    level = alpha if 0.0 < alpha <= 0.5 else 0.0  # a level that is refused says nothing of bounds
     if not ((bounds > level) & (bounds <= 1.0)).all():
         problems.append("futility bounds lie above alpha and up to 1")
     if problems:

@@ -180,6 +180,13 @@ class Requirements:
         self.refuse(name, f"{value:g} is out of range; it must be {limits}")
         return False
 
+    def level(self, name: str, value: float) -> bool:
+        """Note a type I error that is not above 0 and at most one half."""
+        if 0.0 < value <= 0.5:
+            return True
+        self.refuse(name, f"{value:g} is out of range; it must be above 0 and at most 0.5")
+        return False
+
     def one_of(self, name: str, value: str, allowed: Sequence[str]) -> bool:
         """Note a word that is not allowed."""
         if value in allowed:
@@ -208,7 +215,7 @@ class Requirements:
 
 def target_problems(check: Requirements, alpha: float, power: float | None, ratio: float) -> None:
     """Note what is wrong with the error, the power and the allocation."""
-    good = check.within("alpha", alpha, 0.0, 0.5)
+    good = check.level("alpha", alpha)
     check.within("ratio", ratio, 0.001, 1000.0)
     if power is not None and check.within("power", power, 0.0, 1.0) and good and power <= alpha:
         check.refuse("power", f"{power:g} is not above alpha ({alpha:g}); ask for more power")
