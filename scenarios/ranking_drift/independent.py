@@ -3,9 +3,10 @@
     python independent.py
 
 It shares no code with the simulator. Two arms, 200 patients in ten blocks of 20 whose outcomes are known at each block's
-end; log odds of a response are those of 0.3 plus 0.8 times a standard normal prognosis, whatever the arm. The first block
-is 1:1; afterwards the probability of the treatment arm is that of its being better, by the sum for two beta posteriors with
-uniform priors. One-sided z > 1.959964 with the pooled variance, and Cochran-Mantel-Haenszel by block.
+end; log odds of a response are those of 0.3 plus 0.8 times a standard normal prognosis, or those of 0.5 plus 0.65 times it
+(half_respond.yaml), whatever the arm. The first block is 1:1; afterwards the probability of the treatment arm is
+that of its being better, by the sum for two beta posteriors with uniform priors. One-sided z > 1.959964 with the pooled
+variance, and Cochran-Mantel-Haenszel by block.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from math import log
 
 import numpy as np
 
-TRIALS, BLOCKS, SIZE, RATE, SLOPE, SEED = 40_000, 10, 20, 0.3, 0.8, 20260101
+TRIALS, BLOCKS, SIZE, SEED = 40_000, 10, 20, 20260101
 LOG_FACTORIAL = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, 1000.0)))])
 
 
@@ -36,14 +37,16 @@ def better(good: np.ndarray, n: np.ndarray) -> np.ndarray:
     return np.minimum(total, 1.0)
 
 
-def errors(rule: str, order: str, generator: np.random.Generator) -> tuple[float, float]:
+def errors(
+    rule: str, order: str, rate: float, slope: float, generator: np.random.Generator
+) -> tuple[float, float]:
     """Return the shares of trials that the naive test and the test by block reject."""
     prognosis = generator.standard_normal((TRIALS, BLOCKS * SIZE))
     if order != "as_they_come":
         prognosis.sort(axis=1)
     if order == "best_first":
         prognosis = prognosis[:, ::-1]
-    chance = 1.0 / (1.0 + np.exp(-(log(RATE / (1.0 - RATE)) + SLOPE * prognosis)))
+    chance = 1.0 / (1.0 + np.exp(-(log(rate / (1.0 - rate)) + slope * prognosis)))
     n, good = np.zeros((2, TRIALS)), np.zeros((2, TRIALS))
     score, spread = np.zeros(TRIALS), np.zeros(TRIALS)
     for block in range(BLOCKS):
@@ -71,6 +74,8 @@ def errors(rule: str, order: str, generator: np.random.Generator) -> tuple[float
     return float((naive > 1.959964).mean()), float((by_block > 1.959964).mean())
 
 
+RATE, SLOPE = 0.3, 0.8
+HALF_RATE, HALF_SLOPE = 0.5, 0.65
 DESIGNS = {
     "equal": ("equal", "worst_first"),
     "thompson": ("thompson", "worst_first"),
@@ -82,9 +87,16 @@ DESIGNS = {
 
 if __name__ == "__main__":
     random = np.random.default_rng(SEED)
-    for design, (chosen, how) in DESIGNS.items():
-        for test, found in zip(("naive", "by_block"), errors(chosen, how, random), strict=True):
-            print(
-                f"  - {{design: {design}, truth: none, measure: reject, hypothesis: {test}, value: {found:.6g}, "
-                f"unit: probability, n: {TRIALS}, precision: 0.25, source: independent.py}}"
-            )
+    worst_first = {design: how for design, how in DESIGNS.items() if how[1] == "worst_first"}
+    for file, rate, slope, designs in (
+        ("", RATE, SLOPE, DESIGNS),
+        ("scenario: half_respond.yaml, ", HALF_RATE, HALF_SLOPE, worst_first),
+    ):
+        for design, (chosen, how) in designs.items():
+            for test, found in zip(
+                ("naive", "by_block"), errors(chosen, how, rate, slope, random), strict=True
+            ):
+                print(
+                    f"  - {{{file}design: {design}, truth: none, measure: reject, hypothesis: {test}, value: {found:.6g}, "
+                    f"unit: probability, n: {TRIALS}, precision: 0.25, source: independent.py}}"
+                )

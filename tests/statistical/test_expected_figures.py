@@ -35,6 +35,7 @@ FEW = {
     "adaptr_three_arm": 2000,
     "rar_drift": 1200,
     "ranking_drift": 1200,
+    "half_respond": 1200,
     "advent": 200,
     "goldilocks_survival": 400,
     "basket_borrowing": 500,
@@ -55,6 +56,7 @@ MANY = {
     "adaptr_three_arm": 10_000,
     "rar_drift": 5000,
     "ranking_drift": 5000,
+    "half_respond": 5000,
     "advent": 800,
     "goldilocks_survival": 2500,
     "basket_borrowing": 2500,
@@ -213,7 +215,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
         "three_stages", "multi_arm", "fairness", "advent", "basket_borrowing", "robust_borrowing", "late_effect",
         "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "ranking_drift", "shared_level", "completion",
         "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
-        "goldilocks_survival", "patient_wise", "early_rejection",
+        "goldilocks_survival", "patient_wise", "early_rejection", "half_respond",
         "event_reestimation", "early_endpoint",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems

@@ -36,7 +36,7 @@ LARGE = {
     "three_stages", "adaptr_three_arm", "rar_four_arms", "rar_drift", "fairness", "cost", "enrichment", "screening",
     "screening_arrivals", "site_selection", "site_mix", "advent", "completion", "predictive_enrichment",
     "prognostic_enrichment", "rectifier", "sites_again", "relearning", "dose_modification", "safety_stopping",
-    "patient_wise", "early_rejection", "ranking_drift", "event_reestimation", "early_endpoint",
+    "patient_wise", "early_rejection", "ranking_drift", "half_respond", "event_reestimation", "early_endpoint",
 }  # fmt: skip
 IN_PART = {
     "actg175": 2, "actg175_bayesian": 1, "actg175_sites": 1, "backlog": 1, "arrivals": 2, "mixed": 1, "cdisc_pilot": 2,
@@ -46,7 +46,7 @@ IN_PART = {
     "goldilocks_survival": 8, "robust_borrowing": 8, "completion": 1, "predictive_enrichment": 2,
     "prognostic_enrichment": 1, "rectifier": 1, "dose_modification": 2, "safety_stopping": 5, "adaptr_three_arm": 4,
     "rar_four_arms": 5, "patient_wise": 1, "early_rejection": 1, "ranking_drift": 3, "event_reestimation": 4,
-    "early_endpoint": 1,
+    "early_endpoint": 1, "half_respond": 1,
 }  # fmt: skip
 """Of scenarios whose trials take the reference engine seconds, so many are run every time."""
 EVERY_TIME = IN_PART | {
