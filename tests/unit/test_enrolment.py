@@ -19,7 +19,7 @@ from trialsim.oc.enrolment import enrolment_curves
 from trialsim.oc.in_memory import Collected, collect
 from trialsim.oc.run_folder import load_run
 from trialsim.oc.site_enrolment import site_enrolment
-from trialsim.report.recruitment_figures import site_enrolment_picture
+from trialsim.report.recruitment_figures import left_out_sentences, site_enrolment_picture
 from trialsim.report.story_replay import replay
 
 REPLICATES = 21
@@ -164,3 +164,15 @@ def test_single_sites_over_time_where_they_are_few() -> None:
     picture = site_enrolment_picture(records)
     assert picture is not None
     assert all(curve.group in picture.alternative for curve in curves)
+
+
+def test_every_site_is_drawn_over_time_where_each_is_a_group_of_its_own() -> None:
+    """The pilot's 17 sites, each with a rate of its own: the picture by group has room for five."""
+    pilot = Path(__file__).parents[2] / "scenarios" / "cdisc_pilot" / "cdisc_pilot.yaml"
+    found = collect(trialsim.load_scenario(pilot), ["as_conducted"], ["fitted"], 4, 1)
+    records, cell = records_of(found), Cell("as_conducted", "fitted")
+    sites = [each.site for each in site_enrolment(records, cell)]
+    picture = site_enrolment_picture(records)
+    assert len(sites) == 17 and picture is not None
+    assert all(f"as_conducted under fitted, {site}: half of" in picture.alternative for site in sites)
+    assert not any("groups of sites" in sentence for sentence in left_out_sentences(records))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +13,8 @@ from matplotlib.markers import MarkerStyle
 
 from tests.twins.lives import SCENARIOS
 from trialsim.contracts import Kind
+from trialsim.engines.conduct import conduct
+from trialsim.engines.runner import chunk_of
 from trialsim.report.story_lives import KINDS, level_name
 from trialsim.report.story_marks import swimmers
 from trialsim.report.story_patient_lives import patient_sentences
@@ -19,6 +23,7 @@ from trialsim.report.story_replay import Replay, replay
 from trialsim.report.story_sentences import story_sentences
 from trialsim.report.story_words import happening, named, when
 from trialsim.scenario.load import scenario_from
+from trialsim.timegrid import TICKS_PER_DAY
 
 mpl.use("Agg")
 
@@ -183,13 +188,37 @@ def test_every_adverse_event_of_a_patient_is_told(told: Replay) -> None:
             term = f"{level_name(life, int(row.value))} {life.terms[row.part]} on {when(row.tick)}"
             assert term in text
         for kind, words in (
-            (Kind.SERIOUS, ", serious"), (Kind.RESOLVES, ", for "), (Kind.INTERRUPTED, ", no doses for "),
+            (Kind.SERIOUS, ", serious"), (Kind.RESOLVES, ", for |, not resolved"), (Kind.INTERRUPTED, ", no doses for "),
             (Kind.REDUCED, "dose reduced to level "), (Kind.DISCONTINUED, "discontinued"), (Kind.DEATH, "fatal|died of"),
             (Kind.CROSSOVER, "crossed over to"), (Kind.RESCUE, "began rescue"), (Kind.RESUMED, "had doses again"),
         ):  # fmt: skip
             assert len(re.findall(words, text)) == sum(row.kind == kind for row in own), (kind, text)
         if life.terms and not had:
             assert "no adverse event" in text
+
+
+def test_how_long_an_adverse_event_lasted_is_told_of_those_that_ended_while_the_patient_was_followed() -> (
+    None
+):
+    """Against what the reference engine knows of when each patient left."""
+    tree = copy.deepcopy(SCENARIOS["everything"][0])
+    tree["adverse_events"]["rash"]["duration"] = {"exponential": {"mean": "40 days"}}
+    scenario = scenario_from(tree)
+    design = next(iter(scenario.designs))
+    told = replay(scenario, design, "here", 2, 1)
+    trial: Any = chunk_of(scenario, design, "here", [2], 1, "reference")
+    conduct(trial)
+    left = [told.end if p.ended is None else min(p.ended, told.end) for p in trial.patients]
+    counted = {True: 0, False: 0}
+    for number, until in enumerate(left):
+        text = " ".join(patient_sentences(told, number))
+        lengths = [row for row in told.log if row.id == number and row.kind == Kind.RESOLVES]
+        over = [row.tick + row.value * TICKS_PER_DAY <= until for row in lengths]
+        assert len(re.findall(r", for [\d.]+ days", text)) == sum(over)
+        assert text.count(", not resolved by the end of follow-up") == len(over) - sum(over)
+        for each in over:
+            counted[each] += 1
+    assert min(counted.values()) > 3
 
 
 def test_a_trial_tells_how_many_adverse_events_and_visits_there_were(

@@ -47,11 +47,22 @@ def site_enrolment_picture(records: Records) -> Picture | None:
     """
     truth = _truths(records)[:1]
     shown = {
-        cell: enrolment_curves(records, cell, single=True) for cell in records.cells() if cell.truth in truth
+        cell: enrolment_curves(records, cell, single=True) or _groups_of_one(records, cell)
+        for cell in records.cells()
+        if cell.truth in truth
     }
     names = list(dict.fromkeys(curve.group for curves in shown.values() for curve in curves))
     panels = {truth[0]: names} if names else {}
     return _grid_of_curves(records, shown, panels, _COLUMNS_OF_SITES, "Patients over time by site")
+
+
+def _groups_of_one(records: Records, cell: Cell) -> tuple[EnrolmentCurve, ...]:
+    """Return the curves of groups that are single sites each, where the picture by group has no room for all of them."""
+    curves = tuple(curve for curve in enrolment_curves(records, cell) if curve.group)
+    if len(curves) <= MOST_GROUPS or not records.columns("sites"):
+        return ()
+    sites = set(records.categories("sites", "site", cell).present())
+    return curves if {curve.group for curve in curves} == sites else ()
 
 
 def _grid_of_curves(
@@ -220,7 +231,7 @@ def left_out_sentences(records: Records) -> list[str]:
     sentences = []
     if len(truths) > MOST_TRUTHS and records.columns("enrolment"):
         sentences.append(f"Patients over time are drawn for the first {MOST_TRUTHS} of {len(truths)} truths.")
-    if len(groups) > MOST_GROUPS:
+    if len(groups) > MOST_GROUPS and not _groups_of_one(records, cells[0]):
         sentences.append(
             f"Of {len(groups)} groups of sites the first {MOST_GROUPS} are drawn; the table `enrolment` holds all."
         )

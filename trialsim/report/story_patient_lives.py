@@ -11,6 +11,7 @@ from trialsim.report.numbers import plain
 from trialsim.report.story_lives import KINDS, level_name
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import count, listed, outcome, when
+from trialsim.timegrid import TICKS_PER_DAY
 
 _OF_PATIENTS = KINDS | {Kind.EVENT, Kind.READOUT, Kind.DROPOUT}
 _BELONG = (Kind.SERIOUS, Kind.RESOLVES, Kind.REDUCED, Kind.INTERRUPTED)
@@ -36,7 +37,9 @@ def patient_sentences(replay: Replay, patient: int) -> list[str]:
     sentences = [f"{name} {listed(parts)}.", *_visits(others)]
     life = plan.world.life
     if life is not None and life.terms:
-        told = [_adverse_event(replay, event) for event in events]
+        ends = (course.lost, course.died, course.ended, replay.end)
+        until = min(end for end in ends if end is not None)
+        told = [_adverse_event(replay, event, until) for event in events]
         sentences.append(f"Adverse events: {'; '.join(told)}." if told else "There was no adverse event.")
     return sentences
 
@@ -67,8 +70,11 @@ def _sorted_out(replay: Replay, rows: Sequence[LogRow]) -> tuple[list[AdverseEve
     return events, others
 
 
-def _adverse_event(replay: Replay, event: AdverseEvent) -> str:
-    """Return an adverse event in words: start, term, severity, seriousness, length, and what was done about it."""
+def _adverse_event(replay: Replay, event: AdverseEvent, until: int) -> str:
+    """Return an adverse event in words: start, term, severity, seriousness, length, and what was done about it.
+
+    Nobody has seen how long an event lasts that goes on when the patient is no longer followed, from ``until`` on.
+    """
     life, rows = replay.plan.world.life, event.rows
     assert life is not None
     term = life.terms[event.began.part].replace("_", " ")
@@ -76,7 +82,9 @@ def _adverse_event(replay: Replay, event: AdverseEvent) -> str:
     if Kind.SERIOUS in rows:
         text += ", serious"
     if Kind.RESOLVES in rows:
-        text += f", for {plain(rows[Kind.RESOLVES].value, 1)} days"
+        days = rows[Kind.RESOLVES].value
+        resolved = event.began.tick + days * TICKS_PER_DAY <= until
+        text += f", for {plain(days, 1)} days" if resolved else ", not resolved by the end of follow-up"
     if Kind.INTERRUPTED in rows:
         text += f", no doses for {plain(rows[Kind.INTERRUPTED].value, 1)} days"
     if Kind.REDUCED in rows:
