@@ -10,6 +10,7 @@ from types import ModuleType
 
 from scipy.special import ndtri
 
+from tests.reference import test_combination as combination
 from tests.reference import test_group_sequential as gs
 from tests.reference import test_sample_size as sizes
 from tests.reference import test_sequential_sample_size as sequential
@@ -20,13 +21,14 @@ from trialsim.designs import group_sequential
 from trialsim.designs.reestimation_design import SampleSizeReestimation
 from trialsim.designs.reestimation_power import two_stage_power
 from trialsim.scenario.load import load_scenario
+from trialsim.stats.combination.fisher import fisher_design
 from trialsim.stats.sample_size import means, proportions
 from trialsim.stats.sample_size.answer_means import means_size_answer
 from trialsim.stats.sample_size.answer_proportions import proportions_size_answer
 from trialsim.stats.sample_size.means import MeansDesign
 from trialsim.stats.sample_size.piecewise_events import expected_course
 from trialsim.stats.sample_size.proportions import ProportionsDesign
-from trialsim.stats.sample_size.survival import solve_patients
+from trialsim.stats.sample_size.survival import LogrankDesign, required_events, solve_patients
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "sample_size_reestimation"
 JT = "Jennison and Turnbull (2000)"
@@ -117,6 +119,17 @@ def _printed() -> Iterator[Row]:
     yield row_of(
         section, "power of n = 442, sd 7.5, effects 1.6 to 2.0", "Mehta and Pocock (2011)",
         (0.611, 0.664, 0.713, 0.759, 0.800), ours, 0.0015,
+    )  # fmt: skip
+    for alpha, printed in combination.BAUER_KOEHNE.items():
+        critical = fisher_design(alpha, 2, 0.5, "full_last_level").critical
+        what = f"product of two p values, alpha {alpha:g}, given up above alpha0 = 0.5: alpha1 and c"
+        yield row_of(section, what, "Bauer and Köhne (1994)", printed, critical, 5e-5)
+    ratios = (0.5, 0.6, 0.7, 0.75, 0.8, 1.5)
+    events = [required_events(LogrankDesign(hazard_ratio=ratio), 0.9) for ratio in ratios]
+    formula = [4 * (ndtri(0.975) + ndtri(0.9)) ** 2 / math.log(ratio) ** 2 for ratio in ratios]
+    yield row_of(
+        section, "events for power 0.9 at 0.025, hazard ratios 0.5, 0.6, 0.7, 0.75, 0.8, 1.5",
+        "Schoenfeld (1981), his formula", formula, events, 1e-12, True,
     )  # fmt: skip
 
 
