@@ -65,6 +65,7 @@ def bomb(levels: int) -> str:
         ("[" * 5000 + "]" * 5000, "levels deep"),
         ("\n".join(f"a{n}: &a{n} [{f'*a{n - 1}' if n else ''}]" for n in range(60)), "levels deep"),
         ("{a: " * 5000, "levels deep"),
+        ("name: x\narms: " + "[" * 50 + "]" * 50, "levels deep (line 2)"),
         ("base: &b {x: 1}\nmore: {<<: *b, y: 2}\n", "merge keys (<<, line 2) are not read; use extends"),
         ("a: !!python/object/apply:os.system [ls]", "tag"),
         ("a: !custom 5", "tag"),

@@ -308,20 +308,20 @@ class _Reader:
         if anchored is None:
             raise _Refused(self._here(), f"the alias *{name} (line {line}) stands inside what it names")
         self._count(anchored.nodes)
-        self._check_depth(anchored.height)
+        self._check_depth(anchored.height, line)
         self._put(anchored.value, anchored.height)
 
-    def _check_depth(self, height: int) -> None:
+    def _check_depth(self, height: int, line: int) -> None:
         """Refuse a value of some height where it would be nested too deeply."""
         if len(self.stack) + height > MOST_DEPTH:
-            raise _Refused("", f"the file is nested more than {MOST_DEPTH} levels deep")
+            raise _Refused("", f"the file is nested more than {MOST_DEPTH} levels deep (line {line})")
 
     def _start(self, event: Any) -> None:
         """Open a list or a mapping."""
         self._count(1)
         if self._awaits_key():
             raise _Refused(self.stack[-1].path, f"a list or mapping cannot be a key (line {_line(event)})")
-        self._check_depth(1)
+        self._check_depth(1, _line(event))
         if event.tag not in (None, "!"):
             self._check_tag(event)
             raise _Refused(self._here(), f"the tag !!str (line {_line(event)}) stands before a collection")

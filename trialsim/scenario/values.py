@@ -141,7 +141,11 @@ class NumberAtom:
         """Return the number, or refuse it with its limits."""
         expected = "a whole number" if self.whole else "a number"
         if isinstance(value, str) and _looks_numeric(value):
-            how = f"write {value.replace('_', '')}" if "_" in value else "write it without quotes"
+            plain = value.replace("_", "")
+            if not value.isascii():  # digits of another script, which Python reads and YAML does not
+                how = "write it with the digits 0 to 9"
+            else:
+                how = "write it without quotes" if plain == value else f"write {plain}"
             raise refuse(f"{expected} is expected, found the text {shown(value)}; {how}")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise refuse(f"{expected}{self._limits(' ')} is expected, found {shown(value)}")
