@@ -21,6 +21,7 @@ from trialsim.report.adverse_event_figures import adverse_event_picture
 from trialsim.report.empty_trials import empty_sentences
 from trialsim.report.page import page
 from trialsim.report.site_figures import site_table
+from trialsim.report.story import explain
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.reading import parse_yaml
 
@@ -130,3 +131,13 @@ def test_adverse_events_that_never_come_are_refused_with_a_sentence(baseline: An
     tree["adverse_events"]["rash"]["baseline"] = baseline
     with pytest.raises(ScenarioError, match=words):
         scenario_from(tree)
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "The only site did not open."), (2, "None of the 2 sites opened.")]
+)
+def test_a_story_says_that_no_site_opened(count: int, told: str) -> None:
+    group = DAILY | {"never_opens": 1.0, "count": count}
+    story = explain(scenario_from(steady() | {"accrual": {"sites": {"a": group}}}), "fixed", "here", 0, 1)
+    assert told in story.sentences
+    assert "Nobody was randomised." in story.sentences

@@ -42,7 +42,9 @@ def recruitment_sentences(replay: Replay) -> list[str]:
     table = replay.tables["sites"]
     opened = sorted((row.tick, row.id) for row in replay.log if row.kind == Kind.SITE)
     if not opened:
-        return [f"None of the {count(sites.count, 'site')} opened."]
+        return [
+            f"None of the {sites.count} sites opened." if sites.count > 1 else "The only site did not open."
+        ]
     opening = f"{_of(len(opened), sites.count, 'site')} opened, the first on {when(opened[0][0])}"
     if len(opened) > 1:
         opening += f", the last on {when(opened[-1][0])}"
