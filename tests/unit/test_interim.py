@@ -166,6 +166,9 @@ def test_a_two_sided_t_test_with_values_still_to_come(
     assert found["nominal_p"] == pytest.approx(other.pvalue, rel=1e-9)
     assert found["z"] < 0
     assert found["decision"] == "reject"  # on the side of harm
+    assert found["recommendation"].startswith("Stop in favour of placebo: z = -")
+    last = analysed(capsys, tmp_path, CONTINUOUS | {"last": True}, "group,change", rows)
+    assert last["recommendation"].startswith("Reject in favour of placebo: z = -")
     assert (found["missing"], found["n"]) == (2, {"placebo": 48, "active": 48})
     assert "2 patients have no value yet and are left out." in found["notes"]
     assert any(

@@ -15,6 +15,7 @@ from trialsim.designs.boundary_families import efficacy_of
 from trialsim.errors import Problem, ScenarioError
 from trialsim.interim.data_file import TrialData
 from trialsim.interim.design import InterimDesign
+from trialsim.interim.inversion import own_limit, own_test
 from trialsim.interim.result import (
     GIVE_UP,
     GO_ON,
@@ -26,7 +27,6 @@ from trialsim.interim.result import (
     Conclusion,
     InterimAnalysis,
 )
-from trialsim.interim.score_inversion import own_limit, score_information
 from trialsim.registry import get
 from trialsim.stats.group_sequential.bounds import Wanted, solve_drift
 from trialsim.stats.group_sequential.rooting import NoRootError
@@ -124,8 +124,7 @@ class _Look:
             design.analysis == "fisher"
         )  # its p value counts the observed table, which is no shift of the effect
         self.z_of_effect = self.sign * self.effect * math.sqrt(information) if exact else self.z
-        score = design.analysis == "miettinen_nurminen"
-        self.information_at = score_information(data) if score else None
+        self.own_test = own_test(design, data, self.effect, information)
 
     def _rates(self, seen: Floats) -> tuple[Floats, bool]:
         """Return information rates seen and planned, and whether no look is left."""
@@ -182,7 +181,7 @@ class _Look:
         return 1.0 - 2.0 * self.design.plan.request.level
 
     def _told(
-        self, method: str, inferred: Callable[[float, Floats], AdjustedInference], own_variance: bool = True
+        self, method: str, inferred: Callable[[float, Floats], AdjustedInference], inverted: bool = True
     ) -> Conclusion:
         """Return what is inferred from the test's statistic, the effect from the one that goes with it."""
         p = float(inferred(self.z, self.information).p_value[0])
@@ -191,30 +190,31 @@ class _Look:
             found = inferred(z, information)
             return float(found.estimate[0]), float(found.lower[0]), float(found.upper[0])
 
-        estimate, *limits = self._effects(effects, own_variance)
+        estimate, *limits = self._effects(effects, inverted)
         return Conclusion(
             method, 2.0 * min(p, 1.0 - p) if self.two_sided else p, estimate, *self._limits(limits)
         )
 
-    def _effects(
-        self, benefits: Callable[[float, Floats], tuple[float, ...]], own_variance: bool
-    ) -> list[float]:
+    def _effects(self, benefits: Callable[[float, Floats], tuple[float, ...]], inverted: bool) -> list[float]:
         """Return effects on the scale of the analysis, found as benefits from a statistic and the information of looks.
 
-        Where the variance goes with the effect that is tested, each is the one found at its own variance, if so wished.
+        Where a test of another effect is not this statistic shifted each is found by its own test, if so wished.
         """
-        at = self.information_at
-        if at is None or not own_variance:
+        own = self.own_test
+        if own is None or not inverted:
             return [self._effect_of(each) for each in benefits(self.z_of_effect, self.information)]
-        distance, seen = self.sign * (self.effect - self.design.null), self.rates[self.place]
+        null, seen = self.design.null, self.rates[self.place]
 
         def limit(effect: float, which: int) -> float:
-            information = at(effect)
-            found = benefits(distance * math.sqrt(information), self.rates * (information / seen))
-            return self._effect_of(found[which])
+            deviate, information = own(effect)
+            z = self.sign * (effect - null) * math.sqrt(information) + deviate
+            return self._effect_of(benefits(z, self.rates * (information / seen))[which])
 
-        count = len(benefits(self.z, self.information))
-        return [own_limit(partial(limit, which=which)) for which in range(count)]
+        step = 1.0 / math.sqrt(self.information[self.place])
+        return [
+            own_limit(partial(limit, which=which), self.effect, step, self.design.told.most)
+            for which in range(len(benefits(self.z, self.information)))
+        ]
 
     def _effect_of(self, benefit: float) -> float:
         """Return the effect on the scale of the analysis."""
@@ -250,10 +250,10 @@ class _Look:
 
         after = "method for data after the stop"
         try:
-            # The statistic of the stop is given, and holds for the variance it was found with.
+            # The statistic of the stop is given, and is that of no other effect.
             return [
-                self._told(f"combination {after}", combined, own_variance=False),
-                self._told(f"deletion {after}", deleted, own_variance=False),
+                self._told(f"combination {after}", combined, inverted=False),
+                self._told(f"deletion {after}", deleted, inverted=False),
             ]
         except NoRootError:
             sentence = (
@@ -271,8 +271,7 @@ class _Look:
 
         z = abs(self.z) if self.two_sided else self.z
         p = repeated_p(z, self._upper_alone, LEAST_P, MOST_P)
-        plain = self._effect_of(self.z_of_effect / math.sqrt(self.information[self.place]))
-        return Conclusion("repeated", p, plain, *self._limits(self._effects(limits, own_variance=True)))
+        return Conclusion("repeated", p, self.effect, *self._limits(self._effects(limits, inverted=True)))
 
     def _upper_alone(self, alpha: float | None) -> float:
         """Return this look's efficacy bound at a level, no futility bound being counted on."""

@@ -17,7 +17,11 @@ def recommendation(found: InterimAnalysis) -> str:
             f"{found.conclusions[0].p_value:.4g} (combination method)."
         )
     if found.decision == REJECT:
-        return f"{'Reject' if found.is_last else 'Stop for efficacy'}: {z} reaches {at} of look {found.look}."
+        if two_sided and found.z < 0.0:
+            lead = f"{'Reject' if found.is_last else 'Stop'} in favour of {found.design.arms[0]}"
+        else:
+            lead = "Reject" if found.is_last else "Stop for efficacy"
+        return f"{lead}: {z} reaches {at} of look {found.look}."
     if found.decision == NOT_REJECTED:
         return f"Do not reject: {z} stays short of {at} of the last look."
     if found.decision == GIVE_UP:

@@ -1,4 +1,4 @@
-"""``trialsim analyse`` by Miettinen and Nurminen's test: limits are the differences that the score test does not reject."""
+"""Limits of ``trialsim analyse`` are the effects that the test itself does not reject: score tests, and those of t."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.formula.api as formula
 import yaml
 from scipy import optimize, special
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm, ttest_ind
 
 from trialsim.cli import main as entry
 
@@ -24,20 +26,25 @@ PUBLISHED = {
 
 
 def analysed(
-    capsys: pytest.CaptureFixture[str], folder: Path, counts: tuple[int, ...], design: dict[str, Any]
+    capsys: pytest.CaptureFixture[str], folder: Path, frame: pd.DataFrame, design: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what the command prints of a trial with these successes and patients on treatment and control."""
-    x1, n1, x0, n0 = counts
-    lines = [f"{arm},{int(place < x)}" for arm, x, n in (("t", x1, n1), ("c", x0, n0)) for place in range(n)]
-    (folder / "data.csv").write_text("\n".join(["arm,value", *lines]), encoding="utf-8")
+    """Return what the command prints of a trial."""
+    frame.to_csv(folder / "data.csv", index=False)
     whole = {
-        "arms": ["c", "t"], "columns": {"arm": "arm", "value": "value"}, "maximum": {"patients": n1 + n0},
+        "arms": ["c", "t"], "columns": {"arm": "arm", "value": "value"}, "maximum": {"patients": len(frame)},
     } | design  # fmt: skip
     (folder / "design.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
     written = str(folder / "design.yaml")
     assert entry.main(["analyse", str(folder / "data.csv"), "--design", written, "--json"]) == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
+
+
+def successes(counts: tuple[int, ...]) -> pd.DataFrame:
+    """Return the patients of a trial with these successes and patients on treatment and control."""
+    x1, n1, x0, n0 = counts
+    rows = [(arm, int(place < x)) for arm, x, n in (("t", x1, n1), ("c", x0, n0)) for place in range(n)]
+    return pd.DataFrame(rows, columns=["arm", "value"])
 
 
 def information(counts: tuple[int, ...], difference: float) -> float:
@@ -69,13 +76,12 @@ def test_with_one_look_the_limits_are_those_published(
         "direction": "higher",
         "design": plan,
     }
-    found = analysed(capsys, tmp_path, counts, design)
+    found = analysed(capsys, tmp_path, successes(counts), design)
     for each in found["conclusions"]:
         assert (each["lower"], each["upper"]) == pytest.approx(PUBLISHED[counts], abs=5.001e-5)
         assert each["estimate"] == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3], abs=1e-9)
-    turned = analysed(
-        capsys, tmp_path, (*counts[2:], *counts[:2]), design | {"direction": "lower", "analysis": "miettinen_nurminen"}
-    )  # fmt: skip
+    design |= {"direction": "lower", "analysis": "miettinen_nurminen"}
+    turned = analysed(capsys, tmp_path, successes((*counts[2:], *counts[:2])), design)
     limits = [-each for each in PUBLISHED[counts][::-1]]
     for each in turned["conclusions"]:
         assert [each["lower"], each["upper"]] == pytest.approx(limits, abs=5.001e-5)
@@ -93,7 +99,7 @@ def test_after_two_looks_each_limit_is_found_at_its_own_variance(
         "analysis": {"miettinen_nurminen": {"margin": margin}}, "direction": direction, "design": plan,
         "looks": [{"z": 1.2, "at": 80}],
     }  # fmt: skip
-    found = analysed(capsys, tmp_path, counts, design)
+    found = analysed(capsys, tmp_path, successes(counts), design)
     first, last = found["efficacy_z"]
     rate = 80 / 180
     difference = counts[0] / counts[1] - counts[2] / counts[3]
@@ -116,3 +122,54 @@ def test_after_two_looks_each_limit_is_found_at_its_own_variance(
     for key in ("lower", "upper"):
         distance = abs(difference - repeated[key])
         assert distance * np.sqrt(information(counts, repeated[key])) == pytest.approx(last, abs=1e-6)
+
+
+MEANS = pd.DataFrame(
+    {
+        "arm": ["t", "c", "c"] * 6,
+        "base": np.round(np.linspace(-1.3, 2.4, 18) ** 2, 2),
+        "value": [3.1, 0.4, 1.2, 4.8, 1.9, -0.7, 2.2, 2.6, 0.1, 5.9, 1.1, 1.4, 1.7, 0.2, 2.9, 3.6, -1.2, 0.8],
+    }
+)
+TESTS: dict[str, Any] = {"t_test": "t_test", "welch": "welch", "ancova": {"ancova": {"covariates": ["base"]}}}
+
+
+def interval(test: str, level: float) -> tuple[float, float]:
+    """Return the interval of scipy, or of statsmodels."""
+    if test == "ancova":
+        fitted = formula.ols("value ~ I(arm == 't') + base", MEANS).fit()
+        lower, upper = fitted.conf_int(1 - level).loc["I(arm == 't')[T.True]"]
+        return float(lower), float(upper)
+    arms = [MEANS.value[MEANS.arm == arm] for arm in "tc"]
+    found = ttest_ind(*arms, equal_var=test == "t_test").confidence_interval(level)
+    return float(found.low), float(found.high)
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+@pytest.mark.parametrize("test", TESTS)
+def test_limits_of_few_patients_are_those_of_t(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, test: str, direction: str
+) -> None:
+    """With one look; at the first of two the repeated interval has the level of its bound."""
+    design = {"analysis": TESTS[test], "direction": direction, "design": {"information": [1], "alpha": 0.025}}
+    alone = analysed(capsys, tmp_path, MEANS, design)
+    for each in alone["conclusions"]:
+        assert (each["lower"], each["upper"]) == pytest.approx(interval(test, 0.95), abs=1e-9)
+        assert each["estimate"] == pytest.approx(alone["estimate"], abs=1e-9)
+    design |= {"design": {"information": [0.6, 1], "alpha": 0.025}, "maximum": {"patients": 30}}
+    early = analysed(capsys, tmp_path, MEANS, design)
+    repeated = early["conclusions"][0]
+    level = 1 - 2 * norm.sf(early["efficacy_z"][0])
+    assert (repeated["lower"], repeated["upper"]) == pytest.approx(interval(test, level), abs=1e-7)
+    assert repeated["estimate"] == early["estimate"]
+
+
+def test_a_look_that_spends_nothing_leaves_no_limit(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plan = {
+        "information": [0.5, 1], "alpha": 0.025, "efficacy": "user_defined", "efficacy_parameter": [0, 0.025],
+    }  # fmt: skip
+    design = {"analysis": "t_test", "direction": "higher", "design": plan, "maximum": {"patients": 36}}
+    (repeated,) = analysed(capsys, tmp_path, MEANS, design)["conclusions"]
+    assert (repeated["lower"], repeated["upper"]) == (None, None)
