@@ -143,6 +143,21 @@ def test_rankings_are_compared_by_safety_too(world: Path, capsys: pytest.Capture
     assert "adverse events a patient" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("slot", ["recruitment", "sites"])
+def test_of_a_single_trial_there_is_no_error(
+    world: Path, capsys: pytest.CaptureFixture[str], slot: str
+) -> None:
+    words = ["--decides", slot, "--scenario", str(world), "--replicates", "1", "--workers", "1"]
+    name = "random" if slot == "recruitment" else "all_open"
+    assert main(["evaluate", name, *words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    check_document("evaluate", found)
+    last = (found.get("rankings") or found["policies"])[-1]["measures"]
+    assert all(each["mcse"] is None and each["difference_mcse"] is None for each in last.values())
+    assert main(["evaluate", name, *words]) == 0
+    assert "(one trial)" in capsys.readouterr().out
+
+
 def test_sites_that_state_no_number_open_as_many_as_the_design(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +219,14 @@ def test_a_learned_rule_of_stopping_takes_the_place_of_the_bounds(
     assert measures["rejects primary"]["value"] == pytest.approx(trials["reject:primary"].mean())
     assert main(["evaluate", checkpoint, *scenario, "--replicates", "5", "--workers", "1"]) == 0
     assert "`trialsim run` asks for it" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "bounds.yaml").write_text("bounds: {futility: ignore}\n", encoding="utf-8")
+    (tmp_path / "with.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    three = evaluated(capsys, checkpoint, "--against", str(tmp_path / "elsewhere" / "bounds.yaml"), *scenario)
+    assert [each["policy"] for each in three["policies"]] == ["bounds", "learned"]
+    assert three["policies"][1]["measures"]["patients"]["value"] == measures["patients"]["value"]
+    itself = evaluated(capsys, checkpoint, "--scenario", str(tmp_path / "with.yaml"))["policies"]
+    assert itself[0]["measures"] == itself[1]["measures"]
     for words, said in (
         ([checkpoint, "--decides", "sites"], "is a model for stopping, not for sites"),
         (
@@ -226,6 +249,7 @@ def test_what_does_not_fit_is_refused_with_its_place(world: Path, capsys: pytest
         (["thomson", "--decides", "randomisation"], "thomson"),
         (["learned", "--decides", "randomisation"], "checkpoint"),
         (["drop_arms", "--decides", "stopping"], "drop_arms"),
+        (["random", "--design", "eqal", "--against", "as_designed"], "eqal"),
     ):
         assert main(["evaluate", *words, "--scenario", str(world)]) == 2, words
         captured = capsys.readouterr()

@@ -73,7 +73,7 @@ def evaluate_command(
     named = [*(each.strip() for each in words.split(",") if each.strip()), policy]
     asked = _Asked(slot, loaded, designs[0] if designs else None) if slot is not None else None
     found = [] if asked is None else [given for each in named if (given := faults.of(asked.policy, each))]
-    folders = {folder for _, _, folder in found if folder is not None}
+    folders = {folder.resolve() for _, _, folder in found if folder is not None}
     if len(folders) > 1:
         faults.note("the checkpoints lie in different folders; put them into one")
     labelled = _labelled([(name, each) for name, each, _ in found])
@@ -168,12 +168,17 @@ class _Asked:
     scenario: Scenario | None
     design: str | None
 
-    def policy(self, text: str) -> tuple[str, dict[str, Any], Path | None]:
-        """Return label, policy and the folder of its checkpoint that a word of the command line stands for."""
+    def policy(self, text: str) -> tuple[str, dict[str, Any], Path | None] | None:
+        """Return label, policy and the folder of its checkpoint that a word stands for; None of a design not known."""
+        from trialsim.scenario.checkpoints import files_of
+
         path = Path(text)
         if text == AS_DESIGNED:
+            if self.scenario is None or self.design is None:
+                return None
             name, parameters = self._stated()
-            return AS_DESIGNED, {name: parameters}, None
+            has_file = next(files_of(parameters), None) is not None
+            return AS_DESIGNED, {name: parameters}, self.scenario.folder if has_file else None
         if path.suffix == _CHECKPOINT:
             slot, name, digest = _of_a_checkpoint(path)
             if slot != self.slot:
@@ -189,7 +194,8 @@ class _Asked:
             from trialsim.scenario.reading import parse_yaml, read_text
 
             read = read_policy(self.slot, parse_yaml(read_text(path, "policy"), str(path)), text)
-            return next(iter(read)), read, path.resolve().parent
+            has_file = any(True for each in read.values() for _ in files_of(each))
+            return next(iter(read)), read, path.resolve().parent if has_file else None
         read = read_policy(self.slot, {text: {} if text == _ALL else self._opened()}, text)
         return next(iter(read)), read, None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trialsim.oc.rankings import Difference, Estimate
+from trialsim.oc.rankings import Difference, Estimate, measures_as_data
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,4 @@ class PolicyCompared:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
-        measures = {
-            each.name: {"value": each.value, "mcse": each.mcse, "difference": apart.value, "difference_mcse": apart.mcse}
-            for each, apart in zip(self.estimates, self.differences, strict=True)
-        }  # fmt: skip
-        return {"policy": self.label, "measures": measures}
+        return {"policy": self.label, "measures": measures_as_data(self.estimates, self.differences)}

@@ -78,16 +78,33 @@ class Compared:
         return {
             "ranking": self.label,
             "auc": self.area,
-            "measures": {
-                each.name: {
-                    "value": each.value,
-                    "mcse": each.mcse,
-                    "difference": apart.value,
-                    "difference_mcse": apart.mcse,
-                }
-                for each, apart in zip(self.estimates, self.differences, strict=True)
-            },
+            "measures": measures_as_data(self.estimates, self.differences),
         }
+
+
+def measures_as_data(
+    estimates: Sequence[Estimate], differences: Sequence[Difference]
+) -> dict[str, dict[str, float | None]]:
+    """Return measures by name as plain data; an error that one trial does not tell is None.
+
+    Parameters
+    ----------
+    estimates, differences
+        Of the same measures, in the same order.
+    """
+
+    def known(value: float) -> float | None:
+        return value if np.isfinite(value) else None
+
+    return {
+        each.name: {
+            "value": each.value,
+            "mcse": known(each.mcse),
+            "difference": known(apart.value),
+            "difference_mcse": known(apart.mcse),
+        }
+        for each, apart in zip(estimates, differences, strict=True)
+    }
 
 
 def standard_error(values: NDArray[np.float64]) -> float:

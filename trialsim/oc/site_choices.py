@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trialsim.oc.rankings import Curve, Difference, Estimate
+from trialsim.oc.rankings import Curve, Difference, Estimate, measures_as_data
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,7 @@ class SiteChoice:
         return {
             "choice": self.label,
             "family": self.family,
-            "measures": {
-                each.name: {
-                    "value": each.value,
-                    "mcse": each.mcse,
-                    "difference": apart.value,
-                    "difference_mcse": apart.mcse,
-                }
-                for each, apart in zip(self.estimates, self.differences, strict=True)
-            },
+            "measures": measures_as_data(self.estimates, self.differences),
         }
 
 

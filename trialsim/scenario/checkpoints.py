@@ -46,17 +46,23 @@ def checkpoints_of(scenario: Scenario, designs: Sequence[str] | None = None) -> 
         file
         for design in chosen
         for _, parameters in scenario.designs[design].policies.values()
-        for file in _files(parameters)
+        for file in files_of(parameters)
     )
     return tuple(dict.fromkeys(files))
 
 
-def _files(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a policy's checkpoint and those of rankings inside it."""
+def files_of(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a policy's checkpoint and those of rankings inside it.
+
+    Parameters
+    ----------
+    parameters
+        Of the policy.
+    """
     if parameters.get("checkpoint"):
         yield str(parameters["checkpoint"])
     for inner in (parameters.get("ranking") or {}).values():
-        yield from _files(inner or {})
+        yield from files_of(inner or {})
 
 
 def _problems(
