@@ -2,7 +2,7 @@
 #
 #   make demo       simulate the shipped real trial and say where the results lie
 #   make test       style, types, architecture and every test (under 15 minutes)
-#   make test-fast  the tests that are not slow (3 to 4 minutes on two idle cores)
+#   make test-fast  the tests that are not slow (under 3 minutes on two idle cores)
 #   make test-exhaustive  more seeded slips and more trials of the twins than `make test` has time for
 #   make lint       style, types and architecture only
 #   make validation write docs/validation.md anew: figures of others beside ours

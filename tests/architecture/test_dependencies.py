@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -20,6 +21,7 @@ DISTRIBUTION |= {"llvmlite": "numba", "pydantic_core": "pydantic"}
 GPL = re.compile(r"\bA?GPL|GNU (Affero )?General Public", re.IGNORECASE)
 
 
+@functools.cache
 def _imported(folder: Path) -> dict[str, set[str]]:
     """Return each third-party distribution imported under ``folder``, with the files that import it."""
     found: dict[str, set[str]] = {}

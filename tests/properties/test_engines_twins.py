@@ -93,6 +93,7 @@ def test_neither_chunks_nor_order_change_a_record(trial: SmallTrial, order: list
             assert np.array_equal(values, moved, equal_nan=real), (table, name)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(small_trials())
 def test_an_additional_look_moves_nobody(trial: SmallTrial) -> None:
@@ -117,6 +118,7 @@ def test_an_additional_look_moves_nobody(trial: SmallTrial) -> None:
         assert [e for e in one if e.tick <= shared] == [e for e in two if e.tick <= shared]
 
 
+@pytest.mark.slow
 def test_most_generated_trials_are_accepted() -> None:
     accepted: list[bool] = []
 

@@ -75,6 +75,7 @@ def attempt(read: Callable[[Any], Any], written: Any) -> Any:
     return "refused" if problems else result
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_ends_well(text: str) -> None:
     attempt(scenario_from_text, text)
@@ -99,11 +100,13 @@ def test_any_tree_ends_well(tree: Any) -> None:
     attempt(scenario_from, tree)
 
 
+@pytest.mark.slow
 @given(TOP)
 def test_any_tree_of_known_keys_ends_well(tree: dict[str, Any]) -> None:
     attempt(scenario_from, tree)
 
 
+@pytest.mark.slow
 @given(TOP, st.integers(min_value=0, max_value=2**32))
 @settings(max_examples=40)
 def test_any_part_of_a_good_scenario_may_be_replaced(parts: dict[str, Any], seed: int) -> None:
@@ -197,6 +200,7 @@ def test_the_order_of_keys_is_no_part_of_the_identity(seed: int) -> None:
         assert list(other.endpoints[name].covariates.items()) == list(endpoint.covariates.items())
 
 
+@pytest.mark.slow
 @given(st.integers(min_value=0, max_value=2**32))
 @settings(max_examples=25)
 def test_the_canonical_form_reads_back_to_the_same_scenario(seed: int) -> None:

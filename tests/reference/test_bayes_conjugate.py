@@ -43,6 +43,7 @@ def test_a_normal_mean_with_known_variance() -> None:
     assert integrate.quad(lambda m: m * log(m), -20, 20)[0] / total == pytest.approx(found[0])
 
 
+@pytest.mark.slow
 def test_a_normal_mean_with_unknown_variance() -> None:
     y = np.array([1.2, 3.4, 2.2, 0.7, 2.9])
     parts = (np.array([5]), np.array([y.mean()]), np.array([((y - y.mean()) ** 2).sum()]))

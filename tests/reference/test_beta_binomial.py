@@ -89,6 +89,7 @@ def test_which_of_two_is_better_over_the_whole_range_of_counts() -> None:
             assert found[r] == pytest.approx(expected, abs=beta_binomial.ERROR), (r, prior)
 
 
+@pytest.mark.slow
 def test_the_best_of_four_arms_over_the_whole_range_of_counts() -> None:
     """Against Gauss-Legendre panels on the scale of rates, with SciPy's distribution functions."""
     rng = np.random.default_rng(13)
@@ -193,6 +194,7 @@ def test_the_boundaries_of_lee_and_liu() -> None:
         assert largest == max(r for at, r in published.items() if at <= n)
 
 
+@pytest.mark.slow
 def test_the_predictive_probability_of_two_arms_is_the_plain_double_sum() -> None:
     prior = np.array([[0.5, 0.5], [1.0, 2.0]])
     good, n, further = np.array([[9, 14]]), np.array([[30, 28]]), np.array([[11, 17]])

@@ -133,6 +133,7 @@ def test_a_robust_mixture_predicts_the_sum_over_all_that_may_come() -> None:
     assert found == pytest.approx(total, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_how_close_two_arms_are_is_the_difference_of_two_probabilities() -> None:
     normal = np.array([[[0.0, 1.0, 0.0], [0.5, 2.0, 0.0]]])
     spread = stats.norm(0.5, np.sqrt(5.0))

@@ -195,6 +195,7 @@ def test_shares_are_kept_in_the_long_run_and_levels_stay_balanced() -> None:
     assert np.ptp(on, axis=1).mean() < 4
 
 
+@pytest.mark.slow
 def test_a_test_that_leaves_out_a_minimised_factor_rejects_too_rarely() -> None:
     """The reason of the note on unstratified analyses (Kahan and Morris 2012; Ye and Shao 2020)."""
     prognostic = {"effect_kind": "conditional", "covariates": {"sex.male": 2.0}}

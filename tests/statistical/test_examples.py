@@ -48,6 +48,7 @@ def _right_with_a_coin(n: int, probability: float) -> float:
     return right / n
 
 
+@pytest.mark.slow
 def test_a_recruiter_who_guesses_is_right_as_often_as_blackwell_and_hodges_say() -> None:
     """Blackwell and Hodges (Ann Math Stat 28, 1957): blocks of 2m have m + 4**m / (2 * C(2m, m)) - 1/2 right guesses."""
     example = runpy.run_path(str(EXAMPLES[0].with_name("selection_bias.py")))

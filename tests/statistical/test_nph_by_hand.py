@@ -55,7 +55,11 @@ def logrank(time: np.ndarray, event: np.ndarray, treated: np.ndarray) -> float:
 
 @pytest.mark.parametrize(
     ("truth", "ratios"),
-    [("proportional", (0.666666666667, 0.666666666667)), ("no_effect", (1.0, 1.0)), ("delayed", (1.0, 0.6))],
+    [
+        pytest.param("proportional", (0.666666666667, 0.666666666667), marks=pytest.mark.slow),
+        pytest.param("no_effect", (1.0, 1.0), marks=pytest.mark.slow),
+        ("delayed", (1.0, 0.6)),
+    ],
 )
 def test_three_hundred_trials(truth: str, ratios: tuple[float, float]) -> None:
     seed, replicates = 77, 300

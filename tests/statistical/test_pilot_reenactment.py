@@ -80,6 +80,7 @@ def test_another_world_is_told_from_the_real_one(script: ModuleType) -> None:
     assert script.joint(treated).p_outside == script.joint(treated).p_extreme == pytest.approx(1 / 61)
 
 
+@pytest.mark.slow
 def test_figures_of_a_trial_like_the_others_are_jointly_usual(script: ModuleType) -> None:
     # 20 figures that hang together. The real trial is one of 100 alike: p values are uniform, ties apart.
     rng = np.random.default_rng(4)

@@ -78,7 +78,13 @@ def trial(course: str) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize(
+    "course",
+    [
+        course if course in ("delayed4", "null") else pytest.param(course, marks=pytest.mark.slow)
+        for course in COURSES
+    ],
+)
 def test_the_power_is_that_of_lrstat_and_simtrial(course: str) -> None:
     rejected: dict[str, list[np.ndarray]] = {}
     rows = [row for row in ROWS if row["scenario"] == course]

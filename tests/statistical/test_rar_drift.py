@@ -35,6 +35,7 @@ def holds(design: str, truth: str, replicates: int) -> None:
     assert rejections(design, truth, replicates).mean() <= LEVEL + 5 * error
 
 
+@pytest.mark.slow
 def test_thompson_under_the_strongest_drift() -> None:
     # The naive test rejects a quarter of these trials.
     holds("thompson_rerandomised", "drift_04", 150)

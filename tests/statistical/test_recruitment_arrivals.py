@@ -75,7 +75,7 @@ THINNED: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("options", "factor"), [({}, flat), (RAMP, ramp), (DRIFT, drifting), (COMPETING, competing)]
 )
-@pytest.mark.parametrize("screening", [None, THINNED])
+@pytest.mark.parametrize("screening", [None, pytest.param(THINNED, marks=pytest.mark.slow)])
 def test_mean_and_variance_of_the_number_enrolled(
     options: dict[str, Any], factor: Factor, shape: float | None, screening: dict[str, Any] | None
 ) -> None:

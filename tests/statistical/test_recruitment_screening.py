@@ -79,7 +79,7 @@ def test_all_who_are_randomised_are_so_wrongly_where_nobody_is_eligible() -> Non
     assert is_share(total(found, "randomised"), CANDIDATES, 0.04)
 
 
-@pytest.mark.parametrize("eligible", [1.0, 0.6])
+@pytest.mark.parametrize("eligible", [pytest.param(1.0, marks=pytest.mark.slow), 0.6])
 def test_the_window_closes_on_as_many_as_take_longer(eligible: float) -> None:
     found = screened(
         {
@@ -129,6 +129,7 @@ def test_durations_have_the_stated_law() -> None:
     assert abs(stats.spearmanr(took, lag).statistic) < 5 / np.sqrt(5000)
 
 
+@pytest.mark.slow
 def test_who_fails_comes_again_as_often_as_is_stated() -> None:
     """Attempts follow a geometric law, cut off at the most that are allowed."""
     again, first, later = 0.7, 0.3, 0.4

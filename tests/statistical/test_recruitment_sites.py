@@ -71,6 +71,7 @@ def test_sites_vary_as_stated() -> None:
     assert stats.kstest((means - 10) / np.sqrt(1.5**2 + 9 / PER_SITE), "norm").pvalue > 5.7e-7
 
 
+@pytest.mark.slow
 def test_the_effect_varies_between_sites_as_stated() -> None:
     values, arm = values_by_site({"sd": 1.0, "treatment_sd": 1.2})
     both = [i for i in range(SITES) if 0 < arm[i].sum() < PER_SITE]
@@ -85,6 +86,7 @@ def test_the_effect_varies_between_sites_as_stated() -> None:
     assert off((control - 10) ** 2 - share, 1.0) < 5
 
 
+@pytest.mark.slow
 def test_sites_are_alike_where_nothing_is_stated() -> None:
     values, arm = values_by_site({"sd": 1e-9})
     between, _, error = components(values - 2 * arm)
@@ -340,6 +342,7 @@ def test_outcomes_belong_to_the_candidate() -> None:
     assert shared > 400
 
 
+@pytest.mark.slow
 def test_no_policy_moves_an_arrival() -> None:
     options: dict[str, Any] = {"n": 60, "horizon": "2 years", "replicates": 20, "population": PEOPLE}
     runs = [

@@ -122,6 +122,7 @@ def test_who_finds_nobody_free_and_how_long_they_wait(queue: ErlangA) -> None:
     assert off(np.array(line), queue.queue) < 5
 
 
+@pytest.mark.slow
 def test_a_coordinator_is_free_again_before_the_lag_is_over() -> None:
     """With a lag of any length the queue is the same, and who passes comes so much later."""
     queue = QUEUES[1]

@@ -239,6 +239,7 @@ def test_of_several_arms_the_named_pair_alone_is_permuted() -> None:
     assert difference is None, str(difference)
 
 
+@pytest.mark.slow
 def test_a_pair_in_small_blocks_holds_its_level() -> None:
     """With 199 draws a p value of at most 0.025 has that chance exactly, also where the third arm is another world."""
     trials, arms = 2000, ["control", "treatment", "high"]

@@ -64,6 +64,7 @@ def _posterior(found: np.ndarray, days: np.ndarray) -> np.ndarray:
     return np.asarray((SHAPE + found) / (SHAPE / mean + days))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["usual_rule"])
 def test_the_usual_rule_agrees_with_a_simulation_by_hand(design: str) -> None:
     rng = np.random.default_rng(20261126)

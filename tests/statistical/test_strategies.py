@@ -204,6 +204,7 @@ def limit_with_a_window() -> float:
     return beta
 
 
+@pytest.mark.slow
 def test_a_window_after_the_last_dose_counts_as_on_treatment() -> None:
     made = with_a_window(survival(), "cox", "lower")
     plan = build_plan(made, "d", "here", 1)

@@ -32,7 +32,10 @@ def rows(*arguments: Any, **parts: Any) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("endpoint", "analysis", "direction"),
-    [(survival(), "logrank", "lower"), (BINARY, "score_test", "higher")],
+    [
+        pytest.param(survival(), "logrank", "lower", marks=pytest.mark.slow),
+        (BINARY, "score_test", "higher"),
+    ],
 )
 def test_the_error_of_a_true_value_is_how_much_it_varies_between_seeds(
     endpoint: dict[str, Any], analysis: str, direction: str, monkeypatch: pytest.MonkeyPatch

@@ -104,8 +104,10 @@ _BINARY = {
 _CONTINUOUS = {"kind": "continuous", "readout": "1 day", "mean": 10, "sd": 3, "effect": {"treatment": 2}}
 
 
-@pytest.mark.parametrize("drift", [None, {"per_year": 0.7}])
-@pytest.mark.parametrize("endpoint", [_BINARY, _CONTINUOUS], ids=["binary", "continuous"])
+@pytest.mark.parametrize("drift", [pytest.param(None, marks=pytest.mark.slow), {"per_year": 0.7}])
+@pytest.mark.parametrize(
+    "endpoint", [_BINARY, pytest.param(_CONTINUOUS, marks=pytest.mark.slow)], ids=["binary", "continuous"]
+)
 def test_the_true_difference_averages_both_outcomes_of_the_same_patients(
     endpoint: dict[str, Any], drift: dict[str, float] | None
 ) -> None:

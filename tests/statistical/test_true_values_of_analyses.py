@@ -212,7 +212,9 @@ FOUND: dict[str, tuple[dict[str, Any], dict[str, Any], str, float]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FOUND)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind == "survival" else kind for kind in FOUND]
+)
 def test_trials_find_the_true_values_and_cover_them(kind: str) -> None:
     endpoint, analyses, direction, own = FOUND[kind]
     trials = 1000

@@ -61,7 +61,9 @@ def test_the_size_of_chunks(name: str) -> None:
     same(whole, records(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", ["binary_sequential", "nph_oncology", pytest.param("actg175", marks=pytest.mark.slow)]
+)
 def test_the_number_of_workers(name: str) -> None:
     same(records(name, workers=1), records(name, workers=2))
 
@@ -76,7 +78,11 @@ def test_the_number_of_replicates(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["binary_sequential", "nph_oncology", pytest.param("actg175", marks=pytest.mark.slow)]
+    "name",
+    [
+        "binary_sequential",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("nph_oncology", "actg175")),
+    ],
 )
 def test_the_engine(name: str) -> None:
     few = 1 if name == "actg175" else 12

@@ -186,13 +186,20 @@ def disagreement(replicates: int = 12) -> str | None:
     return first_disagreement(SCENARIOS.values(), replicates)
 
 
-@pytest.mark.parametrize(("grid", "trials"), GRIDS.values(), ids=GRIDS)
+@pytest.mark.parametrize(
+    ("grid", "trials"),
+    [
+        pytest.param(*grid, id=name, marks=[] if name == "week" else pytest.mark.slow)
+        for name, grid in GRIDS.items()
+    ],
+)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_engines_agree(name: str, grid: int, trials: int) -> None:
     found = check_twins(scenario_from(SCENARIOS[name][0]), replicates=range(trials), grid=grid, seed=6)
     assert not found, found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_how_far_lives_are_led_at_first_changes_nothing(name: str) -> None:
     scenario = scenario_from(SCENARIOS[name][0])
@@ -216,6 +223,7 @@ def test_how_far_lives_are_led_at_first_changes_nothing(name: str) -> None:
                     np.testing.assert_array_equal(found[table][column], values, f"{table}.{column}")
 
 
+@pytest.mark.slow
 def test_everything_happens_in_the_small_scenarios() -> None:
     seen: set[tuple[Kind, int]] = set()
     for tree, _ in SCENARIOS.values():

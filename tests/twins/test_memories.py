@@ -95,13 +95,16 @@ def test_they_keep_the_rules(policy: Any) -> None:
     assert not [fault for fault in faults if "batch" in fault or "memory" in fault or "determin" in fault]
 
 
-@pytest.mark.parametrize("name", ["learnt_from_screenings", "learnt_while_sites_are_chosen_again"])
+_BOTH = pytest.param("learnt_while_sites_are_chosen_again", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["learnt_from_screenings", _BOTH])
 def test_what_a_ranking_remembers_is_the_same_in_both_engines(name: str) -> None:
     plan = of_reviews(name, recruitment=CountsScreenings())
     assert twin_difference(plan, range(24)) is None
 
 
-@pytest.mark.parametrize("name", ["sites_chosen_again", "learnt_while_sites_are_chosen_again"])
+@pytest.mark.parametrize("name", ["sites_chosen_again", _BOTH])
 def test_what_a_policy_of_sites_remembers_is_the_same_in_both_engines(name: str) -> None:
     policy = TakesTurns()
     plan = of_reviews(name, site_policy=policy)
@@ -111,6 +114,7 @@ def test_what_a_policy_of_sites_remembers_is_the_same_in_both_engines(name: str)
     assert any(each.called.any() for each in chunk.sites_reviewed())
 
 
+@pytest.mark.slow
 def test_what_is_remembered_of_a_patient_is_the_same_in_both_engines() -> None:
     tree, grid = LIVES["monitored"]
     scenario = scenario_from(tree)

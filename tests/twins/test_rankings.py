@@ -96,7 +96,13 @@ def scenario() -> Scenario:
     return scenario_from(tree)
 
 
-@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize(
+    "ranking",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("within_group", "nested") else name
+        for name in RANKINGS
+    ],
+)
 def test_both_engines_call_in_the_same_order(ranking: str) -> None:
     found = check_twins(scenario(), [ranking], None, range(4), seed=3)
     found += check_twins(scenario(), [ranking], None, range(2), seed=4, grid=TICKS_PER_DAY)

@@ -146,6 +146,7 @@ def test_without_a_slip_the_engines_agree() -> None:
     assert disagreement() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["fast_site_reviews", "fast_review_kernels"])
 def test_loading_a_module_without_a_slip_changes_nothing(
     file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,9 @@ def own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_model")
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "sampled" else name for name in TREES]
+)
 def test_the_engines_replay_logged_decisions_alike(name: str) -> None:
     logged = replaying(plan(name))
     assert twin_difference(logged, LOGGED[name]) is None

@@ -177,6 +177,7 @@ def test_a_closed_arm_gets_no_patient_and_blocks_begin_anew() -> None:
         )
 
 
+@pytest.mark.slow
 def test_reweighted_allocation_follows_the_success_rates() -> None:
     plan = _sequential(
         "simple",

@@ -15,7 +15,9 @@ PARTLY = BasketPrior(mean=-1.0, mean_sd=1.5, between_scale=0.8, exchangeable=0.6
 DESIGN = BasketDesign((0.15, 0.15, 0.2, 0.2), (10, 20, 30), EXCHANGEABLE)
 
 
-@pytest.mark.parametrize("prior", [EXCHANGEABLE, PARTLY], ids=["exchangeable", "exnex"])
+@pytest.mark.parametrize(
+    "prior", [pytest.param(EXCHANGEABLE, marks=pytest.mark.slow), PARTLY], ids=["exchangeable", "exnex"]
+)
 def test_the_quadrature_is_the_prior_weighed_by_the_likelihood(prior: BasketPrior) -> None:
     n, responses, reference = np.array([[12, 9, 15]]), np.array([[1, 4, 6]]), np.array([0.2, 0.2, 0.3])
     found = BasketQuadrature(prior, reference, 36).posterior(responses, n)
@@ -39,6 +41,7 @@ def test_the_quadrature_is_the_prior_weighed_by_the_likelihood(prior: BasketPrio
     assert found.sd[0] == pytest.approx(spread, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_finer_grid_changes_nothing() -> None:
     rng = np.random.default_rng(9)
     n = np.tile([10, 20, 20, 10], (200, 1))
@@ -74,6 +77,7 @@ def test_a_design_is_refused_with_every_reason() -> None:
         responses_by_look(DESIGN, (0.1, 0.2, 0.3), 1, np.arange(2))
 
 
+@pytest.mark.slow
 def test_trials_are_functions_of_their_number() -> None:
     rates = (0.15, 0.4, 0.2, 0.45)
     together = by_quadrature(DESIGN, rates, 3, np.arange(200))
@@ -86,6 +90,7 @@ def test_trials_are_functions_of_their_number() -> None:
     assert (np.abs(could[:, 2].mean(axis=0) / 30 - rates) <= 5.0 * error).all()
 
 
+@pytest.mark.slow
 def test_baskets_close_for_futility_and_succeed_at_the_end() -> None:
     trials = by_quadrature(DESIGN, (0.05, 0.4, 0.05, 0.45), 4, np.arange(300))
     closed = trials.patients < 30

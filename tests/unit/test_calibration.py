@@ -70,6 +70,7 @@ def found(**changes: Any) -> Calibrated:
     return calibrate(scenario_from(TREE), Request(**asked))
 
 
+@pytest.mark.slow
 def test_the_threshold_holds_the_target_at_every_point() -> None:
     result = found()
     exact = {"at_30": exact_error(result.threshold, 0.3), "at_50": exact_error(result.threshold, 0.5)}
@@ -97,6 +98,7 @@ def test_stages_see_trials_of_their_own_and_each_attempt_new_ones() -> None:
     assert [p.value for p in first.points] != [p.value for p in second.points]
 
 
+@pytest.mark.slow
 def test_what_is_not_shown_is_not_called_controlled() -> None:
     result = found(truths=("at_30",))
     worse = Calibrated(**(vars(result) | {"points": found(target=0.08, truths=("at_50",)).points}))

@@ -271,6 +271,7 @@ def test_the_profile_of_screening_is_a_poisson_regression_of_days(found: dict[st
     assert np.exp(best.params) == pytest.approx([rate for rate in rates if rate], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_standard_errors_of_the_profile_are_those_of_simulated_tables(found: dict[str, Any]) -> None:
     # Tables drawn from the fitted profile: with ten times the candidates, so that the normal law holds, the day known.
     load("fit")
@@ -350,7 +351,9 @@ def test_rates_are_events_per_day_at_risk(patients: pd.DataFrame, found: dict[st
     assert rate["se"] == pytest.approx(np.sqrt(count) / days, rel=1e-2)
 
 
-@pytest.mark.parametrize("severity", ["mild", "moderate", "severe"])
+@pytest.mark.parametrize(
+    "severity", ["mild", *(pytest.param(level, marks=pytest.mark.slow) for level in ("moderate", "severe"))]
+)
 def test_durations_are_those_of_lifelines(
     severity: str, patients: pd.DataFrame, found: dict[str, Any]
 ) -> None:

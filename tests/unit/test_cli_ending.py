@@ -188,9 +188,10 @@ def _deaf() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "to_all",
-    [True, pytest.param(False, marks=pytest.mark.slow)],
+    [True, False],
     ids=["from the keyboard", "to the command alone"],
 )
 def test_an_interrupt_is_answered_at_once(root: Path, tmp_path: Path, to_all: bool) -> None:

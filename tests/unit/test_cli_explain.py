@@ -163,6 +163,7 @@ def test_what_cannot_be_done_is_a_sentence(
     assert sorted(Path().iterdir()) == before
 
 
+@pytest.mark.slow
 def test_the_same_trial_is_told_in_the_same_bytes(scenario: Path) -> None:
     for copy in ("one", "two"):
         options = ("--csv", f"{copy}.csv", "--picture", f"{copy}.svg", "--patients", f"{copy}_adsl.csv")

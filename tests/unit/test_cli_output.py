@@ -44,7 +44,10 @@ def refuse_to_simulate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trialsim.report.story_replay.conduct", simulated)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["latin-1", *(pytest.param(encoding, marks=pytest.mark.slow) for encoding in ("ascii", "utf-8"))],
+)
 def test_output_is_written_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "noted.yaml").write_text(NOTED)
     (tmp_path / "wrong.yaml").write_text(NOTED.replace("name: noted", "name: “żółw”"), encoding="utf-8")

@@ -266,6 +266,7 @@ def test_everything_wrong_with_the_options_is_said_at_once(
     assert any("arms: " in line for line in told[2:])
 
 
+@pytest.mark.slow
 def test_a_report_is_made_again_from_the_records_alone(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -394,6 +395,7 @@ def test_runs_of_scenarios_that_differ_are_compared_with_a_warning(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_dates_asked_for_are_printed_in_their_unit(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

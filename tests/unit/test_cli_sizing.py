@@ -169,7 +169,9 @@ def test_fh_looks_are_by_information_not_by_events(capsys: pytest.CaptureFixture
     assert document["results"]["power"] >= 0.9
 
 
-@pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
+@pytest.mark.parametrize(
+    ("ending", "start"), [("svg", b"<?xml"), pytest.param("png", b"\x89PNG", marks=pytest.mark.slow)]
+)
 def test_a_picture_is_drawn(
     ending: str, start: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,6 +320,7 @@ def test_an_inflation_factor_is_never_below_one(power: str, capsys: pytest.Captu
     assert found["results"]["inflation_factor"] >= 1.0
 
 
+@pytest.mark.slow
 def test_a_picture_of_vectors_is_drawn_once_and_always_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

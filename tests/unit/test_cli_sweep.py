@@ -140,6 +140,7 @@ def test_a_target_out_of_reach_is_told_and_is_no_failure(
     )
 
 
+@pytest.mark.slow
 def test_the_saved_command_makes_the_same_sweep(binary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     vary = ("--vary", f"{N}=60:100:10", "--vary", "accrual.evenly_spaced.rate=20,30,50 per month")
     assert run(binary, *vary, "--replicates", 20, "--json", "--out", "one") == 0
@@ -150,6 +151,7 @@ def test_the_saved_command_makes_the_same_sweep(binary: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == first
 
 
+@pytest.mark.slow
 def test_pictures_are_the_same_bytes_again(binary: Path) -> None:
     for out in ("one", "two"):
         assert run(binary, "--vary", f"{N}=60,80", "--replicates", 20, "--out", out) == 0

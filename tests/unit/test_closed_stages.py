@@ -105,6 +105,7 @@ def by_hand(first: np.ndarray, second: np.ndarray, chosen: np.ndarray, bounds: l
     return np.array(shown)
 
 
+@pytest.mark.slow
 def test_two_stages_are_those_of_plain_sums_over_sets() -> None:
     rng = np.random.default_rng(4)
     bounds = [2.2, 1.6]

@@ -52,6 +52,7 @@ def few_in_full(monkeypatch: pytest.MonkeyPatch) -> int:
     return 2
 
 
+@pytest.mark.slow
 def test_the_same_bytes_for_any_chunk_workers_and_engine(tmp_path: Path, few_in_full: int) -> None:
     """Files of the log and the root; of the later replicates no text is kept."""
     ways: list[dict[str, Any]] = [{}, {"chunk": 2}, {"workers": 2}, {"engine": "reference"}]

@@ -269,6 +269,7 @@ def test_check_prints_effects_where_they_are_asked_for(
     assert "nowhere" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_keeps_effects_and_its_report_shows_them(
     written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ def test_engines_and_chunks_agree(collected: Collected) -> None:
     assert collected.enrolment.equals(chunks.enrolment)
 
 
+@pytest.mark.slow
 def test_the_table_says_what_the_trials_say(collected: Collected) -> None:
     for truth in ("base", "slow"):
         curves = enrolment_curves(records_of(collected), Cell("one", truth))
@@ -119,6 +120,7 @@ def test_in_python_it_is_a_table() -> None:
     assert without.sites().empty
 
 
+@pytest.mark.slow
 def test_a_run_keeps_it_on_disk(
     tmp_path: Path, collected: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_run_keeps_it_on_disk(
         load_run(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_single_sites_over_time_where_they_are_few() -> None:
     """Ten alike sites: their curves add up to all, end where the table of sites does, and are drawn one by one."""
     world = Path(__file__).parents[2] / "scenarios" / "recruitment_worlds" / "mixed.yaml"

@@ -136,6 +136,7 @@ def test_looks_wait_for_the_events_that_were_decided_on(shipped: Scenario) -> No
     assert mean["unit"].iloc[0] == "events"
 
 
+@pytest.mark.slow
 def test_the_integral_is_that_of_the_plain_calculation(shipped: Scenario, independent: ModuleType) -> None:
     for design, plan in (("promising_zone", independent.PROMISING), ("assumed", independent.ASSUMED)):
         found = power_by_truth(shipped, design)

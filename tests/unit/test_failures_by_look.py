@@ -84,7 +84,8 @@ def found(records: Collected) -> OperatingCharacteristics:
     return operating_characteristics(records, planned_looks=dict.fromkeys(DESIGNS, 3))
 
 
-def last_rows(records: Collected) -> pd.DataFrame:
+@pytest.fixture(scope="module")
+def standing(records: Collected) -> pd.DataFrame:
     """Return, of each trial and test, the look that stands: the last one before which nothing was decided on it."""
     looks = records.looks.to_pandas()
     arms = records.arms.to_pandas()
@@ -102,9 +103,8 @@ def last_rows(records: Collected) -> pd.DataFrame:
     ("design", "at"), [("to_the_end", {3}), ("waits_in_vain", {1, 2, 3}), ("drops", {1, 3})]
 )
 def test_the_records_name_the_look_at_which_an_analysis_failed(
-    records: Collected, design: str, at: set[int]
+    records: Collected, standing: pd.DataFrame, design: str, at: set[int]
 ) -> None:
-    standing = last_rows(records)
     trials = records.trials.to_pandas().set_index(["design", "truth", "replicate"])
     failed_at: set[int] = set()
     for row in standing[standing["design"] == design].itertuples():

@@ -177,7 +177,7 @@ designs:
 """)
 
 
-@pytest.mark.parametrize("replicate", range(2))
+@pytest.mark.parametrize("replicate", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_bounds_go_by_the_events_of_all_arms_whatever_a_strategy_makes_of_them(replicate: int) -> None:
     story = explain(scenario_from(LEAVING), "gs", "none", replicate, 1)
     events = story.events
@@ -208,9 +208,19 @@ def test_bounds_go_by_the_events_of_all_arms_whatever_a_strategy_makes_of_them(r
     ("clock", "own", "family", "level"),
     [
         ((0.28, 0.724, 1.0), (0.376, 0.838, 1.0), "lan_demets_pocock", 0.0232),
-        ((0.28, 0.724, 1.0), (0.376, 0.838, 1.0), "lan_demets_obrien_fleming", 0.0238),
-        ((1 / 3, 2 / 3, 1.0), (0.2, 0.5, 1.0), "lan_demets_pocock", 0.0272),
-        ((1 / 3, 2 / 3, 1.0), (0.2, 0.5, 1.0), "lan_demets_obrien_fleming", 0.0262),
+        pytest.param(
+            (0.28, 0.724, 1.0),
+            (0.376, 0.838, 1.0),
+            "lan_demets_obrien_fleming",
+            0.0238,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            (1 / 3, 2 / 3, 1.0), (0.2, 0.5, 1.0), "lan_demets_pocock", 0.0272, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            (1 / 3, 2 / 3, 1.0), (0.2, 0.5, 1.0), "lan_demets_obrien_fleming", 0.0262, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_level_where_a_test_has_other_shares_of_its_own_events_is_the_one_stated(

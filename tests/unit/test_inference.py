@@ -59,6 +59,7 @@ def test_the_p_value_is_that_of_the_joint_normal_distribution() -> None:
     assert found[0] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_limits_are_the_effects_whose_p_values_are_the_tails() -> None:
     found = adjusted_inference(
         INFORMATION, PLAN.futility_z, PLAN.efficacy_z, [0, 1, 2], [-0.4, 2.9, 1.1], 0.9

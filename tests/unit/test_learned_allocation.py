@@ -193,6 +193,7 @@ def test_bad_requests_get_a_sentence(folder: Path, line: str, sentence: str) -> 
     assert sentence in str(caught.value)
 
 
+@pytest.mark.slow
 def test_train_on_the_command_line(
     folder: Path, checkpoint: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -323,6 +324,7 @@ def learned_world(folder: Path, checkpoint: tuple[Path, str]) -> Path:
     return there
 
 
+@pytest.mark.slow
 def test_a_learned_rule_needs_a_certificate(
     folder: Path, checkpoint: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -464,6 +464,7 @@ def test_what_cannot_be_evaluated_is_refused(
         assert "Traceback" not in captured.err
 
 
+@pytest.mark.slow
 def test_the_picture_shows_every_ranking(folder: Path) -> None:
     rankings = {"as_they_come": {"first_come_first_served": {}}, "oracle": {"oracle": {"reads": "eligible"}}}
     whole = scenario_from_text(WORLD, folder)

@@ -186,6 +186,7 @@ def test_distance() -> None:
     assert distance(np.array([[0.5, 0.5], [0.9, 0.1]]), np.array([0.7, 0.3])) == pytest.approx([0.2, 0.2])
 
 
+@pytest.mark.slow
 def test_the_benchmark_orders_the_controls(tmp_path: Path) -> None:
     """The oracle fills soonest of those that open ten, its reverse last; all is said with its error, and drawn."""
     result = benchmark_sites(Effort((20.0,), 3, 8, 8, 30), tmp_path, 1, 1, lambda text: None)

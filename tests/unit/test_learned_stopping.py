@@ -167,6 +167,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, digest
 
 
+@pytest.mark.slow
 def test_the_command_trains_what_the_library_trains(
     world: tuple[Path, str], trained: TrainedStopping
 ) -> None:

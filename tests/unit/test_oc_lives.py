@@ -90,6 +90,7 @@ def test_measures_say_what_the_table_of_arms_says() -> None:
         assert said.value == pytest.approx(own["withdrawals"].mean())
 
 
+@pytest.mark.slow
 def test_visits_missed() -> None:
     found, _ = characteristics(visited)
     for row in found.select("visits_missed"):

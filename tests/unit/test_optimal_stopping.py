@@ -25,6 +25,7 @@ def two_looks(upper: float, lower: float, last: float, drift: float) -> tuple[fl
     return early + between, early + norm.cdf(lower - means[0])
 
 
+@pytest.mark.slow
 def test_two_looks_by_search() -> None:
     """One bound is free where both errors are met: the best is found on a line."""
     inflation, drift = 1.1, FIXED * np.sqrt(1.1)

@@ -311,7 +311,9 @@ def test_every_slip_can_still_be_made() -> None:
 
 
 @pytest.mark.parametrize(
-    "slip", [None, *every(3, SLIPS)], ids=lambda slip: f"{slip.file}: {slip.slip}" if slip else "none"
+    "slip",
+    [pytest.param(None, marks=pytest.mark.slow), *every(3, SLIPS)],
+    ids=lambda slip: f"{slip.file}: {slip.slip}" if slip else "none",
 )
 def test_a_slip_is_found(slip: Mutation | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if slip is not None and slip.file == "reference_cut":

@@ -49,6 +49,7 @@ def test_a_test_of_the_same_arms_that_knows_of_time_is_enough(analysis: str) -> 
         scenario_from_text(other)
 
 
+@pytest.mark.slow
 def test_a_certificate_holds_of_the_best_and_of_the_worst_prognosis_first() -> None:
     """Their errors are those of an independent simulation (expected.yaml), within 5 standard errors."""
     scenario = scenario_from_text(text(BY_BLOCK))

@@ -44,6 +44,7 @@ def met(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[range]:
     return found
 
 
+@pytest.mark.slow
 def test_search_calibration_and_certification_are_on_trials_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

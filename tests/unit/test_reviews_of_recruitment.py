@@ -180,6 +180,7 @@ def test_reviews_do_not_peek(name: str, engine: str) -> None:
     assert any(row.kind in (Kind.SITE_CALLED, Kind.RESCORED) for log in first for row in before(log))
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing() -> None:
     scenario = load_scenario(SHIPPED / "relearning.yaml")
     for design, file in (("relearned", scenario), ("by_draws", load_scenario(SHIPPED / "sites_again.yaml"))):

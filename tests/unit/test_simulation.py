@@ -127,6 +127,7 @@ def test_names_are_categories_and_numbers_are_compact(simulation: Simulation) ->
     assert trials.memory_usage(index=False, deep=True).sum() / len(trials) < 150
 
 
+@pytest.mark.slow
 def test_more_truths_than_fit_a_byte(binary: Path) -> None:
     tree = load_scenario(binary).dump()
     rates = [0.3 + step / 1000 for step in range(150)]

@@ -162,6 +162,7 @@ def pooled_z(treatment: np.ndarray, control: np.ndarray, n: int) -> np.ndarray:
     return (treatment - control) / n / np.where(spread > 0, spread, np.inf)
 
 
+@pytest.mark.slow
 def test_the_largest_error_of_few_events_in_many_patients_is_found() -> None:
     """Two arms of 1,500: the error peaks where an arm has a dozen events, near the end of the rates."""
     largest, at = largest_error(

@@ -244,6 +244,7 @@ def _weight(weight: Weight, survival: np.ndarray, at_risk: np.ndarray, times: np
     return np.asarray(survival**weight.rho * (1 - survival) ** weight.gamma)
 
 
+@pytest.mark.slow
 def test_power_of_weighted_tests_is_that_of_simulated_trials() -> None:
     plan = SurvivalPlan(constant(0.08), Steps((0.0, 3.0), (1.0, 0.6)), constant(25.0), 12.0)
     weights = {
@@ -271,6 +272,7 @@ HARMFUL_EARLY = SurvivalPlan(
 )
 
 
+@pytest.mark.slow
 def test_fh01_rejects_too_often_where_treatment_is_never_better() -> None:
     days = np.linspace(0.0, 30.0, 301)
     excess = 2.0 * np.minimum(days, 3.0) - 0.5 * np.clip(

@@ -29,6 +29,8 @@ mpl.use("Agg")
 
 
 # True values of strategies by drawing take most of a minute: that story is told by `make test-exhaustive`.
+LONG = ("monitored", "everything", "outcomes_change", "told_strategies")
+"""Those with true values of strategies, which take their time."""
 STORIES = [
     pytest.param(name, marks=pytest.mark.exhaustive) if name == "strategies" else name for name in SCENARIOS
 ]
@@ -36,7 +38,7 @@ STORIES = [
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=pytest.mark.slow) if name == "monitored" else name for name in STORIES],
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in STORIES],
 )
 def told(request: pytest.FixtureRequest) -> Replay:
     scenario = scenario_from(SCENARIOS[request.param][0])
@@ -131,6 +133,7 @@ def test_events_that_a_strategy_leaves_out_are_told(told: Replay, sentences: lis
             assert used == known or found or look.status[place] != 0
 
 
+@pytest.mark.slow
 def test_every_kind_of_a_life_is_told() -> None:
     seen: set[Kind] = set()
     for tree, _ in SCENARIOS.values():

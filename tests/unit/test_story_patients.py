@@ -92,6 +92,7 @@ def test_t_tests_of_actg175(root: Path, tmp_path: Path) -> None:
         assert stats.norm.isf(found.pvalue) == pytest.approx(z, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_logrank_of_actg175_after_arms_are_closed(root: Path, tmp_path: Path) -> None:
     scenario = load_scenario(root / "scenarios/actg175/actg175.yaml")
     data = from_file(scenario, "drop_arm", "fitted", 0, 1, tmp_path)

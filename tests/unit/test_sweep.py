@@ -89,6 +89,7 @@ def test_all_points_have_the_same_patients(binary: Scenario, by_size: Sweep) -> 
     assert at_300.measure == row
 
 
+@pytest.mark.slow
 def test_workers_and_engine_change_nothing(binary: Scenario) -> None:
     def found(**how: object) -> object:
         return sweep(

@@ -81,6 +81,7 @@ def test_arrow_on_a_full_disk_names_the_folder(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     """One beside the folder and one in it; of a killed process the lock is gone, and of an old version the process."""
     child = multiprocessing.get_context("spawn").Process(
