@@ -174,6 +174,20 @@ def test_a_trial_stopped_at_its_first_look_combines_to_the_plain_analysis() -> N
     assert found.upper[0] - found.estimate[0] == pytest.approx(half, abs=1e-10)
 
 
+@pytest.mark.parametrize("unit", [1e-18, 1e18])
+def test_effects_after_overrunning_go_with_their_unit(unit: float) -> None:
+    """A two-look trial whose effect is counted in another unit, and its information in that of 1 / unit^2."""
+    information = INFORMATION[:2]
+    for method in (combination_method, deletion_method):
+        plain = method(Stopped(information, NONE[:2], PLAN.efficacy_z[:2], 2.6, 80.0, 2.3))
+        scaled = method(
+            Stopped(information / unit**2, NONE[:2], PLAN.efficacy_z[:2], 2.6, 80.0 / unit**2, 2.3)
+        )
+        assert scaled.p_value == pytest.approx(plain.p_value, rel=1e-10)
+        for name in ("estimate", "lower", "upper"):
+            assert getattr(scaled, name) / unit == pytest.approx(getattr(plain, name), rel=1e-9)
+
+
 def test_the_deletion_method_is_the_stagewise_p_value_without_the_look() -> None:
     trial = Stopped(INFORMATION[:2], NONE[:2], PLAN.efficacy_z[:2], 2.6, 80.0, 2.3)
     expected = stagewise_p([30.0, 80.0], NONE[:2], PLAN.efficacy_z[:2], 1, 2.3)

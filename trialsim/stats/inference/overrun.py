@@ -105,11 +105,13 @@ def combination_method(
     quantile = -float(ndtri(0.5 * (1.0 - confidence)))
 
     def effect_at(wanted: float) -> float:
-        start = plain - wanted / root
-        reach = _FARTHEST / math.sqrt(info[0])
-        return root_of_decreasing(
-            lambda effect: deviate(effect) - wanted, start, start - reach, start + reach
+        """Return the effect with a deviate, sought in standard errors so that the unit of the effect is no matter."""
+        start = plain * root - wanted
+        reach = _FARTHEST * root / math.sqrt(info[0])
+        found = root_of_decreasing(
+            lambda errors: deviate(errors / root) - wanted, start, start - reach, start + reach
         )
+        return found / root
 
     found = (float(ndtr(-deviate(0.0))), effect_at(0.0), effect_at(quantile), effect_at(-quantile))
     return AdjustedInference(*(np.array([each]) for each in found))
