@@ -220,6 +220,22 @@ def test_a_marginal_ratio_that_cannot_be_had_is_refused() -> None:
     assert "state it as conditional" in refused.value.problems[0].message
 
 
+@pytest.mark.parametrize("words", [["check", "--effects"], ["run", "--engine", "reference"], ["explain"]])
+def test_such_a_ratio_is_told_with_its_file_and_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rest = "effect_kind: marginal, latent: {prognosis: 6.0}"
+    endpoint = SURVIVAL.format(low=0.8, high=0.1, rest=rest)
+    Path("trial.yaml").write_text(WORLD.format(endpoint=endpoint, analysis="logrank", follow_up=""))
+    assert main([words[0], "trial.yaml", *words[1:]]) == 2
+    told = capsys.readouterr().err
+    assert (
+        "trial.yaml: 1 problem\n  line 7, endpoints.outcome.effect.high: no conditional hazard ratio" in told
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["trial.yaml"]
+
+
 def test_calendar_drift_is_left_out() -> None:
     drifting = MATTERS + ", drift: {per_year: 1.0}"
     plain, moved = (

@@ -49,6 +49,7 @@ def explain_command(
     """Replay one trial and tell it: who came, what each look saw, what was decided."""
     from trialsim.oc.run_writer import json_text
     from trialsim.report.story import check_part, check_picture_path, explain
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
 
     targets = {"--csv": csv, "--picture": picture, "--patients": patients}
@@ -57,9 +58,10 @@ def explain_command(
     _check_targets(targets, force)
     _check_one_part(candidate, site, against)
     loaded = load_scenario(scenario)
-    if candidate is not None or site is not None:
-        check_part(loaded, design, truth, seed, candidate, site)
-    story = explain(loaded, design, truth, replicate, seed, against)
+    with told_of(scenario):
+        if candidate is not None or site is not None:
+            check_part(loaded, design, truth, seed, candidate, site)
+        story = explain(loaded, design, truth, replicate, seed, against)
     part = None
     if candidate is not None:
         part = story.candidate(candidate)

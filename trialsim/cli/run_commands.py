@@ -67,6 +67,7 @@ def run_command(
     from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import Request, check_numbers, dates_in_days, names_in, run_into_folder
     from trialsim.oc.run_writer import require_free
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
@@ -97,7 +98,8 @@ def run_command(
     without = without_certificates(loaded, scenario, request.designs, uncertified)
     certified = with_certificates(loaded, scenario, request.designs)
     request = replace(request, uncertified=without, certified=certified)
-    done = run_into_folder(request)
+    with told_of(scenario):
+        done = run_into_folder(request)
     if json:
         typer.echo(done.summary, nl=False)
         typer.echo(f"Results: {done.folder}", err=True)

@@ -108,9 +108,11 @@ def _print_effects(good: Console, bad: Console, file: Path, scenario: Scenario, 
     from trialsim.engines.effects import effects
     from trialsim.report.effects_table import EXPLANATION, effects_tables
     from trialsim.report.tables import rich_table
+    from trialsim.scenario.lines import told_of
 
     try:
-        found = effects(scenario, scenario.select_truths(names_in(truths, "--truths")))
+        with told_of(file):
+            found = effects(scenario, scenario.select_truths(names_in(truths, "--truths")))
     except ScenarioError as error:
         _print_problems(bad, file, error.problems)
         return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,28 @@ def with_lines(problems: Sequence[Problem], path: Path) -> list[Problem]:
     return [
         replace(problem, line=_line(problem.path, lines, exactly="extends" in lines)) for problem in problems
     ]
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Name the file and the lines of problems that show only when a scenario, loaded from it already, is used.
+
+    Parameters
+    ----------
+    path
+        A scenario file.
+
+    Raises
+    ------
+    ScenarioError
+        What is raised within, with file and lines.
+    """
+    try:
+        yield
+    except ScenarioError as error:
+        if error.source:
+            raise
+        raise ScenarioError(with_lines(error.problems, path), str(path)) from None
 
 
 def _line(path: str, lines: Mapping[str, int], exactly: bool) -> int | None:
