@@ -146,6 +146,45 @@ def test_a_readers_own_model_is_an_analysis() -> None:
         )
 
 
+def test_a_model_whose_data_would_stay_those_of_the_first_look_is_refused() -> None:
+    import pymc as pm
+
+    def made(own: tuple[str, ...]) -> PymcAnalysis:
+        def build(data: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+            """A model of a reader who forgot what the docs say."""
+            with pm.Model() as model:
+                held = {name: pm.Data(name, data[name]) if name in own else data[name] for name in data}
+                control, effect = pm.Normal("control", 0, 10), pm.Normal("effect", 0, 5)
+                mean = control + effect * (held["treated"] - 0.5)
+                pm.Normal("outcome", mean, 1.0, observed=held["value"])
+            return model
+
+        return PymcAnalysis("forgetful", build, prior={}, defaults={})
+
+    treated, value = np.arange(40) % 2, np.random.default_rng(1).normal(size=40)
+    cut = cut_of(treated, value)
+    with pytest.raises(UsageError, match="observed of 'outcome' is built into the model"):
+        made(("treated",)).posterior(cut, False, {})
+    with pytest.raises(UsageError, match="'treated' is built into the model"):
+        made(("value",)).posterior(cut, False, {})
+    # Data that the model holds and does not use do no harm; another look is another posterior.
+    analysis = made(("treated", "value", "event", "covariates"))
+    one, other = (
+        analysis.posterior(cut_of(treated, v), False, {}).mean[0] for v in (value, value + 2 * treated)
+    )
+    assert other - one == pytest.approx(2.0, abs=0.2)
+
+    def strange(data: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+        """A model that holds what no cut has."""
+        with pm.Model() as model:
+            value, age = pm.Data("value", data["value"]), pm.Data("age", np.arange(40.0))
+            pm.Normal("outcome", pm.Normal("effect", 0, 5) * age, 1.0, observed=value)
+        return model
+
+    with pytest.raises(UsageError, match="holds 'age' as data, which a cut has not; it has treated, value"):
+        PymcAnalysis("strange", strange, prior={}, defaults={}).posterior(cut, False, {})
+
+
 def test_the_error_of_a_probability_is_that_of_correlated_draws() -> None:
     rng = np.random.default_rng(1)
     independent = (rng.random((2, 2000)) < 0.3).astype(float)

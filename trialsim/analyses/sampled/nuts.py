@@ -164,7 +164,6 @@ class CompiledModel:
     def __init__(self, name: str, model: Any, quantities: Sequence[str]) -> None:
         _, nutpie, _ = libraries()
         self.name, self.quantities = name, tuple(quantities)
-        self.data = frozenset(variable.name for variable in model.data_vars)
         known = {variable.name for variable in [*model.free_RVs, *model.deterministics]}
         if missing := [each for each in self.quantities if each not in known]:
             raise UsageError(
@@ -173,6 +172,8 @@ class CompiledModel:
         with warnings.catch_warnings(), as_written():
             warnings.simplefilter("ignore")
             self._compiled = nutpie.compile_pymc_model(model)
+        # What nothing in the model depends on is not there any more.
+        self.data = frozenset(variable.name for variable in model.data_vars) & set(self._compiled.shared_data)
 
     def machine_code(self) -> str:
         """Return the compiler's account of the log density and its gradient (LLVM's intermediate language)."""
@@ -192,6 +193,10 @@ class CompiledModel:
             How to sample and what to pass.
         """
         chosen = sampling or Sampling()
+        if missing := sorted(self.data - set(data)):
+            raise UsageError(
+                f"{self.name}: the model holds {missing[0]!r} as data, which a cut has not; it has {', '.join(data)}"
+            )
         given = self._compiled.with_data(**{name: data[name] for name in self.data})
         for attempt in range(_ATTEMPTS):
             found = self._sample(given, key.sampler_seed(self.name, attempt), chosen, attempt)

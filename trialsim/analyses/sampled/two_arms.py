@@ -13,6 +13,7 @@ from trialsim.analyses.bayesian.options import options_of
 from trialsim.analyses.bayesian.outcome import posterior_of
 from trialsim.analyses.keys import Key
 from trialsim.analyses.sampled import models
+from trialsim.analyses.sampled.held_data import refuse_fixed_data
 from trialsim.analyses.sampled.nuts import CompiledModel, Fit, Sampling, probability_and_error
 from trialsim.contracts import JUDGED_BY, DataCut, Floats, PatientRows, Posterior, Status
 from trialsim.stats.cholesky import independent_columns
@@ -164,6 +165,7 @@ class PymcAnalysis:
         made = f"{shape} {sorted((name, value) for name, value in options.items() if name != 'margin')}"
         if made not in self._compiled:
             model = self.build(data, options)
+            refuse_fixed_data(self.name, model, data)
             self._compiled[made] = CompiledModel(self.name, model, (self.effect,))
         return self._compiled[made].fit(data, key, self.sampling)
 
