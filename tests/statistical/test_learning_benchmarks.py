@@ -89,6 +89,10 @@ def test_who_wins_each_world(quick: Quick) -> None:
             label: float(value) / float(error)
             for label, value, error in re.findall(r"(\w+) \+([0-9.]+) \(([0-9.]+)\)", rest)
         }
+        rules = next(each for each in world["rankings"] if each["ranking"] == "rules")["measures"]
+        # Adverse events come with age, and the declared criteria leave the old out.
+        events = rules["adverse_events_per_patient"]
+        assert events["difference"] < -5 * events["difference_mcse"]
         for learned in OPTIONS:
             assert weeks[learned]["difference"] < -5 * weeks[learned]["difference_mcse"]
             assert apart("oracle", learned) > 5
