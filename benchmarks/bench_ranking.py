@@ -28,6 +28,7 @@ WORLD = Path(trialsim.learning.__file__).parent / "worlds" / "linear.yaml"
 
 SCENARIO = f"""
 extends: linear.yaml
+adverse_events: null
 name: ranked
 accrual: {{sites: {{clinics: {{backlog: {BACKLOG}}}}}}}
 designs:

@@ -55,6 +55,25 @@ def test_each_benchmark_writes_one_table_and_one_figure(quick: Quick) -> None:
             assert f"Figure: {figure}" in quick.printed
 
 
+@pytest.mark.parametrize(
+    ("figure", "axes"),
+    [
+        ("randomisation/frontier", 2),
+        ("randomisation/allocation", 1),
+        ("stopping/stopping", 1),
+        ("sites/sites", 2),
+    ],
+)
+def test_no_two_rules_of_a_figure_look_alike(quick: Quick, figure: str, axes: int) -> None:
+    """Every entry of the first legend has a mark of its own: its shape or its colour differ from all others."""
+    text = (quick.folder / f"{figure}.svg").read_text(encoding="utf-8")
+    legend = text[text.index('<g id="legend_1">') :]
+    legend = legend.split('<g id="axes_2">')[0]
+    assert text.count('<g id="axes_') == axes
+    marks = re.findall(r'<use xlink:href="#(m\w+)"[^>]*style="([^"]*)"', legend)
+    assert len(marks) == len(set(marks)) >= 8
+
+
 def test_who_wins_each_world(quick: Quick) -> None:
     """Learned rankings beat the queue and lose to the oracle; a weighted sum wins where nothing can be better."""
     fastest = re.findall(r"Fastest: (\w+)\. Weeks beyond it, paired by trial: (.*)\.", quick.printed)
@@ -70,6 +89,10 @@ def test_who_wins_each_world(quick: Quick) -> None:
             label: float(value) / float(error)
             for label, value, error in re.findall(r"(\w+) \+([0-9.]+) \(([0-9.]+)\)", rest)
         }
+        rules = next(each for each in world["rankings"] if each["ranking"] == "rules")["measures"]
+        # Adverse events come with age, and the declared criteria leave the old out.
+        events = rules["adverse_events_per_patient"]
+        assert events["difference"] < -5 * events["difference_mcse"]
         for learned in OPTIONS:
             assert weeks[learned]["difference"] < -5 * weeks[learned]["difference_mcse"]
             assert apart("oracle", learned) > 5

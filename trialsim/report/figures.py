@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Okabe M, Ito K (2008), Color Universal Design: distinguishable with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX<>p*hd"
 LINES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1, 2)))
 REASON_COLOURS = {
     "efficacy": "#009E73",
