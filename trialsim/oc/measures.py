@@ -398,8 +398,8 @@ def _by_arm() -> Iterator[Definition]:
         "share",
         "Mean over trials of the share of the arm's patients who by the deciding data cut were lost or had withdrawn while "
         "an outcome of theirs was open, so that it is missing or, of a survival endpoint, censored; reported where anybody "
-        "was. Read-outs missing because of a death or of missed visits are not in it: after the last look, all those that will "
-        "never come are what `analysed` and `pipeline` leave of the patients randomised by the cut. "
+        "was. Read-outs missing because of a death or of missed visits are not in it: after the last look, all those that "
+        "will never come are what `analysed` and `pipeline` leave of the patients randomised by the cut. "
         f"Trials without patients in the arm are left out. {_FAILED_MEAN}",
     )
     yield Definition(
