@@ -126,6 +126,9 @@ def _two_numbers(text: str) -> tuple[float, float]:
     return low, high
 
 
+_AT_THE_END = "The error aimed at lies beyond --between: the threshold is an end of it. A wider range may do."
+
+
 def _lines(found: Calibrated) -> list[str]:
     """Return what was found in words."""
     asked = found.request
@@ -135,6 +138,7 @@ def _lines(found: Calibrated) -> list[str]:
         f"Threshold {found.threshold:.6f} at {asked.path}.",
         f"{asked.measure} is {asked.target:g} at {found.root:.6f} (95% limits {found.root_low:.6f} to "
         f"{found.root_high:.6f}, from {asked.calibration:,} trials a truth); {found.aimed:.4f} was aimed at.",
+        *([_AT_THE_END] if found.at_the_end else []),
         f"Certification, attempt {asked.attempt} of {asked.attempts}, trials {found.first_certified:,} to {last:,}:",
     ]
     lines += [

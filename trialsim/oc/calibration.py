@@ -119,6 +119,12 @@ class Calibrated:
         return self.upper <= self.request.target
 
     @property
+    def at_the_end(self) -> bool:
+        """Whether the error aimed at is beyond the range searched, so that the threshold is the end of it."""
+        ends = (self.request.low, self.request.high)
+        return any(math.isclose(self.threshold, end, rel_tol=1e-9) for end in ends)
+
+    @property
     def verdict(self) -> str:
         """What may be said of the error at the points certified, and at no others."""
         names = listed(point.truth for point in self.points)
