@@ -101,6 +101,9 @@ def test_marginal_rates_are_solved_for_however_far_from_zero_the_covariates_are(
         effect = of(scenario, "risk_difference")[arm]
         assert effect.marginal_control == pytest.approx(0.3, abs=1e-9)
         assert effect.marginal_arm == pytest.approx(rate, abs=1e-9)
+        # Shifting all patients alike does not change what it takes to move their average from one rate to the other.
+        near = of(binary("marginal", 0.45, 0.6, matters="covariates: {x: 1.0}"), "odds_ratio")[arm]
+        assert of(scenario, "odds_ratio")[arm].conditional == pytest.approx(near.conditional, rel=1e-6)
     # The world's own laws, averaged the plain way.
     (law,) = build_world(scenario, "small", None).outcomes
     averages = [(1 / (1 + np.exp(-(each + x + distance)))).mean() for each in law.intercepts]

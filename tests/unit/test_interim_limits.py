@@ -91,7 +91,7 @@ def test_with_one_look_the_limits_are_those_published(
 def test_after_two_looks_each_limit_is_found_at_its_own_variance(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, direction: str, margin: float
 ) -> None:
-    """The chance of an outcome as extreme, from a bivariate normal law with the information of the difference itself."""
+    """Chances of outcomes as extreme, from a bivariate normal law; the first look went by the variance at the margin."""
     counts = (60, 90, 48, 90) if direction == "higher" else (40, 90, 52, 90)
     sign = 1.0 if direction == "higher" else -1.0
     plan = {"information": [0.5, 1], "alpha": 0.025, "efficacy": "lan_demets_pocock"}
@@ -108,10 +108,10 @@ def test_after_two_looks_each_limit_is_found_at_its_own_variance(
     )
 
     def as_extreme(true: float) -> float:
-        root = np.sqrt(information(counts, true))
-        mean, z = sign * (true - margin) * root, sign * (difference - margin) * root
-        law = multivariate_normal([mean * np.sqrt(rate), mean], [[1, np.sqrt(rate)], [np.sqrt(rate), 1]])
-        return 1.0 - float(law.cdf([first, z]))
+        mean = sign * (true - margin) * np.sqrt(information(counts, margin))
+        beyond = sign * (difference - true) * np.sqrt(information(counts, true))
+        law = multivariate_normal([mean * np.sqrt(rate), 0.0], [[1, np.sqrt(rate)], [np.sqrt(rate), 1]])
+        return 1.0 - float(law.cdf([first, beyond]))
 
     repeated, stagewise = found["conclusions"]
     assert stagewise["p_value"] == pytest.approx(as_extreme(margin), abs=1e-6)
@@ -122,6 +122,35 @@ def test_after_two_looks_each_limit_is_found_at_its_own_variance(
     for key in ("lower", "upper"):
         distance = abs(difference - repeated[key])
         assert distance * np.sqrt(information(counts, repeated[key])) == pytest.approx(last, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("counts", "direction", "margin", "z"),
+    [
+        ((0, 100, 0, 100), "lower", 0.1, 2.5),
+        ((1, 100, 1, 100), "lower", 0.1, 2.5),
+        ((98, 100, 98, 100), "higher", -0.1, 2.5),
+        ((196, 200, 195, 200), "higher", -0.1, 2.0),
+    ],
+)
+def test_rates_near_the_ends_do_not_make_much_of_a_look_that_was_passed(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    counts: tuple[int, ...],
+    direction: str,
+    margin: float,
+    z: float,
+) -> None:
+    """The first look has little to say: its bound is far off, so that estimates stay near the difference seen."""
+    plan = {"information": [0.5, 1], "alpha": 0.025, "efficacy": "lan_demets_obrien_fleming"}
+    design = {
+        "analysis": {"miettinen_nurminen": {"margin": margin}}, "direction": direction, "design": plan,
+        "looks": [{"z": z, "at": (counts[1] + counts[3]) // 2}],
+    }  # fmt: skip
+    difference = counts[0] / counts[1] - counts[2] / counts[3]
+    for each in analysed(capsys, tmp_path, successes(counts), design)["conclusions"]:
+        assert each["lower"] < difference < each["upper"]
+        assert each["estimate"] == pytest.approx(difference, abs=0.01)
 
 
 MEANS = pd.DataFrame(

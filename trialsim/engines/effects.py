@@ -43,7 +43,7 @@ class Effect:
     stated
         ``conditional`` or ``marginal``, as the scenario states it; ``either`` where no trait matters.
     conditional
-        For the patient at the centre; NaN for a hazard ratio that changes in time, and for an odds ratio that is none.
+        For the patient at the centre; NaN for a hazard ratio that changes in time.
     pieces
         That ratio in words, otherwise empty.
     marginal
@@ -161,7 +161,12 @@ def _differences(
         measures = {"mean_difference": operator.sub}
     c0, c1, m0, m1 = (float(value) for value in (centred[0], centred[arm], average[0], average[arm]))
     for measure, of in measures.items():
-        yield Effect(*names, measure, stated, of(c1, c0), "", of(m1, m0), c0, c1, m0, m1, NONE)
+        conditional = of(c1, c0)
+        if measure == "odds_ratio":
+            # The same for every patient, so that it need not be had from rates, which far out are 0 or 1 to the last bit.
+            with np.errstate(over="ignore"):
+                conditional = float(np.exp(law.intercepts[arm] - law.intercepts[0]))
+        yield Effect(*names, measure, stated, conditional, "", of(m1, m0), c0, c1, m0, m1, NONE)
 
 
 def odds_ratio(treated: float, control: float) -> float:

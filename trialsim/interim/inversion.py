@@ -17,8 +17,8 @@ from trialsim.interim.design import InterimDesign
 from trialsim.registry import get
 from trialsim.stats.two_by_two import miettinen_nurminen_variance
 
-OwnTest = Callable[[float], tuple[float, float]]
-"""From an effect the normal deviate of the test that it is the true one, positive in favour, and the information."""
+OwnTest = Callable[[float], float]
+"""From an effect the normal deviate of the test that it is the true one, positive in favour."""
 
 _SHIFTED = ("t_test", "welch", "ancova", "procova")
 _HALVINGS = 70
@@ -26,20 +26,20 @@ _FARTHEST = 1e9  # standard errors beyond which there is no limit
 _LEAST = 1e-20  # a variance of nothing; rates of 0 and 1 leave none
 
 
-def own_test(design: InterimDesign, data: TrialData, effect: float, information: float) -> OwnTest | None:
+def own_test(design: InterimDesign, data: TrialData, effect: float) -> OwnTest | None:
     """Return the test of any effect, None where it is the same statistic shifted.
 
     Parameters
     ----------
     design, data
         The analysis and the patients.
-    effect, information
+    effect
         As estimated.
     """
     if design.analysis == "miettinen_nurminen":
         return _score_test(design, data, effect)
     if design.analysis in _SHIFTED:
-        return _shifted_test(design, data, information)
+        return _shifted_test(design, data)
     return None
 
 
@@ -48,23 +48,22 @@ def _score_test(design: InterimDesign, data: TrialData, estimate: float) -> OwnT
     arms = [data.outcome[data.treated == place] for place in (True, False)]
     (x1, n1), (x0, n0) = ((np.array([float(arm.sum())]), np.array([float(len(arm))])) for arm in arms)
 
-    def test(effect: float) -> tuple[float, float]:
+    def test(effect: float) -> float:
         variance = np.zeros(1)
         miettinen_nurminen_variance(x1, n1, x0, n0, effect, variance)
-        information = 1.0 / max(float(variance[0]), _LEAST)
-        return design.benefit * (estimate - effect) * math.sqrt(information), information
+        return design.benefit * (estimate - effect) / math.sqrt(max(float(variance[0]), _LEAST))
 
     return test
 
 
-def _shifted_test(design: InterimDesign, data: TrialData, information: float) -> OwnTest:
+def _shifted_test(design: InterimDesign, data: TrialData) -> OwnTest:
     """Return the test of any difference of means: that of no difference, once it is taken off treated patients."""
     analysis = get("analyses", design.analysis)()
 
-    def test(effect: float) -> tuple[float, float]:
+    def test(effect: float) -> float:
         moved = replace(data, outcome=data.outcome - np.where(data.treated, effect, 0.0))
         found = analysis.estimate(moved, design.lower_is_better, design.options)
-        return float(found.z[0]), information
+        return float(found.z[0])
 
     return test
 

@@ -124,7 +124,7 @@ class _Look:
             design.analysis == "fisher"
         )  # its p value counts the observed table, which is no shift of the effect
         self.z_of_effect = self.sign * self.effect * math.sqrt(information) if exact else self.z
-        self.own_test = own_test(design, data, self.effect, information)
+        self.own_test = own_test(design, data, self.effect)
 
     def _rates(self, seen: Floats) -> tuple[Floats, bool]:
         """Return information rates seen and planned, and whether no look is left."""
@@ -198,21 +198,20 @@ class _Look:
     def _effects(self, benefits: Callable[[float, Floats], tuple[float, ...]], inverted: bool) -> list[float]:
         """Return effects on the scale of the analysis, found as benefits from a statistic and the information of looks.
 
-        Where a test of another effect is not this statistic shifted each is found by its own test, if so wished.
+        Where a test of another effect is not this statistic shifted each is found by its own test, if so wished: the
+        deviate is that test's, while the looks before go by the statistics that were compared with their bounds.
         """
         own = self.own_test
         if own is None or not inverted:
             return [self._effect_of(each) for each in benefits(self.z_of_effect, self.information)]
-        null, seen = self.design.null, self.rates[self.place]
+        null, root = self.design.null, math.sqrt(self.information[self.place])
 
         def limit(effect: float, which: int) -> float:
-            deviate, information = own(effect)
-            z = self.sign * (effect - null) * math.sqrt(information) + deviate
-            return self._effect_of(benefits(z, self.rates * (information / seen))[which])
+            z = self.sign * (effect - null) * root + own(effect)
+            return self._effect_of(benefits(z, self.information)[which])
 
-        step = 1.0 / math.sqrt(self.information[self.place])
         return [
-            own_limit(partial(limit, which=which), self.effect, step, self.design.told.most)
+            own_limit(partial(limit, which=which), self.effect, 1.0 / root, self.design.told.most)
             for which in range(len(benefits(self.z, self.information)))
         ]
 
