@@ -165,6 +165,10 @@ FRONT = [{"from": "0 months", "rate": "190 per month"}, {"from": "2 months", "ra
 
 
 @pytest.mark.parametrize(
+    other = copy.deepcopy(given) | {"arms": ["control", "treatment", "other"]}
+    other["endpoints"]["death"]["effect"]["other"] = 0.7
+    other["truths"]["elsewhere"] = {"endpoints.death.effect.other": late["endpoints.death.effect.treatment"]}
+    assert about(other | {"designs": {"solved": solved | {"arms": ["control", "treatment"]}}}) == []
     "accrual", [{"evenly_spaced": {"over": "2 months"}}, {"piecewise": {"rates": FRONT}}]
 )
 def test_accrual_ahead_of_information_is_noted(accrual: dict[str, Any]) -> None:
