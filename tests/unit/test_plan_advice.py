@@ -217,6 +217,23 @@ def test_accrual_ahead_of_information_is_noted(accrual: dict[str, Any]) -> None:
     assert not any("“fixed”" in note for note in found)
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"readout": "14 days"},
+        {"report_delay": "14 days"},
+        {"adjudication": {"delay": "1 day", "confirmed": 0.6}},
+    ],
+    ids=["readout", "report_delay", "adjudication"],
+)
+def test_events_that_are_seen_later_or_not_confirmed_are_passed_over(seen: dict[str, Any]) -> None:
+    given = tree("nph_oncology")
+    assert pace_of(given, given["designs"]["fixed"]) is not None
+    given["endpoints"]["death"] |= seen
+    resolved = scenario_from(given).dump()
+    assert pace_of(resolved, resolved["designs"]["fixed"]) is None
+
+
 def test_a_world_without_closed_form_is_passed_over() -> None:
     given = tree("actg175")
     assert all(pace_of(given, design) is None for design in given["designs"].values())

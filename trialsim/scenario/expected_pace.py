@@ -115,11 +115,14 @@ def pace_of(scenario: Mapping[str, Any], design: Mapping[str, Any]) -> Pace | No
         return None
     if endpoint.get("kind") != "survival":
         return Pace(n, rates, readout=_days(endpoint.get("readout")) or 0.0)
+    if _days(endpoint.get("readout")) or any(endpoint.get(key) for key in _SEEN_LATER):
+        return None
     hazards = _by_arm(endpoint, arms)
     return Pace(n, rates, tuple(zip(_shares(design), hazards, ends, strict=True))) if hazards else None
 
 
 _MOVED_BY = ("covariates", "latent", "modifiers", "drift", "site", "detected")
+_SEEN_LATER = ("report_delay", "adjudication")
 _CONDUCT = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
 
 
