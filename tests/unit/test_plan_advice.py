@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from trialsim.designs.expected_events import events_by_the_horizon
 from trialsim.scenario.advice import notes
@@ -109,6 +110,39 @@ def test_events_of_laws_and_accrual_in_pieces_are_the_integral(law: dict[str, An
     assert pace.events(day) == pytest.approx(events, rel=2e-4)
 
 
+@pytest.mark.parametrize("day", [100.0, 400.0, 900.0])
+def test_deaths_of_another_endpoint_end_follow_up(day: float) -> None:
+    """Cumulative incidence in the presence of death, of patients who enter evenly, each arm with its own hazards."""
+    given = tree("nph_oncology")
+    given["truths"] = {"world": {}}
+    given["endpoints"]["progression"] = {
+        "kind": "survival", "baseline": {"hazard": "0.002 per day"}, "effect": {"treatment": 0.7},
+    }  # fmt: skip
+    given["endpoints"]["death"] |= {
+        "terminal": True,
+        "baseline": {"hazard": "0.01 per day"},
+        "effect": {"treatment": 0.5},
+    }
+    given["hypotheses"]["primary"]["endpoint"] = "progression"
+    given["accrual"] = {"evenly_spaced": {"over": "200 days"}}
+    given["dropout"] = {"baseline": {"hazard": "0.001 per day"}}
+    fixed = given["designs"]["fixed"] | {"looks": [{"when": {"calendar": "900 days"}}]}
+    resolved = scenario_from(given | {"designs": {"fixed": fixed}}).dump()
+    pace = pace_of(resolved, resolved["designs"]["fixed"])
+    assert pace is not None
+    events = 0.0
+    for hazard, death in ((0.002, 0.01), (0.0014, 0.005)):
+        out = hazard + death + 0.001
+        seen = quad(lambda entry: -np.expm1(-out * (day - entry)), 0.0, min(day, 200.0))[0]  # noqa: B023
+        events += 0.5 * fixed["n"] / 200.0 * hazard / out * seen
+    assert pace.events(day) == pytest.approx(events, rel=1e-9)
+
+    death = given["endpoints"]["death"]
+    death["baseline"] = {"weibull": {"shape": 1.2, "median": "100 days"}}
+    resolved = scenario_from(given | {"designs": {"fixed": fixed}}).dump()
+    assert pace_of(resolved, resolved["designs"]["fixed"]) is None
+
+
 def test_read_outs_come_after_their_wait() -> None:
     pace = Pace(442, ((0.0, 8 / 7),), readout=182.0)
     assert pace.day_of("readouts", 208) == pytest.approx(364.0)
@@ -131,6 +165,10 @@ def test_a_size_for_proportional_hazards_is_noted_where_a_truth_has_a_late_effec
     assert "under “proportional”, but under “delayed” that of “death” changes in time" in found[0]
     late = given["truths"].pop("delayed")
     assert about(given | {"designs": {"solved": solved}}) == []
+    other = copy.deepcopy(given) | {"arms": ["control", "treatment", "other"]}
+    other["endpoints"]["death"]["effect"]["other"] = 0.7
+    other["truths"]["elsewhere"] = {"endpoints.death.effect.other": late["endpoints.death.effect.treatment"]}
+    assert about(other | {"designs": {"solved": solved | {"arms": ["control", "treatment"]}}}) == []
     given["truths"] = {
         "proportional": {"endpoints.death.effect.treatment": 0.7},
         "as_it_stands": {},  # what the world itself says
@@ -177,6 +215,23 @@ def test_accrual_ahead_of_information_is_noted(accrual: dict[str, Any]) -> None:
         for note in found
     )
     assert not any("“fixed”" in note for note in found)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"readout": "14 days"},
+        {"report_delay": "14 days"},
+        {"adjudication": {"delay": "1 day", "confirmed": 0.6}},
+    ],
+    ids=["readout", "report_delay", "adjudication"],
+)
+def test_events_that_are_seen_later_or_not_confirmed_are_passed_over(seen: dict[str, Any]) -> None:
+    given = tree("nph_oncology")
+    assert pace_of(given, given["designs"]["fixed"]) is not None
+    given["endpoints"]["death"] |= seen
+    resolved = scenario_from(given).dump()
+    assert pace_of(resolved, resolved["designs"]["fixed"]) is None
 
 
 def test_a_world_without_closed_form_is_passed_over() -> None:

@@ -107,6 +107,12 @@ def test_bounds_may_be_given_for_each_test(rich: Scenario) -> None:
     assert design.futility_z("high") == (-math.inf,) * 3
 
 
+def test_the_last_futility_bound_has_no_effect_and_may_be_infinite(rich: Scenario) -> None:
+    tree = rich.dump()
+    tree["designs"]["sequential"]["bounds"]["futility_z"] = [0.0, None, math.inf]
+    assert scenario_from(tree).dump() == rich.dump()
+
+
 @pytest.mark.parametrize(
     ("baseline", "starts", "hazards"),
     [

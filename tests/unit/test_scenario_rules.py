@@ -137,6 +137,12 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("endpoints/cd4/sdd", 1, "endpoints.cd4.sdd", "Did you mean 'sd'?"),
     ("endpoints/cd4/sd", "100", "endpoints.cd4.sd", "write it without quotes"),
     ("endpoints/cd4/sd", "\uff11\uff10\uff10", "endpoints.cd4.sd", "write it with the digits 0 to 9"),
+    (
+        "endpoints/cd4/sd",
+        "100\u00a0",
+        "endpoints.cd4.sd",
+        "it holds a space that is not a plain one; write 100",
+    ),
     ("endpoints/cd4/readout", DELETE, "endpoints.cd4.readout", "is required"),
     ("endpoints/cd4/readout", "0 weeks", "endpoints.cd4.readout", "above zero"),
     ("endpoints/cd4/readout", "100 years", "endpoints.cd4.readout", "beyond the horizon"),

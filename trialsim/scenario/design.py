@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from trialsim.scenario.decisions import MOST_RULES, DecisionRule
@@ -231,6 +239,14 @@ class Bounds(Model):
 
     efficacy_z: Annotated[tuple[EfficacyBound, ...], Field(min_length=1, max_length=MOST_LOOKS)]
     futility_z: Annotated[tuple[FutilityBound, ...], Field(min_length=1, max_length=MOST_LOOKS)] | None = None
+
+    @field_validator("futility_z", mode="before")
+    @classmethod
+    def _last_has_no_effect(cls, bounds: Any) -> Any:
+        """Take an infinite bound of the last look for none: whatever stands there, nothing is given up any more."""
+        if isinstance(bounds, (list, tuple)) and bounds and bounds[-1] == NO_BOUND:
+            return (*bounds[:-1], None)
+        return bounds
 
 
 _WrittenBounds = Annotated[

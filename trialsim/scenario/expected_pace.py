@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,18 +31,15 @@ class Pace:
     rates
         Patients a day by calendar time, until all have come; the last above 0.
     hazards
-        Hazard of the event by time since entry in each arm, by its share of the patients; empty where no events are
-        counted.
-    loss
-        Hazard of loss to follow-up.
+        Of each arm its share of the patients and two hazards by time since entry: of the event, and of what ends
+        follow-up otherwise, loss and death. Empty where no events are counted.
     readout
         Days from entry to the read-out.
     """
 
     n: int
     rates: Pieces
-    hazards: tuple[tuple[float, Pieces], ...] = ()
-    loss: Pieces = ((0.0, 0.0),)
+    hazards: tuple[tuple[float, Pieces, Pieces], ...] = ()
     readout: float = 0.0
 
     def enrolled(self, day: float) -> float:
@@ -62,23 +60,23 @@ class Pace:
         """Return the events expected by a day.
 
         They are the integral of ``hazard(t) S(t) A(day - t)`` over the time since entry, ``A`` the patients enrolled and
-        ``S`` the chance to be free of event and loss (Lachin and Foulkes 1986): between break points an exponential times
-        a straight line.
+        ``S`` the chance to be free of event, loss and death (Lachin and Foulkes 1986): between break points an
+        exponential times a straight line.
         """
         turns = [start for start, _ in self.rates] + [self.day_enrolled(self.n)]
         total = 0.0
-        for share, hazard in self.hazards:
+        for share, hazard, ends in self.hazards:
             breaks = {
                 0.0,
                 day,
-                *(start for start, _ in (*hazard, *self.loss)),
+                *(start for start, _ in (*hazard, *ends)),
                 *(day - turn for turn in turns),
             }
             edges = sorted(each for each in breaks if 0.0 <= each <= day)
             free = 1.0
             for lower, upper in itertools.pairwise(edges):
                 rate, width = _at(hazard, lower), upper - lower
-                out = rate + _at(self.loss, lower)
+                out = rate + _at(ends, lower)
                 level, tilt = _moments(out, width)
                 entered = self.enrolled(day - lower)
                 slope = (self.enrolled(day - upper) - entered) / width
@@ -111,27 +109,51 @@ def pace_of(scenario: Mapping[str, Any], design: Mapping[str, Any]) -> Pace | No
         return None
     if any(scenario.get(key) for key in _CONDUCT):
         return None
-    loss: Pieces = ((0.0, 0.0),)
-    if scenario.get("dropout") is not None:
-        dropout = _mapping(scenario["dropout"])
-        known = _hazard(dropout.get("baseline"))
-        if known is None or dropout.get("effect") or any(dropout.get(key) for key in _MOVED_BY):
-            return None
-        loss = known
+    arms = tuple(design.get("arms") or ())
+    ends = _ends(scenario, hypothesis.get("endpoint"), arms)
+    if ends is None:
+        return None
     if endpoint.get("kind") != "survival":
-        return Pace(n, rates, loss=loss, readout=_days(endpoint.get("readout")) or 0.0)
-    baseline, effect = _hazard(endpoint.get("baseline")), _mapping(endpoint.get("effect"))
-    ratios = [_ratio(effect.get(arm, 1.0)) for arm in design.get("arms") or ()]
-    if baseline is None or not ratios:
+        return Pace(n, rates, readout=_days(endpoint.get("readout")) or 0.0)
+    if _days(endpoint.get("readout")) or any(endpoint.get(key) for key in _SEEN_LATER):
         return None
-    hazards = [_product(baseline, ratio) for ratio in ratios if ratio is not None]
-    if len(hazards) < len(ratios):
-        return None
-    return Pace(n, rates, tuple(zip(_shares(design), hazards, strict=True)), loss)
+    hazards = _by_arm(endpoint, arms)
+    return Pace(n, rates, tuple(zip(_shares(design), hazards, ends, strict=True))) if hazards else None
 
 
 _MOVED_BY = ("covariates", "latent", "modifiers", "drift", "site", "detected")
+_SEEN_LATER = ("report_delay", "adjudication")
 _CONDUCT = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
+
+
+def _by_arm(endpoint: Mapping[str, Any], arms: tuple[str, ...]) -> list[Pieces] | None:
+    """Return the hazard of a survival endpoint in each arm, None where one has no closed form."""
+    baseline, effect = _hazard(endpoint.get("baseline")), _mapping(endpoint.get("effect"))
+    ratios = [_ratio(effect.get(arm, 1.0)) for arm in arms]
+    if baseline is None or any(endpoint.get(key) for key in _MOVED_BY):
+        return None
+    hazards = [_combined(operator.mul, baseline, ratio) for ratio in ratios if ratio is not None]
+    return hazards if len(hazards) == len(ratios) else None
+
+
+def _ends(scenario: Mapping[str, Any], tested: Any, arms: tuple[str, ...]) -> list[Pieces] | None:
+    """Return the hazard of what ends follow-up beside the tested event in each arm: loss, and death of its own endpoint."""
+    loss: Pieces | None = ((0.0, 0.0),)
+    if scenario.get("dropout") is not None:
+        dropout = _mapping(scenario["dropout"])
+        loss = _hazard(dropout.get("baseline"))
+        if dropout.get("effect") or any(dropout.get(key) for key in _MOVED_BY):
+            return None
+    if loss is None:
+        return None
+    ends = [loss] * len(arms)
+    for name, written in _mapping(scenario.get("endpoints")).items():
+        if name != tested and _mapping(written).get("terminal"):
+            deaths = _by_arm(_mapping(written), arms)
+            if deaths is None:
+                return None
+            ends = [_combined(operator.add, *both) for both in zip(ends, deaths, strict=True)]
+    return ends
 
 
 def _spans(pieces: Pieces) -> Iterable[tuple[float, float, float]]:
@@ -145,10 +167,10 @@ def _at(pieces: Pieces, day: float) -> float:
     return next(value for start, value in reversed(pieces) if start <= day)
 
 
-def _product(first: Pieces, second: Pieces) -> Pieces:
-    """Return the product of two functions that are constant in pieces."""
+def _combined(how: Callable[[float, float], float], first: Pieces, second: Pieces) -> Pieces:
+    """Return the product or sum of two functions that are constant in pieces."""
     starts = sorted({start for start, _ in (*first, *second)})
-    return tuple((start, _at(first, start) * _at(second, start)) for start in starts)
+    return tuple((start, how(_at(first, start), _at(second, start))) for start in starts)
 
 
 def _moments(hazard: float, width: float) -> tuple[float, float]:

@@ -41,7 +41,7 @@ def _proportional_size(scenario: Mapping[str, Any], name: str, design: Mapping[s
     late = [
         truth
         for truth, overlay in _mapping(scenario.get("truths")).items()
-        if _changes(scenario, endpoint, overlay)
+        if _changes(scenario, endpoint, design, overlay)
     ]
     if late and re_estimated:
         yield (
@@ -137,15 +137,16 @@ def _counts(design: Mapping[str, Any], kind: str, endpoint: Any) -> list[int]:
     return [count for count in counts if isinstance(count, int)] if plain else []
 
 
-def _changes(scenario: Mapping[str, Any], endpoint: Any, overlay: Any) -> bool:
-    """Return whether an endpoint has a hazard ratio that changes in time under a truth, its own or that of the world."""
+def _changes(scenario: Mapping[str, Any], endpoint: Any, design: Mapping[str, Any], overlay: Any) -> bool:
+    """Return whether a design's arm has a hazard ratio that changes in time under a truth, its own or that of the world."""
     world = {part: scenario[part] for part in WORLD_PARTS if part in scenario}
     try:
         changed = apply_overlay(world, dict(_mapping(overlay)))
     except ScenarioError:
         return False
     effects = _mapping(_mapping(_mapping(changed.get("endpoints")).get(endpoint)).get("effect"))
-    ratios = [value for value in effects.values() if isinstance(value, (list, tuple))]
+    arms = design.get("arms") or ()
+    ratios = [value for arm, value in effects.items() if arm in arms and isinstance(value, (list, tuple))]
     return any(len({_mapping(piece).get("hazard_ratio") for piece in pieces}) > 1 for pieces in ratios)
 
 

@@ -142,8 +142,10 @@ class NumberAtom:
         expected = "a whole number" if self.whole else "a number"
         if isinstance(value, str) and _looks_numeric(value):
             plain = value.replace("_", "")
-            if not value.isascii():  # digits of another script, which Python reads and YAML does not
-                how = "write it with the digits 0 to 9"
+            if any(sign.isdecimal() and not sign.isascii() for sign in value):
+                how = "write it with the digits 0 to 9"  # Python reads those of other scripts, YAML does not
+            elif not value.isascii():
+                how = f"it holds a space that is not a plain one; write {plain.strip()}"
             else:
                 how = "write it without quotes" if plain == value else f"write {plain}"
             raise refuse(f"{expected} is expected, found the text {shown(value)}; {how}")
