@@ -227,6 +227,16 @@ def test_a_learned_rule_of_stopping_takes_the_place_of_the_bounds(
     assert three["policies"][1]["measures"]["patients"]["value"] == measures["patients"]["value"]
     itself = evaluated(capsys, checkpoint, "--scenario", str(tmp_path / "with.yaml"))["policies"]
     assert itself[0]["measures"] == itself[1]["measures"]
+    moved = tmp_path / "elsewhere" / "rule.safetensors"
+    moved.write_bytes((tmp_path / "rule.safetensors").read_bytes())
+    allocation = tmp_path / "elsewhere" / "allocation.yaml"
+    pinned = {"learned": {"checkpoint": "allocation.safetensors", "digest": digest}}
+    allocation.write_text(yaml.safe_dump(pinned), encoding="utf-8")
+    # The second replaces allocation, and the design's own rule of stopping stays, with its checkpoint.
+    for words in ([str(moved)], [str(allocation), "--decides", "randomisation"]):
+        assert main(["evaluate", *words, "--scenario", str(tmp_path / "with.yaml")]) == 2
+        refused = " ".join(capsys.readouterr().err.split())
+        assert refused == "the checkpoints lie in different folders; put them into one"
     for words, said in (
         ([checkpoint, "--decides", "sites"], "is a model for stopping, not for sites"),
         (

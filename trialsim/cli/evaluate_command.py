@@ -74,12 +74,14 @@ def evaluate_command(
     asked = _Asked(slot, loaded, designs[0] if designs else None) if slot is not None else None
     found = [] if asked is None else [given for each in named if (given := faults.of(asked.policy, each))]
     folders = {folder.resolve() for _, _, folder in found if folder is not None}
+    if asked is not None and (beside := asked.folder_of_other_slots()) is not None:
+        folders.add(beside.resolve())
     if len(folders) > 1:
         faults.note("the checkpoints lie in different folders; put them into one")
     labelled = _labelled([(name, each) for name, each, _ in found])
     folder = next(iter(folders), None)
     derived = None
-    if loaded is not None and asked is not None:
+    if loaded is not None and asked is not None and len(folders) <= 1:
         derived = _checked(faults, asked, labelled, folder)
     faults.tell()
     assert loaded is not None and designs and worlds
@@ -198,6 +200,19 @@ class _Asked:
             return next(iter(read)), read, path.resolve().parent if has_file else None
         read = read_policy(self.slot, {text: {} if text == _ALL else self._opened()}, text)
         return next(iter(read)), read, None
+
+    def folder_of_other_slots(self) -> Path | None:
+        """Return the scenario's folder where policies that stay as they are have checkpoints in it."""
+        from trialsim.scenario.checkpoints import files_of
+
+        if self.scenario is None or self.design is None:
+            return None
+        others = (
+            parameters
+            for slot, (_, parameters) in self.scenario.designs[self.design].policies.items()
+            if slot != self.slot
+        )
+        return self.scenario.folder if any(True for each in others for _ in files_of(each)) else None
 
     def _stated(self) -> tuple[str, dict[str, Any]]:
         """Return the policy that the design states."""
