@@ -165,8 +165,16 @@ def test_sites_that_state_no_number_open_as_many_as_the_design(
     tree["designs"]["equal"]["policies"] = {"sites": {"random": {"open": 2}}}
     world.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     words = ["--decides", "sites", "--scenario", str(world)]
-    found = evaluated(capsys, "oracle", *words, "--against", "as_designed,all_open")
-    assert [each["policy"] for each in found["policies"]] == ["as_designed", "all_open", "oracle"]
+    written = world.with_name("written.yaml")
+    written.write_text("oracle: {}\n", encoding="utf-8")
+    found = evaluated(capsys, "oracle", *words, "--against", f"as_designed,all_open,{written}")
+    assert [each["policy"] for each in found["policies"]] == [
+        "as_designed",
+        "all_open",
+        "oracle_1",
+        "oracle_2",
+    ]
+    assert found["policies"][2]["measures"] == found["policies"][3]["measures"]
     months = [each["measures"]["months_to_last_patient_in"]["value"] for each in found["policies"]]
     assert months[1] < months[2] < months[0]
     opened = both("sites", {"other": {"oracle": {"open": 2}}}).trials()["enrolment_end_time"]
@@ -253,7 +261,20 @@ def test_a_learned_rule_of_stopping_takes_the_place_of_the_bounds(
 
 
 def test_what_does_not_fit_is_refused_with_its_place(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = {}
+    for file, text in (
+        ("word", "historical_mean"),
+        ("list", "[random]"),
+        ("limits", "bounds: {futility: no}"),
+    ):
+        written[file] = str(world.with_name(f"{file}.yaml"))
+        Path(written[file]).write_text(text, encoding="utf-8")
     for words, said in (
+        ([written["word"]], "historical_mean.open: is required"),
+        ([written["list"]], "a policy is expected"),
+        ([written["limits"]], "bounds.futility"),
+        (["thompson"], "thompson is a policy of sites and of randomisation: say --decides"),
+        (["learned"], "learned is a policy of sites, of randomisation and of stopping: say --decides"),
         (["random", "--decides", "site"], "--decides: 'site' is unknown; allowed: recruitment, sites"),
         (["random", "--decides", "sites"], "random.open: is required"),
         (["thomson", "--decides", "randomisation"], "thomson"),
