@@ -15,6 +15,9 @@ import yaml
 import trialsim
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
+from trialsim.oc.policies_compared import PolicyCompared
+from trialsim.oc.rankings import difference, estimated
+from trialsim.report.rankings import measures_table
 from trialsim.scenario.load import scenario_from
 
 SCENARIO = """
@@ -155,7 +158,19 @@ def test_of_a_single_trial_there_is_no_error(
     last = (found.get("rankings") or found["policies"])[-1]["measures"]
     assert all(each["mcse"] is None and each["difference_mcse"] is None for each in last.values())
     assert main(["evaluate", name, *words]) == 0
-    assert "(one trial)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "(one trial)" in printed and "1 trial each" in printed
+
+
+def test_a_difference_that_no_trial_has_under_both_is_a_dash() -> None:
+    first, second = np.array([1.0, 2.0, np.nan]), np.array([np.nan, np.nan, 3.0])
+    compared = [
+        PolicyCompared(label, (estimated("events", each),), (difference("events", each, first),))
+        for label, each in (("one", first), ("other", second))
+    ]
+    table = measures_table("", "policy", compared, {"events": "events"})
+    assert table.rows[1][1] == ("3.00 (one trial)", "–")
+    assert compared[1].to_dict()["measures"]["events"]["difference"] is None
 
 
 def test_sites_that_state_no_number_open_as_many_as_the_design(

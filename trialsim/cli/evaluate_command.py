@@ -90,7 +90,7 @@ def evaluate_command(
     (chosen,), (under,) = designs, worlds
     about = {"scenario": loaded.name, "design": chosen, "truth": under, "replicates": replicates, "seed": seed,
              "decides": slot}  # fmt: skip
-    title = f"{loaded.name}, {chosen}, {under}: {replicates} trials each"
+    title = f"{loaded.name}, {chosen}, {under}: {replicates} trial{'' if replicates == 1 else 's'} each"
     if derived is None:
         from trialsim.cli.learning_commands import print_rankings
         from trialsim.learning.evaluation import compare_rankings
