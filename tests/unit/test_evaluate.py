@@ -15,6 +15,9 @@ import yaml
 import trialsim
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
+from trialsim.oc.policies_compared import PolicyCompared
+from trialsim.oc.rankings import difference, estimated
+from trialsim.report.rankings import measures_table
 from trialsim.scenario.load import scenario_from
 
 SCENARIO = """
@@ -155,7 +158,19 @@ def test_of_a_single_trial_there_is_no_error(
     last = (found.get("rankings") or found["policies"])[-1]["measures"]
     assert all(each["mcse"] is None and each["difference_mcse"] is None for each in last.values())
     assert main(["evaluate", name, *words]) == 0
-    assert "(one trial)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "(one trial)" in printed and "1 trial each" in printed
+
+
+def test_a_difference_that_no_trial_has_under_both_is_a_dash() -> None:
+    first, second = np.array([1.0, 2.0, np.nan]), np.array([np.nan, np.nan, 3.0])
+    compared = [
+        PolicyCompared(label, (estimated("events", each),), (difference("events", each, first),))
+        for label, each in (("one", first), ("other", second))
+    ]
+    table = measures_table("", "policy", compared, {"events": "events"})
+    assert table.rows[1][1] == ("3.00 (one trial)", "–")
+    assert compared[1].to_dict()["measures"]["events"]["difference"] is None
 
 
 def test_sites_that_state_no_number_open_as_many_as_the_design(
@@ -165,8 +180,16 @@ def test_sites_that_state_no_number_open_as_many_as_the_design(
     tree["designs"]["equal"]["policies"] = {"sites": {"random": {"open": 2}}}
     world.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     words = ["--decides", "sites", "--scenario", str(world)]
-    found = evaluated(capsys, "oracle", *words, "--against", "as_designed,all_open")
-    assert [each["policy"] for each in found["policies"]] == ["as_designed", "all_open", "oracle"]
+    written = world.with_name("written.yaml")
+    written.write_text("oracle: {}\n", encoding="utf-8")
+    found = evaluated(capsys, "oracle", *words, "--against", f"as_designed,all_open,{written}")
+    assert [each["policy"] for each in found["policies"]] == [
+        "as_designed",
+        "all_open",
+        "oracle_1",
+        "oracle_2",
+    ]
+    assert found["policies"][2]["measures"] == found["policies"][3]["measures"]
     months = [each["measures"]["months_to_last_patient_in"]["value"] for each in found["policies"]]
     assert months[1] < months[2] < months[0]
     opened = both("sites", {"other": {"oracle": {"open": 2}}}).trials()["enrolment_end_time"]
@@ -227,6 +250,16 @@ def test_a_learned_rule_of_stopping_takes_the_place_of_the_bounds(
     assert three["policies"][1]["measures"]["patients"]["value"] == measures["patients"]["value"]
     itself = evaluated(capsys, checkpoint, "--scenario", str(tmp_path / "with.yaml"))["policies"]
     assert itself[0]["measures"] == itself[1]["measures"]
+    moved = tmp_path / "elsewhere" / "rule.safetensors"
+    moved.write_bytes((tmp_path / "rule.safetensors").read_bytes())
+    allocation = tmp_path / "elsewhere" / "allocation.yaml"
+    pinned = {"learned": {"checkpoint": "allocation.safetensors", "digest": digest}}
+    allocation.write_text(yaml.safe_dump(pinned), encoding="utf-8")
+    # The second replaces allocation, and the design's own rule of stopping stays, with its checkpoint.
+    for words in ([str(moved)], [str(allocation), "--decides", "randomisation"]):
+        assert main(["evaluate", *words, "--scenario", str(tmp_path / "with.yaml")]) == 2
+        refused = " ".join(capsys.readouterr().err.split())
+        assert refused == "the checkpoints lie in different folders; put them into one"
     for words, said in (
         ([checkpoint, "--decides", "sites"], "is a model for stopping, not for sites"),
         (
@@ -243,7 +276,20 @@ def test_a_learned_rule_of_stopping_takes_the_place_of_the_bounds(
 
 
 def test_what_does_not_fit_is_refused_with_its_place(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = {}
+    for file, text in (
+        ("word", "historical_mean"),
+        ("list", "[random]"),
+        ("limits", "bounds: {futility: no}"),
+    ):
+        written[file] = str(world.with_name(f"{file}.yaml"))
+        Path(written[file]).write_text(text, encoding="utf-8")
     for words, said in (
+        ([written["word"]], "historical_mean.open: is required"),
+        ([written["list"]], "a policy is expected"),
+        ([written["limits"]], "bounds.futility"),
+        (["thompson"], "thompson is a policy of sites and of randomisation: say --decides"),
+        (["learned"], "learned is a policy of sites, of randomisation and of stopping: say --decides"),
         (["random", "--decides", "site"], "--decides: 'site' is unknown; allowed: recruitment, sites"),
         (["random", "--decides", "sites"], "random.open: is required"),
         (["thomson", "--decides", "randomisation"], "thomson"),

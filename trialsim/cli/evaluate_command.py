@@ -19,6 +19,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and not
 
 AS_DESIGNED = "as_designed"
 _CHECKPOINT = ".safetensors"
+_YAML = (".yaml", ".yml")
 _RECRUITMENT = "recruitment"
 _ALL = "all_open"
 _USUAL = "first_come_first_served,random"
@@ -45,7 +46,8 @@ def evaluate_command(
         str | None,
         typer.Option(
             help="What POLICY decides: recruitment, sites, randomisation, monitoring or stopping. "
-            "A checkpoint says so itself, as does a name that only one of them has; otherwise recruitment."
+            "A checkpoint says so itself, as does a name, alone or in a YAML file, that only one of them has; "
+            "otherwise recruitment, where the name is one of a ranking."
         ),
     ] = None,
     design: Annotated[str | None, typer.Option(help="Design; default the first.")] = None,
@@ -74,19 +76,21 @@ def evaluate_command(
     asked = _Asked(slot, loaded, designs[0] if designs else None) if slot is not None else None
     found = [] if asked is None else [given for each in named if (given := faults.of(asked.policy, each))]
     folders = {folder.resolve() for _, _, folder in found if folder is not None}
+    if asked is not None and (beside := asked.folder_of_other_slots()) is not None:
+        folders.add(beside.resolve())
     if len(folders) > 1:
         faults.note("the checkpoints lie in different folders; put them into one")
     labelled = _labelled([(name, each) for name, each, _ in found])
     folder = next(iter(folders), None)
     derived = None
-    if loaded is not None and asked is not None:
+    if loaded is not None and asked is not None and len(folders) <= 1:
         derived = _checked(faults, asked, labelled, folder)
     faults.tell()
     assert loaded is not None and designs and worlds
     (chosen,), (under,) = designs, worlds
     about = {"scenario": loaded.name, "design": chosen, "truth": under, "replicates": replicates, "seed": seed,
              "decides": slot}  # fmt: skip
-    title = f"{loaded.name}, {chosen}, {under}: {replicates} trials each"
+    title = f"{loaded.name}, {chosen}, {under}: {replicates} trial{'' if replicates == 1 else 's'} each"
     if derived is None:
         from trialsim.cli.learning_commands import print_rankings
         from trialsim.learning.evaluation import compare_rankings
@@ -122,7 +126,7 @@ def _slot(policy: str, decides: str | None) -> str:
     Raises
     ------
     UsageError
-        If there is no such slot, or a checkpoint is of another.
+        If there is no such slot, a checkpoint is of another, or a name is that of several and of no ranking.
     """
     from trialsim.cli.running import did_you_mean
     from trialsim.scenario.policies import SLOTS
@@ -132,20 +136,36 @@ def _slot(policy: str, decides: str | None) -> str:
             f"--decides: {decides!r} is unknown; allowed: {', '.join(SLOTS)}.{did_you_mean(decides, SLOTS)}"
         )
     if Path(policy).suffix != _CHECKPOINT:
-        return decides or _only_slot(policy) or _RECRUITMENT
+        return decides or _slot_of_a_name(policy)
     slot, _, _ = _of_a_checkpoint(Path(policy))
     if decides not in (None, slot):
         raise UsageError(f"--decides: {policy} is a model for {slot}, not for {decides}; leave it out")
     return slot
 
 
-def _only_slot(policy: str) -> str | None:
-    """Return the slot of a policy's name, where it is that of one slot only."""
+def _slot_of_a_name(policy: str) -> str:
+    """Return the slot of a policy's name: the only one that has it, otherwise recruitment."""
     from trialsim import registry
+    from trialsim.scenario.policies import SLOTS
 
-    known = [each.partition(".") for each in registry.names("policies")]
-    slots = [slot for slot, _, name in known if name == policy]
-    return slots[0] if len(slots) == 1 else None
+    written = _written(policy)
+    name = next(iter(written)) if isinstance(written, dict) and len(written) == 1 else None
+    known = registry.names("policies")
+    slots = [slot for slot in SLOTS if f"{slot}.{name}" in known]
+    if len(slots) > 1 and _RECRUITMENT not in slots:
+        others = ", ".join(f"of {slot}" for slot in slots[:-1])
+        raise UsageError(f"{name} is a policy {others} and of {slots[-1]}: say --decides")
+    return slots[0] if len(slots) == 1 else _RECRUITMENT
+
+
+def _written(text: str) -> Any:
+    """Return a policy as it is written: ``{name: parameters}`` of a name alone, and otherwise what a YAML file holds."""
+    if Path(text).suffix not in _YAML:
+        return {text: {}}
+    from trialsim.scenario.reading import parse_yaml, read_text
+
+    read = parse_yaml(read_text(Path(text), "policy"), text)
+    return {read: {}} if isinstance(read, str) else read
 
 
 def _of_a_checkpoint(path: Path) -> tuple[str, str, str]:
@@ -190,14 +210,28 @@ class _Asked:
             )
         from trialsim.scenario.policies import read_policy
 
-        if path.suffix in (".yaml", ".yml"):
-            from trialsim.scenario.reading import parse_yaml, read_text
+        written = _written(text)
+        if isinstance(written, dict):
+            written = {
+                name: self._opened() | stated if isinstance(stated, dict) and name != _ALL else stated
+                for name, stated in written.items()
+            }
+        read = read_policy(self.slot, written, text)
+        has_file = any(True for each in read.values() for _ in files_of(each))
+        return next(iter(read)), read, path.resolve().parent if has_file else None
 
-            read = read_policy(self.slot, parse_yaml(read_text(path, "policy"), str(path)), text)
-            has_file = any(True for each in read.values() for _ in files_of(each))
-            return next(iter(read)), read, path.resolve().parent if has_file else None
-        read = read_policy(self.slot, {text: {} if text == _ALL else self._opened()}, text)
-        return next(iter(read)), read, None
+    def folder_of_other_slots(self) -> Path | None:
+        """Return the scenario's folder where policies that stay as they are have checkpoints in it."""
+        from trialsim.scenario.checkpoints import files_of
+
+        if self.scenario is None or self.design is None:
+            return None
+        others = (
+            parameters
+            for slot, (_, parameters) in self.scenario.designs[self.design].policies.items()
+            if slot != self.slot
+        )
+        return self.scenario.folder if any(True for each in others for _ in files_of(each)) else None
 
     def _stated(self) -> tuple[str, dict[str, Any]]:
         """Return the policy that the design states."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -202,7 +203,9 @@ def _draw_curves(axes: Axes, compared: Sequence[Compared]) -> None:
 
 
 def _with_error(value: float, mcse: float) -> str:
-    """Return a mean with its Monte Carlo error, and no more digits than it bears out."""
+    """Return a mean with its Monte Carlo error, and no more digits than it bears out; a dash where no trial has a value."""
+    if math.isnan(value):
+        return "–"
     if not mcse >= 0.0:
         return f"{plain(value, 2)} (one trial)"
     varies = mcse > _ROUNDING * abs(value)
