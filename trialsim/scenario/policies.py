@@ -266,24 +266,6 @@ class Slots(Model):
     stopping: Stopping = Field(default=Stopping(bounds=Bounds()))
 
 
-def read_ranking(written: Any, source: str) -> dict[str, dict[str, Any]]:
-    """Return a recruitment policy, ``{name: parameters}``, from a name alone or a mapping.
-
-    Parameters
-    ----------
-    written
-        As in the slot of a scenario.
-    source
-        Where it stands, for the message.
-
-    Raises
-    ------
-    ScenarioError
-        With every problem of its parameters.
-    """
-    return read_policy("recruitment", written, source)
-
-
 def read_policy(slot: str, written: Any, source: str) -> dict[str, dict[str, Any]]:
     """Return a policy of a slot, ``{name: parameters}``, from a name alone or a mapping.
 
