@@ -31,6 +31,9 @@ An error that is exactly the level cannot be shown to be at or below it: with so
 dozen points lie some tenth above an error of 0.025, a fifth above one of 0.005.
 """
 
+ROOM = 1 << 27
+"""Trials set aside for an attempt, used or not, so that no two attempts share one however many each takes."""
+
 PROGNOSIS = "prognosis"
 """The latent trait by which candidates are called in the trials of a certificate, where they are ranked."""
 
@@ -55,6 +58,8 @@ class Certificate:
     points
         Share of trials that reject, its upper limit and the number of trials, by truth, and by who is called first where
         candidates are ranked.
+    left_out
+        Truths of the scenario under which all hypotheses of the design are null and that were not tried.
     """
 
     scenario: str
@@ -67,6 +72,7 @@ class Certificate:
     attempt: int
     attempts: int
     points: tuple[Point, ...]
+    left_out: tuple[str, ...]
 
     @property
     def controlled(self) -> bool:
@@ -124,7 +130,8 @@ def certify(
     scenario, design
         What is certified.
     truths
-        Under which, each with a true null hypothesis; None for all under which every hypothesis of the design is null.
+        Under which, each with a true null hypothesis; None for all under which every hypothesis of the design is null. A
+        certificate that leaves out one of those does not count.
     target
         Largest probability of rejecting a true null hypothesis.
     trials
@@ -139,13 +146,13 @@ def certify(
     UsageError
         If there is no null hypothesis to certify.
     """
-    wanted = list(truths) if truths is not None else list(scenario.truths)
-    nulls = _nulls(scenario, design, wanted)
-    points = [truth for truth in wanted if nulls[truth]] if truths is not None else [
-        truth for truth in wanted if len(nulls[truth]) == len(scenario.designs[design].tests)
-    ]  # fmt: skip
-    without = [truth for truth in wanted if not nulls[truth]]
-    if truths is not None and without:
+    nulls = _nulls(scenario, design, list(scenario.truths))
+    declared = [
+        truth for truth in scenario.truths if len(nulls[truth]) == len(scenario.designs[design].tests)
+    ]
+    points = declared if truths is None else list(truths)
+    without = [truth for truth in points if not nulls[truth]]
+    if without:
         raise UsageError(
             f"{design}: no tested hypothesis is null under {listed(without)}; nothing can be certified there"
         )
@@ -155,8 +162,8 @@ def certify(
         )
     worlds = {"": scenario, **_in_order_of_prognosis(scenario, design)}
     tail = TAIL / (len(points) * len(worlds) * attempts)
-    first = CERTIFICATION.start + (attempt - 1) * trials
-    require_within(CERTIFICATION, first, trials, "certify")
+    first = CERTIFICATION.start + (attempt - 1) * ROOM
+    require_within(range(first, min(first + ROOM, CERTIFICATION.stop)), first, trials, "certify")
     rejected = {f"{truth}{order}": 0 for truth in points for order in worlds}
     for order, world in worlds.items():
 
@@ -183,7 +190,45 @@ def certify(
         attempt,
         attempts,
         found,
+        tuple(truth for truth in declared if truth not in points),
     )
+
+
+def refuse_spent(scenario: Scenario, design: str, path: Path, attempt: int, attempts: int) -> None:
+    """Refuse an attempt whose trials, or whose share of the level, were spent before.
+
+    Parameters
+    ----------
+    scenario, design
+        What is to be certified.
+    path
+        Where the certificate is kept, if there is one already.
+    attempt, attempts
+        Which attempt is to be made, of how many.
+
+    Raises
+    ------
+    UsageError
+        If there is a certificate, unless it is of the same and of an earlier one of as many attempts.
+    """
+    if not path.exists():
+        return
+    advice = "remove the file only if the scenario or the policy is another one"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        before, planned = int(found["attempt"]), int(found["attempts"])
+        known = (found["scenario_digest"], found["design"], found["policies"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} is there already and cannot be read; {advice}") from None
+    if known != (scenario.digest(), design, learned_policies(scenario, design)):
+        raise UsageError(
+            f"{path} is there already, of another scenario, design or policy: remove it to certify this one"
+        )
+    if planned != attempts or before >= attempt:
+        raise UsageError(
+            f"{path} is there already: attempt {before} of {planned} has spent its trials and its share of the level. "
+            f"A further attempt is planned with the first (--attempts 2) and made with --attempt 2; {advice}"
+        )
 
 
 def _in_order_of_prognosis(scenario: Scenario, design: str) -> dict[str, Scenario]:
@@ -296,6 +341,8 @@ def _why_not(scenario: Scenario, design: str, learned: Mapping[str, str], path: 
             return f"has a certificate ({path.name}) of another policy"
         if not points or min(n for _, n in points) < FEWEST:
             return f"has a certificate ({path.name}) from fewer than {FEWEST:,} trials a truth"
+        if found["left_out"]:
+            return f"has a certificate ({path.name}) that leaves out {listed(found['left_out'])}, which is null as well"
         if max(upper for upper, _ in points) > found["target"]:
             return f"failed its certification ({path.name}): {verdict}"
         level = level_of(scenario, design)
