@@ -282,27 +282,30 @@ def test_patients_by_arm_and_on_the_best_arm() -> None:
     assert one(found, "arm_dropped", arm="treatment").value == 0
 
 
-def test_outcomes_missing_are_shares_of_the_arms() -> None:
-    def with_lost(control: int, treatment: int) -> list[dict[str, Any]]:
-        four = [
-            (0, "control", 10, control),
-            (0, "treatment", 8, treatment),
-            (1, "control", 20, 5),
-            (1, "treatment", 0, 0),
-        ]
-        keys = ("replicate", "arm", "enrolled", "dropouts")
-        return [
-            {"design": "fixed", "truth": "effect", "dropped_look": 0} | dict(zip(keys, row, strict=True))
-            for row in four
-        ]
-
-    trials = [trial(0), trial(1)]
-    found = operating_characteristics(tables(trials, [cell_fact()], with_lost(1, 2)))
-    assert one(found, "outcomes_missing", arm="control").value == pytest.approx((1 / 10 + 5 / 20) / 2)
+def test_outcomes_missing_are_shares_of_those_due() -> None:
+    keys = ("replicate", "arm", "enrolled", "missing:lost", "missing:died", "outcomes_due", "due_missing")
+    four = [
+        (0, "control", 12, 1, 2, 10, 2),
+        (0, "treatment", 8, 0, 1, 8, 1),
+        (1, "control", 20, 3, 2, 20, 5),
+        (1, "treatment", 2, 1, 0, 0, 0),
+    ]
+    arms = [
+        {"design": "fixed", "truth": "effect", "dropped_look": 0} | dict(zip(keys, row, strict=True))
+        for row in four
+    ]
+    found = operating_characteristics(tables([trial(0), trial(1)], [cell_fact()], arms))
+    assert one(found, "outcomes_missing", arm="control").value == pytest.approx((2 / 10 + 5 / 20) / 2)
     alone = one(found, "outcomes_missing", arm="treatment")
-    assert (alone.value, alone.n, alone.n_failed) == (0.25, 1, 1)
-    nobody = [row | {"dropouts": 0} for row in with_lost(0, 0)]
-    assert not operating_characteristics(tables(trials, [cell_fact()], nobody)).select("outcomes_missing")
+    assert (alone.value, alone.n, alone.n_failed) == (1 / 8, 1, 1)
+    assert one(found, "outcomes_missing", arm=None).value == pytest.approx((3 / 18 + 5 / 20) / 2)
+    assert one(found, "missing", arm="control", reason="lost").value == 2.0
+    assert one(found, "missing", arm="treatment", reason=None).value == 1.0
+    assert one(found, "missing", arm=None, reason="died").value == 2.5
+    assert one(found, "missing", arm=None, reason=None).value == 5.0
+    alive = [row | {"missing:died": 0} for row in arms]
+    found = operating_characteristics(tables([trial(0), trial(1)], [cell_fact()], alive))
+    assert not found.select("missing", reason="died") and len(found.select("missing")) == 6
 
 
 def test_no_events_means_no_measure_of_events() -> None:

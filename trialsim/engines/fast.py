@@ -33,11 +33,13 @@ from trialsim.engines.fast_cohorts import CohortCut, FastCohorts
 from trialsim.engines.fast_enrolled_kernels import count_randomised
 from trialsim.engines.fast_first import ByArm, FirstPatients
 from trialsim.engines.fast_lives import FastLives, Reach
+from trialsim.engines.fast_missing import missing_outcomes
 from trialsim.engines.fast_outcomes import ArmMoments, FastCut, Outcome
 from trialsim.engines.fast_patients import Patients, Prepared, prepare
 from trialsim.engines.fast_pipeline import in_arms, last_of, patients_waited_for, waited_for
 from trialsim.engines.fast_sizes import FastSizes, Resized, sizes_of
 from trialsim.engines.life_tally import LifeTally
+from trialsim.engines.missing_records import MissingOutcomes
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import CutCounts, Ends, Point, Scored, SitesReviewed, SiteTallies, VisitsDecided
 from trialsim.engines.rerandomisation import shares_of
@@ -680,6 +682,10 @@ class FastChunk:
     def in_pipeline(self, ticks: Ints) -> Ints | None:
         """Return how many patients are waited for at some times; None where randomised - known - lost tells."""
         return patients_waited_for(self, ticks)
+
+    def missing(self, ticks: Ints) -> MissingOutcomes:
+        """Return whose outcome of the primary endpoint is missing at some times."""
+        return missing_outcomes(self, ticks)
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.contracts import Floats, Ints, TestPlan
 from trialsim.engines import fast_journal_kernels as journal
@@ -230,6 +231,11 @@ class FastLives:
         numbers = self.law.numbers
         return bool(numbers.reading.at_visit[numbers.reading.readouts == outcome].any())
 
+    def seen_at_visits(self, outcome: int) -> bool:
+        """Return whether an outcome is read out, or an event is detected, at visits."""
+        survival = self.law.numbers.survival
+        return self.read_at_visits(outcome) or bool(survival.detected[survival.endpoints == outcome].any())
+
     def last_visits(self, rows: Ints) -> Ints:
         """Return the ticks of the last scheduled visits of some replicates' patients, NEVER for who has left before."""
         found = np.empty((len(rows), self.dropout.shape[1]), dtype=np.int64)
@@ -313,6 +319,11 @@ class FastLives:
             self.off_at, self._ticks, self._codes, self._offsets, found,
         )  # fmt: skip
         return found
+
+    @property
+    def left(self) -> NDArray[np.int8]:
+        """How each patient leaves, as far as their lives are led, ``[replicate, patient]``."""
+        return self._left
 
     @property
     def journal(self) -> tuple[Ints, Ints, Ints]:

@@ -22,6 +22,7 @@ from trialsim.contracts import (
 )
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally
+from trialsim.engines.missing_records import MissingOutcomes
 from trialsim.engines.plan import Plan
 
 
@@ -256,6 +257,13 @@ class Chunk(Protocol):
 
         They are randomised by then, their primary outcome is not known then and can still become known. None where
         everybody randomised is known, lost or waited for, so that the other counts tell.
+        """
+        ...
+
+    def missing(self, ticks: Ints) -> MissingOutcomes:
+        """Return whose outcome of the primary endpoint is missing at some times, ``[replicate]``.
+
+        Only once the trials have ended, in a world in which outcomes can be missing.
         """
         ...
 

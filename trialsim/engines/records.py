@@ -17,6 +17,7 @@ from trialsim.engines.cost_records import cost_columns
 from trialsim.engines.decision_log import HEADS, LOG, RANKINGS
 from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vocabulary
 from trialsim.engines.life_tally import life_columns
+from trialsim.engines.missing_records import missing_columns, reasons_in
 from trialsim.engines.plan import Plan
 from trialsim.engines.record_kernels import put_in_place
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
@@ -315,6 +316,8 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
         "dropouts": counts["arm:dropouts"].ravel().astype(np.int32),
         "dropped_look": result.ends.dropped_look.ravel().astype(np.int16),
     }
+    if reasons := reasons_in(result.chunk.plan.world):
+        columns |= missing_columns(reasons, result.chunk.missing(result.ends.cut))
     return columns if life is None or tally is None else columns | life_columns(life, tally)
 
 

@@ -33,6 +33,7 @@ from trialsim.draws import Purpose, uniform, word
 from trialsim.elementary import standard_normal
 from trialsim.engines.balance import Balance
 from trialsim.engines.life_tally import LifeTally
+from trialsim.engines.missing_records import MissingOutcomes
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import (
     CutCounts,
@@ -48,7 +49,12 @@ from trialsim.engines.reference_costs import amounts_of
 from trialsim.engines.reference_cut import Patient, ReferenceCut
 from trialsim.engines.reference_life import Life
 from trialsim.engines.reference_sites import Recruitment
-from trialsim.engines.reference_tally import adverse_events_by_period, adverse_events_known, tally_of
+from trialsim.engines.reference_tally import (
+    adverse_events_by_period,
+    adverse_events_known,
+    missing_of,
+    tally_of,
+)
 from trialsim.engines.rerandomisation import shares_of
 from trialsim.engines.world import OutcomeLaw
 from trialsim.operations.allocation import (
@@ -763,6 +769,10 @@ class ReferenceTrial:
         e, tick = self.plan.primary, int(ticks[0])
         report = self.plan.world.outcomes[e].readout_ticks
         return np.array([sum(p.entry <= tick and p.awaits(e, tick, report) for p in self.patients)])
+
+    def missing(self, ticks: Ints) -> MissingOutcomes:
+        """Return whose outcome of the primary endpoint is missing at a time."""
+        return missing_of(self, int(ticks[0]))
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""

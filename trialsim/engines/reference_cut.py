@@ -13,12 +13,15 @@ from trialsim.contracts import (
     AllocationRows,
     ArmTotals,
     Floats,
+    Kind,
     LogRow,
     Moments,
     PatientRows,
     RiskTables,
     TestPlan,
 )
+from trialsim.engines.life import WITHDRAWAL_PART
+from trialsim.engines.missing_records import DIED, LOST, VISITS_MISSED, WITHDRAWN
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.stats.moments import binary_moments, mean_and_squares
@@ -84,6 +87,20 @@ class Patient:
         if seen <= tick < self.refused.get(e, NEVER):
             return True
         return all(end is None or end > tick for end in (self.lost, self.ended, self.closed.get(e)))
+
+    def without(self, e: int, tick: int, report: int, survival: bool) -> int | None:
+        """Return why an outcome is neither known at a time nor can become known; None where it is, or can.
+
+        None also where an event was not seen to the end of follow-up, which the last visit may be.
+        """
+        if self.had(e, tick - report) or self.readout.get(e, NEVER) <= tick or self.awaits(e, tick, report):
+            return None
+        if self.closed.get(e, NEVER) <= tick:
+            return None if survival else VISITS_MISSED
+        if self.lost is not None and self.lost <= tick:
+            withdrew = any(row.kind == Kind.DROPOUT and row.part == WITHDRAWAL_PART for row in self.log)
+            return WITHDRAWN if withdrew else LOST
+        return DIED if self.died is not None and self.died <= tick else None
 
     def stays_until(self, e: int, tick: int) -> int:
         """Return when follow-up without an event that is known ends: when the patient left, or at a cut.

@@ -11,6 +11,7 @@ from trialsim.contracts import Ints, Kind, LogRow, TestPlan
 from trialsim.engines.adverse_event_tests import cut_of_counts
 from trialsim.engines.life import LifeLaw
 from trialsim.engines.life_tally import LifeTally, tally_columns
+from trialsim.engines.missing_records import REASONS, MissingOutcomes
 from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
@@ -38,6 +39,25 @@ def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
         risks = [stay, min(stay, dosed), *(min(stay, dosed + int(w)) for w in law.numbers.term.window)]
         exposure[0, p.arm] += np.array(risks)
     return LifeTally(counts, persons, exposure)
+
+
+def missing_of(trial: ReferenceTrial, tick: int) -> MissingOutcomes:
+    """Return whose outcome of the primary endpoint is missing at a time, counted the plain way."""
+    e, arms = trial.plan.primary, len(trial.plan.arms)
+    law = trial.plan.world.outcomes[e]
+    survival = law.kind == "survival"
+    missing = np.zeros((1, arms, len(REASONS)), dtype=np.int64)
+    due, due_missing = (np.zeros((1, arms), dtype=np.int64) for _ in range(2))
+    for p in trial.patients:
+        if p.entry > tick:
+            continue
+        why = p.without(e, tick, law.readout_ticks, survival)
+        if why is not None:
+            missing[0, p.arm, why] += 1
+        if survival or (p.entry + law.readout_ticks <= tick and not p.awaits(e, tick, law.readout_ticks)):
+            due[0, p.arm] += 1
+            due_missing[0, p.arm] += why is not None
+    return MissingOutcomes(missing, due, due_missing)
 
 
 def adverse_events_known(trial: ReferenceTrial, tick: int, test: TestPlan) -> ArrayCut:

@@ -85,7 +85,6 @@ def arm_measures(
     for name, values in enrolled.items():
         if (found := mean(values)) is not None:
             yield measure(*cell, "arm_enrolled", found, unit=PATIENTS, arm=name, n_failed=count(failed))
-    yield from _missing(cell, failed, enrolled, rows.values("dropouts"))
     if with_closing:
         dropped = rows.values("dropped_look")
         for name, looks in dropped.items():
@@ -109,19 +108,6 @@ def arm_measures(
             arm=best_arm,
             n_failed=best.size - found.n + count(failed),
         )
-
-
-def _missing(
-    cell: Cell, failed: Flags | None, enrolled: Mapping[str, NDArray[Any]], lost: Mapping[str, NDArray[Any]]
-) -> Iterator[Measure]:
-    """Yield the share of each arm's patients who left with an outcome open, where any did."""
-    if not any(bool(np.any(values)) for values in lost.values()):
-        return
-    for name, values in lost.items():
-        some = enrolled[name] > 0
-        if (found := mean(succeeded(values, failed)[some] / enrolled[name][some])) is not None:
-            n_failed = int(some.size - found.n) + count(failed)
-            yield measure(*cell, "outcomes_missing", found, unit="share", arm=name, n_failed=n_failed)
 
 
 def _selections(

@@ -16,6 +16,7 @@ from trialsim.oc.estimation import estimation_measures
 from trialsim.oc.lives import life_measures
 from trialsim.oc.look_times import look_measures
 from trialsim.oc.measures import MEASURE_KEYS, PROBABILITY, Measure, measure
+from trialsim.oc.missing import missing_measures
 from trialsim.oc.montecarlo import proportion
 from trialsim.oc.overrunning import overrun_measures
 from trialsim.oc.recruitment import recruitment_measures
@@ -163,6 +164,7 @@ def _design_measures(
                 partial(stage_measures, records, cell, failed[cell]),
                 *(partial(estimation_measures, records, cell, each) for each in tested),
                 partial(arm_measures, records, cell, failed[cell], best, with_closing, last_look),
+                partial(missing_measures, records, cell, failed[cell]),
                 partial(recruitment_measures, records, cell, failed[cell]),
                 partial(cost_measures, records, cell, failed[cell]),
                 partial(life_measures, records, cell, failed[cell]),

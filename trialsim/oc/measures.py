@@ -157,6 +157,7 @@ def _definitions() -> Iterator[Definition]:
     yield from _sizes_reestimated()
     yield from _estimation()
     yield from _by_arm()
+    yield from _missing()
     yield from recruitment_definitions()
     yield from _costs()
     yield from _lives()
@@ -394,15 +395,6 @@ def _by_arm() -> Iterator[Definition]:
         "arm_enrolled", PATIENTS, f"Mean number of patients randomised to the arm. {_FAILED_MEAN}"
     )
     yield Definition(
-        "outcomes_missing",
-        "share",
-        "Mean over trials of the share of the arm's patients who by the deciding data cut were lost or had withdrawn while "
-        "an outcome of theirs was open, so that it is missing or, of a survival endpoint, censored; reported where anybody "
-        "was. Read-outs missing because of a death or of missed visits are not in it: after the last look, all those that "
-        "will never come are what `analysed` and `pipeline` leave of the patients randomised by the cut. "
-        f"Trials without patients in the arm are left out. {_FAILED_MEAN}",
-    )
-    yield Definition(
         "arm_dropped",
         PROBABILITY,
         "Probability that the arm is closed at a look; reported where the design ever closes one. Failed "
@@ -423,6 +415,29 @@ def _by_arm() -> Iterator[Definition]:
         "on_best_arm_share",
         "share",
         f"Mean over replicates of the share of patients randomised to the best arm. {_FAILED_MEAN}",
+    )
+
+
+def _missing() -> Iterator[Definition]:
+    reported = "Reported where the scenario has anything by which patients leave."
+    yield Definition(
+        "missing",
+        PATIENTS,
+        "Mean number of patients of the arm, or without one of all arms, randomised by the deciding data cut whose "
+        "outcome of the primary endpoint (that of the design's first test) was not known then and could not become known "
+        "any more: they were `lost` to follow-up, had `withdrawn` consent, had `died`, or no visit held could read it "
+        "out (`visits_missed`), as the reason says; without one, any of these. Of a survival endpoint those whose "
+        "follow-up ended so before the cut without its event; who was followed to the cut, or to the last visit, is not "
+        "one of them. Read-outs known at the cut, `pipeline` and `missing` are together all patients randomised by then. "
+        f"What a strategy for intercurrent events leaves out of a test is not missing. {reported} {_FAILED_MEAN}",
+    )
+    yield Definition(
+        "outcomes_missing",
+        "share",
+        "Mean over trials of the share of patients whose outcome of the primary endpoint is `missing` among those due, "
+        "in the arm or without one in all arms: due are patients whose time of read-out had come by the deciding data "
+        "cut and who are not in the `pipeline`; of a survival endpoint, all randomised by then. Trials without anybody "
+        f"due are left out. {reported} {_FAILED_MEAN}",
     )
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.oc.columns import Cell, Records
+from trialsim.oc.missing import MISSING, in_arms, reasons_of
 from trialsim.oc.montecarlo import MonteCarlo, mean
 from trialsim.oc.recruitment import columns_by_name
 from trialsim.oc.rejections import Flags, failed_replicates
-from trialsim.oc.sizes import succeeded
+from trialsim.oc.sizes import counts_events, succeeded
+from trialsim.report.missing_table import IN_WORDS
 
 Values = NDArray[np.float64]
 
@@ -129,6 +131,7 @@ def counts_of_steps(records: Records, cell: Cell) -> tuple[Count, ...]:
     # Without a look that decides, whoever is not known at the last look taken may have been read out since.
     undecided = records.numbers("trials", "stop_look", cell) == 0
     unknown = randomised - known - overrun
+    missing = _missing(records, cell, undecided)
     by_reason = columns_by_name(records, cell, "screening", "reason", ("screened_out",))
     out = tuple(
         (f"failed: {reason}", np.asarray(values["screened_out"], dtype=np.float64))
@@ -164,11 +167,26 @@ def counts_of_steps(records: Records, cell: Cell) -> tuple[Count, ...]:
             known,
             (
                 ("randomised after the deciding cut", overrun),
-                ("not read out by the deciding cut", np.where(undecided, 0.0, unknown)),
+                *missing,
+                (
+                    "not read out by the deciding cut",
+                    np.where(undecided, 0.0, unknown - sum(values for _, values in missing)),
+                ),
                 ("not known at a look: the trial ended at its horizon", np.where(undecided, unknown, 0.0)),
             ),
         ),
     )
+
+
+def _missing(records: Records, cell: Cell, undecided: Flags) -> list[tuple[str, Values]]:
+    """Return who will never be read out at the deciding cut, by reason; of events everybody is analysed."""
+    if counts_events(records, [cell]):
+        return []
+    found = []
+    for reason in reasons_of(records):
+        total = in_arms(records, cell, None, [f"{MISSING}{reason}"])[None]
+        found.append((f"missing: {IN_WORDS[reason]}", np.where(undecided, 0.0, total)))
+    return found
 
 
 def _over_trials(values: Values, failed: Flags | None) -> MonteCarlo | None:

@@ -33,6 +33,7 @@ from trialsim.report.figures import (
 )
 from trialsim.report.legend import legend
 from trialsim.report.lives_table import ABOUT_LIVES, lives_table
+from trialsim.report.missing_table import ABOUT_MISSING, MOST_OF_MISSING, missing_table
 from trialsim.report.more_tables import MOST_CELLS, bounds_table, cost_table, more_measures, stopping_table
 from trialsim.report.overrun_table import ABOUT_OVERRUN, overrun_table
 from trialsim.report.page_style import STYLE
@@ -123,6 +124,7 @@ def page(
         *_overrun(characteristics),
         *_recruitment(characteristics, records),
         *_adverse_events(records),
+        *_missing(characteristics),
         "<h2>Pictures</h2>",
         *_pictures(characteristics, records),
         *_more(characteristics, scenario, records),
@@ -337,6 +339,17 @@ def _adverse_events(records: Records) -> list[str]:
         return found
     texts = (*ABOUT_ADVERSE_EVENTS, *adverse_events_left_out(records))
     return [*found, *(f"<p>{escape(text)}</p>" for text in texts), _figure(picture)]
+
+
+def _missing(characteristics: OperatingCharacteristics) -> list[str]:
+    """Return the section on missing outcomes; nothing where none is missing."""
+    table = missing_table(characteristics)
+    if table is None:
+        return []
+    found = ["<h2>Missing outcomes</h2>", *_explained(ABOUT_MISSING, table)]
+    if (n_cells := len(characteristics.cells())) > MOST_OF_MISSING:
+        found.append(f"<p>Shown for the first {MOST_OF_MISSING} of {n_cells} designs under a truth.</p>")
+    return found
 
 
 def _pictures(characteristics: OperatingCharacteristics, records: Records) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trialsim.contracts import Kind, LogRow
-from trialsim.engines.life import LifeLaw
+from trialsim.engines.life import WITHDRAWAL_PART, LifeLaw
 from trialsim.engines.plan import Plan
 
 
@@ -25,6 +25,8 @@ class Course:
         Time and value of the readout by binary or continuous endpoint.
     lost
         Time of loss to follow-up or withdrawal, or None.
+    withdrew
+        Whether it was by withdrawal of consent.
     died
         Time of death, or None.
     adverse
@@ -46,6 +48,7 @@ class Course:
     readouts: dict[int, tuple[int, float]] = field(default_factory=dict)
     lost: int | None = None
     key: int = 0
+    withdrew: bool = False
     died: int | None = None
     adverse: list[tuple[int, int, int]] = field(default_factory=list)
     told_late: frozenset[int] = frozenset()
@@ -96,6 +99,7 @@ def courses_of(plan: Plan, log: tuple[LogRow, ...]) -> tuple[Course, ...]:
                 courses[row.id].analysed[row.part] = row.tick
         elif row.kind == Kind.DROPOUT:
             courses[row.id].lost = row.tick
+            courses[row.id].withdrew = row.part == WITHDRAWAL_PART
         elif life is not None:
             _live_on(life, courses[row.id] if row.id < len(courses) else None, row)
     for course in courses if life is not None else ():

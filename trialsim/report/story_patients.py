@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trialsim.report.story_courses import Course
+from trialsim.report.story_missing import why_missing
 from trialsim.report.story_patient_origin import RECRUITED, SCREENING_DAYS, allocation_strata, recruited
 from trialsim.report.story_replay import Replay
 from trialsim.timegrid import TICKS_PER_DAY
@@ -117,9 +118,10 @@ def _read_out(replay: Replay, course: Course, endpoint: int) -> dict[str, Any]:
     name = law.name.upper()
     found = course.readouts.get(endpoint)
     if found is None or found[0] > replay.cut:
-        return {f"{name}_VALUE": None, f"{name}_ANLFL": "N"}
+        why = why_missing(replay, course, endpoint, replay.cut)
+        return {f"{name}_VALUE": None, f"{name}_ANLFL": "N", f"{name}_REASND": why or None}
     value = int(found[1]) if law.kind == "binary" else found[1]
-    return {f"{name}_VALUE": value, f"{name}_ANLFL": "Y"}
+    return {f"{name}_VALUE": value, f"{name}_ANLFL": "Y", f"{name}_REASND": None}
 
 
 def _empty_columns(replay: Replay) -> list[str]:

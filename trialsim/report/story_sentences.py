@@ -16,6 +16,7 @@ from trialsim.report.story_bounds import bounds_followed
 from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_failures import failure_sentences
+from trialsim.report.story_missing import missing_at_the_cut
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
@@ -317,6 +318,7 @@ def _ending(replay: Replay) -> list[str]:
     conclusions = [_conclusion(replay, place) for place in range(len(replay.plan.tests))]
     sentences += [conclusion for conclusion in conclusions if conclusion]
     sentences += failure_sentences(replay)
+    sentences += missing_at_the_cut(replay)
     overrun = int(replay.trial["overrun"])
     pipeline = int(replay.trial["pipeline"])
     left = []

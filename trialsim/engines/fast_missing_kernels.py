@@ -1,0 +1,71 @@
+"""A compiled loop that counts whose outcomes are missing at a cut, and why."""
+
+# Compiled functions take arrays that the type checker cannot see into.
+# mypy: disallow-untyped-defs=False
+
+from __future__ import annotations
+
+from trialsim.compiled import kernel
+from trialsim.engines.fast_rows import row_of
+from trialsim.engines.fast_straight_kernels import DEAD, WITHDRAWN
+from trialsim.engines.fast_straight_kernels import LOST as LEFT_LOST
+from trialsim.engines.missing_records import DIED, LOST, VISITS_MISSED
+from trialsim.engines.missing_records import WITHDRAWN as BY_WITHDRAWAL
+
+
+@kernel
+def missing_by_arm(
+    chosen, cut, entry, known, wait, event, ended, closed, dropout, complete, how, readout, arm, out
+):  # fmt: skip
+    """Count in each arm whose outcome is neither known at the cut nor can become known, by reason, and who was due.
+
+    Parameters
+    ----------
+    known, wait
+        When each outcome is known, or each event that becomes known so much later.
+    event, ended
+        When each event happens and when an analysis knows of each end of follow-up; without rows for a read-out.
+    closed
+        When nobody will look for the outcome any more, ``[k, patient]``; without rows where that never comes.
+    how
+        How each patient leaves; without rows where there is nothing but loss.
+    readout
+        Ticks since entry after which a read-out is due.
+    out
+        To add to, ``[k, arm, reason + 2]``: by reason, then those due and those of them whose outcome is missing.
+    """
+    survival = len(ended) > 0
+    due, due_missing = out.shape[2] - 2, out.shape[2] - 1
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        d = dropout[row_of(dropout, r)]
+        c = complete[row_of(complete, r)]
+        t = known[row_of(known, r)]
+        a = arm[row_of(arm, r)]
+        for i in range(arm.shape[1]):
+            if e[i] > cut[k]:
+                continue
+            is_known = t[i] + wait <= cut[k]
+            waited_for = survival and (ended[r, i] > cut[k] or ended[r, i] == event[r, i])
+            why = -1
+            if not is_known and not waited_for:
+                if len(closed) > 0 and closed[k, i] <= cut[k]:
+                    why = -1 if survival else VISITS_MISSED
+                elif e[i] + min(d[i], c[i]) <= cut[k]:
+                    why = _reason(how[r, i]) if len(how) > 0 else LOST if d[i] < c[i] else -1
+            if why >= 0:
+                out[k, a[i], why] += 1
+            if survival or (e[i] + readout <= cut[k] and (is_known or why >= 0)):
+                out[k, a[i], due] += 1
+                out[k, a[i], due_missing] += why >= 0
+
+
+@kernel
+def _reason(how):
+    """Return for which reason an outcome is missing that was open when a patient left; -1 for none."""
+    if how == LEFT_LOST:
+        return LOST
+    if how == WITHDRAWN:
+        return BY_WITHDRAWAL
+    return DIED if how == DEAD else -1
