@@ -39,6 +39,7 @@ def certify_command(
     from trialsim.oc.certificate import certify, file_of, refuse_spent
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
     from trialsim.scenario.wording import listed
 
@@ -54,7 +55,8 @@ def certify_command(
     (chosen,) = designs
     path = file_of(scenario, chosen)
     refuse_spent(loaded, chosen, path, attempt, attempts)
-    found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
+    with told_of(scenario):
+        found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
     text = json_text(found.to_dict())
     write_whole(path, text.encode("utf-8"), overwrite=attempt > 1)
     if json:
