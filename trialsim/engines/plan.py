@@ -34,6 +34,7 @@ from trialsim.errors import ScenarioError, UsageError
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE, Design
+from trialsim.scenario.inner_policies import recommending
 from trialsim.scenario.multi_arm import By
 from trialsim.scenario.policies import located_parameters
 from trialsim.scenario.reestimation import EarlyEndpoint
@@ -658,5 +659,6 @@ def _chosen_by(design: Design, tests: list[TestPlan], world: World, endpoints: l
 
 def _closes_sites(design: Design) -> bool:
     """Return whether a design's policy for sites may close some at reviews."""
-    policy = registry.get("policies", f"sites.{design.policies['sites'][0]}")
+    name, _ = recommending(design.policies["sites"])
+    policy = registry.get("policies", f"sites.{name}")
     return bool(getattr(policy, "at_reviews", False))

@@ -18,6 +18,7 @@ from trialsim.oc.calibration import TAIL, Point
 from trialsim.oc.montecarlo import upper_limit
 from trialsim.replicate_ranges import CERTIFICATION, require_within
 from trialsim.scenario.drift_advice import RANK_NOBODY
+from trialsim.scenario.inner_policies import inner_policies
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import listed
 
@@ -93,7 +94,7 @@ class Certificate:
 
 
 def learned_policies(scenario: Scenario, design: str) -> dict[str, str]:
-    """Return the digests of the checkpoints that a design names, by slot, rankings inside rankings included."""
+    """Return the digests of the checkpoints that a design names, by slot, policies inside policies included."""
     found = {}
     for slot, (_, parameters) in scenario.designs[design].policies.items():
         digest = _digest_in(parameters)
@@ -106,8 +107,8 @@ def _digest_in(parameters: Mapping[str, Any]) -> str | None:
     """Return the digest of a checkpoint in the parameters of a policy."""
     if "checkpoint" in parameters:
         return str(parameters.get("digest"))
-    for inner in (parameters.get("ranking") or {}).values():
-        if (found := _digest_in(inner or {})) is not None:
+    for _, _, own in inner_policies(parameters):
+        if (found := _digest_in(own)) is not None:
             return found
     return None
 
