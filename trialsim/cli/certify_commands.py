@@ -39,6 +39,7 @@ def certify_command(
     from trialsim.oc.certificate import certify, file_of
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
@@ -57,7 +58,8 @@ def certify_command(
             f"{path} is there already: its trials are spent. A second try is --attempt 2 --attempts 2, which splits the "
             "level; remove the file only if the scenario or the policy is another one"
         )
-    found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
+    with told_of(scenario):
+        found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
     text = json_text(found.to_dict())
     write_whole(path, text.encode("utf-8"), overwrite=attempt > 1)
     if json:

@@ -61,6 +61,7 @@ def evaluate_command(
     from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import check_numbers
     from trialsim.oc.run_writer import json_text
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
@@ -95,7 +96,8 @@ def evaluate_command(
         from trialsim.cli.learning_commands import print_rankings
         from trialsim.learning.evaluation import compare_rankings
 
-        ranked = compare_rankings(loaded, chosen, under, labelled, folder, replicates, seed, workers)
+        with told_of(scenario):
+            ranked = compare_rankings(loaded, chosen, under, labelled, folder, replicates, seed, workers)
         if json:
             typer.echo(json_text(about | {"rankings": [each.to_dict() for each in ranked]}), nl=False)
         else:
@@ -103,7 +105,8 @@ def evaluate_command(
         return
     from trialsim.learning.policies_compared import compare_policies
 
-    compared = compare_policies(derived, under, replicates, seed, workers)
+    with told_of(scenario):
+        compared = compare_policies(derived, under, replicates, seed, workers)
     if json:
         typer.echo(json_text(about | {"policies": [each.to_dict() for each in compared]}), nl=False)
         return

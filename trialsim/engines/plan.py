@@ -28,8 +28,9 @@ from trialsim.engines.balance import Balance, build_balance
 from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
+from trialsim.engines.unattainable import unattainable_in
 from trialsim.engines.world import World
-from trialsim.errors import UsageError
+from trialsim.errors import ScenarioError, UsageError
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE, Design
@@ -449,6 +450,9 @@ def build_plan(
         If the parts do not fit together.
     """
     world_scenario = scenario.world(truth)
+    problems = list(unattainable_in(scenario, truth, world_scenario))
+    if problems:
+        raise ScenarioError(problems)
     chosen = world_scenario.designs[design]
     world = build_world(world_scenario, design, table, grid)
     endpoints = list(world_scenario.endpoints)
