@@ -136,8 +136,8 @@ def _slot(policy: str, decides: str | None) -> str:
     UsageError
         If there is no such slot, a checkpoint is of another, or a name is that of several and of no ranking.
     """
-    from trialsim.cli.running import did_you_mean
     from trialsim.scenario.policies import SLOTS
+    from trialsim.scenario.wording import did_you_mean
 
     if decides is not None and decides not in SLOTS:
         raise UsageError(

@@ -237,7 +237,7 @@ def _entries(kind: str) -> list[dict[str, str | None]]:
         return [{"name": each.name, "unit": each.unit, "definition": each.sentence} for each in definitions()]
     allowed = ["measures", *kinds()]
     if kind not in allowed:
-        from trialsim.cli.running import did_you_mean
+        from trialsim.scenario.wording import did_you_mean
 
         raise UsageError(
             f"There is no kind {kind!r}; allowed: {', '.join(allowed)}.{did_you_mean(kind, allowed)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import datetime
-import difflib
 import gc
 import re
 import shlex
@@ -110,6 +109,8 @@ def check_numbers(replicates: int, seed: int, workers: int, engine: str) -> None
     UsageError
         With all that is wrong, a line each, and what is allowed.
     """
+    from trialsim.scenario.wording import did_you_mean
+
     wrong = []
     if not 1 <= replicates <= MOST_REPLICATES:
         wrong.append(
@@ -161,12 +162,6 @@ def names_in(written: str | None, option: str) -> list[str] | None:
     if not names:
         raise UsageError(f"{option}: at least one name is expected, separated by commas.")
     return list(dict.fromkeys(names))
-
-
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Return a question with the closest allowed word; empty where none is close."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _settle_memory() -> None:

@@ -23,7 +23,7 @@ from trialsim.stats.sample_size.survival import LogrankDesign, required_events
 _SIZED = ("logrank", "cox", "score_test", "t_test", "z_test")
 _ROUNDING = 1e-8
 _CONDUCT = ("treatment", "discontinuation", "withdrawal", "adverse_events", "visits")
-_MOVED_BY = ("covariates", "latent", "modifiers", "drift", "site", "detected")
+_MOVED_BY = ("covariates", "latent", "modifiers", "drift", "site", "detected", "adjudication")
 
 
 def solved_size(scenario: Scenario, name: str) -> int:
@@ -203,8 +203,9 @@ def _require_enough_patients(world: Scenario, name: str, design: Design, events:
     if events > most:
         # In proportion, as accrual of other sizes may be faster or longer.
         enough = math.ceil(design.n * events / max(most, 1e-9))
+        more = f"enrol more (about {enough:,} can give as many), or " if enough <= MOST_PATIENTS else ""
         sentence = (
-            f"{events} events are needed, but {design.n} patients are expected to have {math.floor(most)} by the horizon "
-            f"of {world.horizon / 365.25:.3g} years; enrol more (about {enough:,} can give as many), or extend the horizon"
+            f"{events} events are needed, but {design.n} patients can be expected to have {math.floor(most)} that are "
+            f"known by the horizon of {world.horizon / 365.25:.3g} years; {more}extend the horizon"
         )
         raise ScenarioError([Problem(f"designs.{name}.n", sentence)])

@@ -66,6 +66,12 @@ def product(first: Steps, second: Steps) -> Steps:
     return Steps(tuple(starts.tolist()), tuple((first.at(starts) * second.at(starts)).tolist()))
 
 
+def added(first: Steps, second: Steps) -> Steps:
+    """Return the sum of two step functions."""
+    starts = np.array(sorted({*first.starts, *second.starts}))
+    return Steps(tuple(starts.tolist()), tuple((first.at(starts) + second.at(starts)).tolist()))
+
+
 @dataclass(frozen=True)
 class SurvivalPlan:
     """A two-arm trial with a time-to-event endpoint, as its expected course.
