@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.twins.lives import SCENARIOS as LIVES
+from tests.twins.test_people import world
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from trialsim.conformance import check_policy
@@ -16,8 +17,12 @@ from trialsim.conformance.twins import twin_difference
 from trialsim.contracts import (
     NOTHING,
     REDUCE,
+    WEIGHT_GRID,
+    AllocationView,
     CandidateView,
+    Decision,
     Ints,
+    Kind,
     Memory,
     SiteDecision,
     SiteView,
@@ -52,6 +57,18 @@ class CountsScreenings:
         learnt = (memory["passed"] * 7 + memory["reviews"])[view.rows]
         scores = number * learnt % 11
         return scores if seen is None else 20 - scores, memory
+
+
+class KeepsWhatIs:
+    """Gives weights at its second review, and at each later one that is even or of an even trial; otherwise NaN."""
+
+    name, reference, decides_on, adaptive = "mine", "", "allocation", True
+
+    def decide(self, view: AllocationView, memory: Memory) -> tuple[Decision, Memory]:
+        asked = memory["asked"] if memory else np.zeros(len(view.replicate), dtype=np.int64)
+        gives = (asked == 1) | (asked > 1) & (((asked % 2) == 0) | (view.replicate % 2 == 0))
+        weights = view.open_arms * (1.0 + np.arange(view.open_arms.shape[1])[None, :] * asked[:, None])
+        return Decision(weights=np.where(gives[:, None], weights, np.nan)), {"asked": asked + 1}
 
 
 class TakesTurns:
@@ -102,6 +119,23 @@ _BOTH = pytest.param("learnt_while_sites_are_chosen_again", marks=pytest.mark.sl
 def test_what_a_ranking_remembers_is_the_same_in_both_engines(name: str) -> None:
     plan = of_reviews(name, recruitment=CountsScreenings())
     assert twin_difference(plan, range(24)) is None
+
+
+@pytest.mark.parametrize("design", ["allocation_at_reviews", "allocation_at_looks"])
+def test_weights_that_are_none_keep_what_is(design: str) -> None:
+    """Until the first are given, allocation is the design's own, in its blocks."""
+    assert not check_policy(KeepsWhatIs())
+    plan = replace(build_plan(world("looks"), design, "expected", 3), randomisation=KeepsWhatIs())
+    assert twin_difference(plan, range(24)) is None
+    chunk = conduct(start_engine(plan, "fast").start(np.arange(24))).chunk
+    for row in range(24):
+        given = [entry.value for entry in chunk.log(row) if entry.kind == Kind.WEIGHT]
+        assert np.isfinite(given).all()
+        weights = np.array(given).reshape(-1, 3)
+        if design == "allocation_at_reviews" and row % 2 and len(weights) > 1:
+            # Reviews 2 and 3: 1, 2, 3 and 1, 3, 5 on the grid of weights; one in between is left out.
+            expected = np.array([[1, 2, 3], [1, 3, 5]]) / np.array([[6], [9]])
+            assert (weights[:2] == np.rint(expected * WEIGHT_GRID) / WEIGHT_GRID).all()
 
 
 @pytest.mark.parametrize("name", ["sites_chosen_again", _BOTH])

@@ -26,6 +26,7 @@ from trialsim.engines.fast_site_kernels import CLOSED_BY_REVIEW
 from trialsim.engines.runner import chunk_of
 from trialsim.errors import ScenarioError
 from trialsim.oc.certificate import learned_policies, needs_certificate
+from trialsim.policies.committees import AllocationCommittee
 from trialsim.report.audit import explained
 from trialsim.report.story import explain
 from trialsim.scenario.advice import notes
@@ -493,3 +494,29 @@ def test_a_scenario_reads_back_as_it_was_written() -> None:
         "human_in_the_loop",
         {"policy": {"random": {"share": 0.3, "look": 1, "stop_when": "all"}}, "delay": 0.1, "override": 0.0},
     )
+
+
+def test_a_rerandomisation_test_asks_the_committee_again_as_it_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is always accepted, or overridden, is tested like the rule, or the design, alone; fates are drawn alike."""
+    text = RESPONSE.replace("score_test", "rerandomised_proportions")
+    rule = {"thompson": {"power": 1.0}}
+    ways = {"rule": rule, "accepted": people(rule), "overridden": people(rule, override=1.0)}
+    scenario = designs(
+        text, design={}, **{name: {"policies": {"randomisation": way}} for name, way in ways.items()}
+    )
+    seeds: set[int] = set()
+    decide = AllocationCommittee.decide
+
+    def noted(self: AllocationCommittee, view: Any, memory: Any) -> Any:
+        seeds.add(view.seed)
+        return decide(self, view, memory)
+
+    monkeypatch.setattr(AllocationCommittee, "decide", noted)
+    found = trialsim.simulate(scenario, replicates=8, seed=1).trials()
+    z = {name: found.loc[found["design"] == name, "z:primary"].tolist() for name in scenario.designs}
+    assert z["accepted"] == z["rule"]
+    assert z["overridden"] == z["design"]
+    assert z["rule"] != z["design"]
+    assert len(seeds) == 1

@@ -15,6 +15,9 @@ import yaml
 import trialsim
 from tests.unit.shipped_schema import check_document
 from trialsim.cli.main import main
+from trialsim.contracts import Kind
+from trialsim.engines.conduct import conduct
+from trialsim.engines.runner import chunk_of
 from trialsim.oc.policies_compared import PolicyCompared
 from trialsim.oc.rankings import difference, estimated
 from trialsim.report.rankings import measures_table
@@ -112,6 +115,48 @@ def test_rules_of_allocation_meet_the_same_patients(world: Path, capsys: pytest.
     assert measures["on_best_arm"] == pytest.approx(by_hand(*on))
     assert measures["on_best_arm"]["difference"] != 0
     assert {"female of enrolled", "male of eligible", "screen_failure_rate"} <= set(measures)
+
+
+def test_responders_are_those_whose_read_outs_say_so_by_the_deciding_cut(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counted in the event logs of the reference engine, in which trials stop early, late and at the end."""
+    tree = yaml.safe_load(SCENARIO)
+    tree["designs"]["equal"]["bounds"] = {"efficacy_z": [1.0, 1.5, 1.96], "futility_z": [0.0, 0.5, None]}
+    tree["designs"]["equal"]["looks"][0]["decision_lag"] = "20 days"
+    world.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    found = evaluated(capsys, "doubly_adaptive", "--scenario", str(world))
+    base = tree["designs"]["equal"]
+    rules = {"as": "by_design", "other": "doubly_adaptive"}
+    tree["designs"] = {name: base | {"policies": {"randomisation": rule}} for name, rule in rules.items()}
+    scenario, counted = scenario_from(tree), {}
+    for name in rules:
+        rows, enrolled = np.zeros((REPLICATES, 2)), np.zeros(REPLICATES)
+        for replicate in range(REPLICATES):
+            result = conduct(chunk_of(scenario, name, "works", [replicate], 1, "reference"))
+            log, cut = result.chunk.log(0), int(result.ends.cut[0])
+            arm = {row.id: int(row.value) for row in log if row.kind == Kind.RANDOMISATION}
+            enrolled[replicate] = len(arm)
+            for row in log:
+                if row.kind == Kind.READOUT and row.tick <= cut:
+                    rows[replicate, arm[row.id]] += row.value
+        counted[name] = {
+            "responders": rows.sum(axis=1),
+            "responders_per_patient": rows.sum(axis=1) / enrolled,
+            "responders on control": rows[:, 0],
+            "responders on treatment": rows[:, 1],
+        }
+    for name, two in counted["other"].items():
+        of = found["policies"][1]["measures"][name]
+        assert of == pytest.approx(by_hand(pd.Series(counted["as"][name]), pd.Series(two))), name
+        assert of["value"] > 0
+    assert (
+        main(["evaluate", "doubly_adaptive", "--scenario", str(world), "--replicates", "5", "--workers", "1"])
+        == 0
+    )
+    said = " ".join(capsys.readouterr().out.split())
+    assert "responders by the deciding cut" in said
+    assert "a patient enrolled" in said and "on treatment" in said
 
 
 def test_monitoring_is_compared_by_what_patients_suffer(

@@ -101,7 +101,10 @@ def twin_difference(plan: Plan, replicates: Iterable[int], chunk: int = 16) -> D
             found = first_difference(replicate, single.chunk.log(0), quick.chunk.log(row))
             if found is not None:
                 return found
-        slow_tables, quick_tables = joined([columns_of(single) for single in singles]), columns_of(quick)
+        slow_tables, quick_tables = (
+            joined([columns_of(single, True) for single in singles]),
+            columns_of(quick, True),
+        )
         for table, columns in slow_tables.items():
             for name, values in columns.items():
                 if not np.array_equal(values, quick_tables[table][name], equal_nan=values.dtype.kind == "f"):

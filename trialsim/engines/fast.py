@@ -415,8 +415,9 @@ class FastChunk:
             self._history.append(("review", (rows, point.number, point.tick, decision)))
             self._review[rows] += 1
             if decision.weights is not None:
-                self._weights[rows] = decision.weights
-                self._allocate_anew(rows, point.tick)
+                given = ~np.isnan(decision.weights[:, 0])
+                self._weights[rows[given]] = decision.weights[given]
+                self._allocate_anew(rows[given], point.tick[given])
                 self._find_looks(rows)
             self._find_reviews(rows, point.tick)
             return

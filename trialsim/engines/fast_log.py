@@ -179,7 +179,7 @@ def _add_decisions(chunk: FastChunk, row: int, end: int, add: Any) -> None:
                 0,
                 float(np.searchsorted(entry, ticks[k], side="right")),
             )
-            if decision.weights is not None:
+            if decision.weights is not None and not np.isnan(decision.weights[k, 0]):
                 for a, weight in enumerate(decision.weights[k]):
                     add(int(ticks[k]), Kind.WEIGHT, a, 0, float(weight), Kind.REVIEW, int(number[k]))
             continue

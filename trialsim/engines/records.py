@@ -19,6 +19,7 @@ from trialsim.engines.enrolment import added_up, enrolment_columns, enrolment_vo
 from trialsim.engines.life_tally import life_columns
 from trialsim.engines.missing_records import missing_columns, reasons_in
 from trialsim.engines.plan import Plan
+from trialsim.engines.points import Point
 from trialsim.engines.record_kernels import put_in_place
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.engines.size_records import conditional_power_at, events_at, final_events, final_size, size_at
@@ -303,8 +304,8 @@ _LOOK_TYPES = {
 _SIZE_TYPES: dict[str, type] = {"conditional_power": np.float64, "size": np.int32, "events_awaited": np.int32}
 
 
-def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
-    """Return a row an arm, in order of replicate and arm."""
+def arm_columns(result: ChunkResult, counts: Mapping[str, Ints], responses: bool = False) -> Columns:
+    """Return a row an arm, in order of replicate and arm; with ``responses`` how many responded by the deciding cut."""
     arms = len(result.chunk.plan.arms)
     life, tally = result.chunk.plan.world.life, result.chunk.tally(result.ends.cut)
     columns: Columns = {
@@ -318,17 +319,22 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints]) -> Columns:
     }
     if reasons := reasons_in(result.chunk.plan.world):
         columns |= missing_columns(reasons, result.chunk.missing(result.ends.cut))
+    if responses and (endpoint := result.chunk.plan.response_endpoint) >= 0:
+        rows = np.arange(len(result.chunk.replicates))
+        point = Point("look", rows, result.ends.look, result.ends.cut)
+        if result.chunk.plan.world.outcomes[endpoint].kind == "binary":
+            columns["responses"] = result.chunk.totals(point)[1].ravel().astype(np.int32)
     return columns if life is None or tally is None else columns | life_columns(life, tally)
 
 
-def columns_of(result: ChunkResult) -> dict[str, Columns]:
-    """Return the tables of a chunk as columns."""
+def columns_of(result: ChunkResult, responses: bool = False) -> dict[str, Columns]:
+    """Return the tables of a chunk as columns, with responses by arm where they are wanted and the endpoint is binary."""
     looks = _Looks(result) if result.looks else None
     counts = _counts_at_end(result)
     tables = {
         "trials": trial_columns(result, counts),
         "looks": _look_columns(result, looks),
-        "arms": arm_columns(result, counts),
+        "arms": arm_columns(result, counts, responses),
     }
     if plan_quantities := result.chunk.plan.quantities:
         tables["decisions"] = _decision_columns(result, looks, plan_quantities)

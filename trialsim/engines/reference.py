@@ -589,7 +589,7 @@ class ReferenceTrial:
             self._review += 1
             if self.recruitment is not None:
                 self.recruitment.review(number)
-            if decision.weights is not None:
+            if decision.weights is not None and not np.isnan(decision.weights[0, 0]):
                 self._period += 1
                 self.asked.append((now, now))
                 self._reweight(decision.weights[0])

@@ -58,6 +58,8 @@ class Job:
         Step of the time grid in ticks.
     decision_log
         Whether the log of decisions is kept.
+    responses
+        Whether responses to the first binary endpoint that is tested are counted by arm.
     """
 
     scenario: Scenario
@@ -66,6 +68,7 @@ class Job:
     chunk: int | None = None
     grid: int = 1
     decision_log: bool = False
+    responses: bool = False
 
 
 def start_engine(plan: Plan, engine: str) -> Any:
@@ -128,7 +131,7 @@ class _Workshop:
             step = -(-(last - first) // -(-(last - first) // most))  # chunks of about the same size
             numbers = np.arange(first, first + step)
             journal = None if origin is None else Journal(engine.plan, origin, numbers)
-            parts.append(columns_of(conduct(engine.start(numbers), journal)))
+            parts.append(columns_of(conduct(engine.start(numbers), journal), self.job.responses))
             first += step
         return joined(parts)
 
@@ -166,6 +169,7 @@ def run(
     first: int = 0,
     store: TaskStore | None = None,
     decision_log: bool = False,
+    responses: bool = False,
 ) -> pa.Table:
     """Run every design under every truth and hand over the records block by block.
 
@@ -197,6 +201,8 @@ def run(
     decision_log
         Whether to hand over the log of decisions too: the tables ``decision_log``, ``log_heads`` and, where candidates
         are ranked, ``rankings``.
+    responses
+        Whether the table ``arms`` has ``responses``: to the first binary endpoint tested, by the deciding cut.
 
     Returns
     -------
@@ -209,7 +215,7 @@ def run(
         If a name or a number cannot be used.
     """
     _check(replicates, seed, engine, workers, chunk)
-    job = Job(scenario, seed, engine, chunk, grid, decision_log)
+    job = Job(scenario, seed, engine, chunk, grid, decision_log, responses)
     quantities: dict[str, None] = {}
     chosen_designs = scenario.select_designs(names_given("designs", designs))
     chosen_truths = scenario.select_truths(names_given("truths", truths))

@@ -37,7 +37,7 @@ def compare_policies(
         Trials of each policy, the seed of all, and processes.
     """
     labels = list(scenario.designs)
-    found = collect(scenario, labels, [truth], replicates, seed, "fast", workers)
+    found = collect(scenario, labels, [truth], replicates, seed, "fast", workers, responses=True)
     values = {label: trial_measures(found, label) for label in labels}
     first = values[labels[0]]
     shared = [name for name in first if all(name in each for each in values.values())]

@@ -70,7 +70,8 @@ def trial_measures(found: Collected, design: str) -> dict[str, Floats]:
         values["screen_failure_rate"] = failures / np.maximum(failures + values["patients"], 1.0)
     if "cost" in trials.columns:
         values["cost"] = trials["cost"].to_numpy(dtype=float)
-    values |= on_best_arm(found, design) | safety(found, design) | shares(found, design)
+    values |= on_best_arm(found, design) | responders(found, design)
+    values |= safety(found, design) | shares(found, design)
     return finite(values)
 
 
@@ -87,6 +88,26 @@ def on_best_arm(found: Collected, design: str) -> dict[str, Floats]:
         return {}
     wide = rows_of(found.arms, design).pivot_table("enrolled", "replicate", "arm", observed=True).sort_index()
     return {"on_best_arm": (wide[best] / wide.sum(axis=1)).to_numpy(dtype=float)}
+
+
+def responders(found: Collected, design: str) -> dict[str, Floats]:
+    """Return the patients who have responded by the deciding cut: in all, by patient enrolled, and by arm.
+
+    Of the first binary endpoint that is tested; nothing where none is, or where responses were not counted.
+
+    Parameters
+    ----------
+    found, design
+        As of :func:`trial_measures`.
+    """
+    arms = rows_of(found.arms, design)
+    if "responses" not in arms.columns:
+        return {}
+    by_arm = arms.pivot_table("responses", "replicate", "arm", observed=True).sort_index()
+    total = by_arm.sum(axis=1).to_numpy(dtype=float)
+    enrolled = _sums(arms, ["enrolled"])
+    values = {"responders": total, "responders_per_patient": total / np.maximum(enrolled, 1.0)}
+    return values | {f"responders on {arm}": by_arm[arm].to_numpy(dtype=float) for arm in by_arm.columns}
 
 
 def safety(found: Collected, design: str) -> dict[str, Floats]:

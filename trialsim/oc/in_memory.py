@@ -63,6 +63,7 @@ def collect(
     workers: int = 1,
     progress: Progress | None = None,
     chunk: int | None = None,
+    responses: bool = False,
 ) -> Collected:
     """Simulate every design under every truth and keep the records.
 
@@ -80,6 +81,8 @@ def collect(
         ``fast`` or ``reference``; it changes no number.
     workers, chunk
         Processes, and replicates at a time; they change no number.
+    responses
+        As of :func:`~trialsim.engines.runner.run`.
     progress
         Called with trials done and trials in all.
 
@@ -100,7 +103,19 @@ def collect(
             if whole is not None:
                 blocks[name].append(_with_wide_codes(whole))
 
-    cells = run(scenario, designs, truths, replicates, seed, engine, workers, keep, progress, chunk)
+    cells = run(
+        scenario,
+        designs,
+        truths,
+        replicates,
+        seed,
+        engine,
+        workers,
+        keep,
+        progress,
+        chunk,
+        responses=responses,
+    )
     for name, tally in tallies.items():
         if (last := tally.finish()) is not None:
             blocks[name].append(_with_wide_codes(last))

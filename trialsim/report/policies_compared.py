@@ -1,4 +1,4 @@
-"""Policies compared in the same trials: two tables and what has to be said of them."""
+"""Policies compared in the same trials: tables and what has to be said of them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _FURTHER = {
     "serious_adverse_events_per_patient": "serious ones a patient",
     "deaths_per_patient": "deaths a patient",
 }
+_RESPONDERS = {"responders": "in all", "responders_per_patient": "a patient enrolled"}
+_ON_ARM = "responders on "
 
 
 def policy_tables(title: str, compared: Sequence[PolicyCompared]) -> list[TextTable]:
@@ -46,6 +48,10 @@ def policy_tables(title: str, compared: Sequence[PolicyCompared]) -> list[TextTa
         tables.append(
             measures_table("patients: screening, arms, safety, who got in", "policy", compared, further)
         )
+    responded = {name: text for name, text in _RESPONDERS.items() if name in names}
+    responded |= {name: name.removeprefix("responders ") for name in names if name.startswith(_ON_ARM)}
+    if responded:
+        tables.append(measures_table("responders by the deciding cut", "policy", compared, responded))
     return tables
 
 
