@@ -63,6 +63,29 @@ def test_a_certificate_holds_of_the_best_and_of_the_worst_prognosis_first() -> N
     assert found.scenario_digest == scenario.digest()
 
 
+@pytest.mark.slow
+def test_a_certificate_holds_of_both_orders_where_the_records_tell_the_prognosis() -> None:
+    """The same world, its prognosis a covariate, of which a level says nothing: the same errors."""
+    known = text(BY_BLOCK)
+    for was, becomes in (
+        (
+            "traits: {prognosis: {sd: 1}}",
+            "marginals: {score: {normal: {mean: 3, sd: 1}}, sex: {categorical: {f: 0.5, m: 0.5}}}",
+        ),
+        ("latent: {prognosis: 0.8}", "covariates: {score: 0.8, sex.m: 0}\n    centre: {score: 3}"),
+        ("{adversarial: {reads: prognosis}}", "{by_covariate: {covariate: sex.m}}"),
+        ("{adversarial: null, oracle: {reads: prognosis}}", "{by_covariate: {covariate: sex.f}}"),
+    ):
+        assert was in known
+        known = known.replace(was, becomes)
+    found = certify(scenario_from_text(known), "thompson", None, 0.05, TRIALS)
+    assert [point.truth for point in found.points] == [
+        "none", "none, highest response by the records first", "none, lowest response by the records first",
+    ]  # fmt: skip
+    for point, figure in zip(found.points[1:], (0.03305, 0.0345), strict=True):
+        assert abs(point.value - figure) < 5 * (figure * (1 - figure) * (1 / TRIALS + 1 / 40_000)) ** 0.5
+
+
 @pytest.mark.parametrize("design", ["equal", "thompson_in_turn"])
 def test_where_nobody_is_ranked_or_nothing_adapts_the_truths_are_enough(design: str) -> None:
     found = certify(scenario_from_text(text(BY_BLOCK)), design, None, 0.05, 100)

@@ -36,7 +36,7 @@ ROOM = 1 << 27
 """Trials set aside for an attempt, used or not, so that no two attempts share one however many each takes."""
 
 PROGNOSIS = "prognosis"
-"""The latent trait by which candidates are called in the trials of a certificate, where they are ranked."""
+"""The latent trait of which more is better, by its name."""
 
 GATED = ("randomisation", "stopping")
 """Slots in which a learned policy needs a certificate: it may change an error."""
@@ -236,20 +236,43 @@ def _in_order_of_prognosis(scenario: Scenario, design: str) -> dict[str, Scenari
     """Return the scenario with its candidates called the best prognosis first, and the worst, by what to add to a truth.
 
     A ranker makes drift, which allocation that follows outcomes turns into errors; nothing orders prognosis more than
-    these. There are none where nobody is ranked, allocation follows no outcome, or no tested outcome depends on the trait.
+    these: by each latent trait on which a tested outcome depends, and by what the records say of it. There are none where
+    nobody is ranked, allocation follows no outcome, or no tested outcome depends on who the patient is.
     """
-    policies, tests = scenario.designs[design].policies, scenario.designs[design].tests
+    policies = scenario.designs[design].policies
     if policies["recruitment"][0] in RANK_NOBODY or policies["randomisation"][0] == "by_design":
         return {}
-    endpoints = [scenario.endpoints.get(scenario.hypotheses[test].endpoint) for test in tests]
-    if not any(PROGNOSIS in getattr(endpoint, "latent", {}) for endpoint in endpoints):
-        return {}
     found = {}
-    for order, policy in ((", best first", "oracle"), (", worst first", "adversarial")):
+    for order, recruitment in _orders(scenario, design).items():
         changed = scenario.designs[design].model_copy(
-            update={"policies": policies | {"recruitment": (policy, {"reads": PROGNOSIS})}}
+            update={"policies": policies | {"recruitment": recruitment}}
         )
         found[order] = scenario.model_copy(update={"designs": dict(scenario.designs) | {design: changed}})
+    return found
+
+
+def _orders(scenario: Scenario, design: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Return the rankings by which candidates are called in order of prognosis, by what to add to a truth."""
+    names = dict.fromkeys(scenario.hypotheses[test].endpoint for test in scenario.designs[design].tests)
+    endpoints = {name: scenario.endpoints[name] for name in names if name in scenario.endpoints}
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for trait in dict.fromkeys(t for each in endpoints.values() for t in getattr(each, "latent", {})):
+        first, last = ("best", "worst") if trait == PROGNOSIS else (f"highest {trait}", f"lowest {trait}")
+        found[f", {first} first"] = "oracle", {"reads": trait}
+        found[f", {last} first"] = "adversarial", {"reads": trait}
+    for name, endpoint in endpoints.items():
+        covariates = getattr(endpoint, "covariates", {})
+        if not covariates:
+            continue
+        # A continuous outcome in standard deviations, so that the logistic curve tells all candidates apart.
+        scale = getattr(endpoint, "sd", 1.0)
+        for which, sign in (("highest", 1.0), ("lowest", -1.0)):
+            chance = {
+                "probability": 0.5,
+                "covariates": {key: sign * value / scale for key, value in covariates.items()},
+                "centre": dict(endpoint.centre),
+            }
+            found[f", {which} {name} by the records first"] = "expected_completion", {"prognostic": chance}
     return found
 
 
