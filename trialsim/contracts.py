@@ -574,6 +574,16 @@ class AllocationView:
     seed: int = 0
 
 
+class Fate(enum.IntEnum):
+    """What people make of a recommendation."""
+
+    ACCEPTED = 0
+    DELAYED = 1
+    OVERRIDDEN = 2
+    NOT_ASKED = 3
+    """Nothing was recommended, or nobody may decide otherwise."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """What a policy decides for each replicate it saw; None leaves things as they are.
@@ -599,6 +609,10 @@ class Decision:
         Probabilities that were weighed, named by the policy's ``quantities``, ``[replicate, quantity]``.
     rule
         Number of the rule that decided, from 1; 0 for none, ``[replicate]``.
+    recommended
+        Where people stand between a policy and what is done: what it recommended to them.
+    fate
+        What they made of it, a :class:`Fate` code, ``[replicate]``.
     """
 
     stop: Bools | None = None
@@ -611,9 +625,25 @@ class Decision:
     close_enrolment: Bools | None = None
     trace: Floats | None = None
     rule: NDArray[np.int16] | None = None
+    recommended: Decision | None = None
+    fate: Ints | None = None
 
     def canonical(self) -> Decision:
-        """Return the decision with its weights scaled to sum to one and rounded to the grid."""
+        """Return the decision with its weights, recommended ones too, scaled to sum to one and rounded to the grid."""
+        if self.recommended is not None:
+            return replace(self._rounded(), recommended=self.recommended.canonical())
+        return self._rounded()
+
+    def of(self, rows: Bools | Ints) -> Decision:
+        """Return the decision for some of its replicates."""
+        parts: dict[str, Any] = {
+            name: None if part is None else part.of(rows) if isinstance(part, Decision) else part[rows]
+            for name, part in vars(self).items()
+        }
+        return Decision(**parts)
+
+    def _rounded(self) -> Decision:
+        """Return the decision with its own weights on the grid."""
         if self.weights is None:
             return self
         total = self.weights.sum(axis=1, keepdims=True)
@@ -816,11 +846,15 @@ class SiteDecision:
         At a review: sites that take nobody any more; only those that are open can close.
     open
         At a review: reserves that are asked to open; they do so once their activation has taken its time.
+    recommended, fate
+        As of :class:`Decision`; the fate is ``[replicate]``.
     """
 
     score: Floats | None = None
     close: Bools | None = None
     open: Bools | None = None
+    recommended: SiteDecision | None = None
+    fate: Ints | None = None
 
 
 class SitePolicy(Protocol):

@@ -216,7 +216,7 @@ def test_there_are_figures_for_the_scenarios() -> None:
         "lee_liu", "adaptr_three_arm", "adaptr_two_arm", "rar_drift", "ranking_drift", "shared_level", "completion",
         "predictive_enrichment", "prognostic_enrichment", "rectifier", "safety_stopping",
         "goldilocks_survival", "patient_wise", "early_rejection", "half_respond",
-        "event_reestimation", "early_endpoint",
+        "event_reestimation", "early_endpoint", "overruled",
     }  # fmt: skip
     assert {path.stem for path, _ in figures()} == stems
     assert len(figures()) > 40

@@ -51,7 +51,7 @@ IN_PART = {
 """Of scenarios whose trials take the reference engine seconds, so many are run every time."""
 EVERY_TIME = IN_PART | {
     "binary_sequential": 20, "nph_oncology": 20, "computed_bounds": 5, "late_effect": 5, "shared_level": 6,
-    "predictive_two_arms": 6, "adaptr_two_arm": 6,
+    "predictive_two_arms": 6, "adaptr_two_arm": 6, "overruled": 2,
 }  # fmt: skip
 """So many trials of a cell are run every time, of others 12; `make test-exhaustive` runs 50 of every cell."""
 ONCE = [cell for cell in CELLS if EVERY_TIME.get(cell[0].stem) == 1]

@@ -36,6 +36,7 @@ from trialsim.scenario.load import scenario_from
 
 BY_AGE = {"by_covariate": {"covariate": "age"}}
 EMULATED = {"auc": 0.8, "prevalence": 0.4, "subgroup": "group", "auc_by_level": {"B": 0.6}}
+RESELECTION = {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"}
 PARAMETERS: dict[str, dict[str, Any]] = {
     "recruitment.by_covariate": {"covariate": "group.B"},
     "recruitment.emulated": EMULATED,
@@ -52,7 +53,15 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "randomisation.emulated": {"auc": 0.8},
     "sites.emulated": {"open": 3, "rank_correlation": 0.6},
     "stopping.emulated": {"auc": 0.8},
-    "sites.reselection": {"open": 3, "close_below": 0.1, "judged_by": "posterior", "reserves": "thompson"},
+    "monitoring.human_in_the_loop": {
+        "policy": {"dose_modification": {"level": "moderate", "reduce_after": 1}},
+        "delay": 0.2,
+        "override": 0.3,
+    },
+    "sites.human_in_the_loop": {"policy": {"reselection": RESELECTION}, "delay": 0.2, "override": 0.3},
+    "randomisation.human_in_the_loop": {"policy": {"thompson": {}}, "delay": 0.2, "override": 0.3},
+    "stopping.human_in_the_loop": {"policy": {"bounds": {}}, "delay": 0.2, "override": 0.3},
+    "sites.reselection": RESELECTION,
 }
 LEARNED = (
     "recruitment.logistic",

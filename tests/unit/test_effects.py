@@ -218,18 +218,20 @@ def test_a_marginal_effect_of_nothing_is_a_true_null(scenario: Scenario) -> None
 def test_a_marginal_ratio_that_cannot_be_had_is_refused() -> None:
     extreme = "latent: {prognosis: 6.0}"
     with pytest.raises(ScenarioError) as refused:
-        effects(survival("marginal", 0.8, 0.1, extreme, ""), ["here"])
+        effects(survival("marginal", 0.8, 0.01, extreme, ""), ["here"])
     assert "endpoints.outcome.effect.high" in str(refused.value.problems[0].path)
     assert "state it as conditional" in refused.value.problems[0].message
 
 
-@pytest.mark.parametrize("words", [["check", "--effects"], ["run", "--engine", "reference"], ["explain"]])
+@pytest.mark.parametrize(
+    "words", [["check"], ["check", "--effects"], ["run", "--engine", "reference"], ["explain"]]
+)
 def test_such_a_ratio_is_told_with_its_file_and_line(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rest = "effect_kind: marginal, latent: {prognosis: 6.0}"
-    endpoint = SURVIVAL.format(low=0.8, high=0.1, rest=rest)
+    endpoint = SURVIVAL.format(low=0.8, high=0.01, rest=rest)
     Path("trial.yaml").write_text(WORLD.format(endpoint=endpoint, analysis="logrank", follow_up=""))
     assert main([words[0], "trial.yaml", *words[1:]]) == 2
     told = capsys.readouterr().err

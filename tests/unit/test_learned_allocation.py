@@ -362,8 +362,10 @@ def test_a_learned_rule_needs_a_certificate(
     assert document["first_replicate"] == 1 << 41
     assert main([*run, "--out", str(folder / "few")]) == 2
     assert "fewer than 50,000 trials" in capsys.readouterr().err
-    assert main([*certify, "--truths", null]) == 2
-    assert "its trials are spent" in capsys.readouterr().err
+    # Neither its trials nor its share of the level are spent again, with another seed either.
+    for again in ([], ["--seed", "2"], ["--attempt", "2", "--attempts", "2"]):
+        assert main([*certify, "--truths", null, *again]) == 2
+        assert "attempt 1 of 1 has spent its trials" in capsys.readouterr().err
 
     def with_changes(**changes: object) -> int:
         kept.write_text(json.dumps(document | changes))
@@ -371,6 +373,11 @@ def test_a_learned_rule_needs_a_certificate(
 
     document["verdict"] = f"controlled at 0.025 under {null}"
     good = [document["points"][0] | {"n": 50_000, "upper": 0.0249}]
+    # The scenario has fourteen more truths without an effect: whoever certifies one of them has not certified the rest.
+    assert len(document["left_out"]) == 14
+    assert with_changes(points=good) == 2
+    assert f"leaves out {document['left_out'][0]}" in capsys.readouterr().err
+    document["left_out"] = []
     assert with_changes(points=good) == 0
     said = capsys.readouterr()
     assert "ncertified" not in said.err
@@ -434,8 +441,38 @@ def test_a_certificate_of_all_nulls() -> None:
     first = certify(scenario, "short", None, 0.025, 200)
     second = certify(scenario, "short", None, 0.025, 200, attempt=2, attempts=2)
     assert len(first.points) == 15
-    assert second.first_replicate == first.first_replicate + 200
+    assert second.first_replicate == first.first_replicate + (1 << 27)
+    assert first.left_out == second.left_out == ()
     for found, tail in ((first.points[0], 0.025 / 15), (second.points[0], 0.025 / 30)):
         assert found.upper == pytest.approx(upper_limit(round(found.value * 200), 200, tail))
     assert not first.controlled
     assert "not controlled" in first.verdict
+    # However many trials an attempt takes, the next one begins behind what any can take.
+    few = certify(scenario, "short", [first.points[0].truth], 0.025, 100, attempt=2, attempts=2)
+    assert few.first_replicate == second.first_replicate
+    assert few.left_out == tuple(point.truth for point in first.points[1:])
+
+
+def test_attempts_at_a_certificate_are_planned_beforehand(tmp_path: Path) -> None:
+    """The second of two follows the first of two; nothing follows the only one, or the second."""
+    from trialsim.oc.certificate import certify, refuse_spent
+
+    scenario, path = trialsim.load_scenario(WORLD), tmp_path / "certificate.json"
+    made = certify(scenario, "short", None, 0.025, 100, attempt=1, attempts=2).to_dict()
+    refuse_spent(scenario, "short", path, 2, 2)
+    for attempt, attempts, then, refused in (
+        (1, 2, (2, 2), None), (1, 2, (1, 2), "attempt 1 of 2 has spent"), (1, 2, (3, 3), "attempt 1 of 2 has spent"),
+        (2, 2, (2, 2), "attempt 2 of 2 has spent"), (1, 1, (2, 2), "attempt 1 of 1 has spent"),
+    ):  # fmt: skip
+        path.write_text(json.dumps(made | {"attempt": attempt, "attempts": attempts}))
+        if refused is None:
+            refuse_spent(scenario, "short", path, *then)
+            continue
+        with pytest.raises(UsageError, match=refused):
+            refuse_spent(scenario, "short", path, *then)
+    path.write_text(json.dumps(made | {"policies": {"randomisation": "0" * 64}}))
+    with pytest.raises(UsageError, match="of another scenario, design or policy: remove it"):
+        refuse_spent(scenario, "short", path, 2, 2)
+    path.write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        refuse_spent(scenario, "short", path, 1, 1)

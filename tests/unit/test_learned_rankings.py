@@ -31,6 +31,7 @@ from trialsim.models.quality import area_under_curve, brier_score, log_loss
 from trialsim.oc.decision_log import ROOT, verify
 from trialsim.oc.decision_replay import replayed
 from trialsim.oc.in_memory import collect
+from trialsim.oc.run_checks import require_scenario
 from trialsim.report.rankings import draw_rankings
 from trialsim.scenario.load import scenario_from, scenario_from_text
 from trialsim.scenario.schema import Scenario
@@ -328,6 +329,25 @@ def test_rolling_back_to_an_earlier_digest_reproduces_the_earlier_run(
     stored_rows = [row for row in logs["first"] if row["design"] == "one" and row["replicate"] == 2]
     assert [row["link"] for row in rows] == [row["link"] for row in stored_rows]
     assert len(ranked) > 0
+
+
+def test_a_run_folder_whose_checkpoint_was_changed_names_the_checkpoint(
+    trained: Any, folder: Path, tmp_path: Path
+) -> None:
+    scenario = scenario_with(folder, {"one": pinned(trained, "mlp")})
+    run = write_run(tmp_path / "run", 2, what=scenario, seed=3)
+    require_scenario(run.folder, scenario.digest())
+    checkpoint = run.folder / "mlp.safetensors"
+    data = bytearray(checkpoint.read_bytes())
+    data[-1] ^= 1
+    checkpoint.write_bytes(data)
+    with pytest.raises(
+        UsageError, match=r"scenario.yaml: .*'mlp.safetensors' has the digest .*another model"
+    ):
+        require_scenario(run.folder, scenario.digest())
+    checkpoint.unlink()
+    with pytest.raises(UsageError, match=r"scenario.yaml: .*'mlp.safetensors' cannot be read"):
+        require_scenario(run.folder, scenario.digest())
 
 
 def test_another_model_than_the_one_pinned_is_refused(trained: Any, folder: Path, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def calibrate_command(
     from trialsim.oc.calibration_ledger import entries_of, file_of, refuse_spent, with_entry
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
@@ -93,7 +94,8 @@ def calibrate_command(
     ledger, digest = file_of(scenario, design_named(threshold)), loaded.digest()
     spent = entries_of(ledger)
     made_before = refuse_spent(ledger, spent, request, digest)
-    found = calibrate(loaded, request)
+    with told_of(scenario):
+        found = calibrate(loaded, request)
     if not made_before:
         write_whole(ledger, json_text(with_entry(spent, found, digest)).encode("utf-8"), overwrite=True)
     if json:

@@ -36,10 +36,12 @@ def certify_command(
     from trialsim.cli.all_faults import Faults
     from trialsim.cli.certificates import note_numbers
     from trialsim.cli.running import names_in
-    from trialsim.oc.certificate import certify, file_of
+    from trialsim.oc.certificate import certify, file_of, refuse_spent
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
+    from trialsim.scenario.wording import listed
 
     faults = Faults()
     note_numbers(faults, {"--replicates": replicates}, attempt, attempts, seed, workers)
@@ -52,12 +54,9 @@ def certify_command(
     assert loaded is not None and designs
     (chosen,) = designs
     path = file_of(scenario, chosen)
-    if path.exists() and attempt == 1:
-        raise UsageError(
-            f"{path} is there already: its trials are spent. A second try is --attempt 2 --attempts 2, which splits the "
-            "level; remove the file only if the scenario or the policy is another one"
-        )
-    found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
+    refuse_spent(loaded, chosen, path, attempt, attempts)
+    with told_of(scenario):
+        found = certify(loaded, chosen, wanted, target, replicates, attempt, attempts, seed, workers)
     text = json_text(found.to_dict())
     write_whole(path, text.encode("utf-8"), overwrite=attempt > 1)
     if json:
@@ -67,6 +66,10 @@ def certify_command(
     for point in found.points:
         typer.echo(f"{point.truth}: {point.value:.4f}, {level} {point.upper:.4f} ({point.n:,} trials)")
     typer.echo(f"Rejecting a true null: {found.verdict}; nothing is claimed of other truths.")
+    if found.left_out:
+        typer.echo(
+            f"Left out: {listed(found.left_out)}, null as well. A certificate counts if it leaves out none."
+        )
     typer.echo(f"Certificate: {path}")
 
 

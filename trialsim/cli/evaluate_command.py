@@ -61,6 +61,7 @@ def evaluate_command(
     from trialsim.cli.all_faults import Faults
     from trialsim.cli.running import check_numbers
     from trialsim.oc.run_writer import json_text
+    from trialsim.scenario.lines import told_of
     from trialsim.scenario.load import load_scenario
 
     faults = Faults()
@@ -95,7 +96,8 @@ def evaluate_command(
         from trialsim.cli.learning_commands import print_rankings
         from trialsim.learning.evaluation import compare_rankings
 
-        ranked = compare_rankings(loaded, chosen, under, labelled, folder, replicates, seed, workers)
+        with told_of(scenario):
+            ranked = compare_rankings(loaded, chosen, under, labelled, folder, replicates, seed, workers)
         if json:
             typer.echo(json_text(about | {"rankings": [each.to_dict() for each in ranked]}), nl=False)
         else:
@@ -103,16 +105,22 @@ def evaluate_command(
         return
     from trialsim.learning.policies_compared import compare_policies
 
-    compared = compare_policies(derived, under, replicates, seed, workers)
+    with told_of(scenario):
+        compared = compare_policies(derived, under, replicates, seed, workers)
     if json:
         typer.echo(json_text(about | {"policies": [each.to_dict() for each in compared]}), nl=False)
         return
     from trialsim.cli.learning_commands import print_table
     from trialsim.report.policies_compared import policy_sentences, policy_tables
+    from trialsim.scenario.inner_policies import recommending
 
     for table in policy_tables(title, compared):
         print_table(table)
-    uncertified = [label for label, each in labelled.items() if slot in _CERTIFIED and "learned" in each]
+    uncertified = [
+        label
+        for label, each in labelled.items()
+        if slot in _CERTIFIED and any(recommending(policy)[0] == "learned" for policy in each.items())
+    ]
     for sentence in policy_sentences(compared, uncertified):
         typer.echo(sentence)
 
@@ -212,10 +220,7 @@ class _Asked:
 
         written = _written(text)
         if isinstance(written, dict):
-            written = {
-                name: self._opened() | stated if isinstance(stated, dict) and name != _ALL else stated
-                for name, stated in written.items()
-            }
+            written = {name: self._with_opened(name, stated) for name, stated in written.items()}
         read = read_policy(self.slot, written, text)
         has_file = any(True for each in read.values() for _ in files_of(each))
         return next(iter(read)), read, path.resolve().parent if has_file else None
@@ -241,8 +246,24 @@ class _Asked:
 
     def _opened(self) -> dict[str, Any]:
         """Return how many sites the design's own policy opens, which a policy of sites that states nothing takes over."""
-        stated = self._stated()[1] if self.slot == "sites" else {}
+        from trialsim.scenario.inner_policies import recommending
+
+        stated = recommending(self._stated())[1] if self.slot == "sites" else {}
         return {"open": stated["open"]} if "open" in stated else {}
+
+    def _with_opened(self, name: str, stated: Any) -> Any:
+        """Return the parameters of a policy as they are written, with how many sites it, or what is inside it, opens."""
+        from trialsim.scenario.inner_policies import PEOPLE
+
+        if not isinstance(stated, dict) or name == _ALL:
+            return stated
+        if name != PEOPLE or self.slot != "sites":
+            return self._opened() | stated
+        inner = stated.get("policy")
+        named = {inner: {}} if isinstance(inner, str) else inner
+        if not isinstance(named, dict):
+            return stated
+        return stated | {"policy": {each: self._with_opened(each, own) for each, own in named.items()}}
 
 
 def _labelled(policies: list[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:

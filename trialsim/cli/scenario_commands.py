@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def check(
     failed = False
     for file in files:
         try:
-            scenario = load_scenario(file)
+            scenario = load_scenario(file, _unattainable)
         except ScenarioError as error:
             failed = True
             _print_problems(bad, file, error.problems)
@@ -88,6 +89,17 @@ def init(
         Console(stderr=True, highlight=False).print(str(error), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     typer.echo(f"{path} is written. Change it, then: trialsim check {path}")
+
+
+def _unattainable(scenario: Scenario, truths: Sequence[str]) -> Iterable[Problem]:
+    """Return the marginal hazard ratios that cannot be had under some truths of a scenario."""
+    from trialsim.scenario.endpoints import has_marginal_ratios
+
+    if not any(map(has_marginal_ratios, scenario.endpoints.values())):
+        return ()
+    from trialsim.engines.unattainable import unattainable_ratios
+
+    return unattainable_ratios(scenario, truths)
 
 
 def _are_there(console: Console, file: Path, scenario: Scenario, truths: str | None) -> bool:

@@ -164,7 +164,7 @@ def _as_if_nothing_was_said(view: LookView | AllocationView) -> Decision:
 
 def _columns(decision: Decision) -> Floats:
     """Return all that was decided as numbers, ``[trial, column]``."""
-    arrays = [getattr(decision, each.name) for each in fields(Decision)]
+    arrays = [getattr(decision, each.name) for each in fields(Decision) if each.name != "recommended"]
     made = [np.asarray(a, dtype=np.float64).reshape(len(a), -1) for a in arrays if a is not None]
     return np.nan_to_num(np.concatenate(made, axis=1)) if made else np.zeros((TRIALS, 0))
 

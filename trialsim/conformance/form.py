@@ -25,9 +25,10 @@ _OF_ALL = ("name", "reference")
 _OF_SOME = {"candidate": "as_they_come", "site": "open_sites", "allocation": "adaptive"}
 _KINDS = {
     "stop": "b", "reason": "iu", "reject": "b", "futile": "b", "open_arms": "b", "weights": "fiu",
-    "further_counts": "iu", "close_enrolment": "b", "trace": "f", "rule": "iu",
+    "further_counts": "iu", "close_enrolment": "b", "trace": "f", "rule": "iu", "fate": "iu",
 }  # fmt: skip
 _WORDS = {"b": "bool", "iu": "whole numbers", "f": "floats", "fiu": "numbers"}
+_ON_ALLOCATION = ("weights", "fate")
 _AT_LOOKS = ("stop", "reason", "reject", "futile", "open_arms")
 """What a stopping policy says of each replicate; the rest may be None."""
 
@@ -122,7 +123,11 @@ def decision_faults(decision: Decision, view: LookView | AllocationView, quantit
         values = getattr(decision, field.name)
         if values is None:
             continue
-        if not at_look and field.name != "weights":
+        if field.name == "recommended":
+            require_decision(values, Decision)
+            yield from decision_faults(values, view, quantities)
+            continue
+        if not at_look and field.name not in _ON_ALLOCATION:
             yield f"a policy that decides on allocation gives weights alone; this one gives {field.name} too"
             continue
         shape = (size, columns[field.name]) if field.name in columns else (size,)

@@ -111,5 +111,8 @@ def _decision_faults(policy: Any, view: LookView | AllocationView) -> Iterator[s
 
 def _made(decision: Decision) -> tuple[Any, ...]:
     """Return all that is decided."""
-    canonical = decision.canonical()
-    return tuple(getattr(canonical, field.name) for field in fields(Decision))
+    canonical, recommended = decision.canonical(), ()
+    if canonical.recommended is not None:
+        recommended = _made(canonical.recommended)
+    names = (field.name for field in fields(Decision) if field.name != "recommended")
+    return *(getattr(canonical, name) for name in names), *recommended

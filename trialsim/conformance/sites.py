@@ -64,4 +64,5 @@ def site_faults(policy: Any, whole: SiteView) -> Iterator[str]:
 
 def _made(decision: SiteDecision) -> tuple[Any, ...]:
     """Return all that is decided."""
-    return decision.score, decision.close, decision.open
+    recommended = () if decision.recommended is None else _made(decision.recommended)
+    return decision.score, decision.close, decision.open, decision.fate, *recommended

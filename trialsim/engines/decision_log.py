@@ -22,10 +22,16 @@ from trialsim.contracts import (
     Floats,
     Ints,
     LookView,
+    MonitoringPolicy,
+    SiteDecision,
 )
 from trialsim.engines.plan import Plan
+from trialsim.engines.points import VisitsDecided
+from trialsim.engines.remembered import Remembered
 from trialsim.engines.site_selection import choice_of_sites
 from trialsim.operations.sites import SITE_BITS
+from trialsim.policies.committees import Investigator
+from trialsim.scenario.inner_policies import inner_policies
 from trialsim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -44,6 +50,10 @@ The digest of what was seen is that of the text where the text is kept, and that
 DONE_AT_VISITS = ("nothing", "treatment ended", "dose lowered")
 """What the answers :data:`~trialsim.contracts.NOTHING`, ``DISCONTINUE`` and ``REDUCE`` are called."""
 
+FATES = ("accepted", "delayed", "overrode", "were not asked")
+"""What people do of a recommendation, in the order of :class:`~trialsim.contracts.Fate`."""
+
+_RECOMMENDED = ("stop", "reason", "reject", "futile", "open_arms", "weights", "score", "close", "open")
 _TICKS = float(1 << 20)
 _SLOTS = {"randomisation": "allocation", "stopping": "look"}
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -90,11 +100,11 @@ def origin_of(scenario: Scenario, design: str, truth: str, seed: int) -> Origin:
 
 
 def _digests(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the digests of a policy's checkpoint and of those of rankings inside it."""
+    """Yield the digests of a policy's checkpoint and of those of policies inside it."""
     if parameters.get("digest"):
         yield str(parameters["digest"])
-    for inner in (parameters.get("ranking") or {}).values():
-        yield from _digests(inner or {})
+    for _, _, own in inner_policies(parameters):
+        yield from _digests(own)
 
 
 @dataclass
@@ -262,18 +272,21 @@ class Journal:
             seen += [("history_patients", known.history_patients), ("promised", known.promised)]
             seen += [("rates", known.rates)] if known.rates.size else []
             decided: Parts = [("close", each.closed[there]), ("open", each.called[there])]
+            decided += [(name, array[there]) for name, array in _recommended(each.decision)]
             self._add("site_review", each.rows[there], each.tick[there], seen, decided)
 
     def _note_visits(self, result: ChunkResult) -> None:
         """Note what was done about patients at visits, and, at the end of each trial, all that was asked there.
 
-        Most answers are that nothing is done: these have no entry of their own, and are told by the digest of all answers.
+        Most answers are that nothing is done, as was recommended: these have no entry of their own, and are told by the
+        digest of all answers.
         """
         asked = result.chunk.visits_decided()
         if asked is None:
             return
         view, done = asked.view, asked.done
-        some = np.flatnonzero(done != NOTHING)
+        recommended, fate = _recommended_at_visits(self._plan.monitoring, asked)
+        some = np.flatnonzero((done != NOTHING) | (recommended != NOTHING))
         rows = np.ascontiguousarray(
             np.stack([view.patient, view.visit + 1, asked.tick, done], axis=1), dtype="<i8"
         )
@@ -284,6 +297,9 @@ class Journal:
         seen += [("latent", view.latent[some])] if view.latent.size else []
         decided: Parts = [("patient", view.patient[some]), ("visit", view.visit[some] + 1)]
         decided.append(("done", np.array(DONE_AT_VISITS)[done[some]]))
+        if isinstance(self._plan.monitoring, Investigator):
+            decided.append(("recommended_done", np.array(DONE_AT_VISITS)[recommended[some]]))
+            decided.append(("people", np.array(FATES)[fate[some]]))
         self._add("visit", asked.rows[some], asked.tick[some], seen, decided)
 
     def _note_answers(self, result: ChunkResult, owners: Ints, rows: NDArray[np.int64]) -> None:
@@ -315,7 +331,8 @@ class Journal:
         ]
         seen += [("rates", view.rates)] if view.rates.size else []
         rows = np.arange(len(self._replicates))
-        self._add("sites", rows, np.zeros_like(rows), seen, [("scores", score), ("open", chosen)])
+        decided: Parts = [("scores", score), ("open", chosen), *_recommended(choice.decision)]
+        self._add("sites", rows, np.zeros_like(rows), seen, decided)
         for entries in self._entries:
             entries.insert(0, entries.pop())
 
@@ -365,6 +382,29 @@ class Journal:
         seen = hashlib.sha256("\n".join(usual).encode()).hexdigest() if usual else ""
         decided = f'{{"candidates":{last - first},"scores":"{digest}"}}'
         return _Entry(int(block[-1, 1]), "candidates", decided, "", seen, first=first, last=last)
+
+
+def _recommended_at_visits(policy: MonitoringPolicy | None, asked: VisitsDecided) -> tuple[Ints, Ints]:
+    """Return what was recommended at visits, and its fate: engines know what was done, so that it is asked for again.
+
+    Of each patient the visits come in their order, so that what is remembered is as it was.
+    """
+    recommended = fate = np.full(len(asked.done), NOTHING)
+    if not isinstance(policy, Investigator) or not len(fate):
+        return recommended, fate
+    patients = np.stack([asked.rows, asked.view.patient], axis=1)
+    _, owner = np.unique(patients, axis=0, return_inverse=True)
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner)
+    number = np.empty_like(owner)
+    number[order] = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    recommended, fate, kept = recommended.copy(), fate.copy(), Remembered(len(counts))
+    for visit in range(int(counts.max())):
+        here = np.flatnonzero(number == visit)
+        found = policy.judged(asked.view.of(here), kept.of(owner[here]))
+        recommended[here], fate[here] = found[:2]
+        kept.keep(owner[here], found[2])
+    return recommended, fate
 
 
 def candidate_texts(view: CandidateView) -> list[str]:
@@ -437,7 +477,20 @@ def _seen_at_review(view: AllocationView) -> Parts:
 def _decided(decision: Decision) -> Parts:
     """Return what was decided; what is left as it is, is left out."""
     names = ("stop", "reason", "reject", "futile", "open_arms", "weights", "close_enrolment", "trace", "rule")
-    return [(name, np.asarray(value)) for name in names if (value := getattr(decision, name)) is not None]
+    found = [(name, np.asarray(value)) for name in names if (value := getattr(decision, name)) is not None]
+    return found + _recommended(decision)
+
+
+def _recommended(decision: Decision | SiteDecision) -> Parts:
+    """Return what was recommended to people and what they made of it; nothing where a policy decides alone."""
+    if decision.recommended is None or decision.fate is None:
+        return []
+    said = (
+        (f"recommended_{name}", np.asarray(value))
+        for name in _RECOMMENDED
+        if (value := getattr(decision.recommended, name, None)) is not None
+    )
+    return [*said, ("people", np.array(FATES)[decision.fate])]
 
 
 def _texts(parts: Parts, size: int) -> list[str]:

@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from trialsim.engines.laws import build_world, follow_up_of
 from trialsim.engines.log_odds import inverse_logit
+from trialsim.engines.unattainable import unattainable_ratios
 from trialsim.engines.world import Drift, OutcomeLaw, World
+from trialsim.errors import ScenarioError
 from trialsim.population.estimands import cox_log_ratio
 from trialsim.scenario.load import patient_table
 from trialsim.scenario.schema import Scenario
@@ -83,8 +85,11 @@ def effects(scenario: Scenario, truths: Sequence[str]) -> tuple[Effect, ...]:
     Raises
     ------
     ScenarioError
-        If a marginal effect cannot be solved for.
+        With every marginal effect that cannot be solved for.
     """
+    problems = list(unattainable_ratios(scenario, truths))
+    if problems:
+        raise ScenarioError(problems)
     return tuple(effect for truth in truths for effect in _of_truth(scenario, truth))
 
 

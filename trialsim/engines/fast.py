@@ -439,12 +439,12 @@ class FastChunk:
         for waiting, decision in self._waiting:
             now = due[waiting]
             if not now.all():
-                kept.append((waiting[~now], _part(decision, ~now)))
+                kept.append((waiting[~now], decision.of(~now)))
             if now.any():
                 chosen = waiting if now.all() else waiting[now]
                 ticks = self._decide_at[chosen]
                 self._decide_at[chosen] = NEVER
-                self._carry_out(chosen, ticks, decision if now.all() else _part(decision, now))
+                self._carry_out(chosen, ticks, decision if now.all() else decision.of(now))
         self._waiting = kept
 
     def _carry_out(self, rows: Ints, ticks: Ints, decision: Decision) -> None:
@@ -764,9 +764,9 @@ class FastChunk:
         """Return the reviews of sites, also those that would have come after a trial's end."""
         reviews = [] if self.patients.recruitment is None else self.patients.recruitment.reviews
         return [
-            SitesReviewed(each.rows, each.tick, each.view, each.closed, each.called)
+            SitesReviewed(each.rows, each.tick, each.view, each.closed, each.called, each.decision)
             for each in reviews
-            if each.view is not None
+            if each.view is not None and each.decision is not None
         ]
 
     def visits_decided(self) -> VisitsDecided | None:
@@ -847,8 +847,3 @@ def _times_ignore_arms(plan: Plan) -> bool:
         and all(law.kind != "survival" for law in plan.world.outcomes)
         and all(ignores(look.trigger) for look in plan.looks)
     )
-
-
-def _part(decision: Decision, chosen: Bools | Ints) -> Decision:
-    """Return a decision for some of its replicates."""
-    return Decision(*(None if part is None else part[chosen] for part in vars(decision).values()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.contracts import Bools, Ints, Memory, Screenings, SitesSoFar, SiteView
+from trialsim.contracts import Bools, Ints, Memory, Screenings, SiteDecision, SitesSoFar, SiteView
 from trialsim.engines import fast_closing_kernels as closing
 from trialsim.engines import fast_review_kernels as kernels
 from trialsim.engines.fast_site_kernels import OUTCOME
@@ -43,8 +43,8 @@ class Reviewed:
         Sites that closed, and reserves that were asked to open, ``[k, site]``.
     rescored
         What was learnt, and who was scored anew; None where the recruitment policy does not learn.
-    view
-        What the policy of sites saw; None where sites are not reviewed.
+    view, decision
+        What the policy of sites saw and answered; None where sites are not reviewed.
     """
 
     rows: Ints
@@ -54,6 +54,7 @@ class Reviewed:
     called: Bools
     rescored: Rescored | None = None
     view: SiteView | None = None
+    decision: SiteDecision | None = None
 
 
 @dataclass(frozen=True)
@@ -210,17 +211,19 @@ class _Course:
         """Let policies decide in some replicates; ``at[replicate]`` is the tick of the review, below 0 in the others."""
         of, count = self._of, self._of.sites.count
         closed, called = np.zeros((len(rows), count), dtype=bool), np.zeros((len(rows), count), dtype=bool)
-        view = rescored = None
+        view = decision = rescored = None
         if self._plan.reselects_sites:
-            view, closed, called = self._decide_on_sites(rows, number, at)
+            view, decision, closed, called = self._decide_on_sites(rows, number, at)
         if self._plan.rescores_candidates:
             rescored = self._rescore(rows, number, at)
-        of.reviews.append(Reviewed(rows, number, at[rows], closed, called, rescored, view))
+        of.reviews.append(Reviewed(rows, number, at[rows], closed, called, rescored, view, decision))
         if called.any():
             self._list_anew()
 
-    def _decide_on_sites(self, rows: Ints, number: int, at: Ints) -> tuple[SiteView, Bools, Bools]:
-        """Close sites and ask reserves to open; return what was seen, and both, ``[k, site]``."""
+    def _decide_on_sites(
+        self, rows: Ints, number: int, at: Ints
+    ) -> tuple[SiteView, SiteDecision, Bools, Bools]:
+        """Close sites and ask reserves to open; return what was seen and answered, and both, ``[k, site]``."""
         of, plan = self._of, self._plan
         came, randomised = np.empty_like(of.openings), np.empty_like(of.openings)
         kernels.seen_at_sites(of.offsets, of.sites.count, of.law.attempts, at, of.contact, came, randomised)
@@ -247,7 +250,7 @@ class _Course:
         opens = now + self._set_up[rows]
         opens = np.where(called & (opens < of.sites.closes), opens, NEVER)
         of.openings[rows] = np.minimum(opening, opens)
-        return view, closed, called
+        return view, decision, closed, called
 
     def _rescore(self, rows: Ints, number: int, at: Ints) -> Rescored:
         """Show the recruitment policy what has become of screenings since the review before, and let it score anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, name_address
 from trialsim.engines.life_laws import build_life, life_clocks
 from trialsim.engines.log_odds import inverse_logit, logit, root
+from trialsim.engines.marginal_ratios import MarginalRatios
 from trialsim.engines.world import Drift, OutcomeLaw, World
 from trialsim.errors import Problem, ScenarioError
 from trialsim.operations.accrual import AccrualLaw, accrual_law
@@ -22,7 +23,6 @@ from trialsim.operations.screening import ScreeningLaw, screening_law
 from trialsim.operations.sites import SitesLaw, sites_law
 from trialsim.population.chances import Chance, Chances, Interactions
 from trialsim.population.endpoints.survival import HazardLaw, hazard_factors, hazard_law
-from trialsim.population.estimands import cox_log_ratio
 from trialsim.population.patients import TRAITS, Marginals, PatientSource, build_marginals, cuts_of_mix
 from trialsim.population.predictor import Predictor, build_predictor, linear_predictors
 from trialsim.scenario.accrual import Accrual
@@ -145,7 +145,7 @@ class _Builder:
         purpose = Purpose.EVENT if part.kind == "survival" else Purpose.READOUT
         common = (name, part.kind, int(purpose), name_address(name), self._readout(part), predictor, drift)
         effects = {arm: part.effect[arm] for arm in self.arms if arm in part.effect}
-        marginal = part.effect_kind == "marginal" and not (predictor.empty)
+        marginal = part.effect_kind == "marginal" and not predictor.empty
         none = np.zeros(len(self.arms))
         by_site = (part.site.sd, part.site.treatment_sd) if part.site is not None else (0.0, 0.0)
         if part.kind == "survival":
@@ -250,47 +250,89 @@ class _Builder:
         solved = dict(_conditional_ratios(self.scenario, law.name, self.arms))
         return OutcomeLaw(**{**law.__dict__, "hazard": self.hazard(part, {**effects, **solved})})
 
-    def solve_ratios(self, name: str, part: Any) -> tuple[tuple[str, float], ...]:
-        """Return the conditional hazard ratio of each arm that gives the marginal one stated."""
-        from scipy.optimize import brentq
-
+    def marginal_ratios(self, name: str) -> MarginalRatios:
+        """Return the marginal hazard ratios of an endpoint, those of any arm against control."""
+        part = self.scenario.endpoints[name]
+        treatment = self.arms[1]
         main, modifier = linear_predictors(self.predictor(part), self.sample)
-        factors = np.empty((len(self.sample), len(self.arms)))
-        hazard_factors(main, modifier, np.zeros(len(main)), len(self.arms), factors)
-        follow_up = follow_up_of(self.scenario, name)
-        solved = []
-        for a, arm in enumerate(self.arms):
-            if a == 0 or arm not in part.effect:
-                continue
-            stated, path = part.effect[arm], f"endpoints.{name}.effect.{arm}"
-            if isinstance(stated, tuple):
-                why = "a hazard ratio that changes in time cannot be marginal; state it as conditional"
-                raise ScenarioError([Problem(path, why)])
-            target = float(np.log(stated))
+        factors = np.empty((len(self.sample), 2))
+        hazard_factors(main, modifier, np.zeros(len(main)), 2, factors)
+        return MarginalRatios(
+            lambda ratio: self.hazard(part, {treatment: ratio}),
+            factors[:, 1].copy(),
+            factors[:, 0].copy(),
+            follow_up_of(self.scenario, name),
+        )
 
-            @functools.cache  # the ends of the bracket are asked for twice
-            def gap(log_ratio: float, a: int = a, arm: str = arm, target: float = target) -> float:
-                trial = self.hazard(part, {arm: float(np.exp(log_ratio))})
-                return cox_log_ratio(trial, (a, 0), (factors[:, a], factors[:, 0]), follow_up) - target
 
-            low, high = target - 3.0, target + 3.0
-            if not gap(low) < 0.0 < gap(high):
-                why = (
-                    f"no conditional hazard ratio within a factor of 20 of {stated:g} gives this marginal one, "
-                    "the traits matter so much; state it as conditional"
-                )
-                raise ScenarioError([Problem(path, why)])
-            solved.append((arm, float(np.exp(brentq(gap, low, high, xtol=1e-14)))))
-        return tuple(solved)
+@dataclass(frozen=True)
+class _ApartFromEffects:
+    """A survival endpoint of a world, equal to all others whose marginal hazard ratios go with conditional ones alike."""
+
+    identity: str
+    endpoint: str = field(compare=False)
+    scenario: Scenario = field(compare=False, repr=False)
+
+
+def marginal_ratios(scenario: Scenario, endpoint: str) -> MarginalRatios:
+    """Return the marginal hazard ratios that conditional ones give, worked out once for all effects.
+
+    Parameters
+    ----------
+    scenario
+        The scenario with the overlay of a truth applied.
+    endpoint
+        A survival endpoint of it with traits that matter.
+    """
+    return _marginal_ratios(_ApartFromEffects(_apart_from_effects(scenario, endpoint), endpoint, scenario))
+
+
+def _apart_from_effects(scenario: Scenario, endpoint: str) -> str:
+    """Return all that marginal hazard ratios depend on beside the conditional ones, as text."""
+    part = scenario.endpoints[endpoint]
+    matters = {"baseline", "covariates", "centre", "latent", "modifiers"}
+    table = scenario.table.digest if scenario.table is not None else ""
+    return " ".join(
+        [
+            part.model_dump_json(include=matters),
+            scenario.population.model_dump_json(),
+            repr((table, follow_up_of(scenario, endpoint), TRUTH_PATIENTS)),
+        ]
+    )
+
+
+@functools.lru_cache(maxsize=128)
+def _marginal_ratios(world: _ApartFromEffects) -> MarginalRatios:
+    """Return the marginal hazard ratios of one endpoint."""
+    scenario = world.scenario
+    two = scenario.arms[:2]
+    return _Builder(scenario, two, build_source(scenario, patient_table(scenario)), 1).marginal_ratios(
+        world.endpoint
+    )
 
 
 @functools.lru_cache(maxsize=1024)
 def _conditional_ratios(
     scenario: Scenario, endpoint: str, arms: tuple[str, ...]
 ) -> tuple[tuple[str, float], ...]:
-    """Return the conditional hazard ratios of an endpoint, solved once for all plans of a process."""
-    builder = _Builder(scenario, arms, build_source(scenario, patient_table(scenario)), 1)
-    return builder.solve_ratios(endpoint, scenario.endpoints[endpoint])
+    """Return the conditional hazard ratios of an endpoint that give those stated, solved once for all plans of a process.
+
+    Raises
+    ------
+    ScenarioError
+        With every arm for which there is none.
+    """
+    known = marginal_ratios(scenario, endpoint)
+    effect: Mapping[str, Any] = scenario.endpoints[endpoint].effect
+    stated = {arm: effect[arm] for arm in arms[1:] if arm in effect}
+    problems = [
+        Problem(f"endpoints.{endpoint}.effect.{arm}", why)
+        for arm, ratio in stated.items()
+        if (why := known.refusal(ratio))
+    ]
+    if problems:
+        raise ScenarioError(problems)
+    return tuple((arm, known.conditional(ratio)) for arm, ratio in stated.items())
 
 
 def _with_intercepts(law: OutcomeLaw, intercepts: Floats) -> OutcomeLaw:

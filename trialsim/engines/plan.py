@@ -28,11 +28,13 @@ from trialsim.engines.balance import Balance, build_balance
 from trialsim.engines.candidate_views import prepared
 from trialsim.engines.enrolment_plan import enrolment_dates, planned_enrolment
 from trialsim.engines.laws import build_world
+from trialsim.engines.unattainable import unattainable_in
 from trialsim.engines.world import World
-from trialsim.errors import UsageError
+from trialsim.errors import ScenarioError, UsageError
 from trialsim.operations import allocation as rules
 from trialsim.population.patients import PatientSource
 from trialsim.scenario.design import SITE, Design
+from trialsim.scenario.inner_policies import recommending
 from trialsim.scenario.multi_arm import By
 from trialsim.scenario.policies import located_parameters
 from trialsim.scenario.reestimation import EarlyEndpoint
@@ -449,6 +451,9 @@ def build_plan(
         If the parts do not fit together.
     """
     world_scenario = scenario.world(truth)
+    problems = list(unattainable_in(scenario, truth, world_scenario))
+    if problems:
+        raise ScenarioError(problems)
     chosen = world_scenario.designs[design]
     world = build_world(world_scenario, design, table, grid)
     endpoints = list(world_scenario.endpoints)
@@ -654,5 +659,6 @@ def _chosen_by(design: Design, tests: list[TestPlan], world: World, endpoints: l
 
 def _closes_sites(design: Design) -> bool:
     """Return whether a design's policy for sites may close some at reviews."""
-    policy = registry.get("policies", f"sites.{design.policies['sites'][0]}")
+    name, _ = recommending(design.policies["sites"])
+    policy = registry.get("policies", f"sites.{name}")
     return bool(getattr(policy, "at_reviews", False))

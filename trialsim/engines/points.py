@@ -16,6 +16,7 @@ from trialsim.contracts import (
     Floats,
     Ints,
     LogRow,
+    SiteDecision,
     SiteView,
     TestPlan,
     VisitView,
@@ -169,6 +170,8 @@ class SitesReviewed:
         What the policy saw.
     closed, called
         Sites that closed, and reserves that were asked to open, ``[k, site]``.
+    decision
+        What the policy answered.
     """
 
     rows: Ints
@@ -176,6 +179,7 @@ class SitesReviewed:
     view: SiteView
     closed: Bools
     called: Bools
+    decision: SiteDecision
 
 
 @dataclass(frozen=True)

@@ -465,7 +465,7 @@ class Recruitment:
         assert policy is not None
         decision, self.memories["sites"] = policy.decide(view, self.memories["sites"])
         closes, opens = closed_and_called(decision, so_far)
-        self.reviewed.append(SitesReviewed(np.array([0]), np.array([now]), view, closes, opens))
+        self.reviewed.append(SitesReviewed(np.array([0]), np.array([now]), view, closes, opens, decision))
         for site in self.sites:
             if closes[0, site.number]:
                 self._close_site(site, BY_REVIEW)

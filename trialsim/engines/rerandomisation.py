@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import AllocationView, Floats, Ints, Memory, TestPlan, sum_of
+from trialsim.engines.candidate_views import seed_for_policies
 from trialsim.engines.plan import Plan
 from trialsim.operations.redrawing import redraw, redraw_by_weight
 
@@ -162,4 +163,5 @@ def _view_of(
         ratio=plan.allocation.ratio,
         lower_is_better=plan.response_lower_is_better,
         n_max=plan.n,
+        seed=seed_for_policies(plan.seed),
     )

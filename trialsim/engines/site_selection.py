@@ -54,12 +54,15 @@ class SiteChoice:
         Which sites are asked, ``[replicate, site]``.
     memory
         What it remembers.
+    decision
+        What it answered.
     """
 
     view: SiteView
     score: Floats
     chosen: Bools
     memory: Memory
+    decision: SiteDecision
 
 
 def openings(plan: Plan, replicates: Ints, choice: SiteChoice | None) -> Ints:
@@ -107,7 +110,7 @@ def choice_of_sites(plan: Plan, replicates: Ints) -> SiteChoice | None:
     order = np.argsort(np.where(np.isnan(score), np.inf, -score), axis=1, kind="stable")
     chosen = np.zeros(score.shape, dtype=bool)
     np.put_along_axis(chosen, order[:, : policy.open_sites], True, axis=1)
-    return SiteChoice(view, score, chosen, memory)
+    return SiteChoice(view, score, chosen, memory, decision)
 
 
 def closed_and_called(decision: SiteDecision, so_far: SitesSoFar) -> tuple[Bools, Bools]:

@@ -14,6 +14,7 @@ from trialsim.oc.in_memory import collect
 from trialsim.oc.policies_compared import PolicyCompared
 from trialsim.oc.rankings import difference, estimated
 from trialsim.scenario.checkpoints import checkpoint_problems
+from trialsim.scenario.inner_policies import recommending
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.sentences import problems_from
 from trialsim.scenario.validate import parts_of, rule_problems
@@ -91,7 +92,8 @@ def with_policies(
 def _replaced(base: Mapping[str, Any], slot: str, policy: Policy) -> dict[str, Any]:
     """Return a design as it is written with another policy in one slot."""
     changed = dict(base) | {"policies": dict(base["policies"]) | {slot: dict(policy)}}
-    if slot == "stopping" and "learned" in policy:
+    ((name, parameters),) = policy.items()
+    if slot == "stopping" and recommending((name, parameters or {}))[0] == "learned":
         changed.pop("bounds", None)  # those of the checkpoint are in force
     return changed
 

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from trialsim.engines.runner import run
+from trialsim.engines.unattainable import unattainable_ratios
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.schema import Scenario
@@ -196,7 +197,7 @@ def _world(scenario: Scenario, priors: Sequence[DesignPrior], chosen: Sequence[f
     tree = scenario.dump()
     tree["truths"] = {"drawn": dict(zip((prior.path for prior in priors), chosen, strict=True))}
     try:
-        return scenario_from(tree, scenario.folder)
+        return scenario_from(tree, scenario.folder, unattainable_ratios)
     except ScenarioError as error:
         there = ", ".join(f"{prior.path} = {value:g}" for prior, value in zip(priors, chosen, strict=True))
         why = "; ".join(problem.message.removesuffix(".") for problem in error.problems)

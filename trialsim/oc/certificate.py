@@ -18,6 +18,7 @@ from trialsim.oc.calibration import TAIL, Point
 from trialsim.oc.montecarlo import upper_limit
 from trialsim.replicate_ranges import CERTIFICATION, require_within
 from trialsim.scenario.drift_advice import RANK_NOBODY
+from trialsim.scenario.inner_policies import inner_policies
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import listed
 
@@ -30,6 +31,9 @@ MARGIN = 1.2
 An error that is exactly the level cannot be shown to be at or below it: with so many trials, simultaneous limits over a
 dozen points lie some tenth above an error of 0.025, a fifth above one of 0.005.
 """
+
+ROOM = 1 << 27
+"""Trials set aside for an attempt, used or not, so that no two attempts share one however many each takes."""
 
 PROGNOSIS = "prognosis"
 """The latent trait by which candidates are called in the trials of a certificate, where they are ranked."""
@@ -55,6 +59,8 @@ class Certificate:
     points
         Share of trials that reject, its upper limit and the number of trials, by truth, and by who is called first where
         candidates are ranked.
+    left_out
+        Truths of the scenario under which all hypotheses of the design are null and that were not tried.
     """
 
     scenario: str
@@ -67,6 +73,7 @@ class Certificate:
     attempt: int
     attempts: int
     points: tuple[Point, ...]
+    left_out: tuple[str, ...]
 
     @property
     def controlled(self) -> bool:
@@ -87,7 +94,7 @@ class Certificate:
 
 
 def learned_policies(scenario: Scenario, design: str) -> dict[str, str]:
-    """Return the digests of the checkpoints that a design names, by slot, rankings inside rankings included."""
+    """Return the digests of the checkpoints that a design names, by slot, policies inside policies included."""
     found = {}
     for slot, (_, parameters) in scenario.designs[design].policies.items():
         digest = _digest_in(parameters)
@@ -100,8 +107,8 @@ def _digest_in(parameters: Mapping[str, Any]) -> str | None:
     """Return the digest of a checkpoint in the parameters of a policy."""
     if "checkpoint" in parameters:
         return str(parameters.get("digest"))
-    for inner in (parameters.get("ranking") or {}).values():
-        if (found := _digest_in(inner or {})) is not None:
+    for _, _, own in inner_policies(parameters):
+        if (found := _digest_in(own)) is not None:
             return found
     return None
 
@@ -124,7 +131,8 @@ def certify(
     scenario, design
         What is certified.
     truths
-        Under which, each with a true null hypothesis; None for all under which every hypothesis of the design is null.
+        Under which, each with a true null hypothesis; None for all under which every hypothesis of the design is null. A
+        certificate that leaves out one of those does not count.
     target
         Largest probability of rejecting a true null hypothesis.
     trials
@@ -139,13 +147,13 @@ def certify(
     UsageError
         If there is no null hypothesis to certify.
     """
-    wanted = list(truths) if truths is not None else list(scenario.truths)
-    nulls = _nulls(scenario, design, wanted)
-    points = [truth for truth in wanted if nulls[truth]] if truths is not None else [
-        truth for truth in wanted if len(nulls[truth]) == len(scenario.designs[design].tests)
-    ]  # fmt: skip
-    without = [truth for truth in wanted if not nulls[truth]]
-    if truths is not None and without:
+    nulls = _nulls(scenario, design, list(scenario.truths))
+    declared = [
+        truth for truth in scenario.truths if len(nulls[truth]) == len(scenario.designs[design].tests)
+    ]
+    points = declared if truths is None else list(truths)
+    without = [truth for truth in points if not nulls[truth]]
+    if without:
         raise UsageError(
             f"{design}: no tested hypothesis is null under {listed(without)}; nothing can be certified there"
         )
@@ -155,8 +163,8 @@ def certify(
         )
     worlds = {"": scenario, **_in_order_of_prognosis(scenario, design)}
     tail = TAIL / (len(points) * len(worlds) * attempts)
-    first = CERTIFICATION.start + (attempt - 1) * trials
-    require_within(CERTIFICATION, first, trials, "certify")
+    first = CERTIFICATION.start + (attempt - 1) * ROOM
+    require_within(range(first, min(first + ROOM, CERTIFICATION.stop)), first, trials, "certify")
     rejected = {f"{truth}{order}": 0 for truth in points for order in worlds}
     for order, world in worlds.items():
 
@@ -183,7 +191,45 @@ def certify(
         attempt,
         attempts,
         found,
+        tuple(truth for truth in declared if truth not in points),
     )
+
+
+def refuse_spent(scenario: Scenario, design: str, path: Path, attempt: int, attempts: int) -> None:
+    """Refuse an attempt whose trials, or whose share of the level, were spent before.
+
+    Parameters
+    ----------
+    scenario, design
+        What is to be certified.
+    path
+        Where the certificate is kept, if there is one already.
+    attempt, attempts
+        Which attempt is to be made, of how many.
+
+    Raises
+    ------
+    UsageError
+        If there is a certificate, unless it is of the same and of an earlier one of as many attempts.
+    """
+    if not path.exists():
+        return
+    advice = "remove the file only if the scenario or the policy is another one"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        before, planned = int(found["attempt"]), int(found["attempts"])
+        known = (found["scenario_digest"], found["design"], found["policies"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} is there already and cannot be read; {advice}") from None
+    if known != (scenario.digest(), design, learned_policies(scenario, design)):
+        raise UsageError(
+            f"{path} is there already, of another scenario, design or policy: remove it to certify this one"
+        )
+    if planned != attempts or before >= attempt:
+        raise UsageError(
+            f"{path} is there already: attempt {before} of {planned} has spent its trials and its share of the level. "
+            f"A further attempt is planned with the first (--attempts 2) and made with --attempt 2; {advice}"
+        )
 
 
 def _in_order_of_prognosis(scenario: Scenario, design: str) -> dict[str, Scenario]:
@@ -296,6 +342,8 @@ def _why_not(scenario: Scenario, design: str, learned: Mapping[str, str], path: 
             return f"has a certificate ({path.name}) of another policy"
         if not points or min(n for _, n in points) < FEWEST:
             return f"has a certificate ({path.name}) from fewer than {FEWEST:,} trials a truth"
+        if found["left_out"]:
+            return f"has a certificate ({path.name}) that leaves out {listed(found['left_out'])}, which is null as well"
         if max(upper for upper, _ in points) > found["target"]:
             return f"failed its certification ({path.name}): {verdict}"
         level = level_of(scenario, design)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trialsim.errors import ScenarioError, UsageError
+from trialsim.errors import ScenarioError, UsageError, system_reason
 from trialsim.oc.run_writer import LOG_TABLES, TABLES
 from trialsim.scenario.load import load_scenario
 
@@ -110,8 +110,15 @@ def require_scenario(folder: Path, digest: str) -> None:
     path = folder / "scenario.yaml"
     try:
         found = load_scenario(path).digest()
-    except (ScenarioError, OSError) as error:
-        raise UsageError(f"{path}: damaged, it is no scenario any more; run it again") from error
+    except ScenarioError as error:
+        raise UsageError(
+            f"{path}: damaged, it is no scenario any more, or what it names beside it is not what it was: "
+            f"{error.problems[0]}; run it again"
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"{path}: damaged, it cannot be read ({system_reason(error)}); run it again"
+        ) from error
     if found != digest:
         raise UsageError(
             f"{path}: is not the scenario that was run, its digest is {found[:12]} and that in provenance.json "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from trialsim.engines.unattainable import unattainable_ratios
 from trialsim.errors import ScenarioError, UsageError, names_given
 from trialsim.scenario.load import scenario_from
 from trialsim.scenario.planned_looks import as_asked
@@ -188,7 +189,7 @@ class Grid:
                 for container, key in number_places(tree, path):
                     container[key] = vary.written(value)
         try:
-            return scenario_from(tree, self.scenario.folder)
+            return scenario_from(tree, self.scenario.folder, unattainable_ratios)
         except ScenarioError as error:
             where = f"{self.scenario.name} with {point_words(self.varied, point)}"
             raise ScenarioError(error.problems, where) from None

@@ -17,6 +17,7 @@ _STEPS = 600
 _FEWER_STEPS = 300
 _PATIENTS_AT_A_TIME = 512  # their sums are added up, which is part of the result to the last bit
 _NUMBERS_AT_HAND = 1 << 14  # which a processor holds near
+_AT_ONCE = 1e-300  # a factor of zero would leave open who is free of the event at time zero
 
 
 def population_survival(
@@ -47,7 +48,8 @@ def population_survival(
     total = np.zeros_like(hazard)
     for chunk in range(0, len(distinct), _PATIENTS_AT_A_TIME):
         part = slice(chunk, chunk + _PATIENTS_AT_A_TIME)
-        total += _weighed_survival(-hazard, distinct[part], np.asarray(counts[part], dtype=np.float64))
+        later = np.maximum(distinct[part], _AT_ONCE)
+        total += _weighed_survival(-hazard, later, np.asarray(counts[part], dtype=np.float64))
     survival: Floats = total / counts.sum()
     return survival
 
@@ -62,7 +64,8 @@ def _weighed_survival(exponent: Floats, factors: Floats, weights: Floats) -> Flo
     for begin in range(0, len(factors), rows):
         part = slice(begin, begin + rows)
         here = room[1 : len(factors[part]) + 1]
-        np.divide(exponent, factors[part, None], out=here)
+        with np.errstate(over="ignore"):  # who has the event at once
+            np.divide(exponent, factors[part, None], out=here)
         np.exp(here, out=here)
         here *= weights[part, None]
         room[0] = room[: len(here) + 1].sum(axis=0) if begin else here.sum(axis=0)

@@ -14,6 +14,7 @@ from trialsim.engines.plan import Plan
 from trialsim.operations.sites import SITE_BITS
 from trialsim.policies.human_in_the_loop import ACCEPTED, DELAYED, OVERRIDDEN, HumanInTheLoop
 from trialsim.policies.scores import STEPS
+from trialsim.report.people import logged
 from trialsim.report.story_status import why_no_estimate
 
 Rows = Sequence[Mapping[str, Any]]
@@ -80,7 +81,7 @@ def explained(
         f"at day {_day(record)}. It was made by the policy {record['policy']}.",
         f"Model: SHA-256 {', '.join(models)}." if models else "No learned model has a part in it.",
     ]
-    hidden = kind != "size" and _reads_hidden(plan, kind)
+    hidden = kind != "size" and bool(getattr(_policy_of(plan, kind), "reads_latent", False))
     sentences.append(_HIDDEN if hidden else _MAY_SEE[kind])
     if kind == "candidates":
         return [*sentences, *_of_candidates(plan, ranked, candidate)]
@@ -95,7 +96,13 @@ def explained(
         "size": _of_size,
         "visit": _of_visit,
     }[kind]
-    return [*sentences, *tell(plan, seen, record["decided"])]
+    sites = plan.world.sites
+    parts = plan.arms if kind == "allocation" or sites is None else sites.names
+    by = getattr(_policy_of(plan, kind), "recommends", None)
+    people = logged(
+        kind, getattr(by, "name", ""), record["decided"], [test.name for test in plan.tests], parts
+    )
+    return [*sentences, *tell(plan, seen, record["decided"]), *people]
 
 
 def _about(record: Mapping[str, Any]) -> str:
@@ -136,7 +143,8 @@ def _stops(decided: Mapping[str, Any]) -> str:
     return f"stop ({Stop(decided['reason']).name.lower()})"
 
 
-def _reads_hidden(plan: Plan, kind: str) -> bool:
+def _policy_of(plan: Plan, kind: str) -> Any:
+    """Return the policy that made a decision; that of sites where no other is named."""
     of = {
         "candidates": plan.recruitment,
         "allocation": plan.randomisation,
@@ -144,8 +152,7 @@ def _reads_hidden(plan: Plan, kind: str) -> bool:
         "visit": plan.monitoring,
         "visits": plan.monitoring,
     }
-    policy = of.get(kind, plan.site_policy)
-    return bool(getattr(policy, "reads_latent", False))
+    return of.get(kind, plan.site_policy)
 
 
 def _of_look(plan: Plan, seen: Mapping[str, Any], decided: Mapping[str, Any]) -> Iterator[str]:

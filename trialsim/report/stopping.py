@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -127,10 +128,15 @@ def draw_stopping(rules: Sequence[StoppingRule], kind: str) -> bytes:
         frontier = sorted((rule.maximum, rule.best) for rule in rules)
         largest, best = zip(*frontier, strict=True)
         axes.plot(largest, best, color=PALETTE[0], linewidth=1.0, label="the best there is")
-        for place, rule in enumerate(each for each in rules if each.family != "optimum"):
-            colour = PALETTE[1 if rule.family == "learned" else 2]
+        drawn: Counter[str] = Counter()
+        for rule in (each for each in rules if each.family != "optimum"):
+            colour, mark = (
+                PALETTE[1 if rule.family == "learned" else 2],
+                MARKERS[drawn[rule.family] % len(MARKERS)],
+            )
+            drawn[rule.family] += 1
             axes.plot(
-                rule.maximum, rule.mean, MARKERS[place % len(MARKERS)], color=colour, linestyle="none",
+                rule.maximum, rule.mean, mark, color=colour, linestyle="none",
                 markerfacecolor=colour if rule.family == "learned" else "none", label=rule.label,
             )  # fmt: skip
         axes.set(xlabel="largest size over that of the fixed test", ylabel="mean expected size")

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from trialsim.contracts import Kind, Status, Stop
+from trialsim.contracts import Fate, Kind, Status, Stop
 from trialsim.engines.strategies import flag_of
 from trialsim.engines.true_values import estimand_of
 from trialsim.report.computed_design import computed_sentences
 from trialsim.report.numbers import plain
+from trialsim.report.people import at_a_look
 from trialsim.report.story_bayesian import decides_by_rules, posterior_finding, rules_weighed
 from trialsim.report.story_bounds import bounds_followed
 from trialsim.report.story_closed import closed_finding
@@ -157,7 +158,23 @@ def _enrolment(replay: Replay) -> list[str]:
 def _look(replay: Replay, look: Look) -> list[str]:
     """Return what a look saw and what came of it."""
     found = [*_findings(replay, look), *cohort_sentences(replay, look), *chosen_by(replay, look)]
-    return [_occasion(replay, look), *found, *_consequences(replay, look)]
+    return [_occasion(replay, look), *found, *_people(replay, look), *_consequences(replay, look)]
+
+
+def _people(replay: Replay, look: Look) -> list[str]:
+    """Return what was recommended to people who decide, and what they made of it."""
+    recommended, fate = look.decision.recommended, look.decision.fate
+    if recommended is None or fate is None:
+        return []
+    assert recommended.stop is not None and recommended.reason is not None
+    assert recommended.reject is not None and recommended.futile is not None
+    named = (
+        [test.name for test, is_so in zip(replay.plan.tests, made[0], strict=True) if is_so]
+        for made in (recommended.reject, recommended.futile)
+    )
+    by = replay.plan.stopping.recommends.name  # type: ignore[attr-defined]
+    said = at_a_look(Fate(int(fate[0])), by, bool(recommended.stop[0]), int(recommended.reason[0]), *named)
+    return [said] if said else []
 
 
 def _occasion(replay: Replay, look: Look) -> str:

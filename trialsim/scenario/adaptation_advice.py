@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trialsim.scenario.drift_advice import drifting_allocations
+from trialsim.scenario.inner_policies import written_policy
 
 _USUAL_LEVEL = 0.025
 _CONTROLS = ("oracle", "adversarial", "random", "emulated")
@@ -59,9 +60,9 @@ def _dropped_arms(name: str, design: Mapping[str, Any]) -> Iterator[str]:
     The best of several arms looks better than it is, by chance; a bound of one comparison does not know that it is the
     best of several (Thall, Simon and Ellenberg 1988).
     """
-    stopping = _mapping(_mapping(design.get("policies")).get("stopping"))
-    if "drop_arms" in stopping and design.get("kind") != "multi_arm_multi_stage":
-        look = _mapping(stopping["drop_arms"]).get("look", 1)
+    policy, options = written_policy(_mapping(design.get("policies")).get("stopping"))
+    if policy == "drop_arms" and design.get("kind") != "multi_arm_multi_stage":
+        look = options.get("look", 1)
         yield (
             f"“{name}” drops arms at look {look} and tests those left by bounds of single comparisons, which "
             "know nothing of the choice: it makes no familywise claim. A selection of kind: multi_arm_multi_stage "
@@ -78,7 +79,7 @@ def _moved_allocation(
     looks like an effect (Villar, Bowden and Wason 2018). A fixed design of which ``said`` tells that patients or outcomes
     change over time needs no second sentence.
     """
-    policy = next(iter(_mapping(_mapping(design.get("policies")).get("randomisation"))), "by_design")
+    policy = written_policy(_mapping(design.get("policies")).get("randomisation"))[0] or "by_design"
     in_stages = design.get("kind") == "group_sequential"
     # A fixed design has one look, so that its weights move at reviews alone.
     reviewed = design.get("kind") == "fixed" and bool(design.get("reviews"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.checkpoint_heads import head_of, kind_of_model, misfits
+from trialsim.scenario.inner_policies import inner_policies
 from trialsim.scenario.resolve import inside
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.wording import shown
@@ -52,7 +53,7 @@ def checkpoints_of(scenario: Scenario, designs: Sequence[str] | None = None) -> 
 
 
 def files_of(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a policy's checkpoint and those of rankings inside it.
+    """Yield a policy's checkpoint and those of policies inside it.
 
     Parameters
     ----------
@@ -61,19 +62,19 @@ def files_of(parameters: Mapping[str, Any]) -> Iterator[str]:
     """
     if parameters.get("checkpoint"):
         yield str(parameters["checkpoint"])
-    for inner in (parameters.get("ranking") or {}).values():
-        yield from files_of(inner or {})
+    for _, _, own in inner_policies(parameters):
+        yield from files_of(own)
 
 
 def _problems(
     place: str, slot: str, name: str, parameters: Mapping[str, Any], scenario: Scenario
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a policy's checkpoint, and with those of rankings inside it."""
+    """Yield what is wrong with a policy's checkpoint, and with those of policies inside it."""
     here = f"{place}.{name}"
     if parameters.get("checkpoint"):
         yield from _of_a_file(here, slot, name, parameters, scenario)
-    for inner, own in (parameters.get("ranking") or {}).items():
-        yield from _problems(f"{here}.ranking", slot, inner, own or {}, scenario)
+    for key, inner, own in inner_policies(parameters):
+        yield from _problems(f"{here}.{key}", slot, inner, own, scenario)
 
 
 def _of_a_file(

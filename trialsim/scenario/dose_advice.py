@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.inner_policies import written_policy
+
 
 def doses_without_effect(scenario: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each design whose monitoring policy lowers doses that multiply no intensity.
@@ -20,12 +22,12 @@ def doses_without_effect(scenario: Mapping[str, Any]) -> Iterator[str]:
         return
     for name, design in _mapping(scenario.get("designs")).items():
         policies = _mapping(_mapping(design).get("policies"))
-        for policy, options in _mapping(policies.get("monitoring")).items():
-            if _lowers(policy, _mapping(options)):
-                yield (
-                    f"“{name}” lowers doses at visits ({policy}), and no adverse event has a dose_exponent: a lower dose "
-                    "changes nothing. Give the events that depend on the dose one, or end treatment instead."
-                )
+        policy, options = written_policy(policies.get("monitoring"))
+        if _lowers(policy, options):
+            yield (
+                f"“{name}” lowers doses at visits ({policy}), and no adverse event has a dose_exponent: a lower dose "
+                "changes nothing. Give the events that depend on the dose one, or end treatment instead."
+            )
 
 
 def _lowers(policy: str, options: Mapping[str, Any]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trialsim.scenario.inner_policies import written_policy
+
 KNOW_OF_TIME = ("cmh_by_period", "rerandomised_")
 """Analyses, or how they begin, that compare patients of the same time, or allocations that were as likely."""
 
@@ -33,7 +35,7 @@ def drifting_allocations(scenario: Mapping[str, Any]) -> Iterator[str]:
     for name, written in _mapping(scenario.get("designs")).items():
         design = _mapping(written)
         policies = _mapping(design.get("policies"))
-        rule = next(iter(_mapping(policies.get("randomisation"))), "by_design")
+        rule = written_policy(policies.get("randomisation"))[0] or "by_design"
         ranking = next(iter(_mapping(policies.get("recruitment"))), "first_come_first_served")
         if rule == "by_design":
             continue

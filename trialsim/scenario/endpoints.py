@@ -154,6 +154,15 @@ class ContinuousEndpoint(Model):
 ENDPOINT_KINDS = ("survival", "binary", "continuous")
 
 
+def has_marginal_ratios(endpoint: Any) -> bool:
+    """Return whether conditional hazard ratios have to be found that give an endpoint's marginal ones, if any do.
+
+    Marginal rates and means always have a conditional one.
+    """
+    matters = endpoint.covariates or endpoint.latent or endpoint.modifiers
+    return bool(endpoint.kind == "survival" and endpoint.effect_kind == "marginal" and matters)
+
+
 def _kind_of(endpoint: Any) -> Any:
     """Return the kind of an endpoint, written or built."""
     return endpoint.get("kind") if isinstance(endpoint, dict) else getattr(endpoint, "kind", None)

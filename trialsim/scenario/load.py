@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,18 @@ from trialsim.scenario.validate import (
 )
 from trialsim.scenario.wording import printable
 
+Further = Callable[[Scenario, Sequence[str]], Iterable[Problem]]
 
-def load_scenario(path: str | Path) -> Scenario:
+
+def load_scenario(path: str | Path, further: Further | None = None) -> Scenario:
     """Return the scenario in a YAML file.
 
     Parameters
     ----------
     path
         The file; what it extends and the patients it resamples lie in the same folder.
+    further
+        Yields more problems of a scenario and of truths in whose world nothing else is wrong, to be told with the others.
 
     Raises
     ------
@@ -48,7 +53,7 @@ def load_scenario(path: str | Path) -> Scenario:
     """
     path, found = Path(path), list[Problem]()
     try:
-        return _scenario(read_extended(path, found), path.parent, found)
+        return _scenario(read_extended(path, found), path.parent, found, further)
     except ScenarioError as error:
         problems = with_lines(list(map(_on_one_line, error.problems)), path)
         raise ScenarioError(
@@ -80,7 +85,7 @@ def scenario_from_text(text: str, folder: Path | None = None) -> Scenario:
     return _scenario(tree, folder, found)
 
 
-def scenario_from(tree: Any, folder: Path | None = None) -> Scenario:
+def scenario_from(tree: Any, folder: Path | None = None, further: Further | None = None) -> Scenario:
     """Return the scenario of plain data, such as :meth:`Scenario.dump` gives.
 
     Parameters
@@ -89,16 +94,20 @@ def scenario_from(tree: Any, folder: Path | None = None) -> Scenario:
         Mappings, lists, texts and numbers as YAML gives them.
     folder
         Where the table of patients lies, for a scenario that resamples one.
+    further
+        As for :func:`load_scenario`.
 
     Raises
     ------
     ScenarioError
         With every problem that was found.
     """
-    return _scenario(tree, folder, [])
+    return _scenario(tree, folder, [], further)
 
 
-def _scenario(tree: Any, folder: Path | None, found: Sequence[Problem]) -> Scenario:
+def _scenario(
+    tree: Any, folder: Path | None, found: Sequence[Problem], further: Further | None = None
+) -> Scenario:
     """Return the scenario of plain data; ``found`` is what its text is blamed for already."""
     if not isinstance(tree, dict):
         raise ScenarioError(
@@ -111,7 +120,7 @@ def _scenario(tree: Any, folder: Path | None, found: Sequence[Problem]) -> Scena
     resolved = take_computed(tree)
     expand_grids(tree, problems)
     table = _table(tree, folder, problems)
-    scenario = _checked(tree, {}, folder, table, problems, ancestors, blamed)
+    scenario = _checked(tree, {}, folder, table, problems, ancestors, blamed, further)
     solved = solved_sizes(scenario, to_be_solved(tree))
     if solved:
         scenario = _checked(tree, solved, folder, table, problems, ancestors, blamed)
@@ -126,6 +135,7 @@ def _checked(
     problems: list[Problem],
     ancestors: Mapping[str, tuple[str, ...]],
     blamed: Collection[str],
+    further: Further | None = None,
 ) -> Scenario:
     """Return the scenario of a tree, checked; bounds are still to be computed.
 
@@ -135,6 +145,8 @@ def _checked(
         Sizes by design, where they were solved.
     blamed
         Paths whose values the text did not give; what follows from that is not said.
+    further
+        Yields more problems, where the scenario's world is right.
 
     Raises
     ------
@@ -155,6 +167,10 @@ def _checked(
     if scenario is not None:
         # What is wrong with the world is said once, not again under every truth; paths that lead nowhere are said always.
         found = [*truth_path_problems(scenario)] if problems else [*truth_problems(scenario)]
+        if further is not None and all(_is_of_a_plan(problem) for problem in problems):
+            found += further(
+                scenario, _sound_truths(scenario, truth_problems(scenario) if problems else found)
+            )
         problems += [*found, *unknown_truths(scenario), *checkpoint_problems(scenario)]
     if problems or scenario is None:
         raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors, blamed)))
@@ -180,6 +196,17 @@ def _table(tree: dict[str, Any], folder: Path | None, problems: list[Problem]) -
     except ScenarioError as error:
         problems += error.problems
         return None
+
+
+def _is_of_a_plan(problem: Problem) -> bool:
+    """Return whether a problem leaves the world of a scenario as it is."""
+    return problem.path.partition(".")[0] in ("designs", "hypotheses")
+
+
+def _sound_truths(scenario: Scenario, found: Iterable[Problem]) -> list[str]:
+    """Return the truths in whose world, or in whose grid, nothing was found to be wrong."""
+    wrong = {re.split(r"[.\[]", problem.path)[1] for problem in found}
+    return [truth for truth in scenario.truths if truth.partition("[")[0] not in wrong]
 
 
 def _on_one_line(problem: Problem) -> Problem:

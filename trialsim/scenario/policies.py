@@ -24,6 +24,7 @@ from trialsim.scenario.allocation_policies import (
     Thompson,
 )
 from trialsim.scenario.completion_ranking import ExpectedCompletion
+from trialsim.scenario.inner_policies import inner_policies
 from trialsim.scenario.learned_policies import Learned, LearnedSites, Relearned
 from trialsim.scenario.monitoring_policies import (
     DoseModification,
@@ -81,19 +82,56 @@ class Exposure(Model):
     ranking: Recruitment
 
 
+def _no_likelier_than_certain(people: Any) -> Any:
+    """Refuse what people do with recommendations where it adds up to more than 1."""
+    if people.delay + people.override > 1:
+        raise refuse(f"delay and override add up to {people.delay + people.override:g}; at most 1 is allowed")
+    return people
+
+
 class HumanInTheLoop(Model):
     """Accept, delay or override what a ranking recommends."""
 
     ranking: Recruitment
     delay: Probability = 0.0
     override: Probability = 0.0
+    _is_a_probability = model_validator(mode="after")(_no_likelier_than_certain)
 
-    @model_validator(mode="after")
-    def _is_a_probability(self) -> HumanInTheLoop:
-        """Refuse fates that are likelier than certain."""
-        if self.delay + self.override > 1:
-            raise refuse(f"delay and override add up to {self.delay + self.override:g}; at most 1 is allowed")
-        return self
+
+class SiteCommittee(Model):
+    """Accept, delay or override which sites a policy recommends."""
+
+    policy: Sites
+    delay: Probability = 0.0
+    override: Probability = 0.0
+    _is_a_probability = model_validator(mode="after")(_no_likelier_than_certain)
+
+
+class AllocationCommittee(Model):
+    """Accept, delay or override the allocation that a policy recommends."""
+
+    policy: Randomisation
+    delay: Probability = 0.0
+    override: Probability = 0.0
+    _is_a_probability = model_validator(mode="after")(_no_likelier_than_certain)
+
+
+class Investigator(Model):
+    """Accept, delay or override what a policy recommends at a visit."""
+
+    policy: Monitoring
+    delay: Probability = 0.0
+    override: Probability = 0.0
+    _is_a_probability = model_validator(mode="after")(_no_likelier_than_certain)
+
+
+class DataMonitoringCommittee(Model):
+    """Accept, delay or override what a policy recommends at looks."""
+
+    policy: Stopping
+    delay: Probability = 0.0
+    override: Probability = 0.0
+    _is_a_probability = model_validator(mode="after")(_no_likelier_than_certain)
 
 
 class Slot(Model):
@@ -153,7 +191,7 @@ class Slot(Model):
 
 
 def _parameters(model: Model) -> dict[str, Any]:
-    """Return the parameters of a policy, those of rankings inside it by name, without what is not stated."""
+    """Return the parameters of a policy, those of policies inside it by name, without what is not stated."""
     found: dict[str, Any] = model.model_dump(exclude_none=True)
     for key in type(model).model_fields:
         if isinstance(inner := getattr(model, key), Slot):
@@ -195,11 +233,6 @@ class Recruitment(Slot):
     relearned: Relearned | None = None
 
 
-# Rankings inside rankings: only now is there what they refer to.
-for _model in (WithinGroup, Exposure, HumanInTheLoop):
-    _model.model_rebuild()
-
-
 class Sites(Slot):
     """Policies for which sites to open."""
 
@@ -216,6 +249,7 @@ class Sites(Slot):
     adversarial: OpenSites | None = None
     emulated: OpenEmulatedSites | None = None
     reselection: Reselection | None = None
+    human_in_the_loop: SiteCommittee | None = None
 
 
 class Randomisation(Slot):
@@ -231,6 +265,7 @@ class Randomisation(Slot):
     adversarial: AllocationControl | None = None
     random: AllocationControl | None = None
     emulated: EmulatedAllocation | None = None
+    human_in_the_loop: AllocationCommittee | None = None
 
 
 class Monitoring(Slot):
@@ -242,6 +277,7 @@ class Monitoring(Slot):
     adversarial: MonitoringControl | None = None
     random: RandomMonitoring | None = None
     emulated: EmulatedMonitoring | None = None
+    human_in_the_loop: Investigator | None = None
 
 
 class Stopping(Slot):
@@ -254,6 +290,20 @@ class Stopping(Slot):
     adversarial: StoppingControl | None = None
     random: RandomStopping | None = None
     emulated: EmulatedStopping | None = None
+    human_in_the_loop: DataMonitoringCommittee | None = None
+
+
+# Policies inside policies: only now is there what they refer to.
+for _model in (
+    WithinGroup,
+    Exposure,
+    HumanInTheLoop,
+    SiteCommittee,
+    AllocationCommittee,
+    Investigator,
+    DataMonitoringCommittee,
+):
+    _model.model_rebuild()
 
 
 class Slots(Model):
@@ -297,7 +347,7 @@ def read_policies(slots: Slots) -> Policies:
 
 
 def located_parameters(parameters: dict[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Return parameters of a policy whose checkpoints, those of rankings inside it included, are paths.
+    """Return parameters of a policy whose checkpoints, those of policies inside it included, are paths.
 
     Parameters
     ----------
@@ -314,8 +364,8 @@ def located_parameters(parameters: dict[str, Any], folder: Path | None) -> dict[
     found = dict(parameters)
     if isinstance(name := found.get("checkpoint"), str):
         found["checkpoint"] = str(inside(folder or Path(), name, "checkpoint"))
-    if isinstance(inner := found.get("ranking"), dict):
-        found["ranking"] = {key: located_parameters(each or {}, folder) for key, each in inner.items()}
+    for key, inner, own in inner_policies(parameters):
+        found[key] = {inner: located_parameters(dict(own), folder)}
     return found
 
 

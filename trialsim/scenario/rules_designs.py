@@ -9,6 +9,7 @@ from trialsim.scenario.allocation_policies import ALLOCATION_CONTROLS
 from trialsim.scenario.design import NO_BOUND, Bounds, Design
 from trialsim.scenario.drift_advice import KNOW_OF_TIME, RANK_NOBODY
 from trialsim.scenario.hypotheses import ANALYSES_OF_KIND, POSTERIORS_OF_KIND, Hypothesis
+from trialsim.scenario.inner_policies import recommending
 from trialsim.scenario.rules_adverse_events import (
     about_adverse_events,
     adverse_event_findings,
@@ -23,6 +24,7 @@ from trialsim.scenario.rules_looks import look_findings
 from trialsim.scenario.rules_multi_arm import multi_arm_findings
 from trialsim.scenario.rules_multiplicity import multiplicity_findings
 from trialsim.scenario.rules_overrun import overrun_findings
+from trialsim.scenario.rules_people import people_findings, policy_place
 from trialsim.scenario.rules_rankings import AT_REVIEWS, ranking_findings
 from trialsim.scenario.rules_reestimation import reestimation_findings
 from trialsim.scenario.rules_rerandomised import rerandomised_findings
@@ -171,7 +173,7 @@ def _bounds(at: Place, design: Design) -> Iterator[Finding]:
     if design.kind == "bayesian":
         return
     where = (*at, "bounds")
-    if design.policies["stopping"][0] == "learned":
+    if recommending(design.policies["stopping"])[0] == "learned":
         stated = {key: getattr(design, key) for key in _BOUNDING}
         for key, sentence in learned_stopping_sentences(design.kind, len(design.tests), stated):
             yield (*at, key), sentence
@@ -233,8 +235,9 @@ def _bounds_of(at: Place, bounds: Bounds, looks: int) -> Iterator[Finding]:
 
 def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]:
     """Yield policies whose parameters do not fit the design."""
-    name, parameters = design.policies["stopping"]
-    place = (*at, "policies", "stopping", name)
+    yield from people_findings(at, design)
+    name, parameters = recommending(design.policies["stopping"])
+    place = policy_place(at, "stopping", design)
     experimental = len(set(arms_of(design, parts))) - 1
     for key, sentence in stopping_policy_findings(name, parameters, len(design.looks)):
         yield (*place, key), sentence
@@ -242,11 +245,11 @@ def _policies(at: Place, design: Design, parts: TrialParts) -> Iterator[Finding]
         yield (*place, "keep"), f"{parameters['keep']} kept of {experimental} experimental arms drops none"
     yield from _recruitment(at, design, parts)
     if (accrual := parts.world.accrual) is not None:
-        chosen, options = design.policies["sites"]
+        chosen, options = recommending(design.policies["sites"])
         for sentence in site_policy_sentences(chosen, options, accrual.sites, design.reviews is not None):
-            yield (*at, "policies", "sites", chosen), sentence
+            yield policy_place(at, "sites", design), sentence
     yield from _ranked_and_adaptive(at, design, parts)
-    learning = design.policies["randomisation"][0]
+    learning, _ = recommending(design.policies["randomisation"])
     if learning in (*LEARNING, *ALLOCATION_CONTROLS):
         kinds = {endpoint.kind for endpoint in _tested_endpoints(design, parts)}
         known = all(test in parts.hypotheses for test in design.tests)
@@ -263,7 +266,7 @@ def _ranked_and_adaptive(at: Place, design: Design, parts: TrialParts) -> Iterat
 
     Ranking makes drift: whoever comes late differs from whoever came early, and is allocated otherwise.
     """
-    rule, ranking = design.policies["randomisation"][0], design.policies["recruitment"][0]
+    rule, ranking = recommending(design.policies["randomisation"])[0], design.policies["recruitment"][0]
     if rule == "by_design" or ranking in RANK_NOBODY:
         return
     tested = {test: parts.hypotheses[test] for test in design.tests if test in parts.hypotheses}
@@ -292,8 +295,8 @@ def _recruitment(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
             f"{name} learns at reviews, and the design has none; add reviews: {{every: {{enrolled: 20}}}}",
         )
     yield from ranking_findings(place, {name: parameters}, parts.world)
-    name, parameters = design.policies["monitoring"]
-    yield from monitoring_findings((*at, "policies", "monitoring", name), name, parameters, parts.world)
+    monitored = recommending(design.policies["monitoring"])
+    yield from monitoring_findings(policy_place(at, "monitoring", design), *monitored, parts.world)
 
 
 def _tested_endpoints(design: Design, parts: TrialParts) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from trialsim.scenario.allocation_policies import ALLOCATION_CONTROLS
 from trialsim.scenario.design import Design
 from trialsim.scenario.hypotheses import Hypothesis
+from trialsim.scenario.inner_policies import recommending
 from trialsim.scenario.looks import When
 from trialsim.scenario.rules_world import Finding, WorldParts
 from trialsim.scenario.trial_parts import Place
@@ -59,7 +60,7 @@ def rerandomised_findings(
                 "change the blocks that are drawn again"
             )
             yield where, sentence
-    if (rule := design.policies["randomisation"][0]) in ALLOCATION_CONTROLS:
+    if (rule := recommending(design.policies["randomisation"])[0]) in ALLOCATION_CONTROLS:
         sentence = (
             f"a re-randomisation test asks the rule again what it makes of the outcomes, and {rule} does not look at them; "
             "take another analysis beside a control of allocation"
