@@ -303,7 +303,7 @@ def test_a_report_has_them_by_arm_and_reason() -> None:
 def test_a_story_says_how_many_and_why(name: str) -> None:
     scenario, said = scenario_from(FOLLOWED_ON[name]), Counter[str]()
     endpoint = next(iter(FOLLOWED_ON[name]["hypotheses"]))
-    words = {"lost to follow-up": "lost", "by death": "died", "by missed visits": "visits_missed"}
+    words = {"lost to follow-up": "lost", "died": "died", "missed the visits": "visits_missed"}
     for replicate in range(6):
         told = replay(scenario, "only", "here", replicate, 4)
         missing, _, arms = read_from(told.plan, list(told.log), told.cut)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import trialsim
 from tests.twins.lives import everything, visited
 from trialsim.oc.characteristics import operating_characteristics
 from trialsim.oc.columns import records_of
@@ -118,3 +119,15 @@ def test_the_report_says_how_many_adverse_events_and_visits_a_trial_had() -> Non
             digits = len(value.partition(".")[2])
             assert float(value) == pytest.approx(own.mean(), abs=0.51 * 10**-digits)
             assert float(error) == pytest.approx(own.std() / np.sqrt(TRIALS), abs=0.51 * 10**-digits)
+
+
+@pytest.mark.parametrize(("left_out", "kept"), [("dropout", "withdrawn"), ("withdrawal", "lost")])
+def test_a_way_of_leaving_that_the_scenario_has_not_is_not_reported(left_out: str, kept: str) -> None:
+    tree = everything()
+    del tree[left_out]
+    scenario = scenario_from(tree)
+    found = trialsim.simulate(scenario, next(iter(scenario.designs)), None, replicates=3, seed=1)
+    names = {row.name for row in found.characteristics.rows}
+    assert names & {"lost", "withdrawn"} == {kept}
+    reasons = {row.reason for row in found.characteristics.select("missing")}
+    assert {"lost": "withdrawn", "withdrawn": "lost"}[kept] not in reasons

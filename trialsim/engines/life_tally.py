@@ -83,7 +83,10 @@ def tally_columns(life: LifeLaw) -> TallyColumns:
 
 
 def life_columns(life: LifeLaw, tally: LifeTally) -> dict[str, NDArray[Any]]:
-    """Return a tally as columns of the table of arms, in order of replicate and arm; time in patient-years."""
+    """Return a tally as columns of the table of arms, in order of replicate and arm; time in patient-years.
+
+    There is no column of losses, or of withdrawals, where the scenario has none.
+    """
     columns: dict[str, NDArray[Any]] = {}
     exposures = ("patient_years", "treatment_years", *(f"risk_years:{term}" for term in life.terms))
     for place, name in enumerate(exposures):
@@ -91,6 +94,11 @@ def life_columns(life: LifeLaw, tally: LifeTally) -> dict[str, NDArray[Any]]:
     if life.terms:
         for place, name in enumerate(("patients_with_adverse_event", "patients_with_serious")):
             columns[name] = tally.persons[:, :, place].ravel().astype(np.int32)
+    loss = len(life.numbers.survival.endpoints)
+    leaving = zip(("losses", "withdrawals"), life.numbers.clock.present[loss : loss + 2], strict=True)
+    absent = {name for name, present in leaving if not present}
     for place, name in enumerate(tally_columns(life).names):
+        if name in absent:
+            continue
         columns[name] = tally.counts[:, :, place].ravel().astype(np.int32)
     return columns

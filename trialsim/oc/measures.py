@@ -459,9 +459,15 @@ def _lives() -> Iterator[Definition]:
         PATIENTS,
         f"Mean number of patients of the arm who die of the cause given as reason. {at_cut}",
     )
-    yield Definition("lost", PATIENTS, f"Mean number of patients of the arm lost to follow-up. {at_cut}")
     yield Definition(
-        "withdrawn", PATIENTS, f"Mean number of patients of the arm who withdraw consent. {at_cut}"
+        "lost",
+        PATIENTS,
+        f"Mean number of patients of the arm lost to follow-up; reported where any can be. {at_cut}",
+    )
+    yield Definition(
+        "withdrawn",
+        PATIENTS,
+        f"Mean number of patients of the arm who withdraw consent; reported where any can. {at_cut}",
     )
     yield Definition(
         "visits_missed",

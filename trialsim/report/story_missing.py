@@ -16,9 +16,9 @@ _OF_A_PATIENT = {
 }
 _OF_MANY = {
     "lost": "lost to follow-up",
-    "withdrawn": "by withdrawal of consent",
-    "died": "by death",
-    "visits_missed": "by missed visits",
+    "withdrawn": "withdrew consent",
+    "died": "died",
+    "visits_missed": "missed the visits",
 }
 
 
