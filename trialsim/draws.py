@@ -5,7 +5,8 @@
 words as ``numpy.random.Philox``). Nothing else defines a number in trialsim: adding an arm, a look or a purpose moves
 no other draw, and neither the size of a chunk nor the number of workers can.
 
-Normal and exponential variates come from the inverse distribution function of one uniform, so they are monotone in it.
+A normal comes from the inverse distribution function of one uniform, an exponential from the inverse survival
+function: both are monotone in it.
 """
 
 from __future__ import annotations

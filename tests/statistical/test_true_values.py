@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import gamma
 
 from tests.statistical.big_trial import big_trial, plan_of
 from tests.statistical.data_cuts import survival_cut
 from trialsim.analyses.cox import Cox
 from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED
+from trialsim.engines.keyed_lives import parts_of
 
 YEAR = 365.25
 _PEOPLE = {
@@ -122,7 +124,8 @@ def test_the_true_difference_averages_both_outcomes_of_the_same_patients(
             strict=True,
         )
     )
-    entry = 2.0 * (np.arange(10_000) % n + 1) / n
+    spread = (np.arange(10_000) + 0.5) * (np.sqrt(5) - 1) / 2 % 1  # a low-discrepancy sequence
+    entry = 2.0 * (np.floor(spread * n) + 1) / n
     linear = 0.03 * (records["age"] - 50) + 0.8 * records["prognosis"] + (0.7 * entry if drift else 0.0)
     modifier = 0.7 * records["predictive"]
     if endpoint["kind"] == "binary":
@@ -143,3 +146,27 @@ def test_drift_of_identical_patients_is_averaged_over_their_entries() -> None:
     drift = 0.9 * 3 * np.arange(1, 501) / 500
     expected = (expit(logit(0.5) + drift) - expit(logit(0.3) + drift)).mean()
     assert plan.world.true_value(0, 1, 0, 1000.0) == pytest.approx(expected, abs=1e-7)
+
+
+_LATE = {"steps": [{"from": "4 months", "change": 2.5}]}
+
+
+def test_drift_is_averaged_over_the_entries_of_all_trials_and_not_of_one() -> None:
+    accrual = {"poisson": {"rate": "5 per month"}}
+    late = float(gamma(np.arange(1, 41), scale=0.2).sf(4.0).mean())  # the i-th of 40 comes after a gamma time
+    early_effect, late_effect = (expit(logit(0.5) + d) - expit(logit(0.3) + d) for d in (0.0, 2.5))
+    expected = (1 - late) * early_effect + late * late_effect
+    alike = plan_of(_BINARY | {"drift": _LATE}, 40, accrual=accrual)
+    assert alike.world.true_value(0, 1, 0, 1000.0) == pytest.approx(expected, abs=2e-5)  # a patient of 4,000
+    # Patients who differ only by what does not matter.
+    drawn = plan_of(_BINARY | {"drift": _LATE}, 40, population=_PEOPLE, accrual=accrual)
+    assert drawn.world.true_value(0, 1, 0, 1000.0) == pytest.approx(expected, abs=5e-5)
+
+
+def test_patients_alike_whose_lives_are_followed_enter_along_the_accrual() -> None:
+    world = plan_of(
+        _BINARY | {"drift": {"per_year": 0.9}}, 500, accrual={"evenly_spaced": {"over": "3 years"}}
+    ).world
+    *_, drift = parts_of(world, 0, world.source.records(0, 1, 2_000), 1)
+    expected = 0.9 * 3 * np.arange(1, 501) / 500
+    assert np.sort(drift).reshape(500, 4).mean(axis=1) == pytest.approx(expected, abs=0.01)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from tests.statistical.big_trial import RARE
 from trialsim.operations.accrual import AccrualLaw, accrual_law
+from trialsim.operations.entry_quantiles import entry_quantiles
 from trialsim.timegrid import TICKS_PER_DAY
 
 TICK = 2.0**-20
@@ -116,3 +117,39 @@ def test_a_coarse_grid_rounds_up(days: int) -> None:
     assert (coarse % grid == 0).all()
     # The fine times are themselves rounded up, by less than a tick.
     assert ((coarse >= fine - 1) & (coarse - grid <= fine)).all()
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        accrual_law("evenly_spaced", 90.0, [], ""),
+        accrual_law("evenly_spaced", None, [(0.0, 0.4)], ""),
+        accrual_law("piecewise", None, RATES, "evenly_spaced"),
+    ],
+    ids=["period", "rate", "pieces"],
+)
+def test_quantiles_of_evenly_spaced_entries_are_the_entries(law: AccrualLaw) -> None:
+    shares = (np.arange(3 * 37) + 0.5) / (3 * 37)
+    expected = np.repeat(entries(law, 37, 1)[0], 3)
+    assert entry_quantiles(law, 37, shares) == pytest.approx(expected, abs=2 * TICK)
+
+
+@pytest.mark.parametrize("n", [2, 3, 40])
+@pytest.mark.parametrize("rates", [[(0.0, 0.4)], RATES], ids=["rate", "pieces"])
+def test_quantiles_of_poisson_entries_are_those_of_gamma_times(
+    rates: list[tuple[float, float]], n: int
+) -> None:
+    law = accrual_law("piecewise", None, rates, "poisson")
+    shares = np.array([0.001, 0.2, 0.5, 0.9, 0.999])
+    days = entry_quantiles(law, n, shares)
+    places = np.arange(1, n + 1)[:, None]
+    spent = cumulative(days) if rates is RATES else 0.4 * days
+    assert stats.gamma(places).cdf(spent).mean(axis=0) == pytest.approx(shares, abs=1e-9)
+    drawn = np.sort(entries(law, n, 4_000).ravel())
+    error = 0.5 * np.sqrt(1 / 4_000)  # of a share, the patients of one trial going together
+    assert np.all(np.abs(np.searchsorted(drawn, days, side="right") / len(drawn) - shares) < 5 * error)
+
+
+def test_quantiles_of_uniform_entries_are_shares_of_the_period() -> None:
+    law = accrual_law("uniform", 365.25, [], "")
+    assert entry_quantiles(law, 10, np.array([0.25, 0.5])) == pytest.approx([91.3125, 182.625])

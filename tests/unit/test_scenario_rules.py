@@ -80,7 +80,7 @@ CASES: list[tuple[str, Any, str, str]] = [
         "population/marginals/age",
         {"normal": {"mean": 5, "sd": 1}, "poisson": {"mean": 2}},
         "population.marginals.age",
-        "normal, poisson are given together",
+        "normal, poisson are given together; keep one (null takes away what `extends` brings)",
     ),
     (
         "population/marginals/sex/categorical",
@@ -136,6 +136,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("endpoints/cd4", "continuous", "endpoints.cd4", "a mapping with kind"),
     ("endpoints/cd4/sdd", 1, "endpoints.cd4.sdd", "Did you mean 'sd'?"),
     ("endpoints/cd4/sd", "100", "endpoints.cd4.sd", "write it without quotes"),
+    ("endpoints/cd4/sd", "nan", "endpoints.cd4.sd", "at most 1,000,000,000 is expected, found 'nan'"),
     ("endpoints/cd4/sd", "\uff11\uff10\uff10", "endpoints.cd4.sd", "write it with the digits 0 to 9"),
     (
         "endpoints/cd4/sd",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import math
 from pathlib import Path
@@ -221,6 +222,19 @@ def test_the_world_of_sites_has_the_patients_of_the_trial() -> None:
     for name in ("actg175.yaml", "patients.csv"):
         copy, original = SCENARIOS / "actg175_sites" / name, SCENARIOS / "actg175" / name
         assert copy.read_bytes() == original.read_bytes(), name
+
+
+def test_every_copy_of_the_table_has_its_provenance_and_licence_beside_it() -> None:
+    tables = list(SCENARIOS.glob("*/patients.csv"))
+    ours = hashlib.sha256((SCENARIOS / "actg175" / "patients.csv").read_bytes()).hexdigest()
+    licence = (SCENARIOS / "actg175" / "PROVENANCE.md").read_text(encoding="utf-8").partition("## Licence")[2]
+    assert "MIT License" in licence
+    for table in tables:
+        told = (table.parent / "PROVENANCE.md").read_text(encoding="utf-8")
+        digest = hashlib.sha256(table.read_bytes()).hexdigest()
+        assert digest in told, table
+        assert digest != ours or licence in told, table
+    assert sum(hashlib.sha256(table.read_bytes()).hexdigest() == ours for table in tables) == 2
 
 
 def test_the_scores_of_the_backlog_have_their_areas() -> None:

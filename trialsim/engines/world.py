@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.compiled import kernel
-from trialsim.draws import TRUTH_REPLICATE, TRUTH_SEED, Purpose, uniform
+from trialsim.draws import Purpose, uniform
 from trialsim.elementary import standard_normal
 from trialsim.engines.life import LifeLaw
 from trialsim.operations.accrual import AccrualLaw
 from trialsim.operations.candidate_records import RecordsLaw
 from trialsim.operations.costs import CostLaw
+from trialsim.operations.entry_quantiles import entry_quantiles
 from trialsim.operations.screening import ScreeningLaw
 from trialsim.operations.sites import SITE_BITS, SitesLaw
 from trialsim.population.chances import Chances
@@ -35,6 +36,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _SITE = int(Purpose.SITE)
+_GOLDEN = 0.6180339887498949
+_DRIFTING = 4_000  # patients at least of whom the true value of an endpoint that drifts is the average
 
 
 @dataclass(frozen=True)
@@ -282,11 +285,14 @@ class World:
         lost = () if self.dropout is None else (self.dropout,)
         return (*self.outcomes, *lost, *self.clocks)
 
-    @cached_property
-    def truth_entry_days(self) -> Floats:
-        """Entry times in days that the patients of :attr:`sample` are given, spread over the accrual of the design."""
-        ticks = self.accrual.entry_ticks(TRUTH_SEED, TRUTH_REPLICATE, self.n, 1)
-        return np.asarray(ticks[np.arange(len(self.sample)) % self.n] / float(1 << 20))
+    def truth_entry_days(self, size: int) -> Floats:
+        """Return entry times in days for so many patients of whom true values are averages.
+
+        They are spread over the law of entry of the design's patients, in all trials and not in one, in an order that has
+        nothing to do with that of the patients (multiples of the golden ratio).
+        """
+        spread = np.asarray((np.arange(size) + 0.5) * _GOLDEN % 1.0, dtype=np.float64)
+        return entry_quantiles(self.accrual, self.n, spread)
 
     def true_value(self, endpoint: int, treatment: int, control: int, follow_up: float) -> float:
         """Return the true effect of two arms on one endpoint.
@@ -323,14 +329,15 @@ class World:
     def truth_sample(self, endpoint: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
         """Return the patients over whom true values are averaged: records, and parts of an endpoint's linear predictor."""
         law = self.outcomes[endpoint]
-        sample, entry = self.sample, self.truth_entry_days
-        if not law.drift.none and len(sample) < self.n:
-            sample = np.repeat(sample, -(-self.n // len(sample)), axis=0)
-            entry = (
-                np.resize(self.truth_entry_days, len(sample))
-                if len(self.sample) > 1
-                else self._all_entries(len(sample))
-            )
+        sample = self.sample
+        if not law.drift.none and len(sample) < _DRIFTING:
+            # Alike, they take every place in the order of entry equally often.
+            size = -(-_DRIFTING // self.n) * self.n if len(sample) == 1 else _DRIFTING
+            sample = np.repeat(sample, -(-size // len(sample)), axis=0)
+        if len(self.sample) == 1:
+            entry = entry_quantiles(self.accrual, self.n, (np.arange(len(sample)) + 0.5) / len(sample))
+        else:
+            entry = self.truth_entry_days(len(sample))
         return sample, law.linear_parts(sample, entry)
 
     def truth_factors(
@@ -345,12 +352,6 @@ class World:
         """Return the mean probability of response under two arms, over those patients and over sites."""
         law, (_, parts) = self.outcomes[endpoint], self.truth_sample(endpoint)
         return _mean_response(law, parts, arms[0]), _mean_response(law, parts, arms[1])
-
-    def _all_entries(self, size: int) -> Floats:
-        """Return the entry times in days of every patient of the design, repeated to a size."""
-        return np.resize(
-            self.accrual.entry_ticks(TRUTH_SEED, TRUTH_REPLICATE, self.n, 1) / float(1 << 20), size
-        )
 
 
 def _true_log_ratio(

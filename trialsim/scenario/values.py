@@ -200,12 +200,11 @@ class NumberAtom:
 
 
 def _looks_numeric(text: str) -> bool:
-    """Return whether Python reads the text as a number."""
+    """Return whether Python reads the text as a finite number."""
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -318,5 +317,6 @@ def exactly_one(found: Iterable[str], allowed: Iterable[str], what: str) -> str:
     if not found:
         raise refuse(f"{what} is expected as exactly one of {listed(allowed)}; none is given")
     raise refuse(
-        f"{what} is expected as exactly one of {listed(allowed)}; {listed(found)} are given together"
+        f"{what} is expected as exactly one of {listed(allowed)}; {listed(found)} are given together; "
+        "keep one (null takes away what `extends` brings)"
     )
