@@ -828,7 +828,107 @@ def test_every_problem_is_told_at_once_though_parts_cannot_be_read() -> None:
         "endpoints.cd4.sd",
         "hypotheses.low.endpoint",
         "designs.sequential.looks[2].when.events",
+        "truths.slow",
     ]
+
+
+def test_a_misspelt_key_hides_nothing_of_what_stands_beside_it_or_under_it() -> None:
+    tree = changed("hypotheses/high/endpoint", "progresion")
+    tree["hypotheses"]["high"]["direcion"] = tree["hypotheses"]["high"].pop("direction")
+    tree["designs"]["fixed"]["alocation"] = tree["designs"]["fixed"].pop("allocation")
+    tree["designs"]["fixed"]["alocation"]["permuted_blocks"]["size"] = 7
+    found = {problem.path: problem.message for problem in problems_of(tree)}
+    assert found.keys() == {
+        "designs.fixed.alocation",
+        "designs.fixed.allocation",
+        "designs.fixed.alocation.permuted_blocks.size",
+        "hypotheses.high.direcion",
+        "hypotheses.high.direction",
+        "hypotheses.high.endpoint",
+    }
+    assert "Did you mean 'progression'?" in found["hypotheses.high.endpoint"]
+    assert "7 is not a multiple of the ratio's sum 4" in found["designs.fixed.alocation.permuted_blocks.size"]
+
+
+def test_names_are_judged_in_a_design_whose_values_cannot_be_read() -> None:
+    tree = changed("designs/fixed/looks/0/cleaning_lag", "a while")
+    changed("designs/fixed/tests/higgh", {"alpha": 0.01}, tree)
+    changed("designs/fixed/arms", ["control", "low", "hgih"], tree)
+    changed("designs/sequential/under", "as_writen", tree)
+    changed("designs/sequential/looks/1/when/events/endpoint", "cd5", tree)
+    found = {problem.path: problem.message for problem in problems_of(tree)}
+    for path, word in {
+        "designs.fixed.tests.higgh": "high",
+        "designs.fixed.arms[2]": "high",
+        "designs.sequential.under": "as_written",
+        "designs.sequential.looks[1].when.events.endpoint": "cd4",
+    }.items():
+        assert f"Did you mean '{word}'?" in found[path]
+    assert "a duration is expected" in found["designs.fixed.looks[0].cleaning_lag"]
+
+
+def test_the_paths_of_truths_are_judged_though_hypotheses_and_designs_cannot_be_read() -> None:
+    tree = changed("hypotheses/high/direction", "up")
+    changed("designs/fixed/n", "many", tree)
+    changed("truths/wrong", {"endpoints.progression.effect.lwo": 1.0, "endpoints.cd4.sd": -1}, tree)
+    problems = problems_of(tree)
+    assert [problem.path for problem in problems] == [
+        "hypotheses.high.direction",
+        "designs.fixed.n",
+        "truths.wrong",
+        "truths.wrong",
+    ]
+    assert "Did you mean 'endpoints.progression.effect.low'?" in problems[2].message
+    assert problems[3].message.startswith("endpoints.cd4.sd: -1 is out of range")
+
+
+def test_what_depends_on_a_value_that_cannot_be_read_is_not_told() -> None:
+    tree = changed("designs/fixed/n", "many")
+    changed("designs/fixed/looks/0/when", {"events": 400}, tree)
+    assert [problem.path for problem in problems_of(tree)] == ["designs.fixed.n"]
+    tree = changed("arms", "all of them")
+    changed("endpoints/cd4/effect", {"low": 20}, tree)
+    assert [problem.path for problem in problems_of(tree)] == ["arms"]
+
+
+def test_a_misspelt_extends_is_told_alone() -> None:
+    tree = rich()
+    tree["designs"]["sequential"]["extendss"] = tree["designs"]["sequential"].pop("extends")
+    (problem,) = problems_of(tree)
+    assert problem.path == "designs.sequential.extendss"
+    assert problem.message.endswith("Did you mean 'extends'?")
+
+
+def test_a_design_that_extends_none_that_there_is_is_judged_in_what_it_says_itself() -> None:
+    tree = changed("designs/sequential/extends", "elsewhere")
+    changed("designs/sequential/futility_bindng", "no", tree)
+    changed("designs/sequential/looks/1/decision_lag", 14, tree)
+    assert {problem.path for problem in problems_of(tree)} == {
+        "designs.sequential.extends",
+        "designs.sequential.futility_bindng",
+        "designs.sequential.looks[1].decision_lag",
+    }
+
+
+def test_shares_of_no_arm_are_answered() -> None:
+    problems = problems_of(changed("designs/fixed/allocation/permuted_blocks/ratio", {}))
+    assert [problem.path for problem in problems] == ["designs.fixed.allocation.permuted_blocks.ratio"]
+
+
+def test_a_hypothesis_of_one_arm_has_no_place_in_a_multi_arm_design() -> None:
+    tree = changed("hypotheses/high/arms", ["high"])
+    changed("hypotheses/high/analysis", {"beta_binomial": {"rate": 0.2}}, tree)
+    changed("designs/fixed/kind", "multi_arm_multi_stage", tree)
+    found = [problem for problem in problems_of(tree) if problem.path == "designs.fixed.tests.high"]
+    assert "has one arm; every test compares an arm with control" in found[0].message
+
+
+def test_a_futility_bound_beyond_all_statistics_is_refused() -> None:
+    tree = changed("designs/sequential/bounds", DELETE)
+    changed("designs/sequential/efficacy", "pocock", tree)
+    changed("designs/sequential/futility", {"z": [-1e9, 0]}, tree)
+    found = {problem.path: problem.message for problem in problems_of(tree)}
+    assert "it must be at least -100 and at most 100" in found["designs.sequential.futility"]
 
 
 def test_a_broken_part_does_not_make_others_look_broken() -> None:

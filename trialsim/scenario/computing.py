@@ -7,7 +7,7 @@ through the registry, as an analysis or a policy is. So whoever loads a scenario
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,6 +57,65 @@ def solved_sizes(scenario: Scenario, names: tuple[str, ...]) -> dict[str, int]:
     if problems:
         raise ScenarioError(problems)
     return sizes
+
+
+def computing_problems(
+    scenario: Scenario,
+    sought: Collection[str],
+    told: Collection[str],
+    ancestors: Mapping[str, Sequence[str]],
+    among: Collection[str] | None = None,
+) -> list[Problem]:
+    """Return what keeps sizes and bounds from being worked out, of designs that no other problem touches.
+
+    Parameters
+    ----------
+    scenario
+        A scenario in which there are problems.
+    sought
+        The designs whose size is to be solved.
+    told
+        Paths of what is wrong, or not as it is written.
+    ancestors
+        The designs that each one extends.
+    among
+        Names of designs, where no others are asked for.
+    """
+    problems = []
+    for name, design in scenario.designs.items():
+        if among is not None and name not in among:
+            continue
+        if not (design.names_family or name in sought) or any(
+            _touches(path, scenario, name, ancestors.get(name, ())) for path in told
+        ):
+            continue
+        try:
+            if name in sought:
+                _class_of(scenario, name).size(scenario, name)
+            else:
+                _class_of(scenario, name).computed(scenario, name, None)
+        except ScenarioError as error:
+            problems += error.problems
+    return problems
+
+
+_BESIDE = ("name", "source", "description", "assumed", "costs")
+"""Parts of a scenario that move no size and no bounds."""
+
+
+def _touches(path: str, scenario: Scenario, name: str, ancestors: Sequence[str]) -> bool:
+    """Return whether something at a path may move the size or the bounds of a design."""
+    design = scenario.designs[name]
+    part, _, rest = path.partition(".")
+    entry = rest.partition(".")[0].partition("[")[0]
+    tested = [scenario.hypotheses[test].endpoint for test in design.tests if test in scenario.hypotheses]
+    needed: dict[str, Sequence[str]] = {
+        "designs": [name, *ancestors],
+        "hypotheses": [*design.tests],
+        "endpoints": tested,
+        "truths": [] if design.under is None else [design.under.partition("[")[0]],
+    }
+    return part not in _BESIDE and (not entry or part not in needed or entry in needed[part])
 
 
 def with_computed_bounds(

@@ -334,6 +334,11 @@ class Design(Model):
         default_factory=lambda: read_policies(Slots())
     )
 
+    @classmethod
+    def written_keys(cls) -> tuple[str, ...]:
+        """Return the keys as a person writes them, that of the design below among them."""
+        return (*super().written_keys(), "extends")
+
     @property
     def names_family(self) -> bool:
         """Whether bounds are computed when the scenario is loaded: from a family, or for a combination at one look."""

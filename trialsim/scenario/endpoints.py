@@ -27,7 +27,7 @@ from trialsim.scenario.values import (
     WordAtom,
     exactly_one,
 )
-from trialsim.scenario.wording import listed, refuse, shown, unknown
+from trialsim.scenario.wording import closest, listed, refuse, shown, unknown
 
 EffectKind = Annotated[Literal["conditional", "marginal"], WordAtom(("conditional", "marginal"))]
 EffectMeasure = Annotated[
@@ -176,7 +176,9 @@ def _has_kind(endpoint: Any) -> Any:
         )
     kind = _kind_of(endpoint)
     if kind is None:
-        raise refuse(f"kind is required; allowed: {listed(ENDPOINT_KINDS)}")
+        misspelt = closest("kind", endpoint) if isinstance(endpoint, dict) else None
+        hint = "" if misspelt is None else f"; {shown(misspelt)} is not known here. Did you mean 'kind'?"
+        raise refuse(f"kind is required; allowed: {listed(ENDPOINT_KINDS)}{hint}")
     if kind not in ENDPOINT_KINDS:
         raise refuse(unknown("the kind", kind, ENDPOINT_KINDS))
     return endpoint

@@ -27,6 +27,8 @@ EFFICACY = (
 )
 FUTILITY = (*EFFICACY, "z", "conditional_power", "conditional_power_trend")
 MOST_PARAMETERS = 50
+GREATEST_Z = 100
+"""Bounds on the z scale lie within it."""
 
 Parameter = float | tuple[float, ...] | tuple[tuple[float, float], ...] | None
 Family = tuple[str, Parameter]
@@ -123,4 +125,6 @@ def _number(name: str, written: Any) -> float:
     """Return a finite number, or refuse it."""
     if isinstance(written, bool) or not isinstance(written, (int, float)) or not math.isfinite(written):
         raise refuse(f"the parameter of {name} is a number or a list of numbers, found {shown(written)}")
+    if name == "z" and abs(written) > GREATEST_Z:
+        raise refuse(f"{shown(written)} is out of range; it must be at least -100 and at most 100")
     return float(written)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from trialsim.errors import Problem, ScenarioError
-from trialsim.scenario.checkpoints import checkpoint_problems
-from trialsim.scenario.computing import solved_sizes, take_computed, with_computed_bounds
+from trialsim.scenario.computing import computing_problems, solved_sizes, take_computed, with_computed_bounds
 from trialsim.scenario.grids import expand_grids
 from trialsim.scenario.lines import with_lines
 from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
 from trialsim.scenario.reading import parse_yaml
-from trialsim.scenario.resolve import inside, read_extended, resolve_designs
+from trialsim.scenario.resampled import resampled_table
+from trialsim.scenario.resolve import read_extended, resolve_designs
 from trialsim.scenario.schema import Scenario
-from trialsim.scenario.sentences import causes_first, problems_from
-from trialsim.scenario.table import Column, Table, read_table
-from trialsim.scenario.validate import (
-    parts_of,
-    readable_parts,
-    readable_population,
-    rule_problems,
-    truth_path_problems,
-    truth_problems,
-    unknown_truths,
-)
+from trialsim.scenario.sentences import causes_first, is_inherited, problems_from
+from trialsim.scenario.table import Column, Table
+from trialsim.scenario.throughout import problems_of_unreadable
+from trialsim.scenario.validate import Further, further_problems, problems_of
 from trialsim.scenario.wording import printable
-
-Further = Callable[[Scenario, Sequence[str]], Iterable[Problem]]
 
 
 def load_scenario(path: str | Path, further: Further | None = None) -> Scenario:
@@ -113,18 +103,53 @@ def _scenario(
         raise ScenarioError(
             [*found, Problem("", "a scenario is a mapping with keys such as name, arms and designs")]
         )
-    problems = list(found)
+    written, problems = tree, list(found)
     tree = dict(tree)
     ancestors = resolve_designs(tree, problems)
     blamed = {problem.path for problem in found if problem.path}
     resolved = take_computed(tree)
     expand_grids(tree, problems)
-    table = _table(tree, folder, problems)
-    scenario = _checked(tree, {}, folder, table, problems, ancestors, blamed, further)
-    solved = solved_sizes(scenario, to_be_solved(tree))
+    table = resampled_table(tree, folder, problems)
+
+    def checked(solved: Mapping[str, int]) -> Scenario:
+        try:
+            return _checked(tree, solved, folder, table, problems, None if solved else further)
+        except _Unreadable as unreadable:
+            lines = dict(ancestors)
+            found_there = problems_of_unreadable(written, folder, unreadable.problems, lines, further)
+            said = [*problems, *found_there]
+        except _Refused as error:
+            told, lines = {problem.path for problem in error.problems}, ancestors
+            unsolved = computing_problems(error.scenario, to_be_solved(tree), told, ancestors)
+            said = [*error.problems, *unsolved]
+            if len(tree["designs"]) < len(written["designs"]):
+                # Designs that extend none that there is are not among those that were read.
+                said += problems_of_unreadable(written, folder, (), dict(ancestors))
+        raise ScenarioError(map(_on_one_line, _said_once(said, lines, blamed)))
+
+    scenario = checked({})
+    try:
+        solved = solved_sizes(scenario, to_be_solved(tree))
+    except ScenarioError as error:
+        others = [name for name in scenario.designs if name not in to_be_solved(tree)]
+        raise ScenarioError([*error.problems, *computing_problems(scenario, (), (), {}, others)]) from None
     if solved:
-        scenario = _checked(tree, solved, folder, table, problems, ancestors, blamed)
+        scenario = checked(solved)
     return with_computed_bounds(scenario, solved, resolved)
+
+
+class _Unreadable(Exception):
+    """A scenario that does not have the form of one, with every problem of the form."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+
+
+class _Refused(Exception):
+    """A scenario that breaks rules, with every problem."""
+
+    def __init__(self, problems: list[Problem], scenario: Scenario) -> None:
+        self.problems, self.scenario = problems, scenario
 
 
 def _checked(
@@ -132,10 +157,8 @@ def _checked(
     solved: Mapping[str, int],
     folder: Path | None,
     table: Table | None,
-    problems: list[Problem],
-    ancestors: Mapping[str, tuple[str, ...]],
-    blamed: Collection[str],
-    further: Further | None = None,
+    problems: Sequence[Problem],
+    further: Further | None,
 ) -> Scenario:
     """Return the scenario of a tree, checked; bounds are still to be computed.
 
@@ -143,70 +166,35 @@ def _checked(
     ----------
     solved
         Sizes by design, where they were solved.
-    blamed
-        Paths whose values the text did not give; what follows from that is not said.
+    problems
+        What was found already.
     further
         Yields more problems, where the scenario's world is right.
 
     Raises
     ------
-    ScenarioError
+    _Refused
         With every problem that was found.
+    _Unreadable
+        With every problem of the form, where that is not the one of a scenario.
     """
-    tree = dict(tree)
+    tree, problems = dict(tree), list(problems)
     lay_out_looks(tree, solved, problems)
     keys: dict[int, tuple[str, ...]] = {}
-    scenario: Scenario | None = None
     try:
         scenario = Scenario.model_validate(tree, context=keys).located(folder, table)
-        parts = parts_of(scenario)
     except ValidationError as error:
-        problems += problems_from(error, tree, keys)
-        parts = readable_parts(tree, table)
-    problems += rule_problems(parts, tree)
-    if scenario is not None:
-        # What is wrong with the world is said once, not again under every truth; paths that lead nowhere are said always.
-        found = [*truth_path_problems(scenario)] if problems else [*truth_problems(scenario)]
-        if further is not None and all(_is_of_a_plan(problem) for problem in problems):
-            found += further(
-                scenario, _sound_truths(scenario, truth_problems(scenario) if problems else found)
-            )
-        problems += [*found, *unknown_truths(scenario), *checkpoint_problems(scenario)]
-    if problems or scenario is None:
-        raise ScenarioError(map(_on_one_line, _said_once(problems, ancestors, blamed)))
+        raise _Unreadable(problems_from(error, tree, keys)) from None
+    problems += problems_of(scenario, tree)
+    problems += further_problems(scenario, problems, further)
+    if problems:
+        raise _Refused(problems, scenario)
     return scenario
 
 
 def patient_table(scenario: Scenario) -> Mapping[str, Column] | None:
     """Return the resampled patients by trait, each as values and levels, or None where there are none."""
     return scenario.table.columns if scenario.table is not None else None
-
-
-def _table(tree: dict[str, Any], folder: Path | None, problems: list[Problem]) -> Table | None:
-    """Return the table of patients that the population resamples, where it can be read."""
-    population = readable_population(tree)
-    if population is None or population.resample is None:
-        return None
-    if folder is None:
-        problems.append(Problem("population.resample", "a table can only be read beside a scenario file"))
-        return None
-    try:
-        path = inside(folder, population.resample, "population.resample")
-        return read_table(path, population.columns, population.resample)
-    except ScenarioError as error:
-        problems += error.problems
-        return None
-
-
-def _is_of_a_plan(problem: Problem) -> bool:
-    """Return whether a problem leaves the world of a scenario as it is."""
-    return problem.path.partition(".")[0] in ("designs", "hypotheses")
-
-
-def _sound_truths(scenario: Scenario, found: Iterable[Problem]) -> list[str]:
-    """Return the truths in whose world, or in whose grid, nothing was found to be wrong."""
-    wrong = {re.split(r"[.\[]", problem.path)[1] for problem in found}
-    return [truth for truth in scenario.truths if truth.partition("[")[0] not in wrong]
 
 
 def _on_one_line(problem: Problem) -> Problem:
@@ -232,10 +220,8 @@ def _said_once(
         if above_it and (above_it != {problem.path} or problem.path in heads):
             continue
         heads |= above_it
-        if len(path) > 1 and path[0] == "designs":
-            above = (".".join(["designs", one, *path[2:]]) for one in ancestors.get(path[1], ()))
-            if any(Problem(other, problem.message) in said for other in above):
-                continue
+        if is_inherited(problem, said, ancestors):
+            continue
         if path[0] == "truths":
             # The cells of a grid repeat what is wrong with the whole of it.
             family, _, rest = problem.path.partition("[")

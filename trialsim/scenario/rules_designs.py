@@ -139,7 +139,7 @@ def _allocation(at: Place, design: Design, parts: TrialParts) -> Iterator[Findin
                 f"a share is required for every arm of the design; missing: {listed(missing)}",
             )
     total = sum(rule.ratio.values()) if rule.ratio is not None else len(set(arms))
-    if rule.size is not None and arms and rule.size % total:
+    if rule.size is not None and arms and total and rule.size % total:
         nearest = -(-rule.size // total) * total
         shares = f"the ratio's sum {total}" if rule.ratio is not None else f"the number of arms {total}"
         yield (*inside, "size"), f"{rule.size} is not a multiple of {shares}; {nearest} is"

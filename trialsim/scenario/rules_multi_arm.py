@@ -49,8 +49,11 @@ def _comparisons(at: Place, design: Design, parts: TrialParts) -> Iterator[Findi
         yield (*at, "kind"), sentence
     compared: dict[str, str] = {}
     for test, hypothesis in tests.items():
-        arm, control = hypothesis.arms
         place = (*at, "tests", test)
+        if len(hypothesis.arms) == 1:
+            yield place, f"has one arm; every test compares an arm with control, '{arms[0]}'"
+            continue
+        arm, control = hypothesis.arms
         if control != arms[0]:
             yield (
                 place,

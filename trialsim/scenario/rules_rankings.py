@@ -53,7 +53,8 @@ def ranking_findings(at: _Place, ranking: Mapping[str, Any], world: WorldParts) 
         yield from _group((*place, "covariate"), parameters["covariate"], levels)
     if name == "exposure":
         yield from _levels((*place, "shares"), parameters["shares"], levels.get(parameters["covariate"]))
-        yield from _whole((*place, "shares"), parameters["shares"], levels.get(parameters["covariate"]))
+        if known := levels.get(parameters["covariate"]):
+            yield from _whole((*place, "shares"), parameters["shares"], known)
     elif name in AT_REVIEWS and not levels:
         yield (
             place,
@@ -90,14 +91,14 @@ def _levels(at: _Place, stated: Mapping[str, float], known: tuple[str, ...] | No
             yield (*at, level), unknown("the level", level, known)
 
 
-def _whole(at: _Place, shares: Mapping[str, float], known: tuple[str, ...] | None) -> Iterator[Finding]:
+def _whole(at: _Place, shares: Mapping[str, float], known: tuple[str, ...]) -> Iterator[Finding]:
     """Yield shares that leave nothing for the levels that are not named, or are all named and do not add up to 1."""
     total = sum(shares.values())
-    every = bool(known) and set(known or ()) <= set(shares)
+    every = set(known) <= set(shares)
     if total > 1 + 1e-9 or (every and total < 1 - 1e-9):
         yield at, f"the shares add up to {total:g}; {'1 is expected' if every else 'at most 1 is allowed'}"
     elif not every and total > 1 - 1e-9:
-        rest = listed(level for level in known or () if level not in shares)
+        rest = listed(level for level in known if level not in shares)
         yield at, f"the shares add up to 1 and leave nothing for {rest}; state a share of each"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -108,6 +108,25 @@ def causes_first(problems: Sequence[Problem]) -> list[Problem]:
         if problem.follows not in there:
             ordered += [problem, *following.pop(problem.path, ())]
     return ordered
+
+
+def is_inherited(problem: Problem, said: Collection[Problem], ancestors: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a design has a problem from one that it extends, where it is told.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    said
+        All that is told.
+    ancestors
+        The designs that each one extends.
+    """
+    part, *rest = problem.path.split(".")
+    if part != "designs" or not rest:
+        return False
+    above = (".".join([part, one, *rest[1:]]) for one in ancestors.get(rest[0], ()))
+    return any(Problem(path, problem.message) in said for path in above)
 
 
 def _meant(

@@ -178,6 +178,22 @@ def apply_overlay(world: dict[str, Any], overlay: dict[str, Any]) -> dict[str, A
         Where a path matches nothing that holds a number, where two with as many ``*`` match the same place, or where more
         exact ones match all the places of another.
     """
+    changed, problems = overlaid(world, overlay)
+    if problems:
+        raise ScenarioError(problems)
+    return changed
+
+
+def overlaid(world: dict[str, Any], overlay: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return a written world with the values of an overlay as :func:`apply_overlay`, and what is wrong with its paths.
+
+    Parameters
+    ----------
+    world
+        As it is written.
+    overlay
+        Values by path; those whose paths lead nowhere change nothing.
+    """
     changed = copy.deepcopy(world)
     problems = []
     set_by: dict[tuple[int, Any], str] = {}
@@ -210,9 +226,7 @@ def apply_overlay(world: dict[str, Any], overlay: dict[str, Any]) -> dict[str, A
             )
             for path in sorted(overlay.keys() - set(set_by.values()))
         ]
-    if problems:
-        raise ScenarioError(problems)
-    return changed
+    return changed, problems
 
 
 def _stars(path: str) -> int:
