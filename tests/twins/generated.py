@@ -542,6 +542,13 @@ def small_trials(draw: st.DrawFn, sites: bool | None = None) -> SmallTrial:
             for hypothesis in plain if name else ():
                 hypothesis["analysis"] = "cmh_by_period"
         policies["recruitment"] = {"by_covariate": {"covariate": name}} if name else "random"
+    for slot in ("randomisation", "stopping"):
+        if slot in policies and (slot == "randomisation" or looks > 1) and draw(st.booleans()):
+            chances = {
+                "delay": draw(st.sampled_from([0.0, 0.4])),
+                "override": draw(st.sampled_from([0.0, 0.4])),
+            }
+            policies[slot] = {"human_in_the_loop": {"policy": policies[slot], **chances}}
     if policies:
         design["policies"] = policies
     return SmallTrial(tree, unit * TICKS_PER_DAY, draw(st.sampled_from([1, 2, 20260101])))
