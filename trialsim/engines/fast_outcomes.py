@@ -30,7 +30,7 @@ from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.engines.world import OutcomeLaw
 from trialsim.population.endpoints.binary import PATIENTS_A_WORD
-from trialsim.timegrid import TICKS_PER_DAY
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
@@ -301,8 +301,11 @@ class ArmMoments:
         rows, tick = (point.rows, point.tick) if whole else (point.rows[fresh], point.tick[fresh])
         begin = np.full(len(rows), -1) if since is None else since if whole else since[fresh]
         outcome.make_known(chunk, rows, tick)
+        # At visits, which may be late, read-outs come any time after entry.
+        late = chunk.lives is not None and chunk.lives.read_at_visits(outcome.index)
+        wait = NEVER if late else outcome.law.readout_ticks
         counting.readouts_by_arm(
-            rows, begin, tick, outcome.law.readout_ticks, chunk.entry, *chunk.patients.entry_index, outcome.readout_at,
+            rows, begin, tick, wait, chunk.entry, *chunk.patients.entry_index, outcome.readout_at,
             outcome.value(), chunk.arm, chunk.arms_open, spread, self.n, self.mean, self.squares,
         )  # fmt: skip
         self._as_of[rows] = tick
