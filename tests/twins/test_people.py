@@ -27,6 +27,7 @@ endpoints:
 hypotheses:
   low: {endpoint: response, arms: [low, control], analysis: score_test, direction: higher}
   high: {endpoint: response, arms: [high, control], analysis: score_test, direction: higher}
+  exact: {endpoint: response, arms: [high, control], analysis: fisher, direction: higher}
 truths: {expected: {}}
 designs:
   alone:
@@ -41,12 +42,14 @@ designs:
     tests: {low: {alpha: 0.0125}, high: {alpha: 0.0125}}
     bounds: {efficacy_z: [1.2, 1.2, 1.2, 1.2], futility_z: [0.3, 0.3, 0.3, null]}
   people_at_looks: {extends: alone}
+  tests_of_the_same_arms: {extends: alone, tests: {high: {alpha: 0.0125}, exact: {alpha: 0.0125}}}
   arms_dropped: {extends: alone}
   allocation_at_looks: {extends: alone}
   allocation_at_reviews: {extends: alone, reviews: {every: {enrolled: 8}}}
 """
 POLICIES: dict[str, dict[str, Any]] = {
     "people_at_looks": {"stopping": {"human_in_the_loop": {"policy": "bounds", **PEOPLE}}},
+    "tests_of_the_same_arms": {"stopping": {"human_in_the_loop": {"policy": "bounds", **PEOPLE}}},
     "arms_dropped": {"stopping": {"human_in_the_loop": {"policy": {"drop_arms": {"look": 2}}, **PEOPLE}}},
     "allocation_at_looks": {
         "stopping": {"human_in_the_loop": {"policy": "bounds", **PEOPLE}},

@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from scipy.stats import multivariate_normal, norm
 
 import trialsim
-from tests.twins.test_people import VISITS
+from tests.twins.test_people import LOOKS, VISITS
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from tests.unit.test_evaluate import SCENARIO, evaluated
@@ -28,10 +30,13 @@ from trialsim.errors import ScenarioError
 from trialsim.oc.certificate import learned_policies, needs_certificate
 from trialsim.policies.committees import AllocationCommittee
 from trialsim.report.audit import explained
+from trialsim.report.computed_design import computed_sentences
+from trialsim.report.designs_table import designs_table
 from trialsim.report.story import explain
 from trialsim.scenario.advice import notes
 from trialsim.scenario.checkpoints import checkpoints_of
 from trialsim.scenario.load import scenario_from, scenario_from_text
+from trialsim.scenario.reading import parse_yaml
 from trialsim.stats.normal import upper_quantile
 
 TRIALS = 60
@@ -72,6 +77,24 @@ designs:
     reviews: {every: {enrolled: 10}}
     tests: {primary: {alpha: 0.025}}
 """
+
+
+TWO_BOUNDS = [1.5, 1.4, 1.3]
+
+
+def two_endpoints(**chances: float) -> Any:
+    """Return a design that tests two independent endpoints on the same arms, alone and with a committee."""
+    tree = yaml.safe_load(NORMAL)
+    tree["endpoints"]["second"] = tree["endpoints"]["score"] | {"effect": {"treatment": 0.1}}
+    tree["hypotheses"]["second"] = tree["hypotheses"]["primary"] | {"endpoint": "second"}
+    tree["truths"] = {"works": {}}
+    base = tree["designs"]["alone"]
+    base["tests"] = {"primary": {"alpha": 0.0125}, "second": {"alpha": 0.0125}}
+    base["looks"] = [{"when": {"readouts": {"count": n, "endpoint": "score"}}} for n in (40, 80, 120)]
+    base["bounds"] = {"efficacy_z": TWO_BOUNDS}
+    shown = {"policies": {"stopping": people("bounds", **chances)}}
+    tree["designs"] = {"alone": base, "shown": base | shown}
+    return scenario_from(tree)
 
 
 def people(policy: Any, delay: float = 0.0, override: float = 0.0) -> dict[str, Any]:
@@ -196,6 +219,111 @@ def test_delayed_stops_come_one_look_later_with_the_same_conclusions() -> None:
     early = one["stop_look"] < 3
     assert (other["stop_reason"] == one["stop_reason"])[one["stop_look"] == 1].all()
     assert (other["enrolled"] >= one["enrolled"])[early].all()
+
+
+def test_a_conclusion_that_stops_nothing_uses_up_no_delay() -> None:
+    """Looks at which trials stop with two independent tests, by normal probabilities, delayed with probability 0.4."""
+    delay, n, looks = 0.4, 20_000, np.array([1.0, 2.0])
+    decided = np.ones(2)
+    for effect in (
+        0.3,
+        0.1,
+    ):  # of each test: the probability that it has been rejected by look 1, and by look 2
+        below = TWO_BOUNDS[:2] - effect * np.sqrt(10.0 * looks)
+        joint = multivariate_normal(cov=[[1.0, np.sqrt(0.5)], [np.sqrt(0.5), 1.0]])
+        decided *= 1.0 - np.array([norm.cdf(below[0]), joint.cdf(below)])
+    stops = np.diff(decided, prepend=0.0)
+    expected = np.array([(1 - delay) * stops[0], delay * stops[0] + (1 - delay) * stops[1]])
+    found = trialsim.simulate(two_endpoints(delay=delay), replicates=n, seed=6).trials()
+    one, other = (found[found["design"] == name].reset_index() for name in ("alone", "shown"))
+    for trials, shares in ((one, stops), (other, expected)):
+        for look, share in zip((1, 2), shares, strict=True):
+            error = np.sqrt(share * (1 - share) / n)
+            assert (trials["stop_look"] == look).mean() == pytest.approx(share, abs=5 * error)
+    earlier = one[["reject_look:primary", "reject_look:second"]].min(axis=1) < one["stop_look"]
+    assert (earlier & (one["stop_look"] == 2)).sum() > 1000  # where a delay could have been used up before
+    assert (one["reject:second"] == other["reject:second"]).all()
+
+
+def test_every_stop_that_is_always_delayed_comes_one_look_later_with_two_endpoints() -> None:
+    found = trialsim.simulate(two_endpoints(delay=1.0), replicates=500, seed=2).trials()
+    one, other = (found[found["design"] == name].reset_index() for name in ("alone", "shown"))
+    assert (other["stop_look"] == np.minimum(one["stop_look"] + 1, 3)).all()
+    assert {1, 2} <= set(one["stop_look"])
+
+
+def test_a_mere_conclusion_is_accepted_or_overridden_and_never_delayed() -> None:
+    scenario = two_endpoints(delay=0.4, override=0.3)
+    chunk = chunk_of(scenario, "shown", "works", range(TRIALS), 1, "fast")
+    journal = Journal(chunk.plan, Origin("", 1, "shown", "works", {}), np.arange(TRIALS))
+    met: set[tuple[bool, str]] = set()
+    found = conduct(chunk, journal).log["decision_log"]
+    for record, seen in zip(found["record"], found["seen"], strict=True):
+        decided = json.loads(record)["decided"]
+        if decided["people"] == "were not asked":
+            continue
+        met.add((decided["recommended_stop"], decided["people"]))
+        if not decided["recommended_stop"]:
+            overridden = decided["people"] == "overrode"
+            assert decided["reject"] == ([False, False] if overridden else decided["recommended_reject"])
+        said = explained(chunk.plan, {"record": record, "seen": seen, "decision": 0}, ())[-1]
+        assert not ("to go on" in said and "delayed it" in said)
+    both = {"accepted", "overrode"}
+    assert met == {(False, fate) for fate in both} | {(True, fate) for fate in both | {"delayed"}}
+
+
+@pytest.mark.parametrize(
+    ("chances", "sentences"),
+    [
+        (
+            {"delay": 1.0},
+            (
+                "to close low to allocation. The committee delayed it: what is concluded stands, and low stays open to the "
+                "next look.",
+                "Recommended by bounds: to go on and to close low to allocation. The committee accepted it.",
+            ),
+        ),
+        (
+            {"override": 1.0},
+            (
+                "to close low to allocation. The committee overrode it: the trial goes on as if nothing had been",
+            ),
+        ),
+    ],
+)
+def test_closing_of_arms_is_told_alike_in_story_and_log(
+    chances: dict[str, float], sentences: tuple[str, ...]
+) -> None:
+    tree = parse_yaml(LOOKS)
+    base = tree["designs"]["alone"]
+    tree["designs"] = {"shown": base | {"policies": {"stopping": people("bounds", **chances)}}}
+    scenario = scenario_from(tree)
+    chunk = chunk_of(scenario, "shown", "expected", range(12), 1, "fast")
+    journal = Journal(chunk.plan, Origin("", 1, "shown", "expected", {}), np.arange(12))
+    found = conduct(chunk, journal).log["decision_log"]
+    logged: list[list[str]] = [[] for _ in range(12)]
+    for number, record, seen in zip(found["replicate"], found["record"], found["seen"], strict=True):
+        last = explained(chunk.plan, {"record": record, "seen": seen, "decision": 0}, ())[-1]
+        logged[number] += [last] if last.startswith("Recommended") else []
+    told = [
+        [
+            said
+            for said in explain(scenario, "shown", "expected", number).sentences
+            if said.startswith("Recommended")
+        ]
+        for number in range(12)
+    ]
+    assert told == logged
+    for sentence in sentences:
+        assert any(sentence in said for each in told for said in each), sentence
+
+
+def test_a_story_names_the_policy_that_gives_up_not_the_people() -> None:
+    rule = people({"random": {"look": 1, "share": 0.9}}, delay=1.0)
+    scenario = designs(NORMAL, shown={"policies": {"stopping": rule}})
+    stories = [" ".join(explain(scenario, "shown", "works", number, 3).sentences) for number in range(6)]
+    assert any("given up by the stopping policy random." in story for story in stories)
+    assert not any("human_in_the_loop" in story for story in stories)
 
 
 def test_a_delayed_dose_is_lowered_at_the_next_visit_that_the_patient_comes_to() -> None:
@@ -333,14 +461,14 @@ def test_the_log_holds_what_was_recommended_and_what_became_of_it() -> None:
     assert any("The committee overrode it" in story for story in stories)
 
 
-def test_the_log_of_other_slots_says_who_decided() -> None:
-    """By slot: what was recommended, what was done, and the sentence of an overridden recommendation."""
+def other_slots() -> tuple[tuple[Any, str, set[str]], ...]:
+    """Return scenarios in which people decide besides looks, with a truth and the kinds of entries in the log."""
     sites = copy.deepcopy(REVIEW_SCENARIOS["sites_chosen_again"][0])
     sites["designs"] = {"one": sites["designs"]["as_they_come"]}
     of_sites = sites["designs"]["one"]["policies"]
     of_sites["sites"] = people(of_sites["sites"], delay=0.3, override=0.3)
     rule = people({"dose_modification": {"level": "mild", "reduce_after": 1}}, delay=0.3, override=0.3)
-    worlds = (
+    return (
         (scenario_from(sites, FOLDER), "world", {"sites", "site_review"}),
         (designs(VISITS, one={"policies": {"monitoring": rule}}), "expected", {"visit"}),
         (
@@ -349,13 +477,17 @@ def test_the_log_of_other_slots_says_who_decided() -> None:
             {"allocation"},
         ),
     )
+
+
+def test_the_log_of_other_slots_says_who_decided() -> None:
+    """By slot: what was recommended, what was done, and the sentence of an overridden recommendation."""
     overridden = {
         "sites": "drawn at random",
         "site_review": "no site closes and none is asked to open",
         "visit": "nothing was done",
         "allocation": "by the ratio of the design",
     }
-    for scenario, truth, kinds in worlds:
+    for scenario, truth, kinds in other_slots():
         chunk = chunk_of(scenario, "one", truth, range(40), 1, "fast")
         origin = Origin("", 1, "one", truth, {})
         found = conduct(chunk, Journal(chunk.plan, origin, np.arange(40))).log["decision_log"]
@@ -374,6 +506,46 @@ def test_the_log_of_other_slots_says_who_decided() -> None:
                 assert read["decided"]["recommended_done"] != "nothing"
         for kind, fates_met in met.items():
             assert fates_met == {"accepted", "overrode"} | ({"delayed"} if kind != "sites" else set())
+
+
+@pytest.mark.parametrize("slot", [0, 1, 2], ids=["sites", "visits", "allocation"])
+def test_explain_tells_of_other_slots_what_the_log_tells(slot: int) -> None:
+    """One by one where there are at most six, otherwise how many; of patients each in the story of the patient."""
+    scenario, truth, kinds = other_slots()[slot]
+    chunk = chunk_of(scenario, "one", truth, range(4), 1, "fast")
+    origin = Origin("", 1, "one", truth, {})
+    found = conduct(chunk, Journal(chunk.plan, origin, np.arange(4))).log["decision_log"]
+    for number in range(4):
+        logged: dict[str, list[tuple[str, str]]] = {kind: [] for kind in kinds}
+        for replicate, record, seen in zip(found["replicate"], found["record"], found["seen"], strict=True):
+            read = json.loads(record)
+            if replicate == number and read["decided"].get("people", FATES[-1]) != FATES[-1]:
+                said = explained(chunk.plan, {"record": record, "seen": seen, "decision": 0}, ())[-1]
+                logged[read["kind"]].append((read["decided"]["people"], said))
+        story = explain(scenario, "one", truth, number, 1)
+        told = [re.sub(r" on day [^:]*:", ":", said) for said in story.sentences if "ecommend" in said]
+        expected = []
+        for kind, entries in logged.items():
+            if kind != "visit" and len(entries) <= 6:
+                expected += [said for _, said in entries]
+                continue
+            (counts,) = (
+                said for said in told if said.startswith(f"There were {len(entries)} recommendations")
+            )
+            expected.append(counts)
+            for fate, word in zip(FATES, ("accepted", "delayed", "overridden"), strict=False):
+                many = sum(each == fate for each, _ in entries)
+                assert not many or re.search(rf"\b{many} (was|were) {word}", counts), counts
+        assert sorted(told) == sorted(expected)
+        assert told
+        if "visit" in kinds:
+            of_patients = [
+                re.sub(r" on day [^:]*:", ":", said)
+                for patient in range(len(story.replay.courses))
+                for said in story.candidate(str(patient + 1)).sentences
+                if said.startswith("Recommended by")
+            ]
+            assert sorted(of_patients) == sorted(said for _, said in logged["visit"])
 
 
 def test_visits_by_hand() -> None:
@@ -467,7 +639,56 @@ def test_a_learned_policy_that_people_hear_is_certified_and_kept_like_any_other(
     assert needs_certificate(scenario, "shown")
     assert learned_policies(scenario, "shown") == {"stopping": digest}
     assert checkpoints_of(scenario) == ("rule.safetensors",)
-    assert any("its level is not held" in note for note in notes(scenario.dump()))
+    (said,) = (note for note in notes(scenario.dump()) if "its level is not held" in note)
+    assert "Bounds of a learned policy always do. Certify the design" in said
+    assert "holds it whatever" not in said
+
+
+def test_designs_that_differ_in_people_alone_look_different_in_the_table() -> None:
+    ways = {
+        "followed": people("bounds"),
+        "delayed": people("bounds", delay=0.4),
+        "overridden": people("bounds", delay=0.4, override=0.25),
+        "other": people({"random": {"share": 0.3}}, delay=0.4),
+    }
+    scenario = designs(NORMAL, **{name: {"policies": {"stopping": way}} for name, way in ways.items()})
+    table = designs_table(scenario.dump(), list(ways))
+    assert table is not None
+    said = [row[1][1] for row in table.rows]
+    assert said == [
+        "stopping: human in the loop on bounds",
+        "stopping: human in the loop on bounds, delay 0.4",
+        "stopping: human in the loop on bounds, delay 0.4, override 0.25",
+        "stopping: human in the loop on random, delay 0.4",
+    ]
+    ranked = {
+        "policies": {"recruitment": {"human_in_the_loop": {"ranking": {"by_covariate": {}}, "override": 0.2}}}
+    }
+    table = designs_table({"designs": {"one": ranked}}, ["one"])
+    assert table is not None
+    assert ("recruitment: human in the loop on by covariate, override 0.2",) in table.rows[0]
+
+
+@pytest.mark.parametrize(("chance", "told"), [(0.0, False), (0.3, True)])
+def test_a_solved_power_says_that_it_holds_where_stops_are_followed(chance: float, told: bool) -> None:
+    asked = {
+        "kind": "group_sequential",
+        "allocation": "alternating",
+        "looks": 3,
+        "power": 0.9,
+        "under": "works",
+        "efficacy": "lan_demets_obrien_fleming",
+        "tests": {"primary": {"alpha": 0.025}},
+        "policies": {"stopping": people("bounds", delay=0.2, override=chance)},
+    }
+    tree = yaml.safe_load(NORMAL)
+    tree["designs"] = {"asked": asked}
+    scenario = scenario_from(tree)
+    (size, _) = computed_sentences(scenario)
+    assert "for power 0.9 under works" in size
+    assert ("if the stops are followed (they are overridden with probability 0.3" in size) == told
+    said = [note for note in notes(scenario.dump()) if "as if stops were followed" in note]
+    assert len(said) == told
 
 
 def test_evaluate_takes_committees_and_the_number_of_sites_of_the_design(

@@ -190,7 +190,8 @@ class DataMonitoringCommittee(_People):
     the same bounds hold at later looks. No error is bought back for an efficacy bound that was overruled (Lan, Lachin and
     Bautista, Stat. Med. 22, 2003, 3347-3355), so that overriding efficacy lowers error and power; overriding futility
     raises both, to at most those of the efficacy bounds alone. Delayed, what is concluded of tests stands, since their
-    bound has been crossed, and the trial stops, or arms close, one look later. The last look is the final analysis: it is
+    bound has been crossed, and the trial stops, or arms or enrolment close, one look later: where nothing of this is
+    recommended, nothing can wait, and what would be delayed is accepted. The last look is the final analysis: it is
     followed.
 
     Parameters
@@ -205,11 +206,14 @@ class DataMonitoringCommittee(_People):
     def decide(self, view: LookView, memory: Memory) -> tuple[Decision, Memory]:
         """Return what is decided after the committee has met."""
         recommended, learnt = self._asked(view, memory)
-        acts = any_of(recommended.reject | recommended.futile) | recommended.stop
-        acts |= any_of(view.open_arms & ~recommended.open_arms)
-        fate = self._fates(view, np.asarray(view.look, dtype=np.int64), acts & ~view.is_last, memory)
-        held, stands = _held(fate), (fate != Fate.OVERRIDDEN)[:, None]
         closing = recommended.close_enrolment
+        can_wait = recommended.stop | any_of(view.open_arms & ~recommended.open_arms)
+        if closing is not None:
+            can_wait |= closing
+        acts = can_wait | any_of(recommended.reject | recommended.futile)
+        fate = self._fates(view, np.asarray(view.look, dtype=np.int64), acts & ~view.is_last, memory)
+        fate[(fate == Fate.DELAYED) & ~can_wait] = Fate.ACCEPTED
+        held, stands = _held(fate), (fate != Fate.OVERRIDDEN)[:, None]
         decision = replace(
             recommended,
             stop=recommended.stop & ~held,

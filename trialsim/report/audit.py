@@ -97,11 +97,10 @@ def explained(
         "visit": _of_visit,
     }[kind]
     sites = plan.world.sites
-    parts = plan.arms if kind == "allocation" or sites is None else sites.names
+    parts = plan.arms if kind in ("allocation", "look") or sites is None else sites.names
     by = getattr(_policy_of(plan, kind), "recommends", None)
-    people = logged(
-        kind, getattr(by, "name", ""), record["decided"], [test.name for test in plan.tests], parts
-    )
+    tests, open_arms = [test.name for test in plan.tests], seen.get("open_arms", ())
+    people = logged(kind, getattr(by, "name", ""), record["decided"], tests, parts, open_arms)
     return [*sentences, *tell(plan, seen, record["decided"]), *people]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trialsim.scenario.design import Bounds, Design
+from trialsim.scenario.inner_policies import PEOPLE
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.units import readable_duration
 from trialsim.scenario.wording import listed
@@ -77,7 +78,16 @@ def _size(design: Design) -> str:
     if computed.events is None and computed.n is None:
         return ""
     what = f"{computed.events:,} events" if computed.events is not None else f"{computed.n:,} patients"
-    return f"{what} for power {design.power:g} under {design.under}; "
+    return f"{what} for power {design.power:g} under {design.under}{_if_followed(design)}; "
+
+
+def _if_followed(design: Design) -> str:
+    """Return of a solved power that it is another where people override what the bounds recommend."""
+    name, options = design.policies["stopping"]
+    chance = options.get("override", 0.0) if name == PEOPLE else 0.0
+    if not chance:
+        return ""
+    return f" if the stops are followed (they are overridden with probability {chance:g}; trialsim run has the power then)"
 
 
 def _counts(design: Design) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from trialsim.report.tables import TextTable
+from trialsim.scenario.inner_policies import PEOPLE, inner_policies
 from trialsim.scenario.units import parse_duration, readable_duration
 
 MOST_LOOKS, MOST_TESTS = 6, 8
@@ -62,8 +63,17 @@ def _policies(policies: Mapping[str, Any]) -> Iterator[str]:
     """Yield the policies by which something is decided that a plain trial does not decide."""
     for of, policy in policies.items():
         for name in policy if isinstance(policy, Mapping) else [policy]:
-            if name is not None and str(name) not in _ALWAYS:
+            if name == PEOPLE and isinstance(policy, Mapping):
+                yield f"{of}: {_people(_mapping(policy[name]))}"
+            elif name is not None and str(name) not in _ALWAYS:
                 yield f"{of}: {str(name).replace('_', ' ')}"
+
+
+def _people(options: Mapping[str, Any]) -> str:
+    """Return people who decide: by which policy they are advised, and how often they do otherwise."""
+    advice = [inner.replace("_", " ") for _, inner, _ in inner_policies(options)]
+    chances = [f"{what} {options[what]:g}" for what in ("delay", "override") if options.get(what)]
+    return ", ".join([f"{PEOPLE.replace('_', ' ')} on {' and '.join(advice)}", *chances])
 
 
 def _allocation(allocation: Any) -> Iterator[str]:

@@ -10,12 +10,10 @@ from trialsim.engines.decision_log import FATES
 from trialsim.report.numbers import plain
 from trialsim.report.story_words import listed
 
-_AT_LOOKS = {
-    Fate.ACCEPTED: "The committee accepted it.",
-    Fate.DELAYED: "The committee delayed it: what is concluded stands, and the trial goes on to the next look.",
-    Fate.OVERRIDDEN: "The committee overrode it: the trial goes on, and the same bounds hold at later looks.",
-    Fate.NOT_ASKED: "",
-}
+_OVERRIDDEN_LOOK = (
+    "The committee overrode it: the trial goes on as if nothing had been recommended, and the same bounds hold "
+    "at later looks."
+)
 _WHO = {"visit": "investigator"}
 _AT_REVIEWS = {
     Fate.ACCEPTED: "The {} accepted it.",
@@ -31,7 +29,13 @@ _OVERRIDDEN = {
 
 
 def at_a_look(
-    fate: Fate, by: str, stop: bool, reason: int, rejected: Sequence[str], given_up: Sequence[str]
+    fate: Fate,
+    by: str,
+    stop: bool,
+    reason: int,
+    rejected: Sequence[str],
+    given_up: Sequence[str],
+    closed: Sequence[str],
 ) -> str:
     """Return what was recommended at a look and what a committee made of it; nothing where it was not asked.
 
@@ -45,17 +49,33 @@ def at_a_look(
         Whether to stop was recommended, and why (:class:`~trialsim.contracts.Stop`).
     rejected, given_up
         Tests that were to be rejected, and given up.
+    closed
+        Open arms that were to be closed to allocation.
     """
     if fate is Fate.NOT_ASKED:
         return ""
     what = [f"to stop ({Stop(reason).name.lower()})"] if stop else ["to go on"]
     what += [f"to reject {listed(rejected)}"] if rejected else []
     what += [f"to give up {listed(given_up)}"] if given_up else []
-    return f"Recommended by {by}: {listed(what)}. {_AT_LOOKS[fate]}"
+    what += [f"to close {listed(closed)} to allocation"] if closed else []
+    waits = (
+        "the trial goes on" if stop or not closed else f"{listed(closed)} stay{'s' * (len(closed) == 1)} open"
+    )
+    became = {
+        Fate.ACCEPTED: "The committee accepted it.",
+        Fate.DELAYED: f"The committee delayed it: what is concluded stands, and {waits} to the next look.",
+        Fate.OVERRIDDEN: _OVERRIDDEN_LOOK,
+    }
+    return f"Recommended by {by}: {listed(what)}. {became[fate]}"
 
 
 def logged(
-    kind: str, by: str, decided: Mapping[str, Any], tests: Sequence[str], parts: Sequence[str]
+    kind: str,
+    by: str,
+    decided: Mapping[str, Any],
+    tests: Sequence[str],
+    parts: Sequence[str],
+    open_arms: Sequence[bool] = (),
 ) -> Iterator[str]:
     """Yield what the decision log holds of a recommendation to people; nothing where a policy decides alone.
 
@@ -69,6 +89,8 @@ def logged(
         What was decided.
     tests, parts
         Names of the tests, and of the arms or sites.
+    open_arms
+        Of a look: which arms were open.
     """
     if "people" not in decided:
         return
@@ -76,9 +98,12 @@ def logged(
     if fate is Fate.NOT_ASKED:
         return
     if kind == "look":
-        named = ([t for t, is_so in zip(tests, decided[f"recommended_{what}"], strict=True) if is_so]
-                 for what in ("reject", "futile"))  # fmt: skip
-        yield at_a_look(fate, by, decided["recommended_stop"], decided["recommended_reason"], *named)
+        rejected, given_up = ([t for t, is_so in zip(tests, decided[f"recommended_{what}"], strict=True) if is_so]
+                              for what in ("reject", "futile"))  # fmt: skip
+        stay = decided["recommended_open_arms"]
+        closed = [arm for arm, was, is_so in zip(parts, open_arms, stay, strict=True) if was and not is_so]
+        stop, reason = decided["recommended_stop"], decided["recommended_reason"]
+        yield at_a_look(fate, by, stop, reason, rejected, given_up, closed)
         return
     became = (
         _OVERRIDDEN[kind]
@@ -96,10 +121,11 @@ def _at_a_review(kind: str, decided: Mapping[str, Any], parts: Sequence[str]) ->
     if kind == "visit":
         return str(decided["recommended_done"])
     if kind == "sites":
+        number = sum(decided["open"])
         return (
-            "the sites with the highest of other scores"
-            if decided["people"] == "overrode"
-            else "these scores"
+            f"to open the {number} sites with the highest of its scores"
+            if number > 1
+            else "to open the site it scores highest"
         )
     closed, opened = (
         [site for site, is_so in zip(parts, decided[f"recommended_{what}"], strict=True) if is_so]

@@ -10,6 +10,7 @@ from trialsim.engines.life import HELD_LATE, WAS_MISSED
 from trialsim.report.numbers import plain
 from trialsim.report.story_lives import KINDS, level_name
 from trialsim.report.story_missing import never_read_out
+from trialsim.report.story_people import people_about
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import count, listed, outcome, when
 from trialsim.timegrid import TICKS_PER_DAY
@@ -35,7 +36,8 @@ def patient_sentences(replay: Replay, patient: int) -> list[str]:
     parts = [part for part in (_clause(replay, row) for row in others) if part]
     if not parts:
         parts = [f"had none of the outcomes before the trial ended on {when(replay.end)}"]
-    sentences = [f"{name} {listed(parts)}.", *_visits(others), *never_read_out(replay, patient)]
+    sentences = [f"{name} {listed(parts)}.", *_visits(others), *people_about(replay, patient)]
+    sentences += never_read_out(replay, patient)
     life = plan.world.life
     if life is not None and life.terms:
         ends = (course.lost, course.died, course.ended, replay.end)

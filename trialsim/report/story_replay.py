@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.contracts import Decision, Kind, LogRow, Status, Stop, TestPlan
+from trialsim.contracts import Decision, Fate, Kind, LogRow, Status, Stop, TestPlan
 from trialsim.engines.cell_facts import Truth, truth_of
 from trialsim.engines.conduct import ChunkResult, conduct
+from trialsim.engines.decision_log import FATES, LOG, Journal, Origin
 from trialsim.engines.life import WITHDRAWAL_PART
 from trialsim.engines.plan import Plan, Trigger
 from trialsim.engines.points import Point
@@ -133,6 +135,8 @@ class Replay:
         The replicate's row of the records, codes as they are.
     tables
         The records of the replicate by table, codes as they are.
+    recommended
+        What was recommended to people on sites, allocation and patients, as the decision log has it, in order of time.
     """
 
     scenario: Scenario
@@ -143,6 +147,7 @@ class Replay:
     looks: tuple[Look, ...]
     trial: Mapping[str, Any]
     tables: Mapping[str, Columns] = field(default_factory=dict)
+    recommended: tuple[Mapping[str, Any], ...] = ()
 
     @cached_property
     def truths(self) -> tuple[Truth, ...]:
@@ -321,11 +326,28 @@ def replay(scenario: Scenario, design: str, truth: str, replicate: int, seed: in
     seed
         Seed of the run.
     """
-    result = conduct(chunk_of(scenario, design, truth, [replicate], seed, "reference"))
+    chunk = chunk_of(scenario, design, truth, [replicate], seed, "reference")
+    slots = (chunk.plan.site_policy, chunk.plan.randomisation, chunk.plan.monitoring)
+    journal = None
+    if any(hasattr(policy, "recommends") for policy in slots):
+        journal = Journal(chunk.plan, Origin("", seed, design, truth, {}), np.array([replicate]))
+    result = conduct(chunk, journal)
     plan, log = result.chunk.plan, tuple(result.chunk.log(0))
     tables = columns_of(result)
     trial = {name: column[0] for name, column in tables["trials"].items()}
-    return Replay(scenario, plan, replicate, log, courses_of(plan, log), _looks(result), trial, tables)
+    told = _recommended(result) if journal is not None else ()
+    return Replay(scenario, plan, replicate, log, courses_of(plan, log), _looks(result), trial, tables, told)
+
+
+def _recommended(result: ChunkResult) -> tuple[Mapping[str, Any], ...]:
+    """Return the entries of the decision log on which people were asked, those of looks left out."""
+    entries = (json.loads(record) for record in result.log[LOG]["record"])
+    return tuple(
+        entry
+        for entry in entries
+        if entry["kind"] != "look"
+        and entry["decided"].get("people", FATES[Fate.NOT_ASKED]) != FATES[Fate.NOT_ASKED]
+    )
 
 
 def _looks(result: ChunkResult) -> tuple[Look, ...]:

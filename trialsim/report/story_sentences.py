@@ -18,6 +18,7 @@ from trialsim.report.story_closed import closed_finding
 from trialsim.report.story_cohorts import chosen_by, cohort_sentences
 from trialsim.report.story_failures import failure_sentences
 from trialsim.report.story_missing import missing_at_the_cut
+from trialsim.report.story_people import people_sentences
 from trialsim.report.story_recruitment import recruitment_sentences, review_sentences
 from trialsim.report.story_replay import Look, Replay
 from trialsim.report.story_trial_lives import lives_sentences
@@ -60,7 +61,7 @@ def story_sentences(replay: Replay) -> tuple[str, ...]:
     for look in replay.looks:
         sentences.extend(_look(replay, look))
     sentences += lives_sentences(replay)
-    sentences += [*_reviews(replay), *_ending(replay)]
+    sentences += [*_reviews(replay), *people_sentences(replay), *_ending(replay)]
     return tuple(sentences)
 
 
@@ -168,13 +169,24 @@ def _people(replay: Replay, look: Look) -> list[str]:
         return []
     assert recommended.stop is not None and recommended.reason is not None
     assert recommended.reject is not None and recommended.futile is not None
-    named = (
+    assert recommended.open_arms is not None
+    rejected, given_up = (
         [test.name for test, is_so in zip(replay.plan.tests, made[0], strict=True) if is_so]
         for made in (recommended.reject, recommended.futile)
     )
-    by = replay.plan.stopping.recommends.name  # type: ignore[attr-defined]
-    said = at_a_look(Fate(int(fate[0])), by, bool(recommended.stop[0]), int(recommended.reason[0]), *named)
+    before = {row.id for row in replay.log if row.kind == Kind.ARM_CLOSED and row.tick < look.cut}
+    stays = zip(replay.plan.arms, recommended.open_arms[0], strict=True)
+    closed = [arm for number, (arm, is_so) in enumerate(stays) if not is_so and number not in before]
+    stop, reason = bool(recommended.stop[0]), int(recommended.reason[0])
+    said = at_a_look(Fate(int(fate[0])), _stopping(replay), stop, reason, rejected, given_up, closed)
     return [said] if said else []
+
+
+def _stopping(replay: Replay) -> str:
+    """Return the name of the stopping policy, of the one that recommends where people decide."""
+    policy = replay.plan.stopping
+    name: str = getattr(policy, "recommends", policy).name
+    return name
 
 
 def _occasion(replay: Replay, look: Look) -> str:
@@ -230,9 +242,7 @@ def _findings(replay: Replay, look: Look) -> list[str]:
             found += ": rejected"
         elif look.says("futile", place):
             by_policy = not look.z[place] <= futility
-            found += (
-                f": given up{' by the stopping policy ' + replay.plan.stopping.name if by_policy else ''}"
-            )
+            found += f": given up{' by the stopping policy ' + _stopping(replay) if by_policy else ''}"
         parts.append(found)
     found_here = [f"At look {look.number}: {'; '.join(parts)}."] if parts else []
     return [*found_here, *bounds_followed(replay, look), *rules_weighed(replay, look)]

@@ -10,7 +10,7 @@ from trialsim.scenario.dose_advice import doses_without_effect
 from trialsim.scenario.drift_advice import drifting_allocations
 from trialsim.scenario.hypothesis_advice import longer_is_lower, swapped_arms
 from trialsim.scenario.nobody_advice import nobody_passes, nothing_known
-from trialsim.scenario.override_advice import overridden_futility
+from trialsim.scenario.override_advice import overridden_futility, overridden_power
 from trialsim.scenario.plan_advice import plan_notes
 from trialsim.scenario.size_advice import uncompared_sizes
 from trialsim.scenario.strategy_advice import censored_counts
@@ -40,6 +40,7 @@ def notes(scenario: Mapping[str, Any]) -> Iterator[str]:
     yield from drifting_allocations(scenario)
     yield from doses_without_effect(scenario)
     yield from overridden_futility(scenario)
+    yield from overridden_power(scenario)
     yield from uncompared_sizes(scenario)
     yield from plan_notes(scenario)
 
