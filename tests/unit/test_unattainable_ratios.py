@@ -270,10 +270,10 @@ def test_one_arm_has_no_ratio_to_solve_for(tmp_path: Path) -> None:
     asked = ONE_ARM.replace("effect_kind: marginal", "effect_kind: conditional")
     conditional = scenario_from_text(asked)
     worlds = [build_plan(each, "only", "dies", 1).world for each in (scenario, conditional)]
-    hazards = [world.outcomes[0].hazard for world in worlds]
+    marginal, stated = (world.outcomes[0].hazard for world in worlds)
     days = np.array([30.0, 300.0])
-    assert hazards[0] is not None and hazards[1] is not None
-    assert np.array_equal(*(hazard.cumulative_hazard(0, days) for hazard in hazards))
+    assert marginal is not None and stated is not None
+    assert np.array_equal(marginal.cumulative_hazard(0, days), stated.cumulative_hazard(0, days))
 
 
 @pytest.mark.parametrize(
