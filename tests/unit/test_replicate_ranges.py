@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.unit.test_calibration import PATH, TREE
 from trialsim import replicate_ranges
 from trialsim.cli import running
+from trialsim.cli.main import main
 from trialsim.engines import runner
 from trialsim.errors import ScenarioError, UsageError
 from trialsim.learning.request import read_request
@@ -68,12 +70,32 @@ def test_certificates_are_on_trials_of_their_own(monkeypatch: pytest.MonkeyPatch
     assert found == [range(first, first + 200) for first in (start, start + (1 << 27))]
 
 
+def test_there_are_trials_for_so_many_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No smaller number of trials would help another one: it is told which attempts there can be."""
+    found = met(monkeypatch, certificate)
+    certify(scenario_from(TREE), "once", ["at_30"], 0.05, 200, attempt=16_384, attempts=16_384)
+    assert found[0].start + (1 << 27) == CERTIFICATION.stop
+    allowed = "attempt is 16385; it must be a whole number from 1 to 16,384."
+    with pytest.raises(UsageError, match=allowed):
+        certify(scenario_from(TREE), "once", ["at_30"], 0.05, 200, attempt=16_385, attempts=16_385)
+    path = tmp_path / "small.yaml"
+    path.write_text(json.dumps(TREE))
+    asked = ["certify", str(path), "--design", "once", "--attempt", "16385", "--attempts", "16385"]
+    assert main(asked) == 2
+    told = capsys.readouterr().err
+    assert (
+        f"--{allowed}" in told and "--attempts is 16385; it must be a whole number from 1 to 16,384." in told
+    )
+
+
 def test_numbers_of_others_are_refused(tmp_path: Path) -> None:
     many = Request(PATH, "reject_any", 0.05, ("at_30",), 1.0, 3.0, certification=10**8, attempt=10**8)
     with pytest.raises(UsageError, match=r"calibrate: 100,000,000 trials .* reach beyond"):
         first_certified(many)
-    with pytest.raises(UsageError, match=r"certify: 100,000,000 trials .* reach beyond"):
-        certify(scenario_from(TREE), "once", ["at_30"], 0.05, 10**8, attempt=10**8, attempts=10**8)
+    with pytest.raises(UsageError, match=r"certify: 134,217,729 trials .* ask for fewer"):
+        certify(scenario_from(TREE), "once", ["at_30"], 0.05, (1 << 27) + 1)
     request = tmp_path / "request.yaml"
     request.write_text("{policy: allocation, scenario: world.yaml, iterations: 100000, trials: 3000}")
     (tmp_path / "world.yaml").write_text("{}")

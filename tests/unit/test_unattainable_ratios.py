@@ -18,10 +18,12 @@ import trialsim.engines.marginal_ratios
 from trialsim.cli.main import main
 from trialsim.engines.effects import effects
 from trialsim.engines.laws import build_world, marginal_ratios
+from trialsim.engines.plan import build_plan
 from trialsim.engines.unattainable import unattainable_ratios
 from trialsim.errors import ScenarioError
 from trialsim.population.estimands import cox_log_ratio
-from trialsim.scenario.load import scenario_from_text
+from trialsim.scenario.load import scenario_from, scenario_from_text
+from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.schema import Scenario
 
 PATIENTS = 1000
@@ -146,7 +148,8 @@ def test_marginal_ratios_grow_and_lie_between_those_of_groups(changes: dict[str,
     found = [known.log_at(math.log(ratio)) for ratio in ratios]
     assert found == sorted(found)
     for ratio, value in zip(ratios, found, strict=True):
-        assert known._bounded(ratio, True) < value < known._bounded(ratio, False)
+        for groups in (64, 256):
+            assert known._bounded(ratio, True, groups) < value < known._bounded(ratio, False, groups)
 
 
 def test_ratios_without_events_are_told_as_such() -> None:
@@ -225,6 +228,54 @@ def test_they_are_told_with_what_else_is_wrong(tmp_path: Path, capsys: pytest.Ca
     assert "no conditional" not in lines
 
 
+MANY = {f"wrong_{number}": {"endpoints.death.effect.high": 0} for number in range(103)}
+
+
+def test_after_a_hundred_wrong_truths_no_other_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is solved for in the worlds of those that were not judged: some cannot be built."""
+    path = tmp_path / "trial.yaml"
+    path.write_text(written(truths={"here": {}} | MANY | {"far": {"endpoints.death.effect.high": 0.02}}))
+    assert main(["check", str(path)]) == 2
+    head, *lines = capsys.readouterr().err.splitlines()
+    assert head == f"{path}: 100 problems"
+    assert all(f"truths.wrong_{number}: " in line for number, line in enumerate(lines))
+    with pytest.raises(ScenarioError) as refused:  # as sweep and assurance load the scenario of each point
+        scenario_from(parse_yaml(path.read_text()), tmp_path, unattainable_ratios)
+    assert len(refused.value.problems) == 100
+
+
+ONE_ARM = """name: one_arm
+horizon: 5 years
+accrual: {evenly_spaced: {rate: 20 per month}}
+population: {marginals: {age: {normal: {mean: 60, sd: 10}}}}
+arms: [treatment]
+endpoints:
+  death: {kind: survival, baseline: {median: 12 months}, covariates: {age: 0.03}, effect_kind: marginal, effect: {}}
+  response: {kind: binary, readout: 4 weeks, rate: 0.3, effect: {}, effect_measure: rate}
+hypotheses:
+  primary: {endpoint: response, arms: [treatment], analysis: {beta_binomial: {rate: 0.2}}, direction: higher}
+truths: {works: {}, dies: {endpoints.death.baseline.median: 6 months}}
+designs:
+  only: {kind: bayesian, n: 40, allocation: simple, looks: [{when: {readouts: 40}}], tests: {primary: {alpha: 0.05}}}
+"""
+
+
+def test_one_arm_has_no_ratio_to_solve_for(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(ONE_ARM)
+    assert main(["check", str(path), "--effects"]) == 0
+    scenario = scenario_from(parse_yaml(ONE_ARM), None, unattainable_ratios)
+    asked = ONE_ARM.replace("effect_kind: marginal", "effect_kind: conditional")
+    conditional = scenario_from_text(asked)
+    worlds = [build_plan(each, "only", "dies", 1).world for each in (scenario, conditional)]
+    marginal, stated = (world.outcomes[0].hazard for world in worlds)
+    days = np.array([30.0, 300.0])
+    assert marginal is not None and stated is not None
+    assert np.array_equal(marginal.cumulative_hazard(0, days), stated.cumulative_hazard(0, days))
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -284,6 +335,23 @@ def test_cells_that_differ_in_their_effects_share_the_work(counted: list[int]) -
     assert counted == [64] * 4  # both ends of both endpoints, of patients in groups
     assert told(scenario_from_text(written(sd=6.01, low=8))) != []
     assert counted == [64] * 4 + [PATIENTS] * 4  # where that does not settle it, of all
+
+
+def test_finer_groups_are_asked_before_all_patients(
+    counted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ratio between the bounds of 64 groups and of 1,024; both are on the safe side of what all patients give."""
+    monkeypatch.setattr(trialsim.engines.laws, "TRUTH_PATIENTS", 4000)
+    scenario = scenario_from_text(written(sd=6.02))
+    known = marginal_ratios(scenario, "death")
+    (coarse, fine), exact = (known._bounded(1e-4, False, n) for n in (64, 1024)), known.log_at(math.log(1e-4))
+    assert exact < fine < fine + 0.02 < coarse
+    counted.clear()
+    assert known.refusal(math.exp(0.5 * (fine + 0.01 + coarse + 0.01))) == ""
+    assert counted == [64, 1024, 64]
+    assert known.refusal(math.exp(0.5 * (exact + fine))) == ""
+    assert "no conditional" in known.refusal(math.exp(exact - 1e-6))
+    assert counted == [64, 1024, 64, 4000]
 
 
 def test_no_engine_is_loaded_where_no_ratio_is_solved_for(tmp_path: Path) -> None:

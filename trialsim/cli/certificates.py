@@ -28,7 +28,13 @@ FEWEST_TRIALS = 100
 
 
 def note_numbers(
-    faults: Faults, trials: Mapping[str, int], attempt: int, attempts: int, seed: int, workers: int
+    faults: Faults,
+    trials: Mapping[str, int],
+    attempt: int,
+    attempts: int,
+    seed: int,
+    workers: int,
+    most_attempts: int = MOST_TRIALS,
 ) -> None:
     """Note which numbers of a command that certifies an error cannot be used.
 
@@ -42,14 +48,16 @@ def note_numbers(
         Which attempt at a certificate this is, and how many are planned.
     seed, workers
         As for every simulation.
+    most_attempts
+        Attempts for which there are trials.
     """
     from trialsim.cli.running import LARGEST_SEED, MOST_WORKERS
 
     faults.numbers(
         {option: (number, FEWEST_TRIALS, MOST_TRIALS) for option, number in trials.items()}
         | {
-            "--attempt": (attempt, 1, MOST_TRIALS),
-            "--attempts": (attempts, max(attempt, 1), MOST_TRIALS),
+            "--attempt": (attempt, 1, most_attempts),
+            "--attempts": (attempts, attempt if 1 <= attempt <= most_attempts else 1, most_attempts),
             "--seed": (seed, 0, LARGEST_SEED),
             "--workers": (workers, 1, MOST_WORKERS),
         }

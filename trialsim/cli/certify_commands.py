@@ -36,7 +36,7 @@ def certify_command(
     from trialsim.cli.all_faults import Faults
     from trialsim.cli.certificates import note_numbers
     from trialsim.cli.running import names_in
-    from trialsim.oc.certificate import certify, file_of, refuse_spent
+    from trialsim.oc.certificate import MOST_ATTEMPTS, certify, file_of, refuse_spent
     from trialsim.oc.run_writer import json_text
     from trialsim.report.whole_file import write_whole
     from trialsim.scenario.lines import told_of
@@ -44,7 +44,7 @@ def certify_command(
     from trialsim.scenario.wording import listed
 
     faults = Faults()
-    note_numbers(faults, {"--replicates": replicates}, attempt, attempts, seed, workers)
+    note_numbers(faults, {"--replicates": replicates}, attempt, attempts, seed, workers, MOST_ATTEMPTS)
     faults.of(_require_probability, target)
     under = faults.of(names_in, truths, "--truths")
     loaded = faults.of(load_scenario, scenario)

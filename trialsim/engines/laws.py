@@ -150,7 +150,7 @@ class _Builder:
         by_site = (part.site.sd, part.site.treatment_sd) if part.site is not None else (0.0, 0.0)
         if part.kind == "survival":
             law = OutcomeLaw(*common, self.hazard(part, effects), none, 0.0, *by_site)
-            return self._marginal_survival(law, part, effects) if marginal else law
+            return self._marginal_survival(law, part, effects) if marginal and effects else law
         intercepts = np.array([self._intercept(part, effects.get(arm)) for arm in self.arms])
         law = OutcomeLaw(*common, None, intercepts, getattr(part, "sd", 0.0), *by_site)
         return self._marginal_intercepts(law) if marginal else law

@@ -21,11 +21,11 @@ from trialsim.scenario.units import readable_duration
 
 Floats = NDArray[np.float64]
 
-_GROUPS = 64
+_GROUPS = (64, 1024)
 _LEAST, _MOST = 1e-4, 1e4
 """Conditional ratios that are tried; a scenario may state none above the greatest."""
-_MARGIN, _WITHIN = 0.01, math.log(20.0)
-"""On the log scale: far more than what integration over time errs by where ratios are not extreme, and up to where."""
+_MARGINS = ((math.log(20.0), 0.01), (math.log(100.0), 0.02), (math.log(500.0), 0.1))
+"""On the log scale, up to which ratio either way from 1, and far more than what integration over time errs by there."""
 
 
 class MarginalRatios:
@@ -51,12 +51,9 @@ class MarginalRatios:
     def refusal(self, stated: float) -> str:
         """Return why no conditional hazard ratio gives a marginal one, empty where one does."""
         target = math.log(stated)
-        usual = abs(target) < _WITHIN
-        if usual and self._bound(_LEAST, False) + _MARGIN < target < self._bound(_MOST, True) - _MARGIN:
+        if self._passes(target, _LEAST) and self._passes(target, _MOST):
             return ""
         least, most = self.log_at(math.log(_LEAST)), self.log_at(math.log(_MOST))
-        if least < target < most:
-            return ""
         tried = f"no conditional hazard ratio from {_LEAST:g} to {_MOST:,.0f}"
         within = readable_duration(self._follow_up)
         if not least < most:
@@ -82,14 +79,28 @@ class MarginalRatios:
         """Return the logarithm of the marginal ratio at that of a conditional one."""
         return cox_log_ratio(self._law(math.exp(log_ratio)), (1, 0), self._factors, self._follow_up)
 
-    def _bounded(self, ratio: float, below: bool) -> float:
+    def _passes(self, target: float, ratio: float) -> bool:
+        """Return whether a conditional ratio, one of both ends, gives a marginal one beyond the target on its side."""
+        below = ratio > 1.0
+        outward = 1.0 if below else -1.0
+        margin = next((margin for most, margin in _MARGINS if abs(target) < most), math.inf)
+        for groups in _GROUPS if math.isfinite(margin) else ():
+            if (
+                groups < len(self._factors[0])
+                and outward * (self._bound(ratio, below, groups) - target) > margin
+            ):
+                return True
+        return outward * (self.log_at(math.log(ratio)) - target) > 0.0
+
+    def _bounded(self, ratio: float, below: bool, groups: int) -> float:
         """Return what the logarithm of the marginal ratio is not below, or not above, at a conditional one.
 
         Patients of either arm are in groups of neighbours. For a bound from below treated patients have the greatest factor
         of their group, so that their events come later, and those of control the smallest.
         """
         grouped = (
-            _in_groups(each, latest) for each, latest in zip(self._factors, (below, not below), strict=True)
+            _in_groups(each, latest, groups)
+            for each, latest in zip(self._factors, (below, not below), strict=True)
         )
         (treated, of_treated), (control, of_control) = grouped
         return cox_log_ratio(
@@ -97,9 +108,9 @@ class MarginalRatios:
         )
 
 
-def _in_groups(factors: Floats, latest: bool) -> tuple[Floats, Floats]:
+def _in_groups(factors: Floats, latest: bool, groups: int) -> tuple[Floats, Floats]:
     """Return the greatest or the smallest factor of each group of neighbours, and how many are in it."""
-    edges = np.linspace(0, len(factors), min(_GROUPS, len(factors)) + 1).astype(np.int64)
+    edges = np.linspace(0, len(factors), groups + 1).astype(np.int64)
     return np.sort(factors)[edges[1:] - 1 if latest else edges[:-1]], np.diff(edges).astype(np.float64)
 
 

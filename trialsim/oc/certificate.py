@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from trialsim.engines.runner import run
-from trialsim.errors import UsageError
+from trialsim.errors import ScenarioError, UsageError, require_whole
 from trialsim.oc.calibration import TAIL, Point
 from trialsim.oc.montecarlo import upper_limit
+from trialsim.oc.null_truths import is_null_throughout, null_hypotheses
 from trialsim.replicate_ranges import CERTIFICATION, require_within
 from trialsim.scenario.drift_advice import RANK_NOBODY
 from trialsim.scenario.inner_policies import inner_policies
@@ -34,6 +35,9 @@ dozen points lie some tenth above an error of 0.025, a fifth above one of 0.005.
 
 ROOM = 1 << 27
 """Trials set aside for an attempt, used or not, so that no two attempts share one however many each takes."""
+
+MOST_ATTEMPTS = len(CERTIFICATION) // ROOM
+"""Attempts for which there are trials."""
 
 PROGNOSIS = "prognosis"
 """The latent trait of which more is better, by its name."""
@@ -145,13 +149,17 @@ def certify(
     Raises
     ------
     UsageError
-        If there is no null hypothesis to certify.
+        If there is no null hypothesis to certify, or no trials for that attempt.
+    ScenarioError
+        If a marginal effect cannot be solved for.
     """
-    nulls = _nulls(scenario, design, list(scenario.truths))
-    declared = [
-        truth for truth in scenario.truths if len(nulls[truth]) == len(scenario.designs[design].tests)
-    ]
-    points = declared if truths is None else list(truths)
+    require_whole("attempt", attempt, 1, MOST_ATTEMPTS)
+    if truths is None:
+        every = list(scenario.designs[design].tests)
+        nulls = {each: every for each in scenario.truths if is_null_throughout(scenario, design, each)}
+    else:
+        nulls = {each: null_hypotheses(scenario, design, each) for each in truths}
+    points = list(nulls)
     without = [truth for truth in points if not nulls[truth]]
     if without:
         raise UsageError(
@@ -191,7 +199,7 @@ def certify(
         attempt,
         attempts,
         found,
-        tuple(truth for truth in declared if truth not in points),
+        () if truths is None else _left_out(scenario, design, points),
     )
 
 
@@ -276,18 +284,16 @@ def _orders(scenario: Scenario, design: str) -> dict[str, tuple[str, Mapping[str
     return found
 
 
-def _nulls(scenario: Scenario, design: str, truths: Sequence[str]) -> dict[str, list[str]]:
-    """Return the hypotheses of a design that are null under each truth."""
-    from trialsim.engines.cell_facts import cell_table
-    from trialsim.engines.plan import build_plan
-    from trialsim.scenario.load import patient_table
-
-    table = patient_table(scenario)
-    cells = cell_table([build_plan(scenario, design, truth, 1, 1, table) for truth in truths]).to_pylist()
-    return {
-        truth: [cell["hypothesis"] for cell in cells if cell["truth"] == truth and cell["null"]]
-        for truth in truths
-    }
+def _left_out(scenario: Scenario, design: str, named: Sequence[str]) -> tuple[str, ...]:
+    """Return the truths that are not named and under which all hypotheses of a design are null."""
+    found = []
+    for truth in scenario.truths:
+        try:
+            if truth not in named and is_null_throughout(scenario, design, truth):
+                found.append(truth)
+        except ScenarioError:  # no trial can be run there
+            continue
+    return tuple(found)
 
 
 def file_of(scenario_file: Path, design: str) -> Path:

@@ -160,7 +160,8 @@ def has_marginal_ratios(endpoint: Any) -> bool:
     Marginal rates and means always have a conditional one.
     """
     matters = endpoint.covariates or endpoint.latent or endpoint.modifiers
-    return bool(endpoint.kind == "survival" and endpoint.effect_kind == "marginal" and matters)
+    solved = endpoint.kind == "survival" and endpoint.effect_kind == "marginal"
+    return bool(solved and matters and endpoint.effect)
 
 
 def _kind_of(endpoint: Any) -> Any:

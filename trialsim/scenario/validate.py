@@ -137,6 +137,8 @@ def further_problems(
     if further is None or any(re.split(r"[.\[]", place)[0] in world for place in places):
         return []
     wrong = {re.split(r"[.\[]", place)[1] for place in places if place.startswith("truths.")}
+    if len(wrong) >= MOST_FAILED:  # after so many, rules look at no other truth
+        return []
     sound = [truth for truth in scenario.truths if truth.partition("[")[0] not in wrong]
     return [*further(scenario, sound)]
 
