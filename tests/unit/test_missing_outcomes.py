@@ -69,10 +69,44 @@ SLIPS = [
     Mutation(
         "nobody but the lost leave", "fast_missing", "if lives is None else lives.left", "if True else lives.left",
     ),
+    Mutation(
+        "who is a failure is missing", "reference_tally", "and not _has_failed(trial, p, tick)", "",
+    ),
+    Mutation(
+        "a failure can come after the read-out is due", "fast_missing",
+        "np.where(first < chunk.entry + outcome.law.readout_ticks, first, NEVER)", "first",
+    ),
 ]  # fmt: skip
 
 
 def read_from(plan: Plan, log: list[LogRow], cut: int) -> tuple[dict[int, str], set[int], dict[int, int]]:
+    """Return whose outcome is missing at a cut and why, who was due, and the arms: who is no failure by strategy."""
+    unknown, due, arms = unknown_from(plan, log, cut)
+    failures = failures_from(plan, log, cut)
+    return {i: why for i, why in unknown.items() if i not in failures}, due, arms
+
+
+def failures_from(plan: Plan, log: list[LogRow], cut: int) -> set[int]:
+    """Return whom the strategy of the first test takes for failures by a cut, by what the log says they went through."""
+    test, life = plan.tests[0], plan.world.life
+    if test.strategy != "composite":
+        return set()
+    assert life is not None
+    law, survival = plan.world.outcomes[test.endpoint], life.numbers.survival
+    kinds = {Kind.DISCONTINUED, Kind.DEATH}
+    if survival.terminal >= 0 and survival.endpoints[survival.terminal] == test.endpoint:
+        kinds.remove(Kind.DEATH)
+    entry = {row.id: row.tick for row in log if row.kind == Kind.RANDOMISATION}
+    return {
+        row.id
+        for row in log
+        if row.kind in kinds
+        and row.tick <= cut
+        and (law.kind == "survival" or row.tick < entry[row.id] + law.readout_ticks)
+    }
+
+
+def unknown_from(plan: Plan, log: list[LogRow], cut: int) -> tuple[dict[int, str], set[int], dict[int, int]]:
     """Return who has no outcome at a cut and why, who was due, and the arms, going through the log as it was written."""
     e, life, law = plan.primary, plan.world.life, plan.world.outcomes[plan.primary]
     last_visit, seen_at_visits = 0, False
@@ -133,7 +167,10 @@ def agree(tree: dict[str, Any]) -> Counter[str]:
                 assert columns["due_missing"][row, arm] == both, where
                 found += mine
             if plan.world.outcomes[plan.primary].kind != "survival":
-                whole = columns["readouts"][row].sum() + tables["trials"]["pipeline"][row] + len(missing)
+                log = result.chunk.log(row)
+                failures = failures_from(plan, log, cut) & set(unknown_from(plan, log, cut)[0])
+                whole = columns["readouts"][row].sum() + tables["trials"]["pipeline"][row]
+                whole += len(missing) + len(failures)
                 assert whole == len(arms), (tree["name"], plan.design, row)
     return found
 
@@ -166,6 +203,16 @@ def leaving(looks: list[dict[str, Any]], answer: dict[str, Any], **parts: Any) -
     return tree
 
 
+def composite(looks: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
+    """Return that scenario where they discontinue too, which with death counts as failure in the first test."""
+    answer = ANSWER | ({"detected": "visits"} if "visits" in parts else {})
+    tree = leaving(
+        looks, answer, treatment={}, discontinuation={"toxicity": {"baseline": hazard(60)}}, **parts
+    )
+    tree["hypotheses"]["answer"]["strategy"] = "composite"
+    return tree
+
+
 def near(found: Any, wanted: float) -> bool:
     """Return whether a measure is within 5 standard errors of what it is to be."""
     return bool(abs(found.value - wanted) <= 5 * found.mcse)
@@ -191,6 +238,66 @@ def test_they_are_those_of_competing_rates_in_closed_form() -> None:
         assert near(share, 1 - np.exp(-total * wait))
         assert share.n + share.n_failed == 3000
     assert {row.reason for row in found.select("missing")} == {None, "lost", "withdrawn", "died"}
+
+
+def test_failures_by_a_composite_strategy_are_not_missing_in_closed_form() -> None:
+    # Missing is whose first event before the read-out, of all four, is loss or withdrawal.
+    cut, wait, total = 75.0, 30.0, sum(RATES.values()) + 1 / 60
+    scenario = scenario_from(composite([{"when": {"calendar": f"{cut} days"}}]))
+    found = trialsim.simulate(scenario, None, None, replicates=3000, seed=5).characteristics
+    left = 0.8 * (wait - (1 - np.exp(-total * wait)) / total + (cut - wait) * (1 - np.exp(-total * wait)))
+    for reason in ("lost", "withdrawn"):
+        (here,) = found.select("missing", arm=None, reason=reason)
+        assert near(here, left * RATES[reason] / total)
+    assert not found.select("missing", reason="died")
+    (share,) = found.select("outcomes_missing", arm=None)
+    chance = (RATES["lost"] + RATES["withdrawn"]) / total
+    assert near(share, chance * (1 - np.exp(-total * wait)))
+
+
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+def test_nothing_is_missing_where_a_composite_test_analyses_all(engine: str) -> None:
+    tree = composite([{"when": {"calendar": "390 days"}}])
+    del tree["dropout"], tree["withdrawal"]
+    found = trialsim.simulate(scenario_from(tree), None, None, replicates=5, seed=5, engine=engine)
+    arms, shares = found.arms(), found.characteristics.select("outcomes_missing")
+    assert (arms["outcomes_due"] == arms["enrolled"]).all() and not arms["due_missing"].any()
+    assert not arms["missing:died"].any() and (arms["readouts"] < arms["enrolled"]).all()
+    assert len(shares) == 3 and not any(share.value for share in shares)
+    assert missing_table(found.characteristics) is None
+
+
+COMPOSITE = {
+    "an answer": composite([{"when": {"calendar": "95 days"}}]),
+    "an answer at visits": composite([{"when": {"calendar": "95 days"}}], visits=VISITS),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSITE)
+def test_those_under_a_composite_strategy_are_those_of_the_log(name: str) -> None:
+    found = agree(COMPOSITE[name])
+    assert found["lost"] > 0 and found["withdrawn"] > 0
+    assert (found["died"] > 0) == (found["visits_missed"] > 0) == ("visits" in name)
+
+
+def under_composite() -> list[dict[str, Any]]:
+    """Return scenarios with a composite hypothesis of each endpoint first: one told at once, or late, or read out."""
+    trees = (tree for name in ("strategies", "told_strategies") for tree in orders(SCENARIOS[name][0]))
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for tree in trees:
+        first = tree["hypotheses"][next(iter(tree["designs"]["by_date"]["tests"]))]
+        if first.get("strategy") == "composite":
+            found[tree["name"], first["endpoint"]] = tree
+    return list(found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(5))
+def test_those_under_a_composite_strategy_are_those_of_the_log_where_patients_have_lives(place: int) -> None:
+    tree = under_composite()[place]
+    assert len(under_composite()) == 5
+    assert sum(agree(tree).values()) > 0
+    assert not check_twins(scenario_from(tree), replicates=range(8), seed=4)
 
 
 def test_missed_visits_and_deaths_are_those_in_closed_form() -> None:
@@ -324,6 +431,23 @@ def test_a_story_says_how_many_and_why(name: str) -> None:
     assert said["lost"] > 0 and (said["visits_missed"] > 0) == ("visits" in name)
 
 
+@pytest.mark.parametrize("name", COMPOSITE)
+def test_a_story_and_its_data_set_tell_failures_from_what_is_missing(name: str) -> None:
+    scenario = scenario_from(COMPOSITE[name])
+    for replicate in range(3):
+        told = replay(scenario, "only", "here", replicate, 4)
+        missing, _, arms = read_from(told.plan, list(told.log), told.cut)
+        unknown, _, _ = unknown_from(told.plan, list(told.log), told.cut)
+        story = explain(scenario, "only", "here", replicate, 4)
+        (sentence,) = (each for each in story.sentences if each.startswith("Of the "))
+        apart = f"not counting {len(unknown) - len(missing)} whom the composite strategy takes as failures"
+        assert f", {len(missing)} had no read-out of answer and never will, {apart}: " in sentence
+        assert len(unknown) > len(missing) > 0
+        assert story.patients["ANSWER_REASND"].fillna("").tolist() == [
+            missing.get(i, "") for i in sorted(arms)
+        ]
+
+
 def test_the_story_of_a_patient_and_the_data_set_say_why_an_outcome_is_missing() -> None:
     scenario = scenario_from(tree_of(AT_VISITS, [{"when": {"calendar": "150 days"}}], visits=VISITS))
     told = replay(scenario, "only", "here", 1, 4)
@@ -365,6 +489,7 @@ def disagreement() -> str | None:
     """Return the first disagreement of the engines on scenarios in which outcomes are missing, or None."""
     for tree in (
         leaving([{"when": {"calendar": "75 days"}}], ANSWER | {"detected": "visits"}, visits=VISITS),
+        COMPOSITE["an answer at visits"],
         *orders(SCENARIOS["visited"][0]),
         *orders(SCENARIOS["told_late"][0]),
     ):

@@ -236,6 +236,11 @@ class FastLives:
         survival = self.law.numbers.survival
         return self.read_at_visits(outcome) or bool(survival.detected[survival.endpoints == outcome].any())
 
+    def is_death(self, outcome: int) -> bool:
+        """Return whether an outcome is the death of which patients die."""
+        survival = self.law.numbers.survival
+        return bool(survival.terminal >= 0 and outcome == survival.endpoints[survival.terminal])
+
     def last_visits(self, rows: Ints) -> Ints:
         """Return the ticks of the last scheduled visits of some replicates' patients, NEVER for who has left before."""
         found = np.empty((len(rows), self.dropout.shape[1]), dtype=np.int64)
@@ -270,10 +275,7 @@ class FastLives:
         event = np.where(outcome.analysed_at <= cut, outcome.event_at, NEVER)
         exit_ = np.where(outcome.known_at <= cut, outcome.exit_at, NEVER)
         died = np.where(self._left == DEAD, chunk.entry + self.complete, NEVER)
-        if (
-            self.law.numbers.survival.terminal >= 0
-            and test.endpoint == self.law.numbers.survival.endpoints[self.law.numbers.survival.terminal]
-        ):
+        if self.is_death(test.endpoint):
             died = np.full_like(died, NEVER)  # of death itself, what is told counts
         events = (self.off_at, self._quit_at, self._crossed_at, died)
         known = tuple(np.where(at <= cut, at, NEVER) for at in events)
@@ -324,6 +326,11 @@ class FastLives:
     def left(self) -> NDArray[np.int8]:
         """How each patient leaves, as far as their lives are led, ``[replicate, patient]``."""
         return self._left
+
+    @property
+    def quit_at(self) -> Ints:
+        """When each patient discontinues treatment, as far as their lives are led, NEVER for who does not."""
+        return self._quit_at
 
     @property
     def journal(self) -> tuple[Ints, Ints, Ints]:

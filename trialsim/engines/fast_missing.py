@@ -8,10 +8,15 @@ import numpy as np
 
 from trialsim.contracts import Ints
 from trialsim.engines.fast_missing_kernels import missing_by_arm
+from trialsim.engines.fast_straight_kernels import DEAD
 from trialsim.engines.missing_records import REASONS, MissingOutcomes
+from trialsim.engines.strategies import COMPOSITE
+from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
     from trialsim.engines.fast import FastChunk
+    from trialsim.engines.fast_lives import FastLives
+    from trialsim.engines.fast_outcomes import Outcome
 
 
 def missing_outcomes(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
@@ -23,12 +28,26 @@ def missing_outcomes(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
     ends = (outcome.event_at, outcome.known_at) if survival else (nothing, nothing)
     known, wait = (outcome.analysed_at, outcome.law.readout_ticks) if survival else (outcome.readout_at, 0)
     how = nothing.astype(np.int8) if lives is None else lives.left
+    failed = (
+        nothing if lives is None or plan.tests[0].strategy != COMPOSITE else _failures(chunk, lives, outcome)
+    )
     closed = nothing
     if lives is not None and lives.seen_at_visits(outcome.index):
         closed = lives.last_visits(rows)
     out = np.zeros((len(ticks), len(plan.arms), len(REASONS) + 2), dtype=np.int64)
     missing_by_arm(
-        rows, ticks, chunk.entry, known, wait, *ends, closed, chunk.dropout, chunk.complete, how,
+        rows, ticks, chunk.entry, known, wait, *ends, closed, chunk.dropout, chunk.complete, how, failed,
         outcome.law.readout_ticks, chunk.arm, out,
     )  # fmt: skip
     return MissingOutcomes(out[:, :, :-2], out[:, :, -2], out[:, :, -1])
+
+
+def _failures(chunk: FastChunk, lives: FastLives, outcome: Outcome) -> Ints:
+    """Return from when on a composite strategy counts each patient as a failure, NEVER for who is none."""
+    died = np.where(lives.left == DEAD, chunk.entry + lives.complete, NEVER)
+    if lives.is_death(outcome.index):
+        return lives.quit_at  # of death itself, what is told counts
+    first = np.minimum(lives.quit_at, died)
+    if outcome.law.kind == "survival":
+        return first
+    return np.where(first < chunk.entry + outcome.law.readout_ticks, first, NEVER)

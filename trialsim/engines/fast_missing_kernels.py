@@ -15,9 +15,11 @@ from trialsim.engines.missing_records import WITHDRAWN as BY_WITHDRAWAL
 
 @kernel
 def missing_by_arm(
-    chosen, cut, entry, known, wait, event, ended, closed, dropout, complete, how, readout, arm, out
+    chosen, cut, entry, known, wait, event, ended, closed, dropout, complete, how, failed, readout, arm, out
 ):  # fmt: skip
-    """Count in each arm whose outcome is neither known at the cut nor can become known, by reason, and who was due.
+    """Count in each arm whose outcome is missing at the cut, by reason, and who was due.
+
+    Missing it is where it is neither known nor can become known, and nothing makes the patient a failure.
 
     Parameters
     ----------
@@ -29,6 +31,8 @@ def missing_by_arm(
         When nobody will look for the outcome any more, ``[k, patient]``; without rows where that never comes.
     how
         How each patient leaves; without rows where there is nothing but loss.
+    failed
+        From when on each patient counts as a failure without an outcome; without rows where nobody does.
     readout
         Ticks since entry after which a read-out is due.
     out
@@ -54,11 +58,12 @@ def missing_by_arm(
                     why = -1 if survival else VISITS_MISSED
                 elif e[i] + min(d[i], c[i]) <= cut[k]:
                     why = _reason(how[r, i]) if len(how) > 0 else LOST if d[i] < c[i] else -1
-            if why >= 0:
+            is_missing = why >= 0 and (len(failed) == 0 or failed[r, i] > cut[k])
+            if is_missing:
                 out[k, a[i], why] += 1
             if survival or (e[i] + readout <= cut[k] and (is_known or why >= 0)):
                 out[k, a[i], due] += 1
-                out[k, a[i], due_missing] += why >= 0
+                out[k, a[i], due_missing] += is_missing
 
 
 @kernel

@@ -16,6 +16,7 @@ from trialsim.timegrid import NEVER
 
 if TYPE_CHECKING:
     from trialsim.engines.reference import ReferenceTrial
+    from trialsim.engines.reference_cut import Patient
 
 
 def tally_of(trial: ReferenceTrial, law: LifeLaw, tick: int) -> LifeTally:
@@ -52,12 +53,25 @@ def missing_of(trial: ReferenceTrial, tick: int) -> MissingOutcomes:
         if p.entry > tick:
             continue
         why = p.without(e, tick, law.readout_ticks, survival)
-        if why is not None:
+        is_missing = why is not None and not _has_failed(trial, p, tick)
+        if is_missing:
             missing[0, p.arm, why] += 1
         if survival or (p.entry + law.readout_ticks <= tick and not p.awaits(e, tick, law.readout_ticks)):
             due[0, p.arm] += 1
-            due_missing[0, p.arm] += why is not None
+            due_missing[0, p.arm] += is_missing
     return MissingOutcomes(missing, due, due_missing)
+
+
+def _has_failed(trial: ReferenceTrial, p: Patient, tick: int) -> bool:
+    """Return whether the first test's composite strategy counts a patient without the outcome as a failure by a time."""
+    test, life = trial.plan.tests[0], trial.plan.world.life
+    if test.strategy != "composite" or life is None:
+        return False
+    law, survival = trial.plan.world.outcomes[test.endpoint], life.numbers.survival
+    itself = survival.terminal >= 0 and survival.endpoints[survival.terminal] == test.endpoint
+    until = tick if law.kind == "survival" else min(tick, p.entry + law.readout_ticks - 1)
+    # Of death itself, what is told counts.
+    return any(at is not None and at <= until for at in (p.quit, None if itself else p.died))
 
 
 def adverse_events_known(trial: ReferenceTrial, tick: int, test: TestPlan) -> ArrayCut:

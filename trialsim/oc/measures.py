@@ -419,7 +419,7 @@ def _by_arm() -> Iterator[Definition]:
 
 
 def _missing() -> Iterator[Definition]:
-    reported = "Reported where the scenario has anything by which patients leave."
+    reported = "Reported where the scenario has anything by which patients leave, or has read-outs at visits."
     yield Definition(
         "missing",
         PATIENTS,
@@ -428,8 +428,10 @@ def _missing() -> Iterator[Definition]:
         "any more: they were `lost` to follow-up, had `withdrawn` consent, had `died`, or no visit held could read it "
         "out (`visits_missed`), as the reason says; without one, any of these. Of a survival endpoint those whose "
         "follow-up ended so before the cut without its event; who was followed to the cut, or to the last visit, is not "
-        "one of them. Read-outs known at the cut, `pipeline` and `missing` are together all patients randomised by then. "
-        f"What a strategy for intercurrent events leaves out of a test is not missing. {reported} {_FAILED_MEAN}",
+        "one of them. Nor is whom the `composite` strategy of that test takes for a failure, for discontinuation or "
+        "death; nor whose read-out was known and another strategy leaves out. Of an endpoint that is read out, those "
+        "known at the cut, those who count as failures and can have no read-out any more, `pipeline` and `missing` are "
+        f"together all patients randomised by then. {reported} {_FAILED_MEAN}",
     )
     yield Definition(
         "outcomes_missing",

@@ -15,9 +15,10 @@ MOST_OF_MISSING = 12
 ABOUT_MISSING = (
     "Of the primary endpoint, that of a design's first test, at the deciding data cut: the mean number of patients in a "
     "trial (mcse) whose outcome is not known and cannot become known; of a survival endpoint, who is censored before the "
-    "cut. The share is the mean over trials of the share of those due: patients whose time of read-out had come and who "
-    "are not waited for any more; of a survival endpoint, all those randomised. What a strategy for intercurrent events "
-    "leaves out of a test, as after discontinuation, is not missing. Failed replicates are left out."
+    "cut. Whom the composite strategy of that test takes for a failure, for discontinuation or death, is not missing. "
+    "The share is the mean over trials of the share of those due: patients whose time of read-out had come and who are "
+    "not waited for any more; of a survival endpoint, all those randomised. What another strategy leaves out of a test "
+    "though it was read out, as after discontinuation, is not missing either. Failed replicates are left out."
 )
 IN_WORDS = {
     "lost": "lost to follow-up",

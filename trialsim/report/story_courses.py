@@ -29,6 +29,8 @@ class Course:
         Whether it was by withdrawal of consent.
     died
         Time of death, or None.
+    quit
+        Time of discontinuation of treatment, or None.
     adverse
         Time, term and severity of each adverse event.
     told_late
@@ -50,6 +52,7 @@ class Course:
     key: int = 0
     withdrew: bool = False
     died: int | None = None
+    quit: int | None = None
     adverse: list[tuple[int, int, int]] = field(default_factory=list)
     told_late: frozenset[int] = frozenset()
     reported: dict[int, int] = field(default_factory=dict)
@@ -118,6 +121,8 @@ def _live_on(life: LifeLaw, course: Course | None, row: LogRow) -> None:
         course.adverse.append((row.tick, row.part, int(row.value)))
     elif row.kind == Kind.DEATH:
         course.died = row.tick
+    elif row.kind == Kind.DISCONTINUED:
+        course.quit = row.tick
     elif row.kind == Kind.ADJUDICATED:
         (course.analysed if row.value else course.refused)[row.part] = row.tick
     elif row.kind == Kind.VISIT and int(row.value) == len(numbers.visiting.visits):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from trialsim.engines.strategies import COMPOSITE
 from trialsim.report.story_courses import Course
 from trialsim.report.story_replay import Replay
 from trialsim.report.story_words import count, listed, when
@@ -23,7 +24,9 @@ _OF_MANY = {
 
 
 def why_missing(replay: Replay, course: Course, endpoint: int, tick: int) -> str:
-    """Return why an outcome is not known at a time and cannot become known; empty where it is, or can.
+    """Return why an outcome is missing at a time; empty where it is known, can become known or is a failure.
+
+    A failure it is where the first test of the endpoint is under a composite strategy and takes the patient for one.
 
     Parameters
     ----------
@@ -42,6 +45,11 @@ def why_missing(replay: Replay, course: Course, endpoint: int, tick: int) -> str
         ``lost``, ``withdrawn``, ``died`` or ``visits_missed``. Of a survival endpoint: why follow-up ended without an
         event, but for an end at the last visit.
     """
+    return "" if _has_failed(replay, course, endpoint, tick) else _why_unknown(replay, course, endpoint, tick)
+
+
+def _why_unknown(replay: Replay, course: Course, endpoint: int, tick: int) -> str:
+    """Return why an outcome is not known at a time and cannot become known, whatever a strategy makes of it."""
     survival = replay.plan.world.outcomes[endpoint].kind == "survival"
     if course.entry > tick:
         return ""
@@ -60,11 +68,30 @@ def why_missing(replay: Replay, course: Course, endpoint: int, tick: int) -> str
     return "died" if course.died is not None and course.died <= tick else ""
 
 
+def _has_failed(replay: Replay, course: Course, endpoint: int, tick: int) -> bool:
+    """Return whether the composite strategy of an endpoint's first test takes a patient for a failure by a time."""
+    test = next((test for test in replay.plan.tests if test.endpoint == endpoint), None)
+    if test is None or test.strategy != COMPOSITE:
+        return False
+    law = replay.plan.world.outcomes[endpoint]
+    until = tick if law.kind == "survival" else min(tick, course.entry + law.readout_ticks - 1)
+    # Of death itself, what is told counts.
+    died = None if endpoint == _death(replay) else course.died
+    return any(at is not None and at <= until for at in (course.quit, died))
+
+
+def _death(replay: Replay) -> int:
+    """Return the number of the endpoint that is death; -1 where patients do not die."""
+    life = replay.plan.world.life
+    survival = None if life is None else life.numbers.survival
+    return -1 if survival is None or survival.terminal < 0 else int(survival.endpoints[survival.terminal])
+
+
 def never_read_out(replay: Replay, patient: int) -> list[str]:
     """Return of which outcomes of a patient, numbered from 0, there is no read-out and cannot be, and why."""
     course, found = replay.courses[patient], []
     for endpoint, law in enumerate(replay.plan.world.outcomes):
-        why = why_missing(replay, course, endpoint, replay.end) if law.kind != "survival" else ""
+        why = _why_unknown(replay, course, endpoint, replay.end) if law.kind != "survival" else ""
         if why:
             found.append(f"There is no read-out of {law.name}: {_OF_A_PATIENT[why]}.")
     return found
@@ -74,15 +101,18 @@ def missing_at_the_cut(replay: Replay) -> list[str]:
     """Return how many outcomes of the primary endpoint are missing at the deciding cut, and why; nothing where none is."""
     primary = replay.plan.primary
     law = replay.plan.world.outcomes[primary]
-    reasons = Counter(why_missing(replay, course, primary, replay.cut) for course in replay.courses)
+    unknown = [course for course in replay.courses if _why_unknown(replay, course, primary, replay.cut)]
+    reasons = Counter(why_missing(replay, course, primary, replay.cut) for course in unknown)
     parts = [f"{reasons[why]:,} {words}" for why, words in _OF_MANY.items() if reasons[why]]
-    if not parts:
+    if not unknown:
         return []
     come = sum(course.entry <= replay.cut for course in replay.courses)
     number = sum(reasons[why] for why in _OF_MANY)
     if law.kind == "survival":
-        told = f"had left without an event of {law.name}"
+        told, failure = f"had left without an event of {law.name}", "events"
     else:
-        told = f"had no read-out of {law.name} and never will"
+        told, failure = f"had no read-out of {law.name} and never will", "failures"
     text = f"Of the {count(come, 'patient')} randomised by {when(replay.cut)}, {number:,} {told}"
-    return [f"{text}: {listed(parts)}."]
+    if reasons[""]:
+        text += f", not counting {reasons['']:,} whom the composite strategy takes as {failure}"
+    return [f"{text}: {listed(parts)}." if parts else f"{text}."]
