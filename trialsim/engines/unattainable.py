@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pydantic import ValidationError
+
 from trialsim.engines.laws import marginal_ratios
-from trialsim.errors import Problem
+from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.endpoints import has_marginal_ratios
 from trialsim.scenario.schema import Scenario
 from trialsim.scenario.validate import MOST_FAILED
@@ -32,7 +34,11 @@ def unattainable_ratios(scenario: Scenario, truths: Iterable[str]) -> Iterator[P
             continue
         if len(failed) >= MOST_FAILED:
             break
-        for problem in unattainable_in(scenario, truth, scenario.world(truth)):
+        try:
+            world = scenario.world(truth)
+        except (ValidationError, ScenarioError):
+            continue  # what is wrong with the world is told elsewhere
+        for problem in unattainable_in(scenario, truth, world):
             if problem not in said:
                 yield problem
             if problem.path.startswith("truths."):
