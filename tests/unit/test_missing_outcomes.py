@@ -70,6 +70,9 @@ SLIPS = [
         "nobody but the lost leave", "fast_missing", "if lives is None else lives.left", "if True else lives.left",
     ),
     Mutation(
+        "a death that is not confirmed is a failure", "fast_missing", "if lives.is_death(outcome.index):", "if False:",
+    ),
+    Mutation(
         "who is a failure is missing", "reference_tally", "and not _has_failed(trial, p, tick)", "",
     ),
     Mutation(
@@ -278,6 +281,25 @@ def test_those_under_a_composite_strategy_are_those_of_the_log(name: str) -> Non
     found = agree(COMPOSITE[name])
     assert found["lost"] > 0 and found["withdrawn"] > 0
     assert (found["died"] > 0) == (found["visits_missed"] > 0) == ("visits" in name)
+
+
+def refused_deaths() -> dict[str, Any]:
+    """Return a scenario whose first test is of deaths, some of them not confirmed, under a composite strategy."""
+    tree = composite([{"when": {"calendar": "95 days"}}])
+    tree["endpoints"]["death"]["adjudication"] = {"confirmed": 0.5, "delay": "2 days"}
+    tree["hypotheses"]["death"]["strategy"] = "composite"
+    tests = tree["designs"]["only"]["tests"]
+    tree["designs"]["only"]["tests"] = {name: tests[name] for name in ("death", "answer")}
+    return tree
+
+
+def test_a_death_that_is_not_confirmed_is_no_failure() -> None:
+    assert agree(refused_deaths())["died"] > 0
+    told = replay(scenario_from(refused_deaths()), "only", "here", 1, 4)
+    missing, _, arms = read_from(told.plan, list(told.log), told.cut)
+    assert {i: why_missing(told, told.courses[i], told.plan.primary, told.cut) for i in arms} == {
+        i: missing.get(i, "") for i in arms
+    }
 
 
 def under_composite() -> list[dict[str, Any]]:
@@ -490,6 +512,7 @@ def disagreement() -> str | None:
     for tree in (
         leaving([{"when": {"calendar": "75 days"}}], ANSWER | {"detected": "visits"}, visits=VISITS),
         COMPOSITE["an answer at visits"],
+        refused_deaths(),
         *orders(SCENARIOS["visited"][0]),
         *orders(SCENARIOS["told_late"][0]),
     ):
