@@ -706,7 +706,14 @@ class FastChunk:
             return n, total, in_arms(waiting, self.arm, point.rows, len(self.plan.arms))
         pending = np.empty(n.shape, dtype=np.int64)
         counting.pending_by_arm(
-            point.rows, point.tick, self.entry, outcome.readout_at, self._dropout, self.arm, pending
+            point.rows,
+            point.tick,
+            self.entry,
+            outcome.readout_at,
+            self._dropout,
+            self.arm,
+            self.coming,
+            pending,
         )
         return n, total, pending
 

@@ -447,12 +447,12 @@ def _readouts_in_order(chosen, cut, times, outcome, arm, coming, pair, n_out, me
 
 
 @kernel
-def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
-    """Fill the sum of the read-outs of each arm by the cut, ``[k, arm]``, added in the order of entry."""
-    n = readout_at.shape[1]
+def totals_by_arm(chosen, cut, readout_at, outcome, arm, coming, out):
+    """Fill the sum of the read-outs of each arm by the cut, ``[k, arm]``, added in the order of entry, of the first ``coming``."""
     out[:] = 0.0
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
         g = arm[row_of(arm, r)]
         for i in range(n):
@@ -461,12 +461,15 @@ def totals_by_arm(chosen, cut, readout_at, outcome, arm, out):
 
 
 @kernel
-def responses_by_arm(chosen, cut, readout_at, outcome, arm, out):
-    """Fill the number of responses of each arm by the cut, ``[k, arm]``, of outcomes that are bits, 64 in a word."""
-    n = readout_at.shape[1]
+def responses_by_arm(chosen, cut, readout_at, outcome, arm, coming, out):
+    """Fill the number of responses of each arm by the cut, ``[k, arm]``, of the first ``coming`` patients.
+
+    Outcomes are bits, 64 in a word.
+    """
     out[:] = 0.0
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         t = readout_at[row_of(readout_at, r)]
         g = arm[row_of(arm, r)]
         bits = outcome[r]
@@ -492,19 +495,19 @@ def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
 
 
 @kernel
-def pending_by_arm(chosen, cut, entry, readout_at, dropout, arm, out):
+def pending_by_arm(chosen, cut, entry, readout_at, dropout, arm, coming, out):
     """Fill how many patients in each arm have entered by the cut and are neither read out nor lost, ``[k, arm]``."""
-    n = arm.shape[1]
-    waiting = np.empty(n, np.int8)
+    waiting = np.empty(arm.shape[1], np.int8)
     for k in range(len(chosen)):
         r = chosen[k]
+        n = coming[row_of(coming, r)]
         e = entry[row_of(entry, r)]
         t = readout_at[row_of(readout_at, r)]
         d = dropout[row_of(dropout, r)]
         limit = cut[k]
         for i in range(n):
             waiting[i] = (e[i] <= limit) & (t[i] > limit) & ((t[i] < NEVER) | (e[i] + d[i] > limit))
-        _count_in_arms(waiting, arm[row_of(arm, r)], out[k])
+        _count_in_arms(waiting, arm[row_of(arm, r), :n], out[k])
 
 
 @kernel

@@ -128,7 +128,7 @@ class Outcome:
         shape = (len(point.rows), len(chunk.plan.arms))
         n, total = np.empty(shape, dtype=np.int64), np.empty(shape)
         counting.counts_by_arm(point.rows, point.tick, self.readout_at, chunk.arm, chunk.coming, n)
-        known = (point.rows, point.tick, self.readout_at, self.values, chunk.arm, total)
+        known = (point.rows, point.tick, self.readout_at, self.values, chunk.arm, chunk.coming, total)
         if self.law.kind == "binary":
             counting.responses_by_arm(*known)
         else:
