@@ -448,7 +448,7 @@ def _readouts_in_order(chosen, cut, times, outcome, arm, coming, pair, n_out, me
 
 @kernel
 def totals_by_arm(chosen, cut, readout_at, outcome, arm, coming, out):
-    """Fill the sum of the read-outs of each arm by the cut, ``[k, arm]``, added in the order of entry, of the first ``coming``."""
+    """Fill the sum of the read-outs of each arm by the cut, ``[k, arm]``, of the first ``coming``, in order of entry."""
     out[:] = 0.0
     for k in range(len(chosen)):
         r = chosen[k]

@@ -224,7 +224,7 @@ def parts_of(world: World, index: int, records: Floats, seed: int) -> tuple[Floa
     law, n = world.laws[index], len(records)
     keys = np.arange(n, dtype=np.int64) << SITE_BITS
     effects = law.site_effects(seed, np.full(n, TRUTH_REPLICATE, dtype=np.int64), keys)
-    return law.linear_parts(records, world.truth_entry_days(n), effects)
+    return law.linear_parts(records, world.truth_entry_days(law, n), effects)
 
 
 def drawn_outcomes(world: World, endpoint: int, records: Floats, arm: int, seed: int) -> NDArray[np.float64]:

@@ -37,7 +37,9 @@ Ints = NDArray[np.int64]
 
 _SITE = int(Purpose.SITE)
 _GOLDEN = 0.6180339887498949
-_DRIFTING = 4_000  # patients at least of whom the true value of an endpoint that drifts is the average
+_DRIFTING = (
+    4_000  # patients, or nearly as many, of whom the true value of an endpoint that drifts is the average
+)
 
 
 @dataclass(frozen=True)
@@ -285,12 +287,14 @@ class World:
         lost = () if self.dropout is None else (self.dropout,)
         return (*self.outcomes, *lost, *self.clocks)
 
-    def truth_entry_days(self, size: int) -> Floats:
-        """Return entry times in days for so many patients of whom true values are averages.
+    def truth_entry_days(self, law: OutcomeLaw, size: int) -> Floats:
+        """Return entry times in days for so many patients of whom true values are averages; 0 where nothing drifts.
 
         They are spread over the law of entry of the design's patients, in all trials and not in one, in an order that has
         nothing to do with that of the patients (multiples of the golden ratio).
         """
+        if law.drift.none:
+            return np.zeros(size)
         spread = np.asarray((np.arange(size) + 0.5) * _GOLDEN % 1.0, dtype=np.float64)
         return entry_quantiles(self.accrual, self.n, spread)
 
@@ -333,11 +337,11 @@ class World:
         if not law.drift.none and len(sample) < _DRIFTING:
             # Alike, they take every place in the order of entry equally often.
             size = -(-_DRIFTING // self.n) * self.n if len(sample) == 1 else _DRIFTING
-            sample = np.repeat(sample, -(-size // len(sample)), axis=0)
-        if len(self.sample) == 1:
+            sample = np.repeat(sample, size // len(sample), axis=0)
+        if len(self.sample) == 1 and not law.drift.none:
             entry = entry_quantiles(self.accrual, self.n, (np.arange(len(sample)) + 0.5) / len(sample))
         else:
-            entry = self.truth_entry_days(len(sample))
+            entry = self.truth_entry_days(law, len(sample))
         return sample, law.linear_parts(sample, entry)
 
     def truth_factors(

@@ -10,7 +10,7 @@ from trialsim.operations.accrual import AccrualLaw
 
 Floats = NDArray[np.float64]
 
-_HALVINGS = 60
+_GRID = 1 << 12
 
 
 def entry_quantiles(law: AccrualLaw, n: int, shares: Floats) -> Floats:
@@ -21,7 +21,7 @@ def entry_quantiles(law: AccrualLaw, n: int, shares: Floats) -> Floats:
     law
         Law of accrual.
     n
-        Patients of the design, at least 2.
+        Patients of the design.
     shares
         Probabilities, above 0 and below 1.
 
@@ -46,9 +46,13 @@ def _poisson_amounts(n: int, shares: Floats) -> Floats:
 
     By the cumulative rate c, E min(N, n) = c P(N <= n - 2) + n P(N >= n) of them have come, N being Poisson with mean c.
     """
-    low, high = np.zeros(len(shares)), np.full(len(shares), n + 10.0 * np.sqrt(n) + 50.0)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        beyond = middle * pdtr(n - 2, middle) + n * pdtrc(n - 1, middle) > shares * n
-        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
-    return np.asarray((low + high) / 2.0)
+
+    def come(rates: Floats) -> Floats:
+        before = rates * pdtr(n - 2, rates) if n > 1 else 0.0
+        return np.asarray(before + n * pdtrc(n - 1, rates))
+
+    grid = np.linspace(0.0, n + 10.0 * np.sqrt(n) + 50.0, _GRID)
+    near = np.interp(shares * n, come(grid), grid)
+    return np.asarray(
+        near + (shares * n - come(near)) / pdtr(n - 1, near)
+    )  # Newton: the derivative is P(N < n)
