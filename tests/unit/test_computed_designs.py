@@ -358,3 +358,68 @@ def test_a_z_test_of_another_deviation_is_not_sized() -> None:
     }  # fmt: skip
     tree["hypotheses"]["primary"]["analysis"] = {"z_test": {"sd": 1}}
     assert "standard deviation of 1" in problems(tree)["designs.sequential.under"]
+
+
+DEATHS = copy.deepcopy(SURVIVAL)
+DEATHS["endpoints"]["death"] = {
+    "kind": "survival", "baseline": {"hazard": "0.06 per month"}, "effect": {"treatment": 0.6},
+}  # fmt: skip
+DEATHS["endpoints"]["other"] = {
+    "kind": "survival", "terminal": True, "baseline": {"median": "60 months"}, "effect": {"treatment": 1.0},
+}  # fmt: skip
+DEATHS["designs"]["sequential"] |= {"looks": 2, "power": 0.8, "under": "effect"}
+DEATHS["truths"] = {"effect": {}}
+BINARY_DIFFERENCE = copy.deepcopy(BINARY)
+BINARY_DIFFERENCE["endpoints"]["response"] |= {
+    "effect": {"treatment": 0.2}, "effect_measure": "risk_difference",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize(
+    ("base", "path", "value"),
+    [
+        # A number that cannot stand there, and one that a rule would refuse.
+        (DEATHS, "endpoints.death.effect.treatment", 0),
+        (BINARY_DIFFERENCE, "endpoints.response.effect.treatment", 0.9),
+    ],
+)
+def test_a_size_under_one_of_too_many_wrong_truths_is_passed_over(
+    readable: bool, base: dict[str, Any], path: str, value: float
+) -> None:
+    tree = with_design(base, under="wrong_100")
+    tree["truths"] = {f"wrong_{k}": {path: value} for k in range(101)}
+    if not readable:
+        tree["costs"] = "x y"
+    wrong = {f"truths.wrong_{k}" for k in range(100)}
+    assert {*problems(tree)} == (wrong if readable else wrong | {"costs"})
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "wrong", "overlay", "place"),
+    [
+        # An invented time to death would end the time in which an event can come.
+        ("endpoints", "other", DEATHS["endpoints"]["other"] | {"baseline": {"median": "60 monhts"}}, {},
+         "endpoints.other.baseline.median"),
+        # The truth leads into what stands for something that could not be read.
+        ("endpoints", "third", 5, {"endpoints.third.rate": 0.2}, "endpoints.third"),
+        ("costs", "consent", "x y", {"costs.consent": 5}, "costs.consent"),
+        ("endpoints", "pfs-2", DEATHS["endpoints"]["other"], {"endpoints.pfs_2.baseline.median": "9 months"},
+         "endpoints.pfs-2"),
+    ],
+)  # fmt: skip
+def test_no_size_is_worked_out_in_a_world_that_is_not_as_it_is_written(
+    part: str, entry: str, wrong: Any, overlay: dict[str, Any], place: str
+) -> None:
+    tree = copy.deepcopy(DEATHS)
+    scenario_from(tree)
+    tree.setdefault(part, {})[entry] = wrong
+    tree["truths"]["effect"] = overlay
+    assert [*problems(tree)] == [place]
+
+
+@pytest.mark.parametrize("other", [{"name": "X Y"}, {"costs": {"consent": "x y"}}])
+def test_a_size_is_refused_beside_what_moves_no_size(other: dict[str, Any]) -> None:
+    found = problems(with_design(DEATHS, n=20) | other)
+    assert len(found) == 2
+    assert "events are needed" in found["designs.sequential.n"]

@@ -11,7 +11,7 @@ from trialsim.engines.laws import marginal_ratios
 from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.endpoints import has_marginal_ratios
 from trialsim.scenario.schema import Scenario
-from trialsim.scenario.validate import MOST_FAILED
+from trialsim.scenario.truths import MOST_FAILED
 
 
 def unattainable_ratios(scenario: Scenario, truths: Iterable[str]) -> Iterator[Problem]:

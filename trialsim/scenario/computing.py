@@ -17,6 +17,7 @@ from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.design import Computed
 from trialsim.scenario.planned_looks import as_asked
 from trialsim.scenario.schema import Scenario
+from trialsim.scenario.truths import MOST_FAILED, leads_into
 
 CLOSE = 1e-6
 """Most by which a computed number that was saved may differ from the one computed now."""
@@ -86,8 +87,10 @@ def computing_problems(
         if among is not None and name not in among:
             continue
         if not (design.names_family or name in sought) or any(
-            _touches(path, scenario, name, ancestors.get(name, ())) for path in told
+            _touches(path, scenario, name, ancestors.get(name, ()), name in sought) for path in told
         ):
+            continue
+        if name in sought and not _has_its_world(scenario, design.under, told):
             continue
         try:
             if name in sought:
@@ -103,8 +106,29 @@ _BESIDE = ("name", "source", "description", "assumed", "costs")
 """Parts of a scenario that move no size and no bounds."""
 
 
-def _touches(path: str, scenario: Scenario, name: str, ancestors: Sequence[str]) -> bool:
-    """Return whether something at a path may move the size or the bounds of a design."""
+def _has_its_world(scenario: Scenario, under: str | None, told: Collection[str]) -> bool:
+    """Return whether there is a world under a truth, with nothing set where something is wrong.
+
+    What is wrong with the truth itself is told elsewhere; after so many wrong ones, no rule has looked at the others.
+    """
+    overlay = scenario.truths.get(under or "")
+    wrong = {place.partition("[")[0] for place in told if place.startswith("truths.")}
+    if overlay is None or (overlay and len(wrong) >= MOST_FAILED):
+        return False
+    if any(leads_into(path, place) for path in overlay for place in told):
+        return False
+    try:
+        scenario.world(str(under))
+    except (ScenarioError, ValidationError):
+        return False
+    return True
+
+
+def _touches(path: str, scenario: Scenario, name: str, ancestors: Sequence[str], sized: bool) -> bool:
+    """Return whether something at a path may move the size or the bounds of a design.
+
+    A size that is solved may be moved by any endpoint, as a death ends the time in which another event can come.
+    """
     design = scenario.designs[name]
     part, _, rest = path.partition(".")
     entry = rest.partition(".")[0].partition("[")[0]
@@ -112,9 +136,10 @@ def _touches(path: str, scenario: Scenario, name: str, ancestors: Sequence[str])
     needed: dict[str, Sequence[str]] = {
         "designs": [name, *ancestors],
         "hypotheses": [*design.tests],
-        "endpoints": tested,
         "truths": [] if design.under is None else [design.under.partition("[")[0]],
     }
+    if not sized:
+        needed["endpoints"] = tested
     return part not in _BESIDE and (not entry or part not in needed or entry in needed[part])
 
 

@@ -33,6 +33,9 @@ WORLD_PARTS = (
     "population", "accrual", "screening", "endpoints", "dropout", "treatment", "discontinuation", "withdrawal",
     "adverse_events", "visits", "costs",
 )  # fmt: skip
+MOST_FAILED = 100
+"""Truths whose problems are told."""
+
 _TRUTH = re.compile(r"([a-z][a-z0-9_]*)(\[[^\[\]\n]{1,300}\])?\Z")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 _NUMBER = NumberAtom(least=-1e9, most=1e9)
@@ -137,6 +140,13 @@ Overlay = Annotated[dict[Annotated[str, PathAtom()], Annotated[Any, NewValueAtom
 def canonical_path(path: str) -> str:
     """Return a path with its indices as segments."""
     return _INDEX.sub(r".\1", path)
+
+
+def leads_into(path: str, place: str) -> bool:
+    """Return whether the path of a truth may lead to a place, or into it."""
+    steps, others = canonical_path(path).split("."), canonical_path(place).split(".")
+    same = all(step in (other, ANY) for step, other in zip(steps, others, strict=False))
+    return same and len(steps) >= len(others)
 
 
 def places(tree: Any, segments: Sequence[str]) -> Iterator[tuple[Any, Any]]:

@@ -24,14 +24,11 @@ from trialsim.scenario.schema import Scenario, World
 from trialsim.scenario.sentences import problems_from, written_path
 from trialsim.scenario.table import Table
 from trialsim.scenario.trial_parts import TrialParts
-from trialsim.scenario.truths import ANY, Overlay, canonical_path, overlaid
+from trialsim.scenario.truths import MOST_FAILED, Overlay, leads_into, overlaid
 from trialsim.scenario.wording import unknown
 
 MOST_PATHS = 200
 """Paths of a truth that are looked at one by one where it cannot be read whole."""
-
-MOST_FAILED = 100
-"""Truths whose problems are told."""
 
 _ALONE = (
     "arms", "population", "accrual", "dropout", "screening", "costs", "treatment", "withdrawal", "visits",
@@ -271,19 +268,12 @@ def _truth_problems(
         if len(failed) >= MOST_FAILED:
             break
         sound = {
-            path: value for path, value in overlay.items() if not any(_meets(path, one) for one in filled)
+            path: value for path, value in overlay.items() if not any(leads_into(path, one) for one in filled)
         }
         for problem in _world_problems(scenario, written, sound, filled):
             if problem.path not in told and problem.message not in told:
                 failed.add(family)
                 yield Problem(at, str(problem))
-
-
-def _meets(path: str, place: str) -> bool:
-    """Return whether the path of a truth may lead to a place, or into it."""
-    steps, others = canonical_path(path).split("."), canonical_path(place).split(".")
-    same = all(step in (other, ANY) for step, other in zip(steps, others, strict=False))
-    return same and len(steps) >= len(others)
 
 
 def _without(parts: TrialParts, filled: frozenset[str]) -> TrialParts:
