@@ -1062,3 +1062,39 @@ def test_problems_stand_in_the_order_of_the_file(tmp_path: Path) -> None:
     lines = [problem.line or 0 for problem in caught.value.problems]
     assert len(lines) > 3
     assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [(2, "Hi-gh"), (2, "High"), (2, "HIGH!"), (2, "!!"), (1, "lo-w"), (0, "Control"), (0, "con trol")],
+)
+def test_an_arm_that_cannot_be_a_name_is_not_taken_for_one_beside_it(place: int, written: str) -> None:
+    tree = changed(f"arms/{place}", written)
+    (problem,) = problems_of(tree)
+    assert problem.path == f"arms[{place}]"
+    assert "cannot be a name" in problem.message
+
+
+@pytest.mark.parametrize("written", ["dose-20", "Dose_20", "dose 20"])
+def test_a_dose_that_cannot_be_a_name_is_not_taken_for_another_dose(written: str) -> None:
+    text = RICH.read_text(encoding="utf-8").replace("low", "dose_10").replace("high", "dose_20")
+    tree = parse_yaml(text.replace("dose_20er", "higher").replace("dose_10er", "lower"))
+    scenario_from(tree)
+    tree["arms"] = ["control", "dose_10", written]
+    tree["designs"]["fixed"]["arms"] = ["control", "dose_10", written]
+    assert [problem.path for problem in problems_of(tree)] == ["arms[2]", "designs.fixed.arms[2]"]
+
+
+def test_what_a_design_on_none_that_there_is_may_inherit_is_not_told_as_missing() -> None:
+    tree = changed(
+        "designs/odd",
+        {
+            "extends": "nowhere_at_all",
+            "bounds": {"futility_z": [0, None]},
+            "looks": [{"when": {"calendar": 3}}],
+        },
+    )
+    assert {problem.path for problem in problems_of(tree)} == {
+        "designs.odd.extends",
+        "designs.odd.looks[0].when.calendar",
+    }
