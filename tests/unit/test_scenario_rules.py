@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario import spelling, wording
 from trialsim.scenario.load import load_scenario, scenario_from, scenario_from_text
 from trialsim.scenario.reading import parse_yaml
 
@@ -1098,3 +1099,43 @@ def test_what_a_design_on_none_that_there_is_may_inherit_is_not_told_as_missing(
         "designs.odd.extends",
         "designs.odd.looks[0].when.calendar",
     }
+
+
+def test_keys_that_are_no_text_are_read_as_text() -> None:
+    tree = changed("endpoints/odd", {7: 1, "knd": "binary"})
+    tree["truths"][7] = {}
+    found = {problem.path: problem.message for problem in problems_of(tree)}
+    assert "Did you mean 'kind'?" in found["endpoints.odd"]
+    assert "'7' cannot be a name" in found["truths.7"]
+    tree = rich()
+    tree["truths"] |= {"7": {}, 7: {}}
+    assert "is written twice" in {problem.path: problem.message for problem in problems_of(tree)}["truths.7"]
+
+
+def test_what_is_nested_thousands_deep_is_answered() -> None:
+    deep: Any = {}
+    for _ in range(5000):
+        deep = {"all": [deep]}
+    tree = rich()
+    tree["designs"]["fixed"]["looks"][0]["when"] = deep
+    (problem,) = problems_of(tree)
+    assert "nested more than 40 levels deep" in problem.message
+
+
+def test_no_more_problems_are_told_than_a_thousand_and_few_keys_are_respelt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def closest(word: str, allowed: Any) -> str | None:
+        compared.append(word)
+        return wording.closest(word, allowed)
+
+    monkeypatch.setattr(spelling, "closest", closest)
+    endpoint = {"kind": "binary", "reedout": "1 week", "rat": 0.3, "efect": {}, "effect_measure": "rate"}
+    problems = problems_of(
+        rich() | {f"unknown_{k}": k for k in range(2000)} | {"endpoints": {"odd": endpoint}}
+    )
+    assert len(compared) == spelling.MOST_UNKNOWN
+    assert len(problems) == 1001
+    assert "more problems" in problems[-1].message
