@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from trialsim.errors import Problem, ScenarioError
+from trialsim.scenario import spelling, wording
 from trialsim.scenario.load import load_scenario, scenario_from, scenario_from_text
 from trialsim.scenario.reading import parse_yaml
 
@@ -1062,3 +1063,79 @@ def test_problems_stand_in_the_order_of_the_file(tmp_path: Path) -> None:
     lines = [problem.line or 0 for problem in caught.value.problems]
     assert len(lines) > 3
     assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [(2, "Hi-gh"), (2, "High"), (2, "HIGH!"), (2, "!!"), (1, "lo-w"), (0, "Control"), (0, "con trol")],
+)
+def test_an_arm_that_cannot_be_a_name_is_not_taken_for_one_beside_it(place: int, written: str) -> None:
+    tree = changed(f"arms/{place}", written)
+    (problem,) = problems_of(tree)
+    assert problem.path == f"arms[{place}]"
+    assert "cannot be a name" in problem.message
+
+
+@pytest.mark.parametrize("written", ["dose-20", "Dose_20", "dose 20"])
+def test_a_dose_that_cannot_be_a_name_is_not_taken_for_another_dose(written: str) -> None:
+    text = RICH.read_text(encoding="utf-8").replace("low", "dose_10").replace("high", "dose_20")
+    tree = parse_yaml(text.replace("dose_20er", "higher").replace("dose_10er", "lower"))
+    scenario_from(tree)
+    tree["arms"] = ["control", "dose_10", written]
+    tree["designs"]["fixed"]["arms"] = ["control", "dose_10", written]
+    assert [problem.path for problem in problems_of(tree)] == ["arms[2]", "designs.fixed.arms[2]"]
+
+
+def test_what_a_design_on_none_that_there_is_may_inherit_is_not_told_as_missing() -> None:
+    tree = changed(
+        "designs/odd",
+        {
+            "extends": "nowhere_at_all",
+            "bounds": {"futility_z": [0, None]},
+            "looks": [{"when": {"calendar": 3}}],
+        },
+    )
+    assert {problem.path for problem in problems_of(tree)} == {
+        "designs.odd.extends",
+        "designs.odd.looks[0].when.calendar",
+    }
+
+
+def test_keys_that_are_no_text_are_read_as_text() -> None:
+    tree = changed("endpoints/odd", {7: 1, "knd": "binary"})
+    tree["truths"][7] = {}
+    found = {problem.path: problem.message for problem in problems_of(tree)}
+    assert "Did you mean 'kind'?" in found["endpoints.odd"]
+    assert "'7' cannot be a name" in found["truths.7"]
+    tree = rich()
+    tree["truths"] |= {"7": {}, 7: {}}
+    assert "is written twice" in {problem.path: problem.message for problem in problems_of(tree)}["truths.7"]
+
+
+def test_what_is_nested_thousands_deep_is_answered() -> None:
+    deep: Any = {}
+    for _ in range(5000):
+        deep = {"all": [deep]}
+    tree = rich()
+    tree["designs"]["fixed"]["looks"][0]["when"] = deep
+    (problem,) = problems_of(tree)
+    assert "nested more than 40 levels deep" in problem.message
+
+
+def test_no_more_problems_are_told_than_a_thousand_and_few_keys_are_respelt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def closest(word: str, allowed: Any) -> str | None:
+        compared.append(word)
+        return wording.closest(word, allowed)
+
+    monkeypatch.setattr(spelling, "closest", closest)
+    endpoint = {"kind": "binary", "reedout": "1 week", "rat": 0.3, "efect": {}, "effect_measure": "rate"}
+    problems = problems_of(
+        rich() | {f"unknown_{k}": k for k in range(2000)} | {"endpoints": {"odd": endpoint}}
+    )
+    assert len(compared) == spelling.MOST_UNKNOWN
+    assert len(problems) == 1001
+    assert "more problems" in problems[-1].message

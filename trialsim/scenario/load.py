@@ -13,12 +13,13 @@ from trialsim.errors import Problem, ScenarioError
 from trialsim.scenario.computing import computing_problems, solved_sizes, take_computed, with_computed_bounds
 from trialsim.scenario.grids import expand_grids
 from trialsim.scenario.lines import with_lines
+from trialsim.scenario.plain_data import as_from_yaml
 from trialsim.scenario.planned_looks import lay_out_looks, to_be_solved
 from trialsim.scenario.reading import parse_yaml
 from trialsim.scenario.resampled import resampled_table
 from trialsim.scenario.resolve import read_extended, resolve_designs
 from trialsim.scenario.schema import Scenario
-from trialsim.scenario.sentences import causes_first, is_inherited, problems_from
+from trialsim.scenario.sentences import at_most, causes_first, is_inherited, problems_from
 from trialsim.scenario.table import Column, Table
 from trialsim.scenario.throughout import problems_of_unreadable
 from trialsim.scenario.validate import Further, further_problems, problems_of
@@ -92,7 +93,8 @@ def scenario_from(tree: Any, folder: Path | None = None, further: Further | None
     ScenarioError
         With every problem that was found.
     """
-    return _scenario(tree, folder, [], further)
+    found: list[Problem] = []
+    return _scenario(as_from_yaml(tree, found), folder, found, further)
 
 
 def _scenario(
@@ -125,7 +127,7 @@ def _scenario(
             if len(tree["designs"]) < len(written["designs"]):
                 # Designs that extend none that there is are not among those that were read.
                 said += problems_of_unreadable(written, folder, (), dict(ancestors))
-        raise ScenarioError(map(_on_one_line, _said_once(said, lines, blamed)))
+        raise ScenarioError(map(_on_one_line, at_most(_said_once(said, lines, blamed))))
 
     scenario = checked({})
     try:

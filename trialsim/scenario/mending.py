@@ -237,9 +237,17 @@ class _Mending:
             words += [
                 one for one in found if isinstance(one, str) and suits(NAME, one) and suits(schema, one)
             ]
-            meant = closest(value, [word for word in words if isinstance(word, str) and word != value])
+            beside = self._beside(path)
+            words = [word for word in words if isinstance(word, str) and word not in (value, *beside)]
+            found = [one for one in found if one not in beside] or found
+            meant = closest(_as_name(value), words) or closest(value, words)
             found = [meant] if meant is not None else found
         yield from (_Filling(path, one, (path,)) for one in found)
+
+    def _beside(self, path: Path) -> list[Any]:
+        """Return what else stands in a list."""
+        here = _at(self.tree, path[:-1])
+        return [each for k, each in enumerate(here) if k != path[-1]] if isinstance(here, list) else []
 
     def _as_others(self, path: Path, schema: Schema) -> list[Any]:
         """Return what stands in the same place of other entries, such as the level of another test."""
@@ -284,7 +292,7 @@ class _Mending:
             if close is not None and close not in here:
                 yield self._moved(path, close, (path, (*above, close)))
                 return
-            meant = words or [re.sub(r"[^a-z0-9_]", "_", key.lower())[:60]]
+            meant = words or [_as_name(key)]
         yield _Filling(path, _LEFT_OUT, (path,))
         for one in meant:
             if extra or one not in here:
@@ -338,19 +346,39 @@ def _names(tree: Mapping[str, Any]) -> Names:
     hypotheses = [each for each in _entries(tree, "hypotheses").values() if isinstance(each, dict)]
     pairs = [each["arms"] for each in hypotheses if isinstance(each.get("arms"), list)]
     compared = [arm for place in (-1, 0) for pair in pairs if pair for arm in [pair[place]]]
-    arms = _texts(tree["arms"] if isinstance(tree.get("arms"), list) else compared)
+    endpoints = [each for each in _entries(tree, "endpoints").values() if isinstance(each, dict)]
+    affected = [arm for each in endpoints for arm in _entries(each, "effect")]
+    given = isinstance(tree.get("arms"), list)
+    arms = _as_used(_texts(tree["arms"]), _texts([*compared, *affected])) if given else _texts(compared)
     measured = _texts([each.get("endpoint") for each in hypotheses])
     designs = [each for each in _entries(tree, "designs").values() if isinstance(each, dict)]
     tested = _texts([test for each in designs for test in _entries(each, "tests")])
-    endpoints, named = _texts([*_entries(tree, "endpoints")]), _texts([*_entries(tree, "hypotheses")])
+    measures, named = _texts([*_entries(tree, "endpoints")]), _texts([*_entries(tree, "hypotheses")])
     return (
         dict.fromkeys(("arms", "arm", "from", "to", "ratio"), arms)
         | {"effect": arms[1:], "endpoints": measured, "hypotheses": tested}
         | dict.fromkeys(("severity", "serious", "fatal", "actions"), SEVERITIES[:1])
         | {"grades": GRADES[:1]}
-        | dict.fromkeys(("endpoint", "on"), endpoints or measured)
+        | dict.fromkeys(("endpoint", "on"), measures or measured)
         | dict.fromkeys(("tests", "test"), named or tested)
     )
+
+
+def _as_used(given: Sequence[str], used: Sequence[str]) -> list[str]:
+    """Return names as they are given; for one that cannot be a name, one that is used and not given."""
+    left = [name for name in used if suits(NAME, name) and name not in given]
+    names = []
+    for name in given:
+        if not suits(NAME, name) and left:
+            name = closest(_as_name(name), left) or left[0]
+            left.remove(name)
+        names.append(name)
+    return names
+
+
+def _as_name(text: str) -> str:
+    """Return the name that comes closest to a text."""
+    return re.sub(r"[^a-z0-9_]", "_", text.lower())[:60]
 
 
 def _entries(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:

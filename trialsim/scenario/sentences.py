@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from trialsim.errors import Problem
 from trialsim.scenario.wording import closest, did_you_mean, listed, printable, shown
 
 MOST_PROBLEMS = 1000
+
+_MORE = re.compile(r"and ([0-9]+) more problems")
 
 Location = Sequence[str | int]
 
@@ -88,6 +91,14 @@ def problems_from(
     if len(details) > MOST_PROBLEMS:
         problems.append(Problem("", f"and {len(details) - MOST_PROBLEMS} more problems"))
     return causes_first(list(dict.fromkeys(problems)))
+
+
+def at_most(problems: Sequence[Problem], most: int = MOST_PROBLEMS) -> list[Problem]:
+    """Return so many problems and, where there are others, their number."""
+    told = [problem for problem in problems if not _MORE.fullmatch(str(problem))]
+    left = len(told) - most if len(told) > most else 0
+    left += max((int(more[1]) for problem in problems if (more := _MORE.fullmatch(str(problem)))), default=0)
+    return told[:most] + ([Problem("", f"and {left} more problems")] if left else [])
 
 
 def causes_first(problems: Sequence[Problem]) -> list[Problem]:

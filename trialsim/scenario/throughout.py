@@ -19,6 +19,9 @@ from trialsim.scenario.sentences import is_inherited, problems_from
 from trialsim.scenario.spelling import respelt
 from trialsim.scenario.validate import Further, problems_throughout
 
+_OF_WHAT_IS_BELOW = ("is required", "exactly one of")
+"""Words of problems that may be none in a design whose part is laid over the one that it extends."""
+
 
 def problems_of_unreadable(
     tree: dict[str, Any],
@@ -105,6 +108,11 @@ def _of_their_own(written: Mapping[str, Any], tree: Mapping[str, Any]) -> list[P
         name, _, place = rest.partition(".")
         key = place.partition(".")[0].partition("[")[0]
         below = Problem(f"designs.{stand_in}.{place}", problem.message)
-        if name in alone and key in alone[name] and below not in said:
+        if name in alone and key in alone[name] and below not in said and not _may_be_inherited(problem):
             own.append(problem)
     return own
+
+
+def _may_be_inherited(problem: Problem) -> bool:
+    """Return whether a problem says that something is lacking, or one of several; lists are not laid over others."""
+    return "[" not in problem.path and any(words in problem.message for words in _OF_WHAT_IS_BELOW)
