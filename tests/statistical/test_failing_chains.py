@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,6 @@ def short_chains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = package.replace('"heavy_tails", build', '"few_draws", build, sampling=Sampling(40, 40)')
     register(tmp_path, package, "few_draws")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "package_of_twins", raising=False)
     monkeypatch.chdir(tmp_path)
 
 

@@ -45,13 +45,17 @@ own = PymcAnalysis(
 
 
 def register(folder: Path, package: str = PACKAGE, model: str = "heavy_tails") -> None:
-    """Put a package with a model of one's own into a folder that is then looked in."""
-    (folder / "package_of_twins.py").write_text(package, encoding="utf-8")
-    described = folder / "package_of_twins-1.0.dist-info"
+    """Put a package with a model of one's own into a folder that is then looked in.
+
+    A module once imported stays: packages that differ have names that differ.
+    """
+    module = f"package_of_{model}"
+    (folder / f"{module}.py").write_text(package, encoding="utf-8")
+    described = folder / f"{module}-1.0.dist-info"
     described.mkdir()
-    told = "Metadata-Version: 2.1\nName: package-of-twins\nVersion: 1.0\n"
+    told = f"Metadata-Version: 2.1\nName: package-of-{model.replace('_', '-')}\nVersion: 1.0\n"
     (described / "METADATA").write_text(told, encoding="utf-8")
-    entry = f"[trialsim.posteriors]\n{model} = package_of_twins:own\n"
+    entry = f"[trialsim.posteriors]\n{model} = {module}:own\n"
     (described / "entry_points.txt").write_text(entry, encoding="utf-8")
 
 

@@ -61,13 +61,19 @@ SLIPS = [
     ),
     Mutation(
         "visits come to no end", "fast_missing",
-        "if lives is not None and lives.seen_at_visits", "if False and lives.seen_at_visits",
+        "if lives.seen_at_visits", "if False and lives.seen_at_visits",
     ),
     Mutation(
         "an end of follow-up is known at once", "fast_missing", "outcome.known_at)", "outcome.exit_at)",
     ),
     Mutation(
-        "nobody but the lost leave", "fast_missing", "if lives is None else lives.left", "if True else lives.left",
+        "nobody but the lost leave", "fast_missing", "lives.left, failed,", "np.minimum(lives.left, 2), failed,",
+    ),
+    Mutation(
+        "who is lost after the outcome misses it", "fast_missing", "if parts_add_up(chunk):", "if True:",
+    ),
+    Mutation(
+        "who is to be read out is due", "fast_missing", "rows, ticks - wait, chunk.entry", "rows, ticks, chunk.entry",
     ),
     Mutation(
         "a death that is not confirmed is a failure", "fast_missing", "if lives.is_death(outcome.index):", "if False:",
@@ -515,6 +521,8 @@ def disagreement() -> str | None:
         refused_deaths(),
         *orders(SCENARIOS["visited"][0]),
         *orders(SCENARIOS["told_late"][0]),
+        FOLLOWED_ON["a read-out before another"],
+        FOLLOWED_ON["reports"],
     ):
         found = check_twins(scenario_from(tree), replicates=range(8), seed=4)
         if found:

@@ -648,13 +648,13 @@ class FastChunk:
         nothing = np.broadcast_to(np.zeros((1, 1), dtype=np.int64), shape)
         if outcome.law.kind != "survival" and outcome.first is not None:
             read_out = outcome.read_out(self, rows, ticks).n.take(rows, axis=0)
-            return CutCounts(self._enrolled(rows, ticks), nothing, read_out)
-        enrolled = self._enrolled(rows, ticks, alike)
+            return CutCounts(self.enrolled(rows, ticks), nothing, read_out)
+        enrolled = self.enrolled(rows, ticks, alike)
         if outcome.law.kind == "survival":
             return CutCounts(enrolled, count(outcome.analysed_at, ticks - outcome.law.readout_ticks), nothing)
         return CutCounts(enrolled, nothing, count(outcome.readout_at, ticks))
 
-    def _enrolled(self, rows: Ints, ticks: Ints, alike: bool = False) -> Ints:
+    def enrolled(self, rows: Ints, ticks: Ints, alike: bool = False) -> Ints:
         """Return how many patients were randomised by some times, ``[k, arm]``, which may all be the same time."""
         if self._first_entered is not None:
             upto = self.entered(rows, ticks)
@@ -700,7 +700,7 @@ class FastChunk:
         outcome = self._outcomes[endpoint]
         n, total = outcome.totals_by_arm(self, point)
         if outcome.first is not None and self._sizes is None:
-            return n, total, self._enrolled(point.rows, point.tick) - n
+            return n, total, self.enrolled(point.rows, point.tick) - n
         if self.lives is not None:
             waiting = waited_for(self, outcome, point.rows, point.tick)
             return n, total, in_arms(waiting, self.arm, point.rows, len(self.plan.arms))
@@ -720,7 +720,7 @@ class FastChunk:
     def ends(self) -> Ends:
         """Return how every trial ended."""
         rows, size = self._all, len(self.replicates)
-        by_arm = self._enrolled(rows, self._end)
+        by_arm = self.enrolled(rows, self._end)
         enrolled = sum_of(by_arm)
         entry = np.broadcast_to(self.entry, (size, self.patients.width))
         closed = np.where(enrolled > 0, entry[rows, np.maximum(enrolled, 1) - 1], 0)
@@ -785,7 +785,7 @@ class FastChunk:
 
     def follow_up(self, ticks: Ints) -> None:
         """Follow those randomised by the end until some times; all that happens to them is laid out already."""
-        self._came = sum_of(self._enrolled(self._all, self._end))
+        self._came = sum_of(self.enrolled(self._all, self._end))
 
     def cost_amounts(self) -> Ints:
         """Return what has to be paid for in each trial, ``[replicate, item]``."""

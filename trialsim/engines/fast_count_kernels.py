@@ -229,7 +229,7 @@ def last_activity(chosen, entry, complete, dropout, out):
 
 
 @kernel
-def _count_in_arms(chosen, arm, out):
+def count_in_arms(chosen, arm, out):
     """Fill how many patients with a byte of 1 in ``chosen`` are in each arm; both are bytes, which go many to a vector."""
     for a in range(len(out)):
         count = np.int64(0)
@@ -254,7 +254,7 @@ def enrolled_by_arm(chosen, cut, entry, starts, shift, arm, coming, out):
         )
         entered = min(entered, coming[row_of(coming, r)])
         if arm.shape[0] > 1:
-            _count_in_arms(everybody, arm[r, :entered], out[k])
+            count_in_arms(everybody, arm[r, :entered], out[k])
             continue
         if k == 0:
             for i in range(n):
@@ -291,7 +291,7 @@ def counts_by_arm(chosen, cut, times, arm, coming, out):
         limit = cut[k]
         for i in range(n):
             come[i] = t[i] <= limit
-        _count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
+        count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
 
 
 @kernel
@@ -491,7 +491,7 @@ def dropouts_by_arm(chosen, cut, entry, dropout, complete, arm, out):
         limit = cut[k]
         for i in range(n):
             lost[i] = (e[i] + d[i] <= limit) & (d[i] < c[i])
-        _count_in_arms(lost, arm[row_of(arm, r)], out[k])
+        count_in_arms(lost, arm[row_of(arm, r)], out[k])
 
 
 @kernel
@@ -507,7 +507,7 @@ def pending_by_arm(chosen, cut, entry, readout_at, dropout, arm, coming, out):
         limit = cut[k]
         for i in range(n):
             waiting[i] = (e[i] <= limit) & (t[i] > limit) & ((t[i] < NEVER) | (e[i] + d[i] > limit))
-        _count_in_arms(waiting, arm[row_of(arm, r), :n], out[k])
+        count_in_arms(waiting, arm[row_of(arm, r), :n], out[k])
 
 
 @kernel

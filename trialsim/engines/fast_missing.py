@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trialsim.contracts import Ints
-from trialsim.engines.fast_missing_kernels import missing_by_arm
+from trialsim.engines.fast_count_kernels import counts_by_arm
+from trialsim.engines.fast_missing_kernels import lost_by_arm, missing_by_arm
+from trialsim.engines.fast_pipeline import parts_add_up
 from trialsim.engines.fast_straight_kernels import DEAD
-from trialsim.engines.missing_records import REASONS, MissingOutcomes
+from trialsim.engines.missing_records import LOST, REASONS, MissingOutcomes
 from trialsim.engines.strategies import COMPOSITE
 from trialsim.timegrid import NEVER
 
@@ -22,24 +24,41 @@ if TYPE_CHECKING:
 def missing_outcomes(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
     """Return whose outcome of the primary endpoint is missing at some times."""
     lives, plan = chunk.lives, chunk.plan
+    if lives is None:
+        return _lost_alone(chunk, ticks)
     outcome, rows = chunk.outcome(plan.primary), np.arange(len(ticks))
     survival = outcome.law.kind == "survival"
     nothing = np.empty((0, chunk.entry.shape[1]), dtype=np.int64)
     ends = (outcome.event_at, outcome.known_at) if survival else (nothing, nothing)
     known, wait = (outcome.analysed_at, outcome.law.readout_ticks) if survival else (outcome.readout_at, 0)
-    how = nothing.astype(np.int8) if lives is None else lives.left
-    failed = (
-        nothing if lives is None or plan.tests[0].strategy != COMPOSITE else _failures(chunk, lives, outcome)
-    )
-    closed = nothing
-    if lives is not None and lives.seen_at_visits(outcome.index):
-        closed = lives.last_visits(rows)
+    failed = nothing if plan.tests[0].strategy != COMPOSITE else _failures(chunk, lives, outcome)
+    closed = lives.last_visits(rows) if lives.seen_at_visits(outcome.index) else nothing
     out = np.zeros((len(ticks), len(plan.arms), len(REASONS) + 2), dtype=np.int64)
     missing_by_arm(
-        rows, ticks, chunk.entry, known, wait, *ends, closed, chunk.dropout, chunk.complete, how, failed,
+        rows, ticks, chunk.entry, known, wait, *ends, closed, chunk.dropout, chunk.complete, lives.left, failed,
         outcome.law.readout_ticks, chunk.arm, out,
     )  # fmt: skip
     return MissingOutcomes(out[:, :, :-2], out[:, :, -2], out[:, :, -1])
+
+
+def _lost_alone(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
+    """Return the same where patients leave by loss alone: who is due and not lost is known, or an event can come."""
+    outcome, rows = chunk.outcome(chunk.plan.primary), np.arange(len(ticks))
+    survival, wait = outcome.law.kind == "survival", outcome.law.readout_ticks
+    shape = (len(ticks), len(chunk.plan.arms))
+    if parts_add_up(chunk):
+        lost = chunk.lost(rows, ticks)
+    else:
+        come, lost = outcome.event_at if survival else outcome.readout_at, np.empty(shape, dtype=np.int64)
+        lost_by_arm(rows, ticks, chunk.entry, come, chunk.dropout, chunk.complete, chunk.arm, lost)
+    missing = np.zeros((*shape, len(REASONS)), dtype=np.int64)
+    missing[:, :, LOST] = lost
+    if survival:
+        return MissingOutcomes(missing, chunk.enrolled(rows, ticks), lost)
+    due, read_out = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
+    counts_by_arm(rows, ticks - wait, chunk.entry, chunk.arm, chunk.coming, due)
+    counts_by_arm(rows, ticks, outcome.readout_at, chunk.arm, chunk.coming, read_out)
+    return MissingOutcomes(missing, due, due - read_out)
 
 
 def _failures(chunk: FastChunk, lives: FastLives, outcome: Outcome) -> Ints:

@@ -5,12 +5,35 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trialsim.compiled import kernel
+from trialsim.engines.fast_count_kernels import count_in_arms
 from trialsim.engines.fast_rows import row_of
 from trialsim.engines.fast_straight_kernels import DEAD, WITHDRAWN
 from trialsim.engines.fast_straight_kernels import LOST as LEFT_LOST
 from trialsim.engines.missing_records import DIED, LOST, VISITS_MISSED
 from trialsim.engines.missing_records import WITHDRAWN as BY_WITHDRAWAL
+
+
+@kernel
+def lost_by_arm(chosen, cut, entry, come, dropout, complete, arm, out):
+    """Fill in each arm who was lost by the cut without the outcome, ``[k, arm]``, where patients leave by loss alone.
+
+    ``come`` is when each read-out or event comes, which then will be told. Marks are bytes, which go many to a vector.
+    """
+    n = arm.shape[1]
+    lost = np.empty(n, np.int8)
+    for k in range(len(chosen)):
+        r = chosen[k]
+        e = entry[row_of(entry, r)]
+        d = dropout[row_of(dropout, r)]
+        c = complete[row_of(complete, r)]
+        t = come[row_of(come, r)]
+        limit = cut[k]
+        for i in range(n):
+            lost[i] = (e[i] + d[i] <= limit) & (d[i] < c[i]) & (t[i] > limit)
+        count_in_arms(lost, arm[row_of(arm, r)], out[k])
 
 
 @kernel
@@ -30,7 +53,7 @@ def missing_by_arm(
     closed
         When nobody will look for the outcome any more, ``[k, patient]``; without rows where that never comes.
     how
-        How each patient leaves; without rows where there is nothing but loss.
+        How each patient leaves, ``[replicate, patient]``.
     failed
         From when on each patient counts as a failure without an outcome; without rows where nobody does.
     readout
@@ -57,7 +80,7 @@ def missing_by_arm(
                 if len(closed) > 0 and closed[k, i] <= cut[k]:
                     why = -1 if survival else VISITS_MISSED
                 elif e[i] + min(d[i], c[i]) <= cut[k]:
-                    why = _reason(how[r, i]) if len(how) > 0 else LOST if d[i] < c[i] else -1
+                    why = _reason(how[r, i])
             is_missing = why >= 0 and (len(failed) == 0 or failed[r, i] > cut[k])
             if is_missing:
                 out[k, a[i], why] += 1

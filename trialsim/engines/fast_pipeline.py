@@ -20,13 +20,13 @@ def patients_waited_for(chunk: FastChunk, ticks: Ints) -> Ints | None:
 
     None where everybody randomised is known, lost or waited for, no two of these at once, so that a difference tells.
     """
-    if _parts_add_up(chunk):
+    if parts_add_up(chunk):
         return None
     outcome = chunk.outcome(chunk.plan.primary)
     return np.asarray(waited_for(chunk, outcome, np.arange(len(ticks)), ticks).sum(axis=1))
 
 
-def _parts_add_up(chunk: FastChunk) -> bool:
+def parts_add_up(chunk: FastChunk) -> bool:
     """Return whether nobody can be lost once the primary outcome is known, nor end without it otherwise."""
     if chunk.lives is not None:
         return False
