@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from tests.unit.test_evaluate import SCENARIO, evaluated
 from trialsim import registry
+from trialsim.conformance import check_twins
 from trialsim.conformance.sample_views import allocation_view, look_view, site_view, visit_view
 from trialsim.contracts import DISCONTINUE, NOTHING, REDUCE, Fate, Kind, LogRow
 from trialsim.engines.conduct import conduct
@@ -316,6 +318,73 @@ def test_closing_of_arms_is_told_alike_in_story_and_log(
     assert told == logged
     for sentence in sentences:
         assert any(sentence in said for each in told for said in each), sentence
+
+
+CLOSES = """
+import numpy as np
+
+from trialsim.contracts import Decision, Stop
+
+
+class Closes:
+    name = "closes"
+    decides_on = "look"
+    closes_enrolment = True
+    reference = "enrolment closes after the first look"
+
+    def decide(self, view, memory):
+        none = np.zeros(view.z.shape, dtype=bool)
+        reason = np.where(view.is_last, np.int8(Stop.FINAL), np.int8(Stop.CONTINUE))
+        closing = ~view.is_last & (np.asarray(view.look) < 2)
+        return Decision(view.is_last, reason, none, none, view.open_arms, close_enrolment=closing), memory
+"""
+
+
+@pytest.mark.parametrize(
+    ("chances", "became", "enrolled"),
+    [
+        ({}, "The committee accepted it.", range(41, 61)),
+        (
+            {"delay": 1.0},
+            "delayed it: what is concluded stands, and enrolment stays open to the next look.",
+            range(81, 101),
+        ),
+        ({"override": 1.0}, "The committee overrode it: the trial goes on as if nothing had been", [120]),
+    ],
+)
+def test_closing_of_enrolment_alone_is_told_alike_in_story_and_log(
+    chances: dict[str, float],
+    became: str,
+    enrolled: Sequence[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "package_that_closes.py").write_text(CLOSES, encoding="utf-8")
+    described = tmp_path / "package_that_closes-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: package-that-closes\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(
+        "[trialsim.policies]\nstopping.closes = package_that_closes:Closes\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    scenario = designs(NORMAL, shown={"policies": {"stopping": people("closes", **chances)}})
+    chunk = chunk_of(scenario, "shown", "works", range(4), 1, "fast")
+    journal = Journal(chunk.plan, Origin("", 1, "shown", "works", {}), np.arange(4))
+    found = conduct(chunk, journal)
+    log = found.log["decision_log"]
+    logged: list[list[str]] = [[] for _ in range(4)]
+    for number, record, seen in zip(log["replicate"], log["record"], log["seen"], strict=True):
+        last = explained(chunk.plan, {"record": record, "seen": seen, "decision": 0}, ())[-1]
+        logged[number] += [last] if last.startswith("Recommended") else []
+    told = [
+        [each for each in explain(scenario, "shown", "works", n).sentences if each.startswith("Recommended")]
+        for n in range(4)
+    ]
+    assert told == logged
+    what = "Recommended by closes: to go on and to close enrolment and take the last look next. "
+    assert all(each[0].startswith(what) and became in each[0] for each in told)
+    assert {int(number) for number in found.ends.enrolled} <= set(enrolled)  # those waited for among them
+    assert not check_twins(scenario, replicates=range(4), seed=1)
 
 
 def test_a_story_names_the_policy_that_gives_up_not_the_people() -> None:

@@ -53,7 +53,9 @@ DONE_AT_VISITS = ("nothing", "treatment ended", "dose lowered")
 FATES = ("accepted", "delayed", "overrode", "were not asked")
 """What people do of a recommendation, in the order of :class:`~trialsim.contracts.Fate`."""
 
-_RECOMMENDED = ("stop", "reason", "reject", "futile", "open_arms", "weights", "score", "close", "open")
+_RECOMMENDED = (
+    "stop", "reason", "reject", "futile", "open_arms", "weights", "close_enrolment", "score", "close", "open",
+)  # fmt: skip
 _TICKS = float(1 << 20)
 _SLOTS = {"randomisation": "allocation", "stopping": "look"}
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

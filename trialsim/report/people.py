@@ -36,6 +36,7 @@ def at_a_look(
     rejected: Sequence[str],
     given_up: Sequence[str],
     closed: Sequence[str],
+    closes_enrolment: bool = False,
 ) -> str:
     """Return what was recommended at a look and what a committee made of it; nothing where it was not asked.
 
@@ -51,6 +52,8 @@ def at_a_look(
         Tests that were to be rejected, and given up.
     closed
         Open arms that were to be closed to allocation.
+    closes_enrolment
+        Whether enrolment was to be closed and the last look to come next.
     """
     if fate is Fate.NOT_ASKED:
         return ""
@@ -58,9 +61,10 @@ def at_a_look(
     what += [f"to reject {listed(rejected)}"] if rejected else []
     what += [f"to give up {listed(given_up)}"] if given_up else []
     what += [f"to close {listed(closed)} to allocation"] if closed else []
-    waits = (
-        "the trial goes on" if stop or not closed else f"{listed(closed)} stay{'s' * (len(closed) == 1)} open"
-    )
+    what += ["to close enrolment and take the last look next"] if closes_enrolment else []
+    open_still = [*closed, *(["enrolment"] if closes_enrolment else [])]
+    waits = f"{listed(open_still)} stay{'s' * (len(open_still) == 1)} open"
+    waits = waits if open_still and not stop else "the trial goes on"
     became = {
         Fate.ACCEPTED: "The committee accepted it.",
         Fate.DELAYED: f"The committee delayed it: what is concluded stands, and {waits} to the next look.",
@@ -103,7 +107,8 @@ def logged(
         stay = decided["recommended_open_arms"]
         closed = [arm for arm, was, is_so in zip(parts, open_arms, stay, strict=True) if was and not is_so]
         stop, reason = decided["recommended_stop"], decided["recommended_reason"]
-        yield at_a_look(fate, by, stop, reason, rejected, given_up, closed)
+        closing = bool(decided.get("recommended_close_enrolment", False))
+        yield at_a_look(fate, by, stop, reason, rejected, given_up, closed, closing)
         return
     became = (
         _OVERRIDDEN[kind]

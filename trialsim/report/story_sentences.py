@@ -178,7 +178,9 @@ def _people(replay: Replay, look: Look) -> list[str]:
     stays = zip(replay.plan.arms, recommended.open_arms[0], strict=True)
     closed = [arm for number, (arm, is_so) in enumerate(stays) if not is_so and number not in before]
     stop, reason = bool(recommended.stop[0]), int(recommended.reason[0])
-    said = at_a_look(Fate(int(fate[0])), _stopping(replay), stop, reason, rejected, given_up, closed)
+    closing = recommended.close_enrolment is not None and bool(recommended.close_enrolment[0])
+    by = _stopping(replay)
+    said = at_a_look(Fate(int(fate[0])), by, stop, reason, rejected, given_up, closed, closing)
     return [said] if said else []
 
 
