@@ -11,7 +11,7 @@ from trialsim.draws import word
 from trialsim.elementary import fill_standard_normal, standard_normal
 from trialsim.engines.fast_closing_kernels import sort_times, time_of_rank
 from trialsim.engines.fast_period_kernels import first_periods, period_of
-from trialsim.keyed_words import GROUPED, group_keys, words_at, words_of
+from trialsim.keyed_words import GROUPED, group_keys, order_by_block, words_at, words_of
 from trialsim.operations.delays import (
     EXPONENTIAL,
     FIXED,
@@ -63,6 +63,16 @@ def test_words_at_keys_leave_those_before_the_first_alone() -> None:
     words_at(found, keys, 7, 1, 2, 3, 4)
     assert not found[:7].any()
     assert found[7:].tolist() == [int(np.uint64(word(4, 1, int(key), 2, 3))) for key in keys[7:]]
+
+
+@pytest.mark.parametrize("first", [0, 7, N])
+def test_patients_in_order_of_blocks(first: int) -> None:
+    keys = (_RNG.integers(0, 40, N) << 32) + _RNG.integers(0, 90, N)
+    keys[20:40] = 0  # who has not entered has no key of his own
+    order = np.full(N, -1)
+    order_by_block(keys, first, order)
+    theirs = keys[first:] >> 2
+    assert order.tolist() == [*(first + np.argsort(theirs, kind="stable")), *[-1] * first]
 
 
 def test_normal_quantiles() -> None:
