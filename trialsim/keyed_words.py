@@ -7,6 +7,8 @@ import numpy as np
 from trialsim.compiled import inline, kernel
 from trialsim.philox import M0, M1, MORE_LANES, W1, fill_blocks_at, high_product
 
+_SITE_SHIFT, _OF_SITE = 30, (1 << 30) - 1  # in a key without the place in its block
+
 GROUPED = 3
 """Rows of the scratch that :func:`group_keys` fills: blocks, where in them each patient's word is, ends of batches."""
 
@@ -40,6 +42,44 @@ def group_keys(keys: np.ndarray, grouped: np.ndarray) -> int:
     padded = -(-count // MORE_LANES) * MORE_LANES
     blocks[count:padded] = 0
     return padded
+
+
+@kernel
+def order_by_block(keys: np.ndarray, first: int, order: np.ndarray) -> None:
+    """Fill ``order`` with patients ``first`` onwards, those whose words share a block of the generator side by side.
+
+    In the order of entry neighbours are of different sites, and a block would be made anew for each of the three or four
+    patients whom it serves.
+
+    Parameters
+    ----------
+    keys
+        Number of each patient as a candidate, site << 32 | arrival number there, int64 ``[patient]``.
+    first
+        Patient with whom to begin.
+    order
+        To fill, int64, at least one a patient from ``first`` on.
+    """
+    blocks = keys[first:] >> 2
+    sites = np.int64(0)
+    for i in range(len(blocks)):
+        sites = max(sites, (blocks[i] >> _SITE_SHIFT) + 1)
+    begins = np.zeros(sites + 1, np.int64)
+    for i in range(len(blocks)):
+        after = np.uint64((blocks[i] >> _SITE_SHIFT) + 1)
+        begins[after] = max(begins[after], (blocks[i] & _OF_SITE) + 1)
+    for site in range(sites):
+        begins[site + 1] += begins[site]
+    places = np.zeros(begins[sites] + 1, np.int64)
+    for i in range(len(blocks)):
+        blocks[i] = begins[np.uint64(blocks[i] >> _SITE_SHIFT)] + (blocks[i] & _OF_SITE)
+        places[np.uint64(blocks[i] + 1)] += 1
+    for block in range(begins[sites]):
+        places[block + 1] += places[block]
+    for i in range(len(blocks)):
+        place = places[np.uint64(blocks[i])]
+        order[np.uint64(place)] = first + i
+        places[np.uint64(blocks[i])] = place + 1
 
 
 @inline

@@ -30,15 +30,14 @@ TRIALS = 3
 
 
 @pytest.fixture
-def short_chains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def short_chains(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user's model with 40 draws a chain, which has its name from that."""
     package = PACKAGE.replace(
         "import pymc", "from trialsim.analyses.sampled.nuts import Sampling\nimport pymc"
     )
     package = package.replace('"heavy_tails", build', '"few_draws", build, sampling=Sampling(40, 40)')
-    register(tmp_path, package, "few_draws")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    register(packages, package, "few_draws")
+    monkeypatch.chdir(packages)
 
 
 def tree() -> dict[str, Any]:

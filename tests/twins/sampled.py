@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.packages import write_package
 from trialsim.contracts import Estimates, Ints
 from trialsim.engines.conduct import ChunkResult, conduct
 from trialsim.engines.plan import Plan, build_plan
@@ -45,18 +46,8 @@ own = PymcAnalysis(
 
 
 def register(folder: Path, package: str = PACKAGE, model: str = "heavy_tails") -> None:
-    """Put a package with a model of one's own into a folder that is then looked in.
-
-    A module once imported stays: packages that differ have names that differ.
-    """
-    module = f"package_of_{model}"
-    (folder / f"{module}.py").write_text(package, encoding="utf-8")
-    described = folder / f"{module}-1.0.dist-info"
-    described.mkdir()
-    told = f"Metadata-Version: 2.1\nName: package-of-{model.replace('_', '-')}\nVersion: 1.0\n"
-    (described / "METADATA").write_text(told, encoding="utf-8")
-    entry = f"[trialsim.posteriors]\n{model} = {module}:own\n"
-    (described / "entry_points.txt").write_text(entry, encoding="utf-8")
+    """Put a package with a model of one's own into a folder that is then looked in."""
+    write_package(folder, "package_of_twins", package, "trialsim.posteriors", model, "own")
 
 
 TREE: dict[str, Any] = {

@@ -161,12 +161,22 @@ MUTATIONS = [
         ("live",),
     ),
     Mutation(
-        "the last dose of a patient whose treatment changed is told twice", "fast_life_kernels", "r, j, rough[j] > 0, np",
-        "r, j, False, np", ("live",),
+        "the last dose of a patient whose treatment changed is told twice",
+        "fast_life_kernels",
+        "rough, how_of, plan_of, ahead, who_of",
+        "rough // FULLY * FULLY, how_of, plan_of, ahead, who_of",
+        ("live",),
     ),
     Mutation(
-        "what was done about adverse events is not told", "fast_life_kernels", "for k in range(notes[i], notes[i + 1]):",
-        "for k in range(notes[i], notes[i]):", ("live",),
+        "what was done about adverse events is not told", "fast_life_kernels", "event_at, notes,", "event_at, 0 * notes,",
+        ("live",),
+    ),
+    Mutation(
+        "an adverse event about which nothing is done lets nobody leave",
+        "fast_life_kernels",
+        "terms_begin, stirs, rough",
+        "terms_begin, stirs != stirs, rough",
+        ("live",),
     ),
     Mutation(
         "nobody resumes treatment", "fast_life_kernels", "paused = False\n                    changed", "changed", ("live",)

@@ -19,9 +19,8 @@ from trialsim.scenario.load import scenario_from
 
 
 @pytest.fixture
-def own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    register(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+def own_model(packages: Path) -> None:
+    register(packages)
 
 
 @pytest.mark.usefixtures("own_model")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.packages import write_package
 from trialsim import registry
 from trialsim.analyses.bayesian.array_cut import ArrayCut, cut_of
 from trialsim.contracts import Status
@@ -166,24 +167,13 @@ def test_arrays_make_a_cut() -> None:
         cut.risk_tables()
 
 
-def test_a_model_of_ones_own_is_registered_by_its_entry_point(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "own_package.py").write_text(
+def test_a_model_of_ones_own_is_registered_by_its_entry_point(packages: Path) -> None:
+    text = (
         "from trialsim.analyses.sampled.two_arms import PymcAnalysis\n"
         "def build(data, options): raise NotImplementedError\n"
-        'own = PymcAnalysis("own_model", build, prior={"prior_sd": "of the effect"}, defaults={"prior_sd": 5.0})\n',
-        encoding="utf-8",
+        'own = PymcAnalysis("own_model", build, prior={"prior_sd": "of the effect"}, defaults={"prior_sd": 5.0})\n'
     )
-    described = tmp_path / "own_package-1.0.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: own-package\nVersion: 1.0\n", encoding="utf-8"
-    )
-    (described / "entry_points.txt").write_text(
-        "[trialsim.posteriors]\nown_model = own_package:own\n", encoding="utf-8"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
+    write_package(packages, "own_package", text, "trialsim.posteriors", "own_model", "own")
     assert registry.names("posteriors")[-1] == "own_model"
     assert registry.get("posteriors", "own_model")().name == "own_model"
     words = registry.describe("posteriors", "own_model")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.packages import write_package
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
 from trialsim import registry
@@ -353,21 +354,14 @@ def test_the_ranking_of_the_documents_keeps_the_rules_and_learns_in_both_engines
 
 
 def test_the_ranking_of_the_documents_stands_in_a_scenario_once_its_package_registers_it(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, packages: Path
 ) -> None:
     documents = (root / "docs" / "policies.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```python\n(.*?)```", documents, re.S)
-    (tmp_path / "your_package.py").write_text(text, encoding="utf-8")
-    described = tmp_path / "your_package-1.0.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: your-package\nVersion: 1.0\n", encoding="utf-8"
+    ((group, name, module, value),) = re.findall(
+        r'entry-points\."(trialsim\.\w+)"\] "([\w.]+)" = "(\w+):(\w+)"', documents
     )
-    ((group, name, value),) = re.findall(
-        r'entry-points\."(trialsim\.\w+)"\] "([\w.]+)" = "([\w:]+)"', documents
-    )
-    (described / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    write_package(packages, module, text, group, name, value)
     assert name in registry.names("policies")
     tree, grid = REVIEW_SCENARIOS["learnt_from_screenings"]
     design = tree["designs"]["learns"] | {"policies": {"recruitment": {"by_site": {"sites": 12}}}}

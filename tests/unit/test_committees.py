@@ -16,6 +16,7 @@ import yaml
 from scipy.stats import multivariate_normal, norm
 
 import trialsim
+from tests.packages import write_package
 from tests.twins.test_people import LOOKS, VISITS
 from tests.twins.tie_rich import FOLDER
 from tests.twins.tie_rich_reviews import REVIEW_SCENARIOS
@@ -356,17 +357,9 @@ def test_closing_of_enrolment_alone_is_told_alike_in_story_and_log(
     chances: dict[str, float],
     became: str,
     enrolled: Sequence[int],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    packages: Path,
 ) -> None:
-    (tmp_path / "package_that_closes.py").write_text(CLOSES, encoding="utf-8")
-    described = tmp_path / "package_that_closes-1.0.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: package-that-closes\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text(
-        "[trialsim.policies]\nstopping.closes = package_that_closes:Closes\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
+    write_package(packages, "package_that_closes", CLOSES, "trialsim.policies", "stopping.closes", "Closes")
     scenario = designs(NORMAL, shown={"policies": {"stopping": people("closes", **chances)}})
     chunk = chunk_of(scenario, "shown", "works", range(4), 1, "fast")
     journal = Journal(chunk.plan, Origin("", 1, "shown", "works", {}), np.arange(4))

@@ -12,7 +12,7 @@ from trialsim.elementary import fill_standard_normal, standard_normal
 from trialsim.engines.fast_closing_kernels import sort_times, time_of_rank
 from trialsim.engines.fast_period_kernels import first_periods, period_of
 from trialsim.engines.fast_rows import index_entries
-from trialsim.keyed_words import GROUPED, group_keys, words_at, words_in_line, words_of
+from trialsim.keyed_words import GROUPED, group_keys, order_by_block, words_at, words_in_line, words_of
 from trialsim.operations.delays import (
     EXPONENTIAL,
     FIXED,
@@ -73,6 +73,16 @@ def test_words_in_line_are_those_of_neighbours() -> None:
     assert found.tolist() == [
         int(np.uint64(word(seed, replicate, first + k, purpose, draw))) for k in range(len(found))
     ]
+
+
+@pytest.mark.parametrize("first", [0, 7, N])
+def test_patients_in_order_of_blocks(first: int) -> None:
+    keys = (_RNG.integers(0, 40, N) << 32) + _RNG.integers(0, 90, N)
+    keys[20:40] = 0  # who has not entered has no key of his own
+    order = np.full(N, -1)
+    order_by_block(keys, first, order)
+    theirs = keys[first:] >> 2
+    assert order.tolist() == [*(first + np.argsort(theirs, kind="stable")), *[-1] * first]
 
 
 def test_normal_quantiles() -> None:

@@ -31,10 +31,10 @@ from trialsim.population.clocks import fill_spent_at
 from trialsim.timegrid import NEVER
 
 # Columns of what is drawn ahead: when it happens in ticks since entry; what it is like; when the next of its term comes if
-# no hazard changes; and the place of that one, -1 where it is not drawn. How long it lasts changes nothing, and whoever
-# tells of it draws it.
-WHEN, LIKE, NEXT, FOLLOWING = range(4)
-COLUMNS = 4
+# no hazard changes; the place of that one, -1 where it is not drawn; and which occurrence of the term in the patient it is,
+# from 0. How long it lasts changes nothing, and whoever tells of it draws it.
+WHEN, LIKE, NEXT, FOLLOWING, OCCURRENCE = range(5)
+COLUMNS = 5
 
 # What an event is like, as bits: level, whether it is serious and fatal, what is done about it.
 LEVEL, IS_SERIOUS, IS_FATAL = 255, 256, 512
@@ -78,22 +78,25 @@ def reach_of_terms(survival, reading, term, treatment, first_at, first, latest, 
     ends, reads, terms = len(survival.endpoints), len(reading.readouts), len(term.address)
     reason0 = ends + 2 + terms
     done = np.zeros(first_at.shape[1], np.int64)
+    until, stops, latest, done = until[first:], stops[first:], latest[first:], done[first:]
     for e in range(ends):
-        known = first_at[e]
-        for i in range(first, len(known)):
-            done[i] = max(done[i], np.int64(NEVER) if survival.detected[e] else known[i])
+        known, detected = first_at[e, first:], np.int64(survival.detected[e])
+        for i in range(len(done)):
+            done[i] = max(done[i], max(known[i], detected * NEVER))
     wait = np.int64(0)
     for k in range(reads):
         wait = max(wait, np.int64(NEVER) if reading.at_visit[k] else reading.readout[k])
-    for i in range(first, len(done)):
+    for i in range(len(done)):
         until[i] = min(latest[i], max(done[i], wait))
         stops[i] = treatment.duration
     for c in range(ends, ends + 2):
-        for i in range(first, len(done)):
-            until[i] = min(until[i], first_at[c, i])
+        known = first_at[c, first:]
+        for i in range(len(done)):
+            until[i] = min(until[i], known[i])
     for c in range(reason0, reason0 + len(treatment.reason)):
-        for i in range(first, len(done)):
-            stops[i] = min(stops[i], first_at[c, i])
+        known = first_at[c, first:]
+        for i in range(len(done)):
+            stops[i] = min(stops[i], known[i])
 
 
 @kernel
@@ -109,13 +112,15 @@ def scratch_for(n):
 
 @kernel
 def draw_ahead(
-    seed, replicate, first, keys, survival, term, treatment, grid, hazards, shapes, factors, row, arm_of, first_at,
-    until, stops, stirs, scratch, ahead, amounts, who, coming, rough,
+    seed, replicate, patients, keys, survival, term, treatment, grid, hazards, shapes, factors, row, arm_of, first_at,
+    until, stops, stirs, scratch, ahead, amounts, who, begins, coming, rough,
 ):  # fmt: skip
-    """Draw the adverse events that patients ``first`` onwards will have if nothing changes, as far as there is room.
+    """Draw the adverse events that some patients will have if nothing changes, as far as there is room.
 
     Parameters
     ----------
+    patients
+        Who they are, best in the order of :func:`~trialsim.keyed_words.order_by_block`.
     keys
         Number of each patient as a candidate; empty where it is the number in the order of entry.
     hazards, shapes
@@ -128,8 +133,9 @@ def draw_ahead(
         Of :func:`reach_of_terms`.
     stirs
         Whether an event of a level changes a hazard, ``[level]``.
-    ahead, amounts, who
-        To fill: columns of what is drawn, and the hazard that the next one bears; the patient, for use within.
+    ahead, amounts, who, begins
+        To fill: columns of what is drawn, the hazard that the next one bears, and the patient; where the places of each
+        term begin, and the last ends, ``[term + 1]``.
     coming
         To fill: place of each patient's first event of each term, -1 where it is not drawn, ``[term, patient]``.
     rough
@@ -141,19 +147,21 @@ def draw_ahead(
     terms = len(term.address)
     term0 = len(survival.endpoints) + 2
     top = np.int64(terms)  # the first places are for events drawn one by one
-    n = first_at.shape[1]
+    begins[0] = top
     for a in range(terms):
-        begin = top
+        begin, begins[a + 1] = top, top
         known, window = first_at[term0 + a], term.window[a]
-        if top + n - first > room:
-            coming[a, first:] = -1
-            rough[first:] = FULLY
+        if top + len(patients) > room:
+            for k in range(len(patients)):
+                coming[a, patients[k]] = -1
+                rough[patients[k]] = FULLY
             continue
         when_of, first_of = ahead[WHEN], coming[a]
-        for i in range(np.uint64(first), np.uint64(n)):
+        for k in range(len(patients)):
+            i = np.uint64(patients[k])
             comes = known[i] <= min(until[i], stops[i] + window)
             first_of[i] = top if comes else -1
-            who[np.uint64(top)] = i
+            who[np.uint64(top)] = patients[k]
             when_of[np.uint64(top)] = known[i]
             top += np.int64(comes)
         occurrence = np.int64(0)
@@ -179,11 +187,10 @@ def draw_ahead(
             words_of(words, grouped, blocks, replicate, _OF_EVENT, draw, seed)
             amount = amounts[begin:top]
             for k in range(count):
+                amount[k] = unit_exponential(unit(words[k]))
+            for k in range(count):
                 i = np.uint64(mine[k])
-                amount[k] = (
-                    unit_exponential(unit(words[k]))
-                    * factors[term0 + a, np.uint64(row[i]), np.uint64(arm_of[i])]
-                )
+                amount[k] *= factors[term0 + a, np.uint64(row[i]), np.uint64(arm_of[i])]
             next_at = ahead[NEXT, begin:top]
             fill_spent_at(
                 amount,
@@ -198,6 +205,7 @@ def draw_ahead(
                 next_at,
             )
             ahead[FOLLOWING, begin:top] = -1
+            ahead[OCCURRENCE, begin:top] = occurrence
             begin = top
             if top + count > room:
                 for k in range(count):
@@ -212,6 +220,7 @@ def draw_ahead(
                 ahead[WHEN, top] = next_at[k]
                 top += np.int64(comes)
             occurrence += 1
+        begins[a + 1] = top
 
 
 @kernel

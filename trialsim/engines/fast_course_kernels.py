@@ -15,7 +15,7 @@ import numpy as np
 from trialsim.compiled import kernel
 from trialsim.contracts import DISCONTINUE, INTERRUPT, NOTHING, REDUCE, Kind
 from trialsim.draws import Purpose, uniform
-from trialsim.engines.fast_ahead_kernels import ACTION_BIT, FOLLOWING, FULLY, LEVEL, LIKE, PARTLY, WHEN
+from trialsim.engines.fast_ahead_kernels import ACTION_BIT, FULLY, LEVEL, LIKE, OCCURRENCE, PARTLY, WHEN
 from trialsim.engines.fast_journal_kernels import pack
 from trialsim.engines.fast_straight_kernels import (
     COMPLETED,
@@ -54,9 +54,54 @@ def only_leaving_changes(term, treatment):
 
 
 @kernel
+def _events_that_matter(drawn, who, begins, stirs, rough):
+    """Return the adverse events that change something, of patients who are rough in part, each one's in order of time.
+
+    Others change nothing: those less severe than any that changes a hazard, about which nothing is done.
+
+    Returns
+    -------
+    of_patient, at, place, term
+        Where the events of each patient begin, ``[patient + 1]``; ticks since entry, place among those drawn, and term.
+    """
+    n, terms = len(rough), len(begins) - 1
+    least = np.int64(0)
+    while least < len(stirs) and not stirs[least]:
+        least += 1
+    of_patient, count = np.zeros(n + 2, np.int64), np.uint64(0)
+    place_of, term_of = np.empty(begins[terms] + 1, np.int64), np.empty(begins[terms] + 1, np.int64)
+    like_of, when_of = drawn[LIKE], drawn[WHEN]
+    for a in range(terms):
+        for place in range(np.uint64(begins[a]), np.uint64(begins[a + 1])):
+            i, like = np.uint64(who[place]), like_of[place]
+            matters = (rough[i] == PARTLY) & ((like >> ACTION_BIT != NOTHING) | (like & LEVEL >= least))
+            place_of[count], term_of[count] = place, a
+            count += np.uint64(matters)
+            of_patient[i + np.uint64(2)] += np.int64(matters)
+    for i in range(n):
+        of_patient[i + 2] += of_patient[i + 1]
+    at, where, term = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
+    for j in range(count):
+        place = np.uint64(place_of[j])
+        i = np.uint64(who[place])
+        k = np.uint64(of_patient[i + np.uint64(1)])
+        at[k], where[k], term[k] = when_of[place], place, term_of[j]
+        of_patient[i + np.uint64(1)] += 1
+    # Each one's are few, and in the order of terms, in which they stay where they come at one tick.
+    for i in range(n):
+        for last in range(of_patient[i] + 1, of_patient[i + 1]):
+            when, place, a, k = at[last], where[last], term[last], last
+            while k > of_patient[i] and at[k - 1] > when:
+                at[k], where[k], term[k] = at[k - 1], where[k - 1], term[k - 1]
+                k -= 1
+            at[k], where[k], term[k] = when, place, a
+    return of_patient, at, where, term
+
+
+@kernel
 def settle(
     seed, replicate, keys, clock, survival, reading, term, treatment, grid, hazards, shapes, arm_of, begun, first_at,
-    first_amount, first, latest, until, stops_at, drawn, coming, rough, how, plan, when, what, notes,
+    first_amount, first, latest, until, stops_at, drawn, who, begins, stirs, rough, how, plan, when, what, notes,
 ):  # fmt: skip
     """Find when patients ``first`` onwards, who are rough in part, leave and stop treatment, and note what is done.
 
@@ -65,7 +110,7 @@ def settle(
     seed, replicate, keys, clock, survival, reading, term, treatment, grid, hazards, shapes, arm_of, begun, first_at,
     first_amount, first, latest
         As in :func:`~trialsim.engines.fast_life_kernels.live`; ``first_amount`` counts patients from ``first``.
-    until, stops_at, drawn, coming
+    until, stops_at, drawn, who, begins, stirs
         How far adverse events were drawn ahead, and those; see :func:`~trialsim.engines.fast_ahead_kernels.draw_ahead`.
     rough
         Who is meant; set to be rough in full where what was drawn does not reach, ``[patient]``.
@@ -87,10 +132,10 @@ def settle(
         if clock.present[c] and not ends + 2 <= c < reason0:
             leaving[leavers] = c
             leavers += 1
-    place, comes_at = np.empty(terms, np.int64), np.empty(terms, np.int64)
-    occurrence = np.empty(terms, np.int64)
+    of_patient, event_at, event_place, event_term = _events_that_matter(drawn, who, begins, stirs, rough)
     due, pace = np.empty(clock_count, np.int64), np.empty(clock_count)
     amount, since = np.empty(clock_count), np.empty(clock_count, np.int64)
+    due[:] = NEVER
     wait = np.int64(0)
     for k in range(len(reading.readout)):
         wait = max(wait, reading.readout[k])
@@ -107,14 +152,12 @@ def settle(
             known = max(known, first_at[e, i])
         if survival.terminal >= 0 and first_at[survival.terminal, i] <= known:
             known, known_how = first_at[survival.terminal, i], np.int64(DEAD)
-        for c in range(ends, clock_count):
-            due[c] = first_at[c, i]
+        for k in range(leavers):
+            c = np.uint64(leaving[np.uint64(k)])
+            due[c] = first_at[c, np.uint64(i)]
             pace[c] = 1.0
             since[c] = 0
-        for a in range(terms):
-            place[a] = coming[np.uint64(a), np.uint64(i)]
-            comes_at[a] = drawn[WHEN, np.uint64(place[a])] if place[a] >= 0 else np.int64(NEVER)
-            occurrence[a] = 0
+        event, last_event = np.uint64(of_patient[i]), np.uint64(of_patient[i + 1])
         begin = top
         off, paused, worst, dose = False, False, 0, 0
         stop, why, resume = np.int64(NEVER), np.int64(-1), np.int64(NEVER)
@@ -122,23 +165,18 @@ def settle(
         while going:
             if top + MOST_NOTES > room:
                 break
-            now, a = np.int64(NEVER), 0
-            for b in range(terms):
-                a = b if comes_at[b] < now else a
-                now = min(now, comes_at[b])
+            now = event_at[event] if event < last_event else np.int64(NEVER)
             leaves = min(known, min(due[ends], due[ends + 1]))
             # At one tick leaving comes before adverse events, and these before the rest of what changes treatment.
             bound = min(min(leaves, limit + 1), now)
             going = now == bound and now < leaves and now <= limit
-            while True:
-                quits, which = np.int64(NEVER), -1
-                if not off:
-                    quits = duration
-                    for d in range(reasons):
-                        if due[reason0 + d] < quits:
-                            quits, which = due[reason0 + d], d
-                if min(resume, quits) >= bound:
-                    break
+            quits, which = np.int64(NEVER), -1
+            if not off:
+                quits = duration
+                for d in range(reasons):
+                    if due[reason0 + d] < quits:
+                        quits, which = due[reason0 + d], d
+            while min(resume, quits) < bound:
                 if resume <= quits:
                     when[top] = start + resume
                     what[top] = pack(_ADVERSE, RESUME_PART, _RESUMED, 0, dose)
@@ -152,17 +190,15 @@ def settle(
                         )
                     else:
                         what[top] = pack(_ADVERSE, END_PART, _ENDED, 0, dose)
+                    quits = np.int64(NEVER)
                 top += 1
             if not going:
                 break
+            a, place = event_term[event], np.uint64(event_place[event])
+            event += np.uint64(1)
             if off and now > stop + windows[a]:
-                comes_at[a] = NEVER
                 continue
-            like = drawn[LIKE, np.uint64(place[a])]
-            place[a] = drawn[FOLLOWING, np.uint64(place[a])]
-            comes_at[a] = drawn[WHEN, np.uint64(place[a])] if place[a] >= 0 else np.int64(NEVER)
-            o = occurrence[a]
-            occurrence[a] += 1
+            like, o = drawn[LIKE, place], drawn[OCCURRENCE, place]
             level = (like & LEVEL) + 1
             worse = level > worst
             worst = max(worst, level)
@@ -203,13 +239,8 @@ def settle(
                 due[c] = spent_at(amount[c], pace[c], now, c, group, hazards, shapes, grid)
         lost = min(due[ends], due[ends + 1])
         leaves = min(known, lost)
-        quits = stop
-        if not off:
-            quits = duration
-            for d in range(reasons):
-                quits = min(quits, due[reason0 + d])
         # Whoever stays longer than was reckoned with may have adverse events that were not drawn.
-        if going or min(leaves, limit) > until[i] or quits > stops_at[i]:
+        if going or min(leaves, limit) > until[i] or (stop if off else quits) > stops_at[i]:
             rough[i] = FULLY
             top = begin
             continue

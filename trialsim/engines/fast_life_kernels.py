@@ -37,11 +37,9 @@ from trialsim.engines.fast_straight_kernels import (
     COMPLETED,
     DEAD,
     FOLLOWED,
-    LEAVES,
     LOST,
-    STOPS,
-    WHY,
     WITHDRAWN,
+    count_straight,
     fill_straight,
     foresee,
     may_be_straight,
@@ -59,7 +57,7 @@ from trialsim.engines.life import (
     VERDICT_PART,
     WAS_MISSED,
 )
-from trialsim.keyed_words import group_keys, words_of
+from trialsim.keyed_words import group_keys, order_by_block, words_of
 from trialsim.operations.adverse_events import INTERRUPTION, occurrence_draw
 from trialsim.operations.delays import drawn_delay
 from trialsim.operations.visits import JITTER, LATE, LATENESS, MISSED, visit_time
@@ -99,22 +97,30 @@ PLACES_AHEAD = 8
 
 @kernel
 def first_times(
-    seed, replicate, first, tables, keys, clock, grid, shapes, starts, factors, row, arm_of, order, until, grouped,
-    words, held, days, amount, first_at,
+    seed, replicate, first, tables, keys, by_block, clock, grid, shapes, starts, factors, row, arm_of, order, until,
+    scratch, words, held, days, amount, first_at,
 ):  # fmt: skip
     """Fill when each clock goes off first if nothing changes, ``[clock, patient]``, and the amount of hazard it bears.
 
-    ``starts`` holds begin, width, slope and jump of the clocks with the whole effect, ``[4, clock, arm, segment]``.
+    ``starts`` holds begin, width, slope and jump of the clocks with the whole effect, ``[4, clock, arm, segment]``;
+    ``by_block`` is of :func:`~trialsim.keyed_words.order_by_block`, ``scratch`` that of :func:`draw_ahead`.
     """
     n = first_at.shape[1]
     order_by_arm(arm_of, first, n, order, until)
-    blocks = group_keys(keys[first:], grouped) if len(keys) else 0
+    grouped, of_key, drawn = scratch[0], scratch[1][0], scratch[2]
+    blocks = np.int64(0)
+    if len(keys):
+        for k in range(len(by_block)):
+            of_key[k] = keys[np.uint64(by_block[k])]
+        blocks = group_keys(of_key[: len(by_block)], grouped)
     for c in range(len(clock.purpose)):
         if not clock.present[c]:
             first_at[c, first:] = NEVER
             continue
         if len(keys):
-            words_of(words[first:], grouped, blocks, replicate, clock.purpose[c], clock.draw[c], seed)
+            words_of(drawn, grouped, blocks, replicate, clock.purpose[c], clock.draw[c], seed)
+            for k in range(len(by_block)):
+                words[np.uint64(by_block[k])] = drawn[k]
         else:
             fill_words(words, tables[c], first // 32 * 8, tables.shape[2], replicate, clock.purpose[c], seed)
         # Of several clocks that nobody but the patient moves, the same sums as spent_at from entry on.
@@ -287,6 +293,7 @@ def live(
     order, until = np.empty(n + 1, np.int64), np.empty(starts.shape[2], np.int64)
     latest_of, followed, stops_at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     scratch = scratch_for(n)
+    by_block = np.arange(n)
     stirs, straight = stirring_levels(clock, survival, term), may_be_straight(clock, visiting, told)
     # Bits that stand for what no hazard depends on are never set.
     worsens = worsening_bits(clock, survival, term, _WORST)
@@ -301,6 +308,9 @@ def live(
     places = terms + PLACES_AHEAD * n
     ahead, amounts = np.empty((COLUMNS, places), np.int64), np.empty(places)
     who_of, coming = np.empty(places, np.int64), np.empty((terms, n), np.int64)
+    terms_begin, told_until, told_rows, row_at = (
+        np.empty(terms + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64),
+    )  # fmt: skip
     comes = np.empty(terms, np.int64)
     first_amount = np.empty((clock_count, n))
     first_at = np.empty((clock_count, n), np.int64)
@@ -358,9 +368,12 @@ def live(
         mine = keys[r] if len(keys) else nobody
         row = rows[row_of(rows, r)]
         arm_of = arms[row_of(arms, r)]
+        grouping = by_block[first[r] :]
+        if len(keys):
+            order_by_block(mine, first[r], grouping)
         first_times(
-            seed, replicate, first[r], tables, mine, clock, grid, shapes, starts, factors, row, arm_of, order, until,
-            scratch[0], words, held, days, first_amount, first_at,
+            seed, replicate, first[r], tables, mine, grouping, clock, grid, shapes, starts, factors, row, arm_of, order,
+            until, scratch, words, held, days, first_amount, first_at,
         )  # fmt: skip
         begun = entry[row_of(entry, r)]
         for i in range(n):
@@ -368,15 +381,15 @@ def live(
         rough[:] = 0 if straight else FULLY
         reach_of_terms(survival, reading, term, treatment, first_at, first[r], latest_of, followed, stops_at)
         draw_ahead(
-            seed, replicate, first[r], mine, survival, term, treatment, grid, hazards, shapes, factors, row, arm_of,
-            first_at, followed, stops_at, stirs, scratch, ahead, amounts, who_of, coming, rough,
+            seed, replicate, grouping, mine, survival, term, treatment, grid, hazards, shapes, factors, row, arm_of,
+            first_at, followed, stops_at, stirs, scratch, ahead, amounts, who_of, terms_begin, coming, rough,
         )  # fmt: skip
         foresee(survival, reading, term, treatment, first_at, first[r], latest_of, rough, how_of, plan_of)
         if settles:
             settle(
                 seed, replicate, mine, clock, survival, reading, term, treatment, grid, hazards, shapes, arm_of, begun,
                 first_at, first_amount, first[r], latest_of,
-                followed, stops_at, ahead, coming, rough, how_of, plan_of, noted_at, noted, notes,
+                followed, stops_at, ahead, who_of, terms_begin, stirs, rough, how_of, plan_of, noted_at, noted, notes,
             )  # fmt: skip
         else:
             for i in range(n):
@@ -384,6 +397,10 @@ def live(
         fill_straight(
             survival, reading, r, first_at, first[r], latest_of, begun, rough, how_of, plan_of, event_at, exit_at,
             readout_at, dropout, complete, off_at, quit_at, crossed_at, left,
+        )  # fmt: skip
+        count_straight(
+            survival, term, r, first[r], latest_of, rough, how_of, plan_of, ahead, who_of, terms_begin, event_at, notes,
+            told_until, told_rows,
         )  # fmt: skip
         at = offsets[r, first[r]]
         when, what = ticks[r], codes[r]
@@ -393,24 +410,11 @@ def live(
             told_at[:, :, r, since_first:] = NEVER
         for i in range(since_first, n):
             if rough[i] < FULLY:
+                at += told_rows[i]
                 offsets[r, i + 1] = at
-                if at + most_rows + notes[i + 1] - notes[i] > room:
+                if at > room:
                     full[r] = True
                     break
-                for k in range(notes[i], notes[i + 1]):
-                    when[at] = noted_at[k]
-                    what[at] = noted[k]
-                    at += 1
-                j = np.uint64(i)
-                at = tell_straight(
-                    r, j, rough[j] > 0, np.int64(arm_of[j]), begun[j], latest_of[j], how_of[j], plan_of[LEAVES, j],
-                    plan_of[STOPS, j], plan_of[WHY, j], of_endpoints, of_terminal, of_report, of_reason, of_window,
-                    of_length, ahead, coming, event_at, when, what, at, room,
-                )  # fmt: skip
-                if at >= room:
-                    full[r] = True
-                    break
-                offsets[r, i + 1] = at
                 continue
             key = mine[i] if len(keys) else np.int64(i)
             start = begun[i]
@@ -842,3 +846,8 @@ def live(
             offsets[r, i + 1] = at
             if full[r]:
                 break
+        if not full[r]:
+            tell_straight(
+                survival, term, treatment, r, first[r], arm_of, begun, rough, how_of, plan_of, ahead, who_of, terms_begin,
+                event_at, notes, noted_at, noted, told_until, told_rows, offsets[r], row_at, when, what,
+            )  # fmt: skip

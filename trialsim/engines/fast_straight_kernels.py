@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.compiled import inline, kernel
+from trialsim.compiled import kernel
 from trialsim.contracts import Kind
-from trialsim.engines.fast_ahead_kernels import FOLLOWING, FULLY, IS_SERIOUS, LEVEL, LIKE, WHEN
+from trialsim.engines.fast_ahead_kernels import FULLY, IS_SERIOUS, LEVEL, LIKE, WHEN
 from trialsim.engines.fast_journal_kernels import LASTING_ROW, SERIOUS_ROW, pack
 from trialsim.engines.life import END_PART, REASON_PART
 from trialsim.timegrid import NEVER
@@ -83,27 +83,25 @@ def foresee(survival, reading, term, treatment, first_at, first, latest, rough, 
         known = first_at[e, first:]
         for i in range(n):
             leaves[i] = max(leaves[i], known[i])
-    # At the same tick an endpoint comes before loss, and loss before withdrawal.
+    # At the same tick an endpoint comes before loss, and loss before withdrawal. What overrides has the larger number, and
+    # is stored without a condition, as only so the loops vectorise.
     for part in range(2):
         lost = first_at[ends + part, first:]
         for i in range(n):
-            sooner = lost[i] < leaves[i]
-            how[i] = LOST + part if sooner else how[i]
+            how[i] = max(how[i], (LOST + part) * np.int64(lost[i] < leaves[i]))
             leaves[i] = min(lost[i], leaves[i])
     if survival.terminal >= 0:
         died = first_at[survival.terminal, first:]
         for i in range(n):
-            dead = died[i] <= leaves[i]
-            how[i] = DEAD if dead else how[i]
+            how[i] = max(how[i], DEAD * np.int64(died[i] <= leaves[i]))
             leaves[i] = min(died[i], leaves[i])
     for d in range(len(treatment.reason)):
         quits = first_at[ends + 2 + terms + d, first:]
         for i in range(n):
-            sooner = quits[i] < stops[i]
-            why[i] = d if sooner else why[i]
+            why[i] = max(why[i], (d + 1) * np.int64(quits[i] < stops[i]) - 1)
             stops[i] = min(quits[i], stops[i])
     for i in range(n):
-        how[i] = FOLLOWED if leaves[i] > latest[i] else how[i]
+        how[i] *= np.int64(leaves[i] <= latest[i])  # FOLLOWED otherwise
         # Treatment does not end with follow-up, and an end at the tick of leaving comes after it.
         stops[i] = stops[i] if stops[i] < min(leaves[i], latest[i] + 1) else never
     if treatment.weights > 1 or treatment.rescue[0] > 0.0 or treatment.crossover_on == -1:
@@ -162,59 +160,130 @@ def fill_straight(
         gone_how[i] = how[i] if rough[i] < FULLY else FOLLOWED
 
 
-@inline
-def tell_straight(
-    r, i, told, arm, start, latest, how, leaves, stops, why, endpoints, terminal, report, reasons, windows, lengths, drawn,
-    coming, event_at, ticks, codes, begin, room,
+@kernel
+def count_straight(
+    survival, term, r, first, latest, rough, how, plan, drawn, who, begins, event_at, notes, last, rows
 ):  # fmt: skip
-    """Write the rows of a straight life to the journal from row ``begin`` on; but for the last dose where that is told.
+    """Fill how many rows of the journal tell of each patient ``first`` onwards; 0 for those that are fully rough.
 
-    Returns
-    -------
-    int
-        How far they reach; ``room`` where there may have been too little of it.
+    Parameters
+    ----------
+    survival, term, r, first, latest, rough, how, plan, event_at
+        As in :func:`foresee` and :func:`fill_straight`.
+    drawn, who, begins
+        Adverse events drawn ahead; see :func:`~trialsim.engines.fast_ahead_kernels.draw_ahead`.
+    notes
+        Where the rows of what was done about adverse events begin, ``[patient + 1]``.
+    last
+        To fill: ticks since entry up to which adverse events are told, ``[patient]``.
+    rows
+        To fill, ``[patient]``.
     """
-    at = begin
-    for e in range(len(endpoints)):
-        tick = event_at[np.uint64(e), r, i]
-        if tick < NEVER:
-            outcome = endpoints[e]
-            ticks[at] = tick
-            codes[at] = pack(_EVENT, outcome, _EVENT, outcome, arm)
-            at += 1
-            if e == terminal:
-                ticks[at] = tick
-                codes[at] = pack(_EVENT, outcome, _DEATH, 0, arm)
-                at += 1
-            if report[e] > 0:
-                ticks[at] = tick + report[e]
-                codes[at] = pack(_READOUT, outcome, _READOUT, outcome, 1)
-                at += 1
-    if how in (LOST, WITHDRAWN):
-        ticks[at] = start + leaves
-        codes[at] = pack(_DROPOUT, how - LOST, _DROPOUT, how - LOST, arm)
-        at += 1
-    if stops < NEVER and not told:
-        ticks[at] = start + stops
-        if why >= 0:
-            codes[at] = pack(_ADVERSE, REASON_PART + why, _DISCONTINUED, reasons[why], 0)
-        else:
-            codes[at] = pack(_ADVERSE, END_PART, _ENDED, 0, 0)
-        at += 1
-    # An adverse event at the tick of leaving comes after it, one at the tick of the last dose before it.
-    last = min(leaves - 1, latest)
-    for a in range(len(windows)):
-        place = coming[np.uint64(a), i]
-        until = min(last, stops + windows[a])
-        lasting = LASTING_ROW if lengths[np.uint64(a), 0] >= 0.0 else 0
-        while place >= 0 and drawn[WHEN, np.uint64(place)] <= until:
-            if at >= room:
-                break
-            like = drawn[LIKE, np.uint64(place)]
-            value = ((like & LEVEL) + 1) | lasting
-            value |= SERIOUS_ROW if like & IS_SERIOUS else 0
-            ticks[at] = start + drawn[WHEN, np.uint64(place)]
-            codes[at] = pack(_ADVERSE, a, _ADVERSE, a, value)
-            at += 1
-            place = drawn[FOLLOWING, np.uint64(place)]
-    return at
+    never = np.int64(NEVER)
+    when, stops_of = drawn[WHEN], plan[STOPS]
+    told_until, count = last[first:], rows[first:]
+    leaves, stops = plan[LEAVES, first:], plan[STOPS, first:]
+    latest, rough, how, noted, noted_until = (
+        latest[first:],
+        rough[first:],
+        how[first:],
+        notes[first:],
+        notes[first + 1 :],
+    )
+    n = len(latest)
+    for i in range(n):
+        lost = (how[i] == LOST) | (how[i] == WITHDRAWN)
+        # Where adverse events changed treatment or leaving, the last dose is in the notes.
+        ended = (stops[i] < never) & (rough[i] == 0)
+        count[i] = noted_until[i] - noted[i] + np.int64(lost) + np.int64(ended)
+    for e in range(len(survival.report)):
+        event = event_at[e, r, first:]
+        each = 1 + np.int64(e == survival.terminal) + np.int64(survival.report[e] > 0)
+        for i in range(n):
+            count[i] += each if event[i] < never else 0
+    for i in range(n):
+        count[i] = count[i] if rough[i] < FULLY else 0
+        # An adverse event at the tick of leaving comes after it, one at the tick of the last dose before it.
+        told_until[i] = min(leaves[i] - 1, latest[i]) if rough[i] < FULLY else -1
+    for a in range(len(term.window)):
+        window = term.window[a]
+        for place in range(np.uint64(begins[a]), np.uint64(begins[a + 1])):
+            i = np.uint64(who[place])
+            rows[i] += np.int64(when[place] <= min(last[i], stops_of[i] + window))
+
+
+@kernel
+def tell_straight(
+    survival, term, treatment, r, first, arm_of, begun, rough, how, plan, drawn, who, begins, event_at, notes, noted_at,
+    noted, last, rows, offsets, at, ticks, codes,
+):  # fmt: skip
+    """Write the rows of lives that are not fully rough to the journal, a patient's own from ``offsets`` on.
+
+    Parameters
+    ----------
+    survival, term, treatment, r, first, rough, how, plan, drawn, who, begins, event_at, notes, last, rows
+        As in :func:`count_straight`, which filled ``last`` and ``rows``.
+    arm_of, begun
+        Arm and entry of each patient.
+    noted_at, noted
+        What was done about adverse events; see :func:`~trialsim.engines.fast_course_kernels.settle`.
+    offsets
+        Where the rows of each patient begin.
+    at
+        Scratch, ``[patient]``.
+    ticks, codes
+        To fill.
+    """
+    endpoints, terminal, report, reasons = (
+        survival.endpoints, survival.terminal, survival.report, treatment.reason,
+    )  # fmt: skip
+    leaves, stops, why = plan[LEAVES], plan[STOPS], plan[WHY]
+    for i in range(np.uint64(first), np.uint64(len(at))):
+        k = np.uint64(offsets[i])
+        at[i] = k
+        if rows[i] == 0:
+            continue
+        arm, start = np.int64(arm_of[i]), begun[i]
+        for note in range(np.uint64(notes[i]), np.uint64(notes[i + np.uint64(1)])):
+            ticks[k] = noted_at[note]
+            codes[k] = noted[note]
+            k += np.uint64(1)
+        for e in range(len(endpoints)):
+            tick = event_at[np.uint64(e), r, i]
+            if tick < NEVER:
+                outcome = endpoints[e]
+                ticks[k] = tick
+                codes[k] = pack(_EVENT, outcome, _EVENT, outcome, arm)
+                k += np.uint64(1)
+                if e == terminal:
+                    ticks[k] = tick
+                    codes[k] = pack(_EVENT, outcome, _DEATH, 0, arm)
+                    k += np.uint64(1)
+                if report[e] > 0:
+                    ticks[k] = tick + report[e]
+                    codes[k] = pack(_READOUT, outcome, _READOUT, outcome, 1)
+                    k += np.uint64(1)
+        if how[i] == LOST or how[i] == WITHDRAWN:
+            ticks[k] = start + leaves[i]
+            codes[k] = pack(_DROPOUT, how[i] - LOST, _DROPOUT, how[i] - LOST, arm)
+            k += np.uint64(1)
+        if stops[i] < NEVER and rough[i] == 0:
+            ticks[k] = start + stops[i]
+            if why[i] >= 0:
+                codes[k] = pack(_ADVERSE, REASON_PART + why[i], _DISCONTINUED, reasons[why[i]], 0)
+            else:
+                codes[k] = pack(_ADVERSE, END_PART, _ENDED, 0, 0)
+            k += np.uint64(1)
+        at[i] = k
+    when, what = drawn[WHEN], drawn[LIKE]
+    for a in range(len(term.window)):
+        window = term.window[a]
+        lasting = LASTING_ROW if term.length[a, 0] >= 0.0 else 0
+        for place in range(np.uint64(begins[a]), np.uint64(begins[a + 1])):
+            i = np.uint64(who[place])
+            if when[place] <= min(last[i], stops[i] + window):
+                k = np.uint64(at[i])
+                at[i] += 1
+                ticks[k] = begun[i] + when[place]
+                serious = SERIOUS_ROW if what[place] & IS_SERIOUS else 0
+                codes[k] = pack(_ADVERSE, a, _ADVERSE, a, ((what[place] & LEVEL) + 1) | lasting | serious)

@@ -249,5 +249,8 @@ def fill_event_ticks(  # type: ignore[no-untyped-def]
     if exponent != 1.0:
         for k in range(count):
             days[k] = scale * power(days[k], exponent)
+    ticks = np.empty(count, np.int64)  # in a loop of its own, as scattering does not vectorise
     for k in range(count):
-        out[np.uint64(order[k])] = delay_ticks(days[k], grid)
+        ticks[k] = delay_ticks(days[k], grid)
+    for k in range(count):
+        out[np.uint64(order[k])] = ticks[k]
