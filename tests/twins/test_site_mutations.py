@@ -141,15 +141,15 @@ SLIPS = [
     Mutation(
         "a cap of one too many",
         "fast_site_kernels",
-        "committed < cap[s] and",
-        "committed <= cap[s] and",
+        "committed < cap[s]:",
+        "committed <= cap[s]:",
         _RUN,
     ),
     Mutation(
         "a cap of one too few",
         "fast_site_kernels",
-        "committed < cap[s] and",
-        "committed < cap[s] - 1 and",
+        "committed < cap[s]:",
+        "committed < cap[s] - 1:",
         _RUN,
     ),
     Mutation(
@@ -162,8 +162,8 @@ SLIPS = [
     Mutation(
         "a site takes candidates in the instant in which it is full",
         "fast_site_kernels",
-        "if now >= close:",
-        "if now > close:",
+        "or now >= close:",
+        "or now > close:",
         _RUN,
     ),
     Mutation(
@@ -176,8 +176,8 @@ SLIPS = [
     Mutation(
         "a coordinator waits for the randomisation",
         "fast_site_kernels",
-        "now + screened, place << 2 | _FREES)\n                        passed",
-        "now + final, place << 2 | _FREES)\n                        passed",
+        "now + screened, place << 2 | kind)",
+        "now + final, place << 2 | kind)",
         _RUN,
     ),
     Mutation(
@@ -204,8 +204,8 @@ SLIPS = [
     Mutation(
         "those wrongly randomised do not count towards the cap",
         "fast_site_kernels",
-        "outcome == PASSES or outcome == PASSES - 1:",
-        "outcome == PASSES:",
+        "(outcome == PASSES) | (outcome == PASSES - 1)",
+        "outcome == PASSES",
         _RUN,
     ),
     Mutation("nobody comes again", "fast_site_kernels", "if again < NEVER:", "if again < 0:", _RUN),

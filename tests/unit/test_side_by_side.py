@@ -11,7 +11,8 @@ from trialsim.draws import word
 from trialsim.elementary import fill_standard_normal, standard_normal
 from trialsim.engines.fast_closing_kernels import sort_times, time_of_rank
 from trialsim.engines.fast_period_kernels import first_periods, period_of
-from trialsim.keyed_words import GROUPED, group_keys, order_by_block, words_at, words_of
+from trialsim.engines.fast_rows import index_entries
+from trialsim.keyed_words import GROUPED, group_keys, order_by_block, words_at, words_in_line, words_of
 from trialsim.operations.delays import (
     EXPONENTIAL,
     FIXED,
@@ -27,7 +28,7 @@ from trialsim.philox import MORE_LANES
 from trialsim.population.clocks import clock_tables, fill_spent_at, spent_at
 from trialsim.population.endpoints.survival import hazard_law
 from trialsim.scenario.screening import Screening
-from trialsim.timegrid import TICKS_PER_DAY
+from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 N = 203
 _RNG = np.random.default_rng(4)
@@ -63,6 +64,15 @@ def test_words_at_keys_leave_those_before_the_first_alone() -> None:
     words_at(found, keys, 7, 1, 2, 3, 4)
     assert not found[:7].any()
     assert found[7:].tolist() == [int(np.uint64(word(4, 1, int(key), 2, 3))) for key in keys[7:]]
+
+
+def test_words_in_line_are_those_of_neighbours() -> None:
+    first, seed, replicate, purpose, draw = (5 << 32) + 4 * 16, 2**62 + 5, 12, 1, (1 << 62) + 8
+    found = np.empty(4 * MORE_LANES, dtype=np.uint64)
+    words_in_line(found, np.empty(MORE_LANES, dtype=np.int64), first // 4, replicate, purpose, draw, seed)
+    assert found.tolist() == [
+        int(np.uint64(word(seed, replicate, first + k, purpose, draw))) for k in range(len(found))
+    ]
 
 
 @pytest.mark.parametrize("first", [0, 7, N])
@@ -159,15 +169,16 @@ def test_arrivals(days: list[float], factor: list[float]) -> None:
 def test_ways_of_candidates(stated: dict[str, Any]) -> None:
     law = screening_law(Screening.model_validate(stated), -1, 1)
     u, chances, rows = _RNG.random((WAY_DRAWS, N)), _RNG.random((7, 3)), _RNG.integers(0, 7, N)
-    delays, outcome = np.empty((4, N), dtype=np.int64), np.empty(N, dtype=np.int64)
+    patience, answer, screened, final, outcome = np.empty((5, N), dtype=np.int64)
     fill_ways(
-        u, rows, chances, law.numbers, law.reason_bounds, 1, True, delays, *scratch(), outcome
+        u, rows, chances, law.numbers, law.reason_bounds, 1, True, *scratch(),
+        patience, answer, screened, final, outcome,
     )  # fmt: skip
     wanted = [
         tuple(way_of(u[:, i].copy(), 0, chances[rows[i]], law.numbers, law.reason_bounds, 1))
         for i in range(N)
     ]
-    assert list(zip(outcome.tolist(), *delays.tolist(), strict=True)) == wanted
+    assert list(zip(outcome, patience, answer, screened, final, strict=True)) == wanted
     assert len(set(outcome.tolist())) >= (3 if len(stated) == 1 else 6)
 
 
@@ -184,8 +195,19 @@ def test_times_are_sorted(spread: int) -> None:
         assert times.tolist() == wanted.tolist()
 
 
-def test_periods_are_found() -> None:
+@pytest.mark.parametrize("buckets", [1, 7, 400])
+def test_entries_are_counted_by_bucket(buckets: int) -> None:
+    entry = np.sort(_RNG.integers(0, 300 << 10, (3, N)), axis=1)
+    entry[2, N // 2 :] = NEVER
+    found = np.empty((3, buckets), dtype=np.int32)
+    index_entries(entry, 10, found)
+    for mine, times in zip(found, entry, strict=True):
+        assert mine.tolist() == np.searchsorted(times, np.arange(buckets) << 10).tolist()
+
+
+@pytest.mark.parametrize("longest", [3, -1])
+def test_periods_are_found(longest: int) -> None:
     ends = np.cumsum(_RNG.integers(1, 400, 29)) * 1000
-    found, shift = first_periods(ends)
+    found, shift = first_periods(ends, int(ends[longest]))
     for time in [0, 1, *ends.tolist(), *(ends + 1).tolist(), *_RNG.integers(0, 2 * ends[-1], 300).tolist()]:
         assert period_of(time, ends, found, shift) == np.searchsorted(ends, time)

@@ -22,7 +22,7 @@ from trialsim.engines.fast_site_kernels import (
     PATIENCE,
     SCREENED,
 )
-from trialsim.keyed_words import GROUPED, group_keys, words_of
+from trialsim.keyed_words import GROUPED, group_keys, words_in_line, words_of
 from trialsim.operations.screening import U_PRESCREEN, WAY_DRAWS, fill_ways, way_address, way_needs
 from trialsim.operations.sites import SITE_BITS, fill_arrivals, taken_by_competition
 from trialsim.philox import MORE_LANES
@@ -45,9 +45,8 @@ def list_candidates(
     """
     found = 0
     sites = rates.shape[1]
-    these, words = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE, np.uint64)
+    blocks, words = np.empty(MORE_LANES, np.int64), np.empty(_AT_ONCE, np.uint64)
     need, since, when = np.empty(_AT_ONCE), np.empty(_AT_ONCE), np.empty(_AT_ONCE, np.int64)
-    grouped = np.empty((GROUPED, _AT_ONCE + MORE_LANES), np.int64)
     for r in range(len(replicates)):
         begin = found
         for s in range(sites):
@@ -71,12 +70,11 @@ def list_candidates(
             while comes:
                 # Up to a multiple of their number, so that whole blocks of the generator are used.
                 count = _AT_ONCE - (coming & (_AT_ONCE - 1))
-                for k in range(count):
-                    these[k] = coming + k
-                blocks = group_keys(these[:count], grouped)
-                words_of(words, grouped, blocks, replicates[r], _ARRIVAL, 0, seed)
+                words_in_line(
+                    words, blocks, coming // _AT_ONCE * MORE_LANES, replicates[r], _ARRIVAL, 0, seed
+                )
                 amount = fill_arrivals(
-                    words[:count],
+                    words[_AT_ONCE - count :],
                     amount,
                     rates[r, s],
                     opening,
@@ -133,7 +131,6 @@ def draw_ways(
     needs[U_PRESCREEN] = len(chances) > 0 and chances[:, 0].min() < 1.0
     grouped = np.empty((GROUPED, largest + MORE_LANES), np.int64)
     words, u = np.empty(largest, np.uint64), np.zeros((WAY_DRAWS, largest))
-    delays, outcome = np.empty((4, largest), np.int64), np.empty(largest, np.int64)
     tails, held, days = np.empty(largest + 1, np.int64), np.empty((2, largest)), np.empty(largest)
     for r in range(len(replicates)):
         first, last = offsets[r * sites], offsets[(r + 1) * sites]
@@ -146,20 +143,18 @@ def draw_ways(
                 mine = u[d]
                 for j in range(count):
                     mine[j] = unit(words[j])
+        # Their first attempts are filled side by side, and moved apart where others come between them.
+        begin, end = first * attempts, first * attempts + count
         fill_ways(
-            u[:, :count], chance_rows[first:last], chances, numbers, reason_bounds, grid, needs[U_PRESCREEN],
-            delays[:, :count], tails, held, days, outcome[:count],
+            u, chance_rows[first:last], chances, numbers, reason_bounds, grid, needs[U_PRESCREEN],
+            tails, held, days, contact[begin:end, PATIENCE], contact[begin:end, ANSWER],
+            contact[begin:end, SCREENED], contact[begin:end, FINAL], contact[begin:end, OUTCOME],
         )  # fmt: skip
-        for j in range(count):
-            place = (first + j) * attempts
-            at = np.uint64(place)
-            contact[at, CONTACT] = NEVER
-            contact[at, PATIENCE] = delays[0, j]
-            contact[at, DISPATCH] = NEVER
-            contact[at, ANSWER] = delays[1, j]
-            contact[at, SCREENED] = delays[2, j]
-            contact[at, FINAL] = delays[3, j]
-            contact[at, OUTCOME] = outcome[j]
-            for later in range(place + 1, place + attempts):
+        contact[begin:end, CONTACT] = NEVER
+        contact[begin:end, DISPATCH] = NEVER
+        if attempts > 1:
+            for j in range(count - 1, -1, -1):
+                place = begin + j * attempts
                 for column in range(COLUMNS):
-                    contact[later, column] = NEVER
+                    contact[place, column] = contact[begin + j, column]
+                    contact[place + 1 : place + attempts, column] = NEVER

@@ -54,16 +54,15 @@ def sort_times(numbers, held, starts):
         held[np.uint64(starts[b])] = numbers[k]
         starts[b] += 1
     for b in range(1, count + 1):
-        begin, end = starts[b - 1], starts[b]
-        if end - begin > _FEW:
-            held[begin:end].sort()
-            continue
-        for k in range(begin + 1, end):
-            value, j = held[k], k
-            while j > begin and held[j - 1] > value:
-                held[j] = held[j - 1]
-                j -= 1
-            held[j] = value
+        if starts[b] - starts[b - 1] > _FEW:
+            held[starts[b - 1] : starts[b]].sort()
+    # No number moves further than within its bucket.
+    for k in range(1, count):
+        value, j = held[np.uint64(k)], np.uint64(k)
+        while j > 0 and held[j - np.uint64(1)] > value:
+            held[j] = held[j - np.uint64(1)]
+            j -= np.uint64(1)
+        held[j] = value
     for k in range(count):
         numbers[k] = held[k]
 
@@ -123,14 +122,11 @@ def find_closing(
         first = offsets[r * sites] * attempts
         last = offsets[(r + 1) * sites] * attempts
         count = 0
+        limit, called, final, outcome = until[r], contact[:, DISPATCH], contact[:, FINAL], contact[:, OUTCOME]
         for c in range(first, last):
-            if (
-                contact[c, DISPATCH] < NEVER
-                and -1 <= contact[c, OUTCOME] <= 0
-                and contact[c, FINAL] <= until[r]
-            ):
-                found[count] = contact[c, FINAL] << _PLACE_BITS | (c - first)
-                count += 1
+            found[np.uint64(count)] = final[c] << _PLACE_BITS | (c - first)
+            passes = (called[c] < NEVER) & (outcome[c] >= -1) & (outcome[c] <= 0)
+            count += np.int64(passes & (final[c] <= limit))
         closing[r] = NEVER
         closing_place[r] = -1
         enrolled[r] = count
@@ -164,15 +160,16 @@ def list_enrolled(
         first = offsets[r * sites] * attempts
         last = offsets[(r + 1) * sites] * attempts
         count = 0
+        called, final, outcome = contact[:, DISPATCH], contact[:, FINAL], contact[:, OUTCOME]
+        limit, shut, last_place = until[r], closing[r], closing_place[r]
         for c in range(first, last):
-            if not (contact[c, DISPATCH] < NEVER and -1 <= contact[c, OUTCOME] <= 0):
-                continue
-            at = contact[c, FINAL]
-            before = at <= until[r] and (at < closing[r] or (at == closing[r] and c <= closing_place[r]))
+            at = final[c]
+            found[np.uint64(count)] = at << _PLACE_BITS | (c - first)
+            passes = (called[c] < NEVER) & (outcome[c] >= -1) & (outcome[c] <= 0)
+            before = (at <= limit) & ((at < shut) | ((at == shut) & (c <= last_place)))
             # Who would be randomised after the longest horizon never is, and would not fit beside a place.
-            if before or (keep and contact[c, DISPATCH] < closing[r] < NEVER and at < LAST_TICK):
-                found[count] = at << _PLACE_BITS | (c - first)
-                count += 1
+            stays = keep & (called[c] < shut) & (shut < NEVER) & (at < LAST_TICK)
+            count += np.int64(passes & (before | stays))
         sort_times(found[:count], held, starts)
         for i in range(count):
             c = (found[i] & _PLACE_MASK) + first

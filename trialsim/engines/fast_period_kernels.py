@@ -15,18 +15,22 @@ from trialsim.engines.fast_rows import row_of
 _ADVERSE = int(Kind.ADVERSE_EVENT)
 
 
-_BUCKETS = 256
+_BUCKETS = 1024
+_LOWER_HALF = (1 << 32) - 1
 
 
 @kernel
-def first_periods(ends):
-    """Return for evenly spaced times the period that each is in, and their spacing as a power of two."""
+def first_periods(ends, longest):
+    """Return for evenly spaced times up to ``longest`` the period that each is in, and their spacing as a power of two."""
     shift = 0
-    while ends[-1] >> shift >= _BUCKETS:
+    while longest >> shift >= _BUCKETS:
         shift += 1
     found = np.empty(_BUCKETS, np.int64)
+    period = 0
     for b in range(_BUCKETS):
-        found[b] = np.searchsorted(ends, b << shift)
+        while period < len(ends) and ends[period] < b << shift:
+            period += 1
+        found[b] = period
     return found, shift
 
 
@@ -73,15 +77,17 @@ def count_by_period(
             if window[b] == window[a]:
                 like[a] = b
                 break
+    # One number holds both counts: events in its lower half, serious ones in its upper half.
+    events = np.zeros((*out.shape[:3], periods + 1), np.int64)
     beyond = np.zeros((*out.shape[:3], periods + 1), np.int64)
     partly = np.zeros((*out.shape[:3], periods + 1), np.int64)
-    found, shift = first_periods(ends)
+    found, shift = first_periods(ends, min(ends[-1], cut.max()))
     for r in range(len(cut)):
         begun = entry[row_of(entry, r)]
         arm_of = arms[row_of(arms, r)]
         when, what, reach = ticks[r], codes[r], offsets[r]
         lost, done, dosed_until = dropout[r], complete[r], off_at[r]
-        counted, whole, part = out[group[r]], beyond[group[r]], partly[group[r]]
+        had, whole, part = events[group[r]], beyond[group[r]], partly[group[r]]
         limit = cut[r]
         for i in range(n):
             start = begun[i]
@@ -89,12 +95,13 @@ def count_by_period(
                 continue
             arm = np.uint64(arm_of[i])
             for j in range(np.uint64(reach[i]), np.uint64(reach[i + 1])):
+                # A row that is not counted adds nothing, without a branch.
                 code = what[j]
-                if when[j] <= limit and kind_of(code) == _ADVERSE:
-                    period = np.uint64(period_of(when[j] - start, ends, found, shift))
-                    term = np.uint64(part_of(code))
-                    counted[arm, term, period, 0] += 1
-                    counted[arm, term, period, 1] += np.int64(value_of(code) & SERIOUS_ROW != 0)
+                counts = (when[j] <= limit) & (kind_of(code) == _ADVERSE)
+                serious = counts & (value_of(code) & SERIOUS_ROW != 0)
+                term, time = (part_of(code), when[j] - start) if counts else (np.int64(0), np.int64(0))
+                period = period_of(time, ends, found, shift)
+                had[arm, np.uint64(term), np.uint64(period)] += np.int64(counts) | np.int64(serious) << 32
             stay = min(limit - start, min(lost[i], done[i]))
             dosed = dosed_until[i] - start
             known, period = np.int64(-1), np.int64(0)
@@ -111,6 +118,8 @@ def count_by_period(
             for a in range(terms):
                 later = np.int64(0)
                 for period in range(periods - 1, -1, -1):
+                    out[g, arm, a, period, 0] += events[g, arm, a, period] & _LOWER_HALF
+                    out[g, arm, a, period, 1] += events[g, arm, a, period] >> 32
                     begin = ends[period - 1] if period > 0 else 0
                     people = beyond[g, arm, like[a], period]
                     out[g, arm, a, period, 2] += partly[g, arm, like[a], period] - people * begin

@@ -19,14 +19,16 @@ def row_of(array, replicate):
 @kernel
 def index_entries(entry, shift, starts):
     """Fill how many patients of each row enter before time ``b << shift``, for :func:`entered_by`, ``[row, b]``."""
-    n = entry.shape[1]
+    n, last = entry.shape[1], starts.shape[1] - 1
     for r in range(len(entry)):
-        e = entry[r]
+        e, before = entry[r], starts[r]
+        before[:] = 0
         i = 0
-        for b in range(starts.shape[1]):
-            while i < n and e[i] >> shift < b:
-                i += 1
-            starts[r, b] = i
+        while i < n and e[i] >> shift < last:
+            before[np.uint64((e[i] >> shift) + 1)] = i + 1
+            i += 1
+        for b in range(1, last + 1):
+            before[b] = max(before[b], before[b - 1])
 
 
 @kernel

@@ -3,6 +3,7 @@
 Nothing ties sites together before enrolment closes, so each is run by itself over a window of time; afterwards the
 target-th randomisation is found and whatever lies behind it is cut away. Candidates of a chunk lie one after the other, by
 replicate, site and arrival number; each has one row of ``contact`` for every attempt that it may make.
+Its columns lie one after the other, so that loops over one of them vectorise.
 """
 
 # Compiled functions take arrays that the type checker cannot see into.
@@ -32,6 +33,7 @@ COLUMNS = 7
 
 # What an entry of a site's agenda means.
 _FREES, _LEAVES, _FREES_AND_LEAVES, _RETURNS = range(4)
+_LATEST = np.iinfo(np.int64).max
 
 # Why a site closed.
 OPEN, CLOSED_BY_CAP, CLOSED_BY_TIME, CLOSED_BY_REVIEW = range(4)
@@ -45,9 +47,9 @@ TO_CONSENT, TO_RANDOMISATION, TALLIES = range(14, 17)
 @kernel
 def _add_to_agenda(when, what, size, tick, item):
     """Add an entry to a site's agenda, a heap by tick; return its size."""
-    i = size
+    i = np.uint64(size)
     while i > 0:
-        above = (i - 1) >> 1
+        above = (i - np.uint64(1)) >> np.uint64(1)
         if when[above] <= tick:
             break
         when[i] = when[above]
@@ -62,20 +64,20 @@ def _add_to_agenda(when, what, size, tick, item):
 def _drop_first(when, what, size):
     """Take the first entry off a site's agenda; return its size."""
     size -= 1
-    tick = when[size]
-    item = what[size]
-    i = 0
-    while True:
-        below = 2 * i + 1
-        if below >= size:
-            break
-        if below + 1 < size and when[below + 1] < when[below]:
-            below += 1
+    last = np.uint64(size)
+    tick = when[last]
+    item = what[last]
+    # Of an entry's two places below, the second may be empty.
+    when[last] = _LATEST
+    i, below = np.uint64(0), np.uint64(1)
+    while below < last:
+        below += np.uint64(when[below + np.uint64(1)] < when[below])
         if when[below] >= tick:
             break
         when[i] = when[below]
         what[i] = what[below]
         i = below
+        below = np.uint64(2) * i + np.uint64(1)
     when[i] = tick
     what[i] = item
     return size
@@ -209,7 +211,7 @@ def run_sites(
             latest = np.int64(0)
             close = closes[s]
             why = CLOSED_BY_TIME if close < NEVER else OPEN
-            resumed = np.int64(-1)
+            resumed, clock = np.int64(-1), np.int64(-1)
             if reviewed:
                 if told_to_close[r, s] < close:
                     close, why = told_to_close[r, s], CLOSED_BY_REVIEW
@@ -226,43 +228,41 @@ def run_sites(
                 now = np.int64(NEVER)
                 if arriving < last:
                     now = ticks[arriving]
-                if agenda > 0 and when[0] < now:
-                    now = when[0]
+                # Where nobody waits or comes again, the agenda is left alone until somebody comes who finds no place.
+                due = waiting > 0 or attempts > 1
+                if due and agenda > 0 and when[0] < now:
+                    now = max(when[0], clock)
                 if resumed >= 0:
                     # All but the dispatch of this instant has happened.
                     now, resumed = resumed, np.int64(-1)
-                if now > until[r]:
+                if now > until[r] or now >= close:
                     break
-                while agenda > 0 and when[0] == now:
+                clock = now
+                while agenda > 0 and when[0] <= now and (due or free == 0 or committed >= cap[s]):
                     item = what[0]
                     agenda = _drop_first(when, what, agenda)
                     kind = item & 3
                     place = item >> 2
                     if kind == _RETURNS:
-                        if now < close:
-                            key = keys[place // attempts]
-                            j = place // attempts
-                            way_draws(seed, replicate, key, place % attempts, u)
-                            outcome, patience, answer, screened, final = way_of(
-                                u, place % attempts, chances[chance_rows[j]], numbers, reason_bounds, grid
-                            )
-                            contact[place, CONTACT] = now
-                            contact[place, PATIENCE] = min(now + patience, np.int64(NEVER))
-                            contact[place, ANSWER] = answer
-                            contact[place, SCREENED] = screened
-                            contact[place, FINAL] = final
-                            contact[place, OUTCOME] = outcome
-                            score = scores[place // attempts] if by_score else -now
-                            waiting = _queue(value, who, waiting, score, place)
+                        j = place // attempts
+                        way_draws(seed, replicate, keys[j], place % attempts, u)
+                        outcome, patience, answer, screened, final = way_of(
+                            u, place % attempts, chances[chance_rows[j]], numbers, reason_bounds, grid
+                        )
+                        contact[place, CONTACT] = now
+                        contact[place, PATIENCE] = min(now + patience, np.int64(NEVER))
+                        contact[place, ANSWER] = answer
+                        contact[place, SCREENED] = screened
+                        contact[place, FINAL] = final
+                        contact[place, OUTCOME] = outcome
+                        score = scores[place // attempts] if by_score else -now
+                        waiting = _queue(value, who, waiting, score, place)
                         continue
                     if kind != _LEAVES:
                         free += 1
                     if kind != _FREES:
                         committed -= 1
                 while arriving < last and ticks[arriving] == now:
-                    if now >= close:
-                        arriving = last
-                        break
                     place = arriving * attempts
                     contact[place, CONTACT] = now
                     contact[place, PATIENCE] = min(now + contact[place, PATIENCE], np.int64(NEVER))
@@ -270,13 +270,11 @@ def run_sites(
                         score = scores[arriving] if by_score else -now
                         waiting = _queue(value, who, waiting, score, place)
                     arriving += 1
-                while waiting > 0 and free > 0 and committed < cap[s] and now < close:
+                while waiting > 0 and free > 0 and committed < cap[s]:
                     place = who[0]
                     waiting = _drop_best(value, who, waiting)
                     if contact[place, PATIENCE] <= now:
                         continue
-                    j = place // attempts
-                    attempt = place % attempts
                     outcome = contact[place, OUTCOME]
                     screened, final = contact[place, SCREENED], contact[place, FINAL]
                     contact[place, DISPATCH] = now
@@ -285,24 +283,20 @@ def run_sites(
                     contact[place, FINAL] += now
                     free -= 1
                     committed += 1
-                    if outcome == PASSES or outcome == PASSES - 1:
-                        agenda = _add_to_agenda(when, what, agenda, now + screened, place << 2 | _FREES)
-                        passed += 1
-                        latest = max(latest, now + final)
-                        # A randomisation comes before a closing of the same instant, so the cap closes first.
-                        if passed == cap[s] and latest <= close:
-                            close = latest
-                            why = CLOSED_BY_CAP
-                        continue
-                    if final > screened:
-                        agenda = _add_to_agenda(when, what, agenda, now + screened, place << 2 | _FREES)
+                    passes = (outcome == PASSES) | (outcome == PASSES - 1)
+                    kind = np.int64(_FREES) if passes | (final > screened) else np.int64(_FREES_AND_LEAVES)
+                    agenda = _add_to_agenda(when, what, agenda, now + screened, place << 2 | kind)
+                    passed += np.int64(passes)
+                    latest = max(latest, now + final) if passes else latest
+                    # A randomisation comes before a closing of the same instant, so the cap closes first.
+                    if passed == cap[s] and latest <= close:
+                        close = latest
+                        why = CLOSED_BY_CAP
+                    if (final > screened) & (not passes):
                         agenda = _add_to_agenda(when, what, agenda, now + final, place << 2 | _LEAVES)
-                    else:
-                        agenda = _add_to_agenda(
-                            when, what, agenda, now + screened, place << 2 | _FREES_AND_LEAVES
-                        )
-                    if outcome != REFUSES:
-                        again = comes_again(seed, replicate, keys[j], attempt, numbers, grid)
+                    if attempts > 1 and not passes and outcome != REFUSES:
+                        key = keys[place // attempts]
+                        again = comes_again(seed, replicate, key, place % attempts, numbers, grid)
                         if again < NEVER:
                             agenda = _add_to_agenda(
                                 when, what, agenda, now + final + again, (place + 1) << 2 | _RETURNS
@@ -358,8 +352,8 @@ def site_tallies(
                 came = contact[c, CONTACT]
                 if came > end or came >= shut:
                     continue
-                j = c // attempts
-                first_attempt = c % attempts == 0
+                j = c if attempts == 1 else c // attempts
+                first_attempt = c == j * attempts
                 outcome = contact[c, OUTCOME]
                 mine[CAME] += np.int64(first_attempt)
                 if not first_attempt:

@@ -177,7 +177,7 @@ class Recruitment:
             room = found
         self.candidates, self.ticks = self.candidates[:found], ticks[:found]
         self._describe()
-        self.contact = np.empty((found * law.attempts, kernels.COLUMNS), dtype=np.int64)
+        self.contact = np.empty((found * law.attempts, kernels.COLUMNS), dtype=np.int64, order="F")
         candidates.draw_ways(
             plan.seed, replicates, self.offsets, self.candidates, sites.count, self.chances, self.chance_rows,
             law.numbers, law.reason_bounds, plan.grid, law.attempts, self.contact,

@@ -259,77 +259,82 @@ def way_of(u, attempt, chances, numbers, reason_bounds, grid):  # type: ignore[n
 
 
 @kernel
-def fill_ways(u, rows, chances, numbers, reason_bounds, grid, prescreens, delays, tails, held, days, outcome):  # type: ignore[no-untyped-def]
+def fill_ways(  # type: ignore[no-untyped-def]
+    u, rows, chances, numbers, reason_bounds, grid, prescreens, tails, held, days,
+    patience, answer, screened, final, outcome,
+):  # fmt: skip
     """Fill :func:`way_of` of the first attempts of many candidates.
 
     Parameters
     ----------
     u
-        Uniforms in the order of :data:`WAY_DRAWS`, ``[draw, candidate]``.
+        Uniforms in the order of :data:`WAY_DRAWS`, ``[draw, at least as many as candidates]``.
     rows, chances
         Row of the chances of each candidate, and the chances, ``[row, 3]``.
     numbers, reason_bounds, grid
         As there.
     prescreens
         Whether anybody may not pass the records.
-    delays
-        Filled, ``[4, candidate]``: patience, answer, end of screening, end of the way.
     tails, held, days
         Scratch of :func:`~trialsim.operations.delays.fill_delays`.
-    outcome
+    patience, answer, screened, final, outcome
         Filled, ``[candidate]``.
     """
-    patience, answer, screened, final = delays[0], delays[1], delays[2], delays[3]
     count = len(outcome)
     never, window, missed = np.int64(NEVER), np.int64(numbers[_WINDOW]), np.int64(len(reason_bounds) + 1)
     asked, wrong = numbers[_DELAYS + 3 * _CONSENT_AT] >= 0.0, numbers[_WRONG]
     patience[:] = never
     if numbers[_DELAYS + 3 * _PATIENCE_AT] >= 0.0:
-        _fill_delays_at(u[U_PATIENCE], _PATIENCE_AT, numbers, grid, tails, held, days, patience)
+        _fill_delays_at(u[U_PATIENCE][:count], _PATIENCE_AT, numbers, grid, tails, held, days, patience)
     answer[:] = 0
     if asked:
-        _fill_delays_at(u[U_TALK], _CONSENT_AT, numbers, grid, tails, held, days, answer)
-    _fill_delays_at(u[U_DURATION], _DURATION_AT, numbers, grid, tails, held, days, screened)
-    _fill_delays_at(u[U_LAG], _LAG_AT, numbers, grid, tails, held, days, final)
+        _fill_delays_at(u[U_TALK][:count], _CONSENT_AT, numbers, grid, tails, held, days, answer)
+    _fill_delays_at(u[U_DURATION][:count], _DURATION_AT, numbers, grid, tails, held, days, screened)
+    _fill_delays_at(u[U_LAG][:count], _LAG_AT, numbers, grid, tails, held, days, final)
     reasons = u[U_REASON]
     outcome[:] = 1
     for j in range(len(reason_bounds) - 1):
         bound = reason_bounds[j]
         for i in range(count):
             outcome[i] += np.int64(reasons[i] >= bound)
-    eligible, wrongly = u[U_ELIGIBLE], u[U_WRONGLY]
+    # Loops of their own, as only so each of them vectorises.
+    chance, eligible, wrongly = held[0], u[U_ELIGIBLE], u[U_WRONGLY]
     for i in range(count):
-        passes = eligible[i] < chances[np.uint64(rows[i]), 2]
-        slips = (wrong > 0.0) & (wrongly[i] < wrong)
-        took, lag = screened[i], final[i]
-        fails = (not passes) & (not slips)
+        chance[i] = chances[np.uint64(rows[i]), 2]
+    for i in range(count):
+        slips = np.int64(PASSES_INELIGIBLE) if (wrong > 0.0) & (wrongly[i] < wrong) else outcome[i]
+        outcome[i] = np.int64(PASSES) if eligible[i] < chance[i] else slips
+    for i in range(count):
+        took, lag, fails = screened[i], final[i], outcome[i] > 0
         late = took > window
-        too_late = (not fails) & (took + lag > window)
-        kind = np.int64(PASSES) if passes else np.int64(PASSES_INELIGIBLE)
-        kind = outcome[i] if fails else kind
-        outcome[i] = missed if late | too_late else kind
-        screened[i] = answer[i] + (window if late else took)
-        final[i] = answer[i] + (window if late | too_late else took + (np.int64(0) if fails else lag))
+        misses = late | ((not fails) & (took + lag > window))
+        outcome[i] = missed if misses else outcome[i]
+        screened[i] = window if late else took
+        final[i] = window if misses else took + (np.int64(0) if fails else lag)
     if asked:
         consents = u[U_CONSENT]
         for i in range(count):
-            refuses = not consents[i] < chances[np.uint64(rows[i]), 1]
+            chance[i] = chances[np.uint64(rows[i]), 1]
+        for i in range(count):
+            refuses = not consents[i] < chance[i]
             outcome[i] = np.int64(REFUSES) if refuses else outcome[i]
-            screened[i] = answer[i] if refuses else screened[i]
-            final[i] = answer[i] if refuses else final[i]
+            screened[i] = np.int64(0) if refuses else screened[i]
+            final[i] = np.int64(0) if refuses else final[i]
+    for i in range(count):
+        screened[i] += answer[i]
+        final[i] += answer[i]
     if prescreens:
-        _mark_prescreen_failures(u[U_PRESCREEN], rows, chances, delays, outcome)
+        _mark_prescreen_failures(u[U_PRESCREEN], rows, chances, patience, answer, screened, final, outcome)
 
 
 @kernel
-def _mark_prescreen_failures(u, rows, chances, delays, outcome):  # type: ignore[no-untyped-def]
+def _mark_prescreen_failures(u, rows, chances, patience, answer, screened, final, outcome):  # type: ignore[no-untyped-def]
     """Mark those who fail by the records; nothing else comes of them."""
     for i in range(len(outcome)):
         chance = chances[np.uint64(rows[i]), 0]
         if chance < 1.0 and not u[i] < chance:
             outcome[i] = FAILS_PRESCREEN
-            for k in range(4):
-                delays[k, i] = NEVER
+            patience[i], answer[i], screened[i], final[i] = NEVER, NEVER, NEVER, NEVER
 
 
 @kernel
