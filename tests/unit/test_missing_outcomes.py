@@ -70,7 +70,7 @@ SLIPS = [
         "nobody but the lost leave", "fast_missing", "lives.left, failed,", "np.minimum(lives.left, 2), failed,",
     ),
     Mutation(
-        "who is lost after the outcome misses it", "fast_missing", "if parts_add_up(chunk):", "if True:",
+        "who is lost after the outcome misses it", "fast_missing", "if not parts_add_up(chunk):", "if False:",
     ),
     Mutation(
         "who is to be read out is due", "fast_missing", "rows, ticks - wait, chunk.entry", "rows, ticks, chunk.entry",

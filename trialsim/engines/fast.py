@@ -684,9 +684,9 @@ class FastChunk:
         """Return how many patients are waited for at some times; None where randomised - known - lost tells."""
         return patients_waited_for(self, ticks)
 
-    def missing(self, ticks: Ints) -> MissingOutcomes:
-        """Return whose outcome of the primary endpoint is missing at some times."""
-        return missing_outcomes(self, ticks)
+    def missing(self, ticks: Ints, lost: Ints) -> MissingOutcomes:
+        """Return whose outcome of the primary endpoint is missing at some times, by when so many were lost."""
+        return missing_outcomes(self, ticks, lost)
 
     def totals(self, point: Point) -> tuple[Ints, Floats]:
         """Return read-outs and their sum by arm of the endpoint a randomisation policy learns from."""

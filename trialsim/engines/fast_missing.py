@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from trialsim.engines.fast_outcomes import Outcome
 
 
-def missing_outcomes(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
-    """Return whose outcome of the primary endpoint is missing at some times."""
+def missing_outcomes(chunk: FastChunk, ticks: Ints, lost: Ints) -> MissingOutcomes:
+    """Return whose outcome of the primary endpoint is missing at some times, by when so many were lost, ``[k, arm]``."""
     lives, plan = chunk.lives, chunk.plan
     if lives is None:
-        return _lost_alone(chunk, ticks)
+        return _lost_alone(chunk, ticks, lost)
     outcome, rows = chunk.outcome(plan.primary), np.arange(len(ticks))
     survival = outcome.law.kind == "survival"
     nothing = np.empty((0, chunk.entry.shape[1]), dtype=np.int64)
@@ -41,14 +41,12 @@ def missing_outcomes(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
     return MissingOutcomes(out[:, :, :-2], out[:, :, -2], out[:, :, -1])
 
 
-def _lost_alone(chunk: FastChunk, ticks: Ints) -> MissingOutcomes:
+def _lost_alone(chunk: FastChunk, ticks: Ints, lost: Ints) -> MissingOutcomes:
     """Return the same where patients leave by loss alone: who is due and not lost is known, or an event can come."""
     outcome, rows = chunk.outcome(chunk.plan.primary), np.arange(len(ticks))
     survival, wait = outcome.law.kind == "survival", outcome.law.readout_ticks
     shape = (len(ticks), len(chunk.plan.arms))
-    if parts_add_up(chunk):
-        lost = chunk.lost(rows, ticks)
-    else:
+    if not parts_add_up(chunk):  # who is lost may have had the outcome
         come, lost = outcome.event_at if survival else outcome.readout_at, np.empty(shape, dtype=np.int64)
         lost_by_arm(rows, ticks, chunk.entry, come, chunk.dropout, chunk.complete, chunk.arm, lost)
     missing = np.zeros((*shape, len(REASONS)), dtype=np.int64)

@@ -264,10 +264,11 @@ class Chunk(Protocol):
         """
         ...
 
-    def missing(self, ticks: Ints) -> MissingOutcomes:
+    def missing(self, ticks: Ints, lost: Ints) -> MissingOutcomes:
         """Return whose outcome of the primary endpoint is missing at some times, ``[replicate]``.
 
-        Only once the trials have ended, in a world in which outcomes can be missing.
+        Only once the trials have ended, in a world in which outcomes can be missing; ``lost`` is what :meth:`lost` said of
+        these times.
         """
         ...
 

@@ -318,7 +318,7 @@ def arm_columns(result: ChunkResult, counts: Mapping[str, Ints], responses: bool
         "dropped_look": result.ends.dropped_look.ravel().astype(np.int16),
     }
     if reasons := reasons_in(result.chunk.plan.world):
-        columns |= missing_columns(reasons, result.chunk.missing(result.ends.cut))
+        columns |= missing_columns(reasons, result.chunk.missing(result.ends.cut, counts["arm:dropouts"]))
     if responses and (endpoint := result.chunk.plan.response_endpoint) >= 0:
         rows = np.arange(len(result.chunk.replicates))
         point = Point("look", rows, result.ends.look, result.ends.cut)

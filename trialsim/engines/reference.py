@@ -770,7 +770,7 @@ class ReferenceTrial:
         report = self.plan.world.outcomes[e].readout_ticks
         return np.array([sum(p.entry <= tick and p.awaits(e, tick, report) for p in self.patients)])
 
-    def missing(self, ticks: Ints) -> MissingOutcomes:
+    def missing(self, ticks: Ints, lost: Ints) -> MissingOutcomes:
         """Return whose outcome of the primary endpoint is missing at a time."""
         return missing_of(self, int(ticks[0]))
 
