@@ -42,7 +42,8 @@ def scratch(n: int = N) -> tuple[Any, Any, Any]:
 
 @pytest.mark.parametrize("kind", ["neighbours", "scattered", "one", "none"])
 def test_words_at_keys_are_those_of_each_address(kind: str) -> None:
-    scattered = (_RNG.integers(0, 40, N) << 32) + _RNG.integers(0, 90, N)
+    generator = np.random.default_rng(4)
+    scattered = (generator.integers(0, 40, N) << 32) + generator.integers(0, 90, N)
     keys = {"neighbours": np.arange(3, 3 + N), "scattered": scattered, "one": np.array([(5 << 32) + 2])}
     mine = keys.get(kind, np.zeros(0, dtype=np.int64))
     seed, replicate, purpose, draw = 2**63 + 5, 12, 20, (1 << 62) + 8
@@ -77,7 +78,8 @@ def test_words_in_line_are_those_of_neighbours() -> None:
 
 @pytest.mark.parametrize("first", [0, 7, N])
 def test_patients_in_order_of_blocks(first: int) -> None:
-    keys = (_RNG.integers(0, 40, N) << 32) + _RNG.integers(0, 90, N)
+    generator = np.random.default_rng(4)
+    keys = (generator.integers(0, 40, N) << 32) + generator.integers(0, 90, N)
     keys[20:40] = 0  # who has not entered has no key of his own
     order = np.full(N, -1)
     order_by_block(keys, first, order)
@@ -107,6 +109,7 @@ def test_delays(law: tuple[int, float, float], grid: int) -> None:
 @pytest.mark.parametrize("grid", [1, _WEEK])
 @pytest.mark.parametrize("c", [0, 1, 2])
 def test_when_hazard_is_spent(c: int, grid: int) -> None:
+    generator = np.random.default_rng(4)
     two = [((0.0, 1.0),), ((0.0, 2.0), (20.0, 0.25))]
     tables = clock_tables(
         [
@@ -115,9 +118,9 @@ def test_when_hazard_is_spent(c: int, grid: int) -> None:
             hazard_law(((), ()), (1.7, 40.0), two),
         ]
     )
-    amount, since = _RNG.exponential(size=N), _RNG.integers(1, 60 * TICKS_PER_DAY, N)
+    amount, since = generator.exponential(size=N), generator.integers(1, 60 * TICKS_PER_DAY, N)
     since[:3] = [1, 10 * TICKS_PER_DAY, 30 * TICKS_PER_DAY]
-    groups, found = _RNG.integers(0, 2, N), np.empty(N, dtype=np.int64)
+    groups, found = generator.integers(0, 2, N), np.empty(N, dtype=np.int64)
     fill_spent_at(amount, since, groups, c, *tables, grid, np.empty(N), np.empty(N), found)
     assert found.tolist() == [
         spent_at(a, 1.0, s, c, g, *tables, grid) for a, s, g in zip(amount, since, groups, strict=True)
@@ -134,9 +137,10 @@ def test_when_hazard_is_spent(c: int, grid: int) -> None:
     ],
 )
 def test_arrivals(days: list[float], factor: list[float]) -> None:
+    generator = np.random.default_rng(4)
     knots, heights = np.array(days), np.array(factor)
     areas = np.concatenate([[0.0], np.cumsum(np.diff(knots) * 0.5 * (heights[1:] + heights[:-1]))])
-    words = _RNG.integers(0, 2**64, N, dtype=np.uint64)
+    words = generator.integers(0, 2**64, N, dtype=np.uint64)
     for rate in (0.0, 0.8):
         amount, wanted = 0.7, []
         for bits in words:
@@ -167,8 +171,9 @@ def test_arrivals(days: list[float], factor: list[float]) -> None:
     ],
 )
 def test_ways_of_candidates(stated: dict[str, Any]) -> None:
+    generator = np.random.default_rng(4)
     law = screening_law(Screening.model_validate(stated), -1, 1)
-    u, chances, rows = _RNG.random((WAY_DRAWS, N)), _RNG.random((7, 3)), _RNG.integers(0, 7, N)
+    u, chances, rows = generator.random((WAY_DRAWS, N)), generator.random((7, 3)), generator.integers(0, 7, N)
     patience, answer, screened, final, outcome = np.empty((5, N), dtype=np.int64)
     fill_ways(
         u, rows, chances, law.numbers, law.reason_bounds, 1, True, *scratch(),
@@ -184,8 +189,9 @@ def test_ways_of_candidates(stated: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("spread", [1, 30, 1 << 45])
 def test_times_are_sorted(spread: int) -> None:
+    generator = np.random.default_rng(4)
     for n in (0, 1, 2, 500):
-        times = _RNG.integers(0, spread, n)
+        times = generator.integers(0, spread, n)
         times[: n // 3] = times.min(initial=spread)
         wanted = np.sort(times)
         for rank in {0, n // 2, n - 1} if n else ():
@@ -197,7 +203,8 @@ def test_times_are_sorted(spread: int) -> None:
 
 @pytest.mark.parametrize("buckets", [1, 7, 400])
 def test_entries_are_counted_by_bucket(buckets: int) -> None:
-    entry = np.sort(_RNG.integers(0, 300 << 10, (3, N)), axis=1)
+    generator = np.random.default_rng(4)
+    entry = np.sort(generator.integers(0, 300 << 10, (3, N)), axis=1)
     entry[2, N // 2 :] = NEVER
     found = np.empty((3, buckets), dtype=np.int32)
     index_entries(entry, 10, found)
@@ -207,7 +214,14 @@ def test_entries_are_counted_by_bucket(buckets: int) -> None:
 
 @pytest.mark.parametrize("longest", [3, -1])
 def test_periods_are_found(longest: int) -> None:
-    ends = np.cumsum(_RNG.integers(1, 400, 29)) * 1000
+    generator = np.random.default_rng(4)
+    ends = np.cumsum(generator.integers(1, 400, 29)) * 1000
     found, shift = first_periods(ends, int(ends[longest]))
-    for time in [0, 1, *ends.tolist(), *(ends + 1).tolist(), *_RNG.integers(0, 2 * ends[-1], 300).tolist()]:
+    for time in [
+        0,
+        1,
+        *ends.tolist(),
+        *(ends + 1).tolist(),
+        *generator.integers(0, 2 * ends[-1], 300).tolist(),
+    ]:
         assert period_of(time, ends, found, shift) == np.searchsorted(ends, time)
