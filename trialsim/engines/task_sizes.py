@@ -31,7 +31,8 @@ def chunk_size(plan: Plan, engine: str) -> int:
         return max(4, min(8192, (1 << (18 if survival else 20)) // plan.n))
     if _little_but_bits(plan):
         return max(4, min(_LIGHT_TASK, (1 << 25) // plan.n))
-    return max(4, min(_TASK, (1 << (19 if survival else 23)) // plan.n))
+    together = (19 if len(world.outcomes) == 1 else 18) if survival else 23
+    return max(4, min(_TASK, (1 << together) // plan.n))
 
 
 def _little_but_bits(plan: Plan) -> bool:
