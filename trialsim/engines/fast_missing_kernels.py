@@ -18,9 +18,23 @@ from trialsim.engines.missing_records import WITHDRAWN as BY_WITHDRAWAL
 
 @kernel
 def lost_by_arm(chosen, cut, entry, come, dropout, complete, arm, out):
-    """Fill in each arm who was lost by the cut without the outcome, ``[k, arm]``, where patients leave by loss alone.
+    """Fill in each arm who was lost by the cut without the outcome, where patients leave by loss alone.
 
-    ``come`` is when each read-out or event comes, which then will be told. Marks are bytes, which go many to a vector.
+    Marks are bytes, which go many to a vector.
+
+    Parameters
+    ----------
+    chosen, cut
+        Rows of replicates, and the tick of the cut of each, ``[k]``.
+    entry, come
+        Ticks at which patients enter, and at which read-outs or events come, which then will be told,
+        ``[replicate or 1, patient]``.
+    dropout, complete
+        Ticks since entry to loss and to having nothing more to give, ``[replicate or 1, patient]``.
+    arm
+        Arm of each patient, ``[replicate or 1, patient]``.
+    out
+        To fill, ``[k, arm]``.
     """
     n = arm.shape[1]
     lost = np.empty(n, np.int8)
