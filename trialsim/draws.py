@@ -25,6 +25,8 @@ from trialsim.philox import (
     MORE_LANES,
     W0,
     W1,
+    bits_of_eight_blocks,
+    bits_of_sixteen_blocks,
     fill_eight_blocks,
     fill_sixteen_blocks,
     high_product,
@@ -187,6 +189,13 @@ def patient_table(blocks: int, purpose: int, draw: int, seed: int) -> np.ndarray
     return table
 
 
+@inline
+def _of_replicate(replicate: int, purpose: int, s0: int) -> tuple[int, int]:
+    """Return what the first rounds of Philox make of the replicate alone."""
+    c0 = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
+    return high_product(M0, c0) ^ W1, M0 * c0
+
+
 @kernel
 def fill_words(
     out: np.ndarray, table: np.ndarray, first: int, last: int, replicate: int, purpose: int, seed: int
@@ -207,9 +216,7 @@ def fill_words(
         The rest of the address.
     """
     s0 = np.uint64(seed)
-    c0r = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
-    high = high_product(M0, c0r) ^ W1
-    low = M0 * c0r
+    high, low = _of_replicate(replicate, purpose, s0)
     most = first + (last - first) // MORE_LANES * MORE_LANES
     for i in range(first, most, MORE_LANES):
         fill_sixteen_blocks(out, table, i, high, low, s0)
@@ -234,6 +241,67 @@ def fill_words(
         out[4 * i + 1] = c1
         out[4 * i + 2] = c2
         out[4 * i + 3] = c3
+
+
+PATIENTS_A_WORD = 4 * MORE_LANES
+"""Patients whose bits fit in a word."""
+
+
+@kernel
+def thresholds_in_lanes(thresholds: np.ndarray, first: int, last: int, out: np.ndarray) -> None:
+    """Put thresholds of patients in the order in which :func:`fill_bits` compares them.
+
+    Parameters
+    ----------
+    thresholds
+        uint64 ``[patient]``, whole words of patients.
+    first, last
+        Words of 64 patients to go through.
+    out
+        uint64 of the same size: of each 64 patients those with the same place in their block of four follow each other.
+    """
+    for word in range(first, last):
+        for lane in range(4):
+            for block in range(MORE_LANES):
+                begin = word * PATIENTS_A_WORD
+                out[begin + lane * MORE_LANES + block] = thresholds[begin + 4 * block + lane]
+
+
+@kernel
+def fill_bits(
+    out: np.ndarray,
+    table: np.ndarray,
+    thresholds: np.ndarray,
+    first: int,
+    last: int,
+    replicate: int,
+    purpose: int,
+    seed: int,
+) -> None:
+    """Fill for each patient of one replicate whether the upper 52 bits of the word are less than a threshold.
+
+    The same as comparing what :func:`fill_words` gives.
+
+    Parameters
+    ----------
+    out
+        uint64 ``[patients / 64]``: patient ``i`` is bit ``i % 64`` of word ``i // 64``.
+    table
+        From :func:`patient_table`.
+    thresholds
+        uint64 ``[64 * len(out)]``, at most 2**52, from :func:`thresholds_in_lanes`.
+    first, last
+        Words of ``out`` to fill.
+    replicate, purpose, seed
+        The rest of the address.
+    """
+    s0 = np.uint64(seed)
+    high, low = _of_replicate(replicate, purpose, s0)
+    whole = min(last, table.shape[1] // MORE_LANES)
+    for k in range(first, whole):
+        out[k] = bits_of_sixteen_blocks(table, thresholds, k * MORE_LANES, high, low, s0)
+    if whole < last and first <= whole:  # tables are padded to a multiple of eight blocks
+        out[whole] = bits_of_eight_blocks(table, thresholds, whole * MORE_LANES, high, low, s0)
 
 
 @kernel

@@ -9,12 +9,15 @@ import pytest
 from numba.core.errors import TypingError
 
 from trialsim.draws import (
+    PATIENTS_A_WORD,
     TRUTH_REPLICATE,
     Purpose,
     block_count,
+    fill_bits,
     fill_words,
     patient_table,
     philox,
+    thresholds_in_lanes,
     uniform,
     unit,
     unit_exponential,
@@ -108,6 +111,32 @@ def test_any_number_of_blocks_can_be_filled(first: int, last: int) -> None:
     assert (part[4 * first : 4 * last] == whole[4 * first : 4 * last]).all()
     assert not part[: 4 * first].any()
     assert not part[4 * last :].any()
+
+
+@pytest.mark.parametrize("patients", [1, 32, 33, 64, 100, 300])
+@pytest.mark.parametrize(("replicate", "purpose", "seed"), [(0, 8, 1), (TRUTH_REPLICATE, 3, 2**63 - 1)])
+def test_bits_compare_the_word_of_each_patient_with_a_threshold(
+    patients: int, replicate: int, purpose: int, seed: int
+) -> None:
+    blocks, words = block_count(patients), -(-patients // PATIENTS_A_WORD)
+    table = patient_table(blocks, purpose, 5, seed)
+    drawn = [int(np.uint64(word(seed, replicate, i, purpose, 5))) >> 12 for i in range(4 * blocks)]
+    thresholds = np.zeros(PATIENTS_A_WORD * words, dtype=np.uint64)
+    given = np.random.default_rng(patients).integers(0, 2**52, 4 * blocks, dtype=np.uint64)
+    # Just above and at what is drawn, and what always or never comes.
+    given[::5], given[1::5] = np.array(drawn[::5]) + 1, drawn[1::5]
+    given[2::10], given[7::10] = 2**52, 0
+    thresholds[: 4 * blocks] = given
+    in_lanes = np.zeros_like(thresholds)
+    thresholds_in_lanes(thresholds, 0, words, in_lanes)
+    out = np.zeros(words, dtype=np.uint64)
+    fill_bits(out, table, in_lanes, 0, words, replicate, purpose, seed)
+    found = np.unpackbits(out.view(np.uint8), bitorder="little")[: 4 * blocks]
+    assert found.tolist() == [int(one < limit) for one, limit in zip(drawn, given.tolist(), strict=True)]
+    for first in range(words):  # a part of them leaves the others alone
+        part = np.full(words, 99, dtype=np.uint64)
+        fill_bits(part, table, in_lanes, first, first + 1, replicate, purpose, seed)
+        assert part.tolist() == [out[k] if k == first else 99 for k in range(words)]
 
 
 def test_words_go_into_contiguous_arrays_alone() -> None:

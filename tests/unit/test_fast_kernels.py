@@ -31,17 +31,17 @@ _GENERATOR = np.random.default_rng(11)
 class Small:
     """Trials on a grid so coarse that nearly everything ties."""
 
-    def __init__(self, shared_entry: bool, shared_arms: bool, strata: int) -> None:
+    def __init__(self, shared_entry: bool, shared_arms: bool, strata: int, n: int = N) -> None:
         g, rows = np.random.default_rng(3), np.arange(REPLICATES)
         self.rows = rows
-        self.entry = np.sort(g.integers(1, 40, (1 if shared_entry else REPLICATES, N)), axis=1)
-        self.arm = g.integers(0, ARMS, (1 if shared_arms else REPLICATES, N)).astype(np.int8)
-        self.strata = g.integers(0, strata, (1 if strata == 1 else REPLICATES, N))
-        self.delay = g.integers(1, 60, (REPLICATES, N))
-        self.dropout = g.integers(1, 90, (REPLICATES, N))
+        self.entry = np.sort(g.integers(1, 40, (1 if shared_entry else REPLICATES, n)), axis=1)
+        self.arm = g.integers(0, ARMS, (1 if shared_arms else REPLICATES, n)).astype(np.int8)
+        self.strata = g.integers(0, strata, (1 if strata == 1 else REPLICATES, n))
+        self.delay = g.integers(1, 60, (REPLICATES, n))
+        self.dropout = g.integers(1, 90, (REPLICATES, n))
         self.exit_at = self.entry + np.minimum(self.delay, self.dropout)
         self.event_at = np.where(self.delay <= self.dropout, self.exit_at, NEVER)
-        self.known_at = self.exit_at + g.integers(0, 30, (REPLICATES, N)) * g.integers(0, 2, (REPLICATES, N))
+        self.known_at = self.exit_at + g.integers(0, 30, (REPLICATES, n)) * g.integers(0, 2, (REPLICATES, n))
 
     def of(self, array: np.ndarray, row: int) -> np.ndarray:
         return array[row if len(array) > 1 else 0]
@@ -78,10 +78,13 @@ KINDS = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_numbers_at_risk_are_those_of_the_definition_from_look_to_look(kind: tuple[bool, bool, int]) -> None:
-    trials, strata = Small(*kind), kind[2]
+@pytest.mark.parametrize("n", [N, 64, 131])
+def test_numbers_at_risk_are_those_of_the_definition_from_look_to_look(
+    kind: tuple[bool, bool, int], n: int
+) -> None:
+    trials, strata = Small(*kind, n), kind[2]
     seen, sizes = np.full(REPLICATES, -1), np.zeros(REPLICATES, dtype=np.int64)
-    keys = np.full((REPLICATES, N), risk.NO_KEY)
+    keys = np.full((REPLICATES, n), -7)  # whatever lies in memory
     starts, shift = entry_index(trials.entry)
     found_any = 0
     for cut in LOOKS:
@@ -89,9 +92,10 @@ def test_numbers_at_risk_are_those_of_the_definition_from_look_to_look(kind: tup
         longest = risk.add_new_exits(
             trials.rows, cuts, seen, trials.exit_at, trials.event_at, trials.entry, keys, sizes
         )
+        risk.leave_room(keys, sizes, longest)
         keys[:, :longest].sort(axis=1)
         offsets = np.empty(REPLICATES + 1, dtype=np.int64)
-        tables = [np.empty(REPLICATES * N * strata + 8, dtype=np.int32) for _ in range(4)]
+        tables = [np.empty(REPLICATES * n * strata + 8, dtype=np.int32) for _ in range(4)]
         risk.numbers_at_risk(
             trials.rows, cuts, trials.entry, starts, shift, trials.exit_at, trials.arm, trials.strata, strata, keys,
             sizes, 2, 0, offsets, *tables,
@@ -175,17 +179,18 @@ def test_the_date_of_a_count_is_that_of_the_sorted_times_whatever_was_found_befo
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_counts_at_a_cut(kind: tuple[bool, bool, int]) -> None:
-    trials = Small(*kind)
+@pytest.mark.parametrize("n", [N, 64, 131])
+def test_counts_at_a_cut(kind: tuple[bool, bool, int], n: int) -> None:
+    trials = Small(*kind, n)
     starts, shift = entry_index(trials.entry)
     complete = trials.delay
-    arm = np.broadcast_to(trials.arm, (REPLICATES, N))
-    entry = np.broadcast_to(trials.entry, (REPLICATES, N))
+    arm = np.broadcast_to(trials.arm, (REPLICATES, n))
+    entry = np.broadcast_to(trials.entry, (REPLICATES, n))
     for cut in LOOKS:
         cuts = np.full(REPLICATES, cut)
         shape = (REPLICATES, ARMS)
         enrolled, events, lost = (np.full(shape, -1) for _ in range(3))
-        everybody = np.array([N])
+        everybody = np.array([n])
         counting.enrolled_by_arm(
             trials.rows, cuts, trials.entry, starts, shift, trials.arm, everybody, enrolled
         )

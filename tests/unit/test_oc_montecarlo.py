@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from trialsim.oc.montecarlo import (
     Counted,
-    Partitioned,
+    Sorted,
     limiting_ranks,
     mean,
     mean_of_counts,
@@ -87,10 +87,10 @@ def test_root_mean_square_by_hand() -> None:
 def test_quantiles_are_those_of_numpy_however_they_are_found(n: int) -> None:
     values = np.random.default_rng(n).integers(0, 50, n)
     wanted = (0.5, 0.1, 0.9)
-    by_selection = quantiles(Partitioned(values), wanted)
+    by_sorting = quantiles(Sorted(values), wanted)
     by_counting = quantiles(Counted(np.bincount(values), 0), wanted)
-    assert by_selection == by_counting
-    assert [each.value for each in by_selection] == pytest.approx(np.quantile(values, wanted))
+    assert by_sorting == by_counting
+    assert [each.value for each in by_sorting] == pytest.approx(np.quantile(values, wanted))
 
 
 @pytest.mark.parametrize("n", [5, 40, 1000, 10_000])
@@ -106,7 +106,7 @@ def test_limits_by_rank_cover_as_the_binomial_says_and_no_narrower_ones_do(
 
 
 def test_a_small_sample_has_no_limits_of_its_tails() -> None:
-    tenth = quantiles(Partitioned(np.arange(5.0)), (0.1,))[0]
+    tenth = quantiles(Sorted(np.arange(5.0)), (0.1,))[0]
     assert tenth.lower is None
     assert tenth.upper is not None
     assert tenth.mcse is None
@@ -117,7 +117,7 @@ def test_limits_of_a_median_cover() -> None:
     covered = 0
     n_samples = 2000
     for _ in range(n_samples):
-        found = quantiles(Partitioned(random.exponential(size=101)), (0.5,))[0]
+        found = quantiles(Sorted(random.exponential(size=101)), (0.5,))[0]
         assert found.lower is not None
         assert found.upper is not None
         covered += found.lower <= math.log(2) <= found.upper

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from trialsim.bit_marks import same, up_to
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_first_kernels import patients_in
@@ -230,12 +231,12 @@ def last_activity(chosen, entry, complete, dropout, out):
 
 @kernel
 def count_in_arms(chosen, arm, out):
-    """Fill how many patients with a byte of 1 in ``chosen`` are in each arm; both are bytes, which go many to a vector."""
-    for a in range(len(out)):
-        count = np.int64(0)
-        for i in range(len(arm)):
-            count += np.int64(chosen[i] & np.int8(arm[i] == a))
-        out[a] = count
+    """Fill how many patients with a byte of 1 in ``chosen`` are in each arm."""
+    out[:] = 0
+    for word in range(-(-len(arm) // 64)):
+        here = same(chosen, word, np.int8(1))
+        for a in range(len(out)):
+            out[a] += ones_in(here & same(arm, word, np.int8(a)))
 
 
 @kernel
@@ -273,7 +274,6 @@ def counts_by_arm(chosen, cut, times, arm, coming, out):
     alike = times.shape[0] == 1 and arm.shape[0] == 1
     known = np.full(8, -1, np.int64)
     following = 0
-    come = np.empty(times.shape[1], np.int8)
     for k in range(len(chosen)):
         n = coming[row_of(coming, chosen[k])]
         if alike:
@@ -287,11 +287,13 @@ def counts_by_arm(chosen, cut, times, arm, coming, out):
                 continue
             known[following] = k
             following = (following + 1) % 8
-        t = times[row_of(times, chosen[k])]
-        limit = cut[k]
-        for i in range(n):
-            come[i] = t[i] <= limit
-        count_in_arms(come, arm[row_of(arm, chosen[k]), :n], out[k])
+        t = times[row_of(times, chosen[k]), :n]
+        g = arm[row_of(arm, chosen[k]), :n]
+        out[k] = 0
+        for word in range(-(-n // 64)):
+            come = up_to(t, word, cut[k])
+            for a in range(out.shape[1]):
+                out[k, a] += ones_in(come & same(g, word, np.int8(a)))
 
 
 @kernel

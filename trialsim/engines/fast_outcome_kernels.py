@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import kernel
-from trialsim.draws import Purpose, fill_words, unit
+from trialsim.draws import PATIENTS_A_WORD, Purpose, fill_bits, fill_words, thresholds_in_lanes, unit
 from trialsim.engines.fast_rows import row_of
 from trialsim.keyed_words import words_at
 from trialsim.operations.allocation import (
@@ -25,7 +25,7 @@ from trialsim.operations.allocation import (
     fill_in_turn,
     packed_block,
 )
-from trialsim.population.endpoints.binary import PATIENTS_A_WORD, fill_responses
+from trialsim.population.endpoints.binary import bits_before, fill_responses
 from trialsim.population.endpoints.continuous import fill_values
 from trialsim.population.endpoints.survival import fill_event_ticks, fill_lasting_event_ticks, order_by_arm
 from trialsim.population.patients import row_number
@@ -281,10 +281,9 @@ def _of_own_arm(every, rows, arm, first, last, own):
 @kernel
 def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw, thresholds, rows, arm, out):
     """Fill binary outcomes of patients ``first[r]`` to ``last[r] - 1``, 64 patients a word of ``out``."""
-    blocks = table.shape[1]
     room = PATIENTS_A_WORD * out.shape[1]
-    words = np.zeros(max(4 * blocks, room), np.uint64)
-    threshold = np.zeros(room, np.uint64)
+    words = np.zeros(room, np.uint64)
+    threshold, in_lanes = np.zeros(room, np.uint64), np.empty(room, np.uint64)
     alike = arm.shape[0] == 1 and rows.shape[0] == 1
     known = 0
     for r in chosen:
@@ -295,14 +294,18 @@ def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw,
         start = known if alike else begin // PATIENTS_A_WORD * PATIENTS_A_WORD
         upto = min(PATIENTS_A_WORD * whole, arm.shape[1])
         _of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)
-        known = max(known, upto)
+        since = begin // PATIENTS_A_WORD
         if len(keys):
             words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
+            fill_responses(words, threshold, begin, out[r, :whole])
         else:
-            fill_words(
-                words, table, begin // 32 * 8, min((end + 31) // 32 * 8, blocks), replicates[r], purpose, seed
-            )
-        fill_responses(words, threshold, begin, out[r, :whole])
+            if upto > start:
+                thresholds_in_lanes(threshold, start // PATIENTS_A_WORD, whole, in_lanes)
+            kept = bits_before(begin)
+            before = out[r, since] & kept
+            fill_bits(out[r], table, in_lanes, since, whole, replicates[r], purpose, seed)
+            out[r, since] = before | (out[r, since] & ~kept)
+        known = max(known, upto)
 
 
 @kernel

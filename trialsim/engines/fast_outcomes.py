@@ -20,6 +20,7 @@ from trialsim.contracts import (
     RiskTables,
     TestPlan,
 )
+from trialsim.draws import PATIENTS_A_WORD
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -29,7 +30,6 @@ from trialsim.engines.fast_first import ByArm, FirstPatients, SummedPatients
 from trialsim.engines.points import Point
 from trialsim.engines.rerandomisation import redrawn_adaptively, redrawn_arms
 from trialsim.engines.world import OutcomeLaw
-from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import NEVER, TICKS_PER_DAY
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Outcome:
 
     def begin_anew(self) -> None:
         """Forget the exits that looks have seen so far."""
-        self._keys = np.full(self.exit_at.shape, risk.NO_KEY)
+        self._keys = np.empty(self.exit_at.shape, dtype=np.int64)
         self._sizes = np.zeros(len(self.exit_at), dtype=np.int64)
         self._seen = np.full(len(self.exit_at), -1)
 
@@ -258,6 +258,7 @@ class Outcome:
             longest = risk.add_new_exits(rows, until, self._seen, self.exit_at, *lists)
         else:
             longest = late.add_exits_as_known(rows, until, self._seen, self.exit_at, self.known_at, *lists)
+        risk.leave_room(self._keys, self._sizes, longest)
         # NumPy sorts in vectors, several times as fast as a compiled loop. What is sorted already stays as it is: it is
         # not worth while to leave a few replicates out.
         if 2 * len(rows) > len(self._keys):

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from trialsim.bit_marks import above, up_to
 from trialsim.compiled import inline, kernel
-from trialsim.elementary import lowest_one
+from trialsim.elementary import lowest_one, ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
 
 PATIENT_BITS = 20
 PATIENT_MASK = (1 << PATIENT_BITS) - 1
 LOWER_HALF = (1 << 32) - 1
+_SIX, _LAST = np.uint64(6), np.uint64(63)
 NO_KEY = np.iinfo(np.int64).max
-_GATHER = np.uint64(0x0102040810204080)
-"""Times eight bytes of 0 or 1, it holds them as the bits of its highest byte, the first one lowest."""
 
 
 @inline
@@ -36,10 +36,7 @@ def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
     A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
     ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut.
     """
-    n = exit_at.shape[1]
-    # A byte a patient, found in vectors; then a bit a patient, so that only the new ones are visited.
-    new = np.zeros(-(-n // 64) * 64, np.int8)
-    eights = new.view(np.uint64)
+    words = -(-exit_at.shape[1] // 64)
     longest = 0
     for k in range(len(chosen)):
         r = chosen[k]
@@ -50,14 +47,10 @@ def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
         event = event_at[r]
         mine = keys[r]
         size = sizes[r]
-        for i in range(n):
-            new[i] = (out[i] <= limit) & (out[i] > since)
-        for j in range(0, len(eights), 8):
-            found = np.uint64(0)
-            for b in range(8):
-                found |= (eights[j + b] * _GATHER >> np.uint64(56)) << np.uint64(8 * b)
+        for word in range(words):
+            found = up_to(out, word, limit) & above(out, word, since)
             while found != 0:
-                i = np.uint64(8 * j) + lowest_one(found)
+                i = np.uint64(64 * word) + lowest_one(found)
                 found &= found - np.uint64(1)
                 t = out[i]
                 mine[np.uint64(size)] = exit_key(t - e[i], event[i] != t, i)
@@ -66,6 +59,13 @@ def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
         seen[r] = limit
         longest = max(longest, size)
     return longest
+
+
+@kernel
+def leave_room(keys, sizes, longest):
+    """Fill what follows each replicate's list of exits, up to the longest, with keys that sort after all others."""
+    for r in range(len(keys)):
+        keys[r, sizes[r] : longest] = NO_KEY
 
 
 @kernel
@@ -95,9 +95,14 @@ def numbers_at_risk(
     entered early enough: a difference of running totals over the sorted exits, and a total over the order of entry.
     """
     n = exit_at.shape[1]
+    words = -(-n // 64)
     # One number holds both counts: patients in its lower half, patients on treatment in its upper half.
     member = np.empty((stratum_count, n), np.int64)
-    followed = np.empty(n + 1, np.int64)
+    # Who belongs, and who of them is still followed, as marks: patients, and patients on treatment. One more word spares
+    # a test at the end.
+    members = np.empty((stratum_count, 2, words), np.uint64)
+    stay = np.zeros((2, words + 1), np.uint64)
+    followed = np.empty(words + 1, np.int64)
     alike = arm.shape[0] == 1 and strata.shape[0] == 1
     row = 0
     offsets[0] = 0
@@ -108,7 +113,6 @@ def numbers_at_risk(
         out = exit_at[r]
         mine = keys[r]
         limit = cut[k]
-        entered = entered_by(limit, e, index, shift) if limit >= 0 else 0
         for stratum in range(stratum_count):
             belongs = member[stratum]
             if k == 0 or not alike:
@@ -117,14 +121,23 @@ def numbers_at_risk(
                 for i in range(n):
                     here = np.int64((s[i] == stratum) & ((g[i] == treatment) | (g[i] == control)))
                     belongs[i] = here | (here & np.int64(g[i] == treatment)) << 32
+                for word in range(words):
+                    members[stratum, 0, word] = above(belongs, word, np.int64(0))
+                    members[stratum, 1, word] = above(belongs, word, np.int64(LOWER_HALF))
             to_come = np.int64(0)
             total = np.int64(0)
-            followed[0] = 0
-            for i in range(entered):
-                stays = belongs[i] * np.int64(out[i] > limit)
-                total += stays
-                to_come += belongs[i] - stays
-                followed[i + 1] = total
+            for word in range(words):
+                # Of those who have not entered by the cut nobody has left.
+                left = up_to(out, word, limit)
+                stay[0, word], stay[1, word] = (
+                    members[stratum, 0, word] & ~left,
+                    members[stratum, 1, word] & ~left,
+                )
+                followed[word] = total
+                total += ones_in(stay[0, word]) | ones_in(stay[1, word]) << 32
+                to_come += ones_in(members[stratum, 0, word] & left)
+                to_come += ones_in(members[stratum, 1, word] & left) << 32
+            followed[words] = total
             time = np.int64(-1)
             at = np.int64(0)
             had = np.int64(0)
@@ -136,7 +149,10 @@ def numbers_at_risk(
                     row += np.int64(had > 0)
                     had = np.int64(0)
                     time = key >> (PATIENT_BITS + 1)
-                    at = to_come + followed[np.uint64(entered_by(limit - time, e, index, shift))]
+                    early = np.uint64(entered_by(limit - time, e, index, shift))
+                    there, before = early >> _SIX, (np.uint64(1) << (early & _LAST)) - np.uint64(1)
+                    at = to_come + followed[there]
+                    at += ones_in(stay[0, there] & before) | ones_in(stay[1, there] & before) << 32
                 had += who * np.int64((key >> PATIENT_BITS) & 1 == 0)
                 to_come -= who
                 w = np.uint64(row)

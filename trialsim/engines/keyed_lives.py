@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.contracts import Floats, Ints, MonitoringPolicy
-from trialsim.draws import TRUTH_REPLICATE, block_count, patient_table
+from trialsim.draws import PATIENTS_A_WORD, TRUTH_REPLICATE, block_count, patient_table
 from trialsim.engines.candidate_views import standardised
 from trialsim.engines.fast_again import LifeArrays, live, live_again
 from trialsim.engines.fast_monitoring import Hidden, decide_at_visits, no_orders
@@ -19,7 +19,6 @@ from trialsim.engines.world import World
 from trialsim.operations.sites import SITE_BITS
 from trialsim.policies.scores import reads_latent
 from trialsim.population.clocks import with_whole_effect
-from trialsim.population.endpoints.binary import PATIENTS_A_WORD
 from trialsim.timegrid import NEVER
 
 _LIVES_KEPT = 8

@@ -1,11 +1,45 @@
-"""A compiled loop that puts what looks found into the order of a table."""
+"""Compiled loops that put what looks found into the order of a table."""
 
 # Compiled functions take arrays that the type checker cannot see into.
 # mypy: disallow-untyped-defs=False
 
 from __future__ import annotations
 
+import numpy as np
+
 from trialsim.compiled import kernel
+
+
+@kernel
+def places_of_looks(rows, size, place):
+    """Fill where each look stands among all, in order of replicate and, of a replicate, in the order in which they come.
+
+    Parameters
+    ----------
+    rows
+        The replicate of each look, those of later rounds of looks after those of earlier ones.
+    size
+        Number of replicates.
+    place
+        Filled, ``[look]``.
+    """
+    following = np.zeros(size + 1, np.int64)
+    for k in range(len(rows)):
+        following[rows[k] + 1] += 1
+    for r in range(size):
+        following[r + 1] += following[r]
+    for k in range(len(rows)):
+        place[k] = following[rows[k]]
+        following[rows[k]] += 1
+
+
+@kernel
+def put_rows(values, rows, out):
+    """Put ``values[k]`` at ``out[rows[k]]``, or the one row of values there is at all of them; both ``[..., few]``."""
+    alike = values.shape[0] == 1
+    for k in range(len(rows)):
+        for a in range(out.shape[1]):
+            out[rows[k], a] = values[0 if alike else k, a]
 
 
 @kernel

@@ -20,7 +20,7 @@ from trialsim.engines.life_tally import life_columns
 from trialsim.engines.missing_records import missing_columns, reasons_in
 from trialsim.engines.plan import Plan
 from trialsim.engines.points import Point
-from trialsim.engines.record_kernels import put_in_place
+from trialsim.engines.record_kernels import places_of_looks, put_in_place, put_rows
 from trialsim.engines.site_records import recruitment_columns, recruitment_tables, recruitment_vocabulary
 from trialsim.engines.size_records import conditional_power_at, events_at, final_events, final_size, size_at
 from trialsim.engines.stage_records import untested_events
@@ -152,24 +152,32 @@ class _Looks:
     def __init__(self, result: ChunkResult) -> None:
         self._rounds = result.looks
         rows = np.concatenate([look.point.rows for look in self._rounds])
-        number = np.concatenate([look.point.number for look in self._rounds])
-        self._order = np.argsort(rows * len(result.chunk.plan.looks) + number, kind="stable")
-        self.rows, self.number = rows.take(self._order), number.take(self._order)
-        place = np.empty(len(rows), dtype=np.int64)
-        place[self._order] = np.arange(len(rows))
+        self._size = len(rows)
+        place = np.empty(self._size, dtype=np.int64)
+        places_of_looks(rows, len(result.chunk.replicates), place)
         self._places = np.split(place, np.cumsum([len(look.point.rows) for look in self._rounds])[:-1])
+        self.rows = self.every(lambda look: look.point.rows)
+        self.number = self.every(lambda look: look.point.number)
 
     def every(self, part: Callable[[LookRecord], NDArray[Any]], copies: int = 1) -> NDArray[Any]:
         """Return something of all looks, ``[look * copies]``, or ``[look, ...]`` as it is."""
         parts = [np.asarray(part(look)) for look in self._rounds]
         kind, shape = np.result_type(*parts), parts[0].shape[1:]
         width = shape[0] if shape else copies
-        out = np.empty(len(self.rows) * width, dtype=kind)
+        shared = not shape and all(map(_one_for_all, parts))
+        if shared and len({values[0] for values in parts}) == 1:
+            return np.full(self._size * width, parts[0][0], dtype=kind)
+        out = np.empty(self._size * width, dtype=kind)
         bits = f"u{kind.itemsize}"  # what is put where does not depend on what it is
         for values, place in zip(parts, self._places, strict=True):
             rows = np.ascontiguousarray(values.T if shape else values[None, :], dtype=kind)
             put_in_place(rows.view(bits), place, width, out.view(bits))
         return out.reshape(-1, width) if shape else out
+
+
+def _one_for_all(values: NDArray[Any]) -> bool:
+    """Return whether the first row of an array stands for all of them."""
+    return len(values) > 0 and values.strides[0] == 0
 
 
 def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
@@ -178,27 +186,28 @@ def _counts_at_end(result: ChunkResult) -> dict[str, Ints]:
     size, arms = len(result.chunk.replicates), len(plan.arms)
     by_arm: dict[str, Ints] = {}
     for name in ("enrolled", "events", "readouts"):
-        by_arm[name] = np.zeros((size, arms), dtype=np.int64)
+        kept = by_arm[name] = np.zeros((size, arms), dtype=np.int64)
         for look in result.looks:  # those of a later look take the place of those of an earlier one
-            at = slice(None) if len(look.point.rows) == size else look.point.rows
-            by_arm[name][at] = getattr(look.counts, name)
+            found: Ints = getattr(look.counts, name)
+            own = np.ascontiguousarray(found[:1] if _one_for_all(found) else found)
+            put_rows(own, look.point.rows, kept)
     survival = plan.world.outcomes[plan.primary].kind == "survival"
     # Nothing is analysed after the last look taken, however much more is known where a trial ends at its horizon.
     analysed = sum_of(by_arm["enrolled" if survival else "readouts"])
     rest = np.flatnonzero(result.ends.look < 0)
     for row in rest:
         counts = result.chunk.counts(np.array([row]), result.ends.cut[[row]])
-        for name, kept in by_arm.items():
-            kept[row] = getattr(counts, name)[0]
+        for name, each in by_arm.items():
+            each[row] = getattr(counts, name)[0]
     by_arm["dropouts"] = result.chunk.lost(np.arange(size), result.ends.cut)
-    total = {name: sum_of(kept) for name, kept in by_arm.items()}
+    total = {name: sum_of(each) for name, each in by_arm.items()}
     total["analysed"] = analysed
     waited_for = result.chunk.in_pipeline(result.ends.cut)
     if waited_for is None:
         known = total["events"] if survival else total["readouts"]
         waited_for = total["enrolled"] - known - total["dropouts"]
     total["pipeline"] = waited_for
-    return total | {f"arm:{name}": kept for name, kept in by_arm.items()}
+    return total | {f"arm:{name}": each for name, each in by_arm.items()}
 
 
 def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
@@ -215,7 +224,13 @@ def _look_columns(result: ChunkResult, looks: _Looks | None) -> Columns:
         return looks.every(lambda look: _days(look.point.tick + lags.take(look.point.number)), tests)
 
     def count(name: str) -> NDArray[Any]:
-        return looks.every(lambda look: sum_of(getattr(look.counts, name)).astype(np.int32), tests)
+        def part(look: LookRecord) -> NDArray[Any]:
+            counts = getattr(look.counts, name)
+            if not _one_for_all(counts):
+                return sum_of(counts).astype(np.int32)
+            return np.broadcast_to(sum_of(counts[:1]).astype(np.int32), len(counts))
+
+        return looks.every(part, tests)
 
     def found(name: str) -> NDArray[Any]:
         return looks.every(lambda look: getattr(look, name)).ravel()
@@ -362,11 +377,12 @@ def joined(parts: list[dict[str, Columns]]) -> dict[str, Columns]:
 
 
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
-    """Return codes as a dictionary column; they are the engine's own, and not checked again."""
-    width = np.int8 if len(words) < 128 else np.int32
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(width, copy=False)), pa.array(list(words), pa.string()), safe=False
-    )
+    """Return codes as a dictionary column of the kind that is written; they are the engine's own, and not checked again."""
+    return _named(pa.array(codes.astype(np.int32, copy=False)), words)
+
+
+def _named(codes: pa.Array, words: tuple[str, ...]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes, pa.array(list(words), pa.string()), safe=False)
 
 
 def to_arrow(
@@ -394,10 +410,10 @@ def to_arrow(
     found: dict[str, pa.Table] = {}
     for table, columns in tables.items():
         size = len(next(iter(columns.values())))
-        cell = np.zeros(size, dtype=np.int8)
+        cell = pa.array(np.zeros(size, dtype=np.int32))
         out: dict[str, pa.Array] = {
-            "design": _words(cell, (plan.design,)),
-            "truth": _words(cell, (plan.truth,)),
+            "design": _named(cell, (plan.design,)),
+            "truth": _named(cell, (plan.truth,)),
         }
         for name, values in columns.items():
             if name == "status" and table == "trials":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.oc.columns import Cell, Records
+from trialsim.oc.columns import Cell, Records, numbers_of
 from trialsim.oc.measures import PATIENTS, PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import mean, proportion
 from trialsim.oc.rejections import Flags, count
@@ -23,18 +23,32 @@ class ArmRows:
         self.names = arms.present()
         self._records, self._cell = records, cell
         self._replicates = records.numbers("trials", "replicate", cell)
-        rows = records.numbers("arms", "replicate", cell)
         self._rows: dict[str, slice | NDArray[np.intp]] = {}
         size = len(self.names)
-        # As they are written: the arms of a trial follow each other, always in the same order.
-        regular = size > 0 and rows.size == size * self._replicates.size
-        regular = regular and all(np.array_equal(rows[a::size], self._replicates) for a in range(size))
-        regular = regular and bool((arms.codes.reshape(-1, size) == arms.codes[:size]).all())
+        if self._as_written(arms.codes, size):
+            order = [arms.names[code] for code in arms.codes[:size].tolist()]
+            self._rows = {name: slice(order.index(name), None, size) for name in self.names}
+            return
+        rows = records.numbers("arms", "replicate", cell)
         for name in self.names:
-            if regular:
-                self._rows[name] = slice(int(np.argmax(arms.equal(name)[:size])), None, size)
-            else:
-                self._rows[name] = self._in_order(np.flatnonzero(arms.equal(name)), rows)
+            self._rows[name] = self._in_order(np.flatnonzero(arms.equal(name)), rows)
+
+    def _as_written(self, codes: NDArray[Any], size: int) -> bool:
+        """Return whether the arms of a trial follow each other, always in the same order; seen a part at a time."""
+        if not size or codes.size != size * self._replicates.size:
+            return False
+        if not (codes.reshape(-1, size) == codes[:size]).all():
+            return False
+        before = 0
+        for part in self._records.parts("arms", ["replicate"], self._cell):
+            rows = numbers_of(part["replicate"])
+            for place in range(min(size, rows.size)):
+                trial = (before + place) // size
+                own = rows[place::size]
+                if not np.array_equal(own, self._replicates[trial : trial + own.size]):
+                    return False
+            before += rows.size
+        return True
 
     def values(self, column: str) -> dict[str, NDArray[Any]]:
         """Return a column by arm."""

@@ -20,6 +20,9 @@ Table = Literal[
 ]
 
 
+_FEW = 8
+
+
 class Cell(NamedTuple):
     """One design under one truth."""
 
@@ -46,6 +49,8 @@ class Categories(NamedTuple):
             return ()
         if (first := self.codes.min()) == self.codes.max():
             return (self.names[int(first)],)
+        if len(self.names) <= _FEW:  # comparing goes in vectors where counting does not
+            return tuple(name for place, name in enumerate(self.names) if (self.codes == place).any())
         counts = np.bincount(self.codes, minlength=len(self.names))
         return tuple(name for name, count in zip(self.names, counts, strict=True) if count)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.oc.columns import Cell, Records
+from trialsim.oc.columns import Cell, Records, numbers_of
 from trialsim.oc.measures import DAYS, Measure, measure
 from trialsim.oc.montecarlo import mean
 from trialsim.oc.rejections import Flags, count
@@ -41,8 +41,31 @@ def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterato
     """
     if "cut_time" not in records.columns("looks"):
         return
-    looks = records.numbers("looks", "look", cell)
     tests = sum((fact.design, fact.truth) == cell for fact in records.facts())
+    times = (
+        _by_look(records, cell)
+        if tests == 1 and failed is None
+        else _by_look_of(records, cell, failed, tests)
+    )
+    for look in sorted(times):
+        reached = mean(times[look])
+        if reached is not None:
+            yield measure(*cell, "look_time", reached, unit=DAYS, look=look, n_failed=count(failed))
+
+
+def _by_look(records: Records, cell: Cell) -> dict[int, NDArray[Any]]:
+    """Return the times of each look, where every row is a look of its own and counts; a part at a time."""
+    found: dict[int, list[NDArray[Any]]] = {}
+    for part in records.parts("looks", ("look", "cut_time"), cell):
+        looks, times = numbers_of(part["look"]), numbers_of(part["cut_time"])
+        for look in range(1, int(looks.max(initial=0)) + 1):
+            found.setdefault(look, []).append(times[looks == look])
+    return {look: np.concatenate(parts) for look, parts in found.items()}
+
+
+def _by_look_of(records: Records, cell: Cell, failed: Flags | None, tests: int) -> dict[int, NDArray[Any]]:
+    """Return the times of each look, of whose rows, one a hypothesis, one stands for all."""
+    looks = records.numbers("looks", "look", cell)
     if tests > 1 and failed is None and (numbers := _one_of_each(records, cell, looks, tests)) is not None:
         times = records.numbers("looks", "cut_time", cell, step=tests)
         looks, tests = numbers, 1
@@ -62,7 +85,4 @@ def look_measures(records: Records, cell: Cell, failed: Flags | None) -> Iterato
         if failed is not None:
             kept &= ~np.isin(replicates, records.numbers("trials", "replicate", cell)[failed])
         looks, times = looks[kept], times[kept]
-    for look in range(1, int(looks.max(initial=0)) + 1):
-        reached = mean(times[looks == look])
-        if reached is not None:
-            yield measure(*cell, "look_time", reached, unit=DAYS, look=look, n_failed=count(failed))
+    return {look: times[looks == look] for look in range(1, int(looks.max(initial=0)) + 1)}

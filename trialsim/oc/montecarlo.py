@@ -142,7 +142,7 @@ def root_mean_square(errors: Numbers) -> MonteCarlo | None:
 
 
 class OrderStatistics(Protocol):
-    """Sorted access to a sample without sorting it."""
+    """Sorted access to a sample."""
 
     n: int
 
@@ -150,8 +150,8 @@ class OrderStatistics(Protocol):
         """Return the values at 0-based `positions` of the sorted sample."""
 
 
-class Partitioned:
-    """Sorted access to any numbers, by selection."""
+class Sorted:
+    """Sorted access to any numbers: NumPy sorts in vectors, in less time than it selects several of them."""
 
     def __init__(self, values: Numbers) -> None:
         self.n = int(values.size)
@@ -162,7 +162,7 @@ class Partitioned:
         first = self._values[0]
         if (self._values == first).all():
             return np.full(positions.size, first, dtype=np.float64)
-        return np.partition(self._values, np.unique(positions))[positions].astype(np.float64)
+        return np.sort(self._values)[positions].astype(np.float64)
 
 
 class Counted:

@@ -57,6 +57,15 @@ def failed_replicates(records: Records, cell: Cell) -> Flags | None:
     return failed if failed.any() else None
 
 
+def any_failed(records: Records, cell: Cell) -> bool:
+    """Return whether the analysis of any hypothesis failed in any replicate, whether or not that ended it."""
+    return any(
+        not NOT_FAILURES.issuperset(records.categories("trials", name, cell).present())
+        for name in records.columns("trials")
+        if name.startswith("status:")
+    )
+
+
 def tested_hypotheses(records: Records, cell: Cell, failed: Flags | None) -> list[Tested]:
     """Return every hypothesis that the design tests, with what its replicates rejected."""
     columns = set(records.columns("trials"))

@@ -14,7 +14,7 @@ from trialsim.oc.montecarlo import (
     Counted,
     MonteCarlo,
     OrderStatistics,
-    Partitioned,
+    Sorted,
     counts_of,
     mean,
     mean_of_counts,
@@ -93,7 +93,7 @@ def summary(values: NDArray[Any]) -> dict[str, MonteCarlo]:
     if (counted := counts_of(values)) is not None:
         centre, sample = mean_of_counts(*counted), Counted(*counted)
     else:
-        centre, sample = mean(values), Partitioned(values)
+        centre, sample = mean(values), Sorted(values)
     found = {} if centre is None else {"": centre}
     for suffix, value in zip(QUANTILES, quantiles(sample, tuple(QUANTILES.values())), strict=True):
         found[f"_{suffix}"] = value

@@ -44,6 +44,14 @@ def analysis_measures(records: Records, cell: Cell, tested: Tested) -> Iterator[
             )
 
 
+def statuses_without_result(records: Records, cell: Cell) -> list[str]:
+    """Return why any hypothesis had no result at any look; none where all had one, or looks were not recorded."""
+    if not set(records.columns("looks")) >= NEEDED:
+        return []
+    present = records.categories("looks", "status", cell).present()
+    return [name for name in present if name not in NOT_FAILURES]
+
+
 def looks_without_result(
     records: Records, cell: Cell, hypothesis: str, interim: bool = False
 ) -> Iterator[tuple[int, dict[str, int], int]]:
@@ -56,12 +64,10 @@ def looks_without_result(
     interim
         Whether those that no look followed which analysed the hypothesis too are left out: they are failures.
     """
-    if not set(records.columns("looks")) >= NEEDED:
-        return
-    status = records.categories("looks", "status", cell)
-    wrong = [name for name in status.present() if name not in NOT_FAILURES]
+    wrong = statuses_without_result(records, cell)
     if not wrong:
         return
+    status = records.categories("looks", "status", cell)
     analysed = ~(status.equal(NOT_ANALYSED) | status.equal(""))
     analysed &= records.categories("looks", "hypothesis", cell).equal(hypothesis)
     looks = records.numbers("looks", "look", cell)

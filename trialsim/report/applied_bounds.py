@@ -83,13 +83,18 @@ def _moved(records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]) -
         width = max(last, int(looks.max(initial=0))) + 1
         place = tests.codes * np.int64(width) + looks
         for name in _BOUNDS:
+            values = np.asarray(numbers_of(part[name]), dtype=np.float64)
+            if np.isnan(values).all():
+                continue
             expected = np.full((len(tests.names), width), np.nan)
             for row in planned:
                 if row[name] is not None and row["hypothesis"] in tests.names:
                     expected[tests.names.index(row["hypothesis"]), row["look"]] = row[name]
-            values = np.asarray(numbers_of(part[name]), dtype=np.float64)
             with np.errstate(invalid="ignore"):  # where there is no bound
-                other = (np.abs(values - expected.ravel().take(place)) > _SAME) & np.isfinite(values)
+                other = np.abs(values - expected.ravel().take(place)) > _SAME
+            if not other.any():
+                continue
+            other &= np.isfinite(values)
             for at in np.unique(place[other]).tolist():
                 found.add((tests.names[at // width], at % width))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.oc.columns import Records
+from trialsim.oc.columns import Records, numbers_of
 from trialsim.report.numbers import plain
 
 MOST_SAID = 8
@@ -26,10 +26,16 @@ def empty_sentences(records: Records) -> list[str]:
     """
     sentences = []
     for cell in records.cells():
-        enrolled = records.numbers("trials", "enrolled", cell)
-        if not len(enrolled) or enrolled.any():
+        # Where anybody was enrolled, the first part of the trials nearly always tells it.
+        size, empty = 0, True
+        for part in records.parts("trials", ["enrolled"], cell):
+            size += part.num_rows
+            if numbers_of(part["enrolled"]).any():
+                empty = False
+                break
+        if not size or not empty:
             continue
-        trials = "in its only trial" if len(enrolled) == 1 else f"in any of {len(enrolled):,} trials"
+        trials = "in its only trial" if size == 1 else f"in any of {size:,} trials"
         text = f"Design “{cell.design}” under truth “{cell.truth}”: nobody was enrolled {trials}"
         if not records.numbers("trials", "stop_look", cell).any():
             text += ", which ended at the horizon"

@@ -11,12 +11,13 @@ from trialsim.oc.columns import Cell, Records
 from trialsim.oc.rejections import (
     NOT_FAILURES,
     Flags,
+    any_failed,
     any_rejected,
     count,
     failed_replicates,
     tested_hypotheses,
 )
-from trialsim.oc.without_result import looks_without_result
+from trialsim.oc.without_result import looks_without_result, statuses_without_result
 
 MOST_SAID = 8
 _CHAINS_FAILED = Status.CHAINS_FAILED.name.lower()
@@ -42,6 +43,8 @@ def failure_sentences(records: Records) -> list[str]:
 
 def _interim_looks(records: Records, cell: Cell) -> Iterator[str]:
     """Yield at which interim looks hypotheses had no result in the trials of one cell; nothing where all had one."""
+    if not statuses_without_result(records, cell):
+        return
     found = []
     for each in tested_hypotheses(records, cell, failed_replicates(records, cell)):
         name = each.facts.hypothesis
@@ -62,6 +65,8 @@ def _interim_looks(records: Records, cell: Cell) -> Iterator[str]:
 def _failures(records: Records, cell: Cell) -> Iterator[str]:
     """Yield what failed in the trials of one cell; nothing where nothing did."""
     decided = failed_replicates(records, cell)
+    if decided is None and not any_failed(records, cell):
+        return
     tested = tested_hypotheses(records, cell, decided)
     if not tested or not (number := any_rejected(tested)[1]):
         return

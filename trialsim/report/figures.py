@@ -201,7 +201,7 @@ def _draw_distribution(axes: Axes, records: Records, cell: Cell, which: int) -> 
     if times.size == 0:
         return
     places = np.unique(np.linspace(0, times.size - 1, _CURVE_POINTS).round().astype(np.intp))
-    points = np.partition(times, places)[places]
+    points = np.sort(times)[places]
     shares = (places + 1) / times.size
     axes.step(
         np.concatenate(([points[0]], points)),

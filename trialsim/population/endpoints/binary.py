@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trialsim.compiled import inline, kernel
+from trialsim.draws import PATIENTS_A_WORD
 from trialsim.elementary import natural_exp
 
 _SHIFT12 = np.uint64(12)
@@ -57,7 +58,10 @@ def response_thresholds(main, modifier, drift, on_probability, intercepts, out):
             out[i, a] = response_threshold(response_probability(logit, drift[i], on_probability))
 
 
-PATIENTS_A_WORD = 64
+@inline
+def bits_before(patient: int) -> int:
+    """Return the bits of those before a patient in the same word."""
+    return (np.uint64(1) << np.uint64(patient % PATIENTS_A_WORD)) - np.uint64(1)
 
 
 @kernel
@@ -79,7 +83,7 @@ def fill_responses(words, thresholds, first, out):  # type: ignore[no-untyped-de
     words = words[start * PATIENTS_A_WORD :]
     thresholds = thresholds[start * PATIENTS_A_WORD :]
     out = out[start:]
-    kept = (np.uint64(1) << np.uint64(first - start * PATIENTS_A_WORD)) - np.uint64(1)
+    kept = bits_before(first)
     before = out[0] & kept
     for k in range(len(out)):
         bits = np.uint64(0)
