@@ -15,14 +15,21 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from trialsim.compiled import kernel
+from trialsim.compiled import inline, kernel
 
-_BITS = 64
+PATIENTS_A_WORD = 64
 
 
-def words_for(n: int) -> int:
+@kernel
+def words_for(n):
     """Return how many words hold the marks of ``n`` patients."""
-    return -(-n // _BITS)
+    return -(-n // PATIENTS_A_WORD)
+
+
+@inline
+def bits_before(patient):
+    """Return the bits of those before a patient in the same word."""
+    return (np.uint64(1) << np.uint64(patient % PATIENTS_A_WORD)) - np.uint64(1)
 
 
 def _compared(predicate):
@@ -37,80 +44,74 @@ def _compared(predicate):
         def codegen(context, builder, signature, arguments):
             array = context.make_array(signature.args[0])(context, builder, arguments[0])
             element = context.get_value_type(kind)
-            vector = ir.VectorType(element, _BITS)
+            vector = ir.VectorType(element, PATIENTS_A_WORD)
             place = builder.gep(array.data, [arguments[1]])
             theirs = builder.load(builder.bitcast(place, vector.as_pointer()), align=kind.bitwidth // 8)
             undefined = ir.Constant(vector, ir.Undefined)
             one = builder.insert_element(undefined, arguments[2], ir.Constant(ir.IntType(32), 0))
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), _BITS), [0] * _BITS)
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), PATIENTS_A_WORD), [0] * PATIENTS_A_WORD)
             every = builder.shuffle_vector(one, undefined, lanes)
-            return builder.bitcast(builder.icmp_signed(predicate, theirs, every), ir.IntType(_BITS))
+            return builder.bitcast(builder.icmp_signed(predicate, theirs, every), ir.IntType(PATIENTS_A_WORD))
 
         return types.uint64(values, types.intp, kind), codegen
 
     return compare
 
 
-_up_to, _above, _same = _compared("<="), _compared(">"), _compared("==")
+_up_to, _same = _compared("<="), _compared("==")
 
 
 @kernel
-def _rest(n, word):
-    """Return how far the last 64 of ``n`` patients have to be moved to become the word that ends with them."""
-    return np.uint64(_BITS * (word + 1) - n)
+def _moved(n, word):
+    """Return how far the bits of the last 64 of ``n`` patients have to be moved for those of a last word to be left."""
+    return np.uint64(PATIENTS_A_WORD * (word + 1) - n)
 
 
 @kernel
-def up_to(times, word, limit):
-    """Return which of the 64 patients of a word have a time that is at most ``limit``; none beyond the last patient.
+def up_to(values, word, limit):
+    """Return which of the 64 patients of a word have a value that is at most ``limit``; none beyond the last patient.
 
     Parameters
     ----------
-    times
+    values
         int64 ``[patient]``, contiguous.
     word
         Patients from ``64 * word`` on.
     limit
-        In the units of the times.
+        In the units of the values.
 
     Returns
     -------
     int
         64 bits, that of the first patient lowest.
     """
-    n = len(times)
-    if _BITS * (word + 1) <= n:
-        return _up_to(times, _BITS * word, limit)
-    if n >= _BITS:
-        return _up_to(times, n - _BITS, limit) >> _rest(n, word)
+    n = len(values)
+    if PATIENTS_A_WORD * (word + 1) <= n:
+        return _up_to(values, PATIENTS_A_WORD * word, limit)
+    if n >= PATIENTS_A_WORD:
+        return _up_to(values, n - PATIENTS_A_WORD, limit) >> _moved(n, word)
     bits = np.uint64(0)
     for i in range(n):
-        bits |= np.uint64(times[i] <= limit) << np.uint64(i)
+        bits |= np.uint64(values[i] <= limit) << np.uint64(i)
     return bits
 
 
 @kernel
-def above(times, word, limit):
-    """Return which of the 64 patients of a word have a time later than ``limit``; see :func:`up_to`."""
-    n = len(times)
-    if _BITS * (word + 1) <= n:
-        return _above(times, _BITS * word, limit)
-    if n >= _BITS:
-        return _above(times, n - _BITS, limit) >> _rest(n, word)
-    bits = np.uint64(0)
-    for i in range(n):
-        bits |= np.uint64(times[i] > limit) << np.uint64(i)
-    return bits
+def above(values, word, limit):
+    """Return which of the 64 patients of a word have a value greater than ``limit``; see :func:`up_to`."""
+    n = len(values)
+    everybody = bits_before(n) if PATIENTS_A_WORD * (word + 1) > n else ~np.uint64(0)
+    return everybody & ~up_to(values, word, limit)
 
 
 @kernel
 def same(codes, word, code):
     """Return which of the 64 patients of a word have this code, int8 ``[patient]``; see :func:`up_to`."""
     n = len(codes)
-    if _BITS * (word + 1) <= n:
-        return _same(codes, _BITS * word, code)
-    if n >= _BITS:
-        return _same(codes, n - _BITS, code) >> _rest(n, word)
+    if PATIENTS_A_WORD * (word + 1) <= n:
+        return _same(codes, PATIENTS_A_WORD * word, code)
+    if n >= PATIENTS_A_WORD:
+        return _same(codes, n - PATIENTS_A_WORD, code) >> _moved(n, word)
     bits = np.uint64(0)
     for i in range(n):
         bits |= np.uint64(codes[i] == code) << np.uint64(i)

@@ -16,6 +16,7 @@ import hashlib
 
 import numpy as np
 
+from trialsim.bit_marks import PATIENTS_A_WORD
 from trialsim.compiled import inline, kernel
 from trialsim.elementary import double_of, natural_log
 from trialsim.philox import (
@@ -30,6 +31,7 @@ from trialsim.philox import (
     fill_eight_blocks,
     fill_sixteen_blocks,
     high_product,
+    of_replicate,
     philox,
 )
 
@@ -189,13 +191,6 @@ def patient_table(blocks: int, purpose: int, draw: int, seed: int) -> np.ndarray
     return table
 
 
-@inline
-def _of_replicate(replicate: int, purpose: int, s0: int) -> tuple[int, int]:
-    """Return what the first rounds of Philox make of the replicate alone."""
-    c0 = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ s0
-    return high_product(M0, c0) ^ W1, M0 * c0
-
-
 @kernel
 def fill_words(
     out: np.ndarray, table: np.ndarray, first: int, last: int, replicate: int, purpose: int, seed: int
@@ -216,7 +211,7 @@ def fill_words(
         The rest of the address.
     """
     s0 = np.uint64(seed)
-    high, low = _of_replicate(replicate, purpose, s0)
+    high, low = of_replicate(s0, replicate, purpose)
     most = first + (last - first) // MORE_LANES * MORE_LANES
     for i in range(first, most, MORE_LANES):
         fill_sixteen_blocks(out, table, i, high, low, s0)
@@ -241,10 +236,6 @@ def fill_words(
         out[4 * i + 1] = c1
         out[4 * i + 2] = c2
         out[4 * i + 3] = c3
-
-
-PATIENTS_A_WORD = 4 * MORE_LANES
-"""Patients whose bits fit in a word."""
 
 
 @kernel
@@ -296,7 +287,7 @@ def fill_bits(
         The rest of the address.
     """
     s0 = np.uint64(seed)
-    high, low = _of_replicate(replicate, purpose, s0)
+    high, low = of_replicate(s0, replicate, purpose)
     whole = min(last, table.shape[1] // MORE_LANES)
     for k in range(first, whole):
         out[k] = bits_of_sixteen_blocks(table, thresholds, k * MORE_LANES, high, low, s0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.compiled import inline, kernel
-from trialsim.philox import M0, M1, MORE_LANES, W1, fill_blocks_at, high_product
+from trialsim.compiled import kernel
+from trialsim.philox import M1, MORE_LANES, fill_blocks_at, of_replicate
 
 _SITE_SHIFT, _OF_SITE = 30, (1 << 30) - 1  # in a key without the place in its block
 
@@ -82,13 +82,6 @@ def order_by_block(keys: np.ndarray, first: int, order: np.ndarray) -> None:
         places[np.uint64(blocks[i])] = place + 1
 
 
-@inline
-def _of_replicate(key, replicate, purpose):  # type: ignore[no-untyped-def]
-    """Return what the first rounds make of replicate and purpose, for :func:`~trialsim.philox.fill_blocks_at`."""
-    c0r = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ key
-    return high_product(M0, c0r) ^ W1, M0 * c0r, M1 * np.uint64(purpose)
-
-
 @kernel
 def words_of(
     out: np.ndarray, grouped: np.ndarray, blocks: int, replicate: int, purpose: int, draw: int, seed: int
@@ -105,12 +98,12 @@ def words_of(
         The rest of the address.
     """
     s0 = np.uint64(seed)
-    high, low, low_purpose = _of_replicate(s0, replicate, purpose)
+    high, low = of_replicate(s0, replicate, purpose)
     numbers, places, ends = grouped[0], grouped[1], grouped[2]
     words = np.empty(4 * MORE_LANES, np.uint64)
     done = np.int64(0)
     for k in range(0, blocks, MORE_LANES):
-        fill_blocks_at(words, numbers, k, low_purpose, np.uint64(draw), high, low, s0)
+        fill_blocks_at(words, numbers, k, M1 * np.uint64(purpose), np.uint64(draw), high, low, s0)
         until = ends[k // MORE_LANES]
         here, mine = places[done:until], out[done:until]
         for i in range(len(here)):
@@ -138,8 +131,8 @@ def words_in_line(
     for k in range(MORE_LANES):
         blocks[k] = first + k
     s0 = np.uint64(seed)
-    high, low, low_purpose = _of_replicate(s0, replicate, purpose)
-    fill_blocks_at(out, blocks, 0, low_purpose, np.uint64(draw), high, low, s0)
+    high, low = of_replicate(s0, replicate, purpose)
+    fill_blocks_at(out, blocks, 0, M1 * np.uint64(purpose), np.uint64(draw), high, low, s0)
 
 
 @kernel

@@ -64,6 +64,13 @@ def philox(c0: int, c1: int, c2: int, c3: int, key: int) -> tuple[int, int, int,
     return c0, c1, c2, c3
 
 
+@inline
+def of_replicate(key: int, replicate: int, purpose: int) -> tuple[int, int]:
+    """Return what the first rounds make of replicate and purpose: the ``high`` and ``low`` of :func:`fill_eight_blocks`."""
+    c0 = high_product(M1, np.uint64(purpose)) ^ np.uint64(replicate) ^ key
+    return high_product(M0, c0) ^ W1, M0 * c0
+
+
 class _Lanes:
     """Writes instructions on some blocks side by side.
 
@@ -234,7 +241,7 @@ def fill_sixteen_blocks(typingctx, out, table, block, high, low, key):
 
 @intrinsic
 def bits_of_eight_blocks(typingctx, table, thresholds, block, high, low, key):
-    """Return 32 bits, one a patient of eight blocks from ``block`` on; see :func:`bits_of_sixteen_blocks`."""
+    """Return a bit for each patient of eight blocks from a multiple of sixteen on; see :func:`bits_of_sixteen_blocks`."""
 
     def codegen(context, builder, signature, arguments):
         return _bits(context, builder, signature, arguments, LANES)
@@ -246,15 +253,15 @@ def bits_of_eight_blocks(typingctx, table, thresholds, block, high, low, key):
 def bits_of_sixteen_blocks(typingctx, table, thresholds, block, high, low, key):
     """Return a bit for each patient of sixteen blocks: whether the upper 52 bits of the word are less than a threshold.
 
-    No word is written down, which takes an eighth of the time that they take to make.
+    Words are compared as they are made and never written down.
 
     Parameters
     ----------
     table
         uint64 ``[4, blocks]``, contiguous, from :func:`~trialsim.draws.patient_table`.
     thresholds
-        uint64 ``[4 * blocks]``, contiguous, at most 2**52, the sixteen first patients of blocks before the sixteen second
-        ones, and so on.
+        uint64, contiguous, at most 2**52, for whole words of 64 patients: of a word's sixteen blocks all first patients,
+        then all second ones, and so on.
     block
         The first of them, a multiple of sixteen.
     high, low, key

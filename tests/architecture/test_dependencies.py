@@ -81,6 +81,7 @@ def _licence(name: str) -> str:
     return stated or " ".join(classified) or " ".join(free_text)
 
 
+@pytest.mark.slow
 def test_the_core_depends_on_exactly_what_it_imports(root: Path) -> None:
     imported = _imported(root / "trialsim")
     optional = set().union(*(names for extra, names in _extras(root).items() if extra != "dev"))

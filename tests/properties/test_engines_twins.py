@@ -43,6 +43,7 @@ def test_the_engines_agree_on_generated_trials(trial: SmallTrial) -> None:
     assert difference is None, str(difference)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(small_trials())
 def test_records_say_what_the_log_says(trial: SmallTrial) -> None:

@@ -95,6 +95,7 @@ def test_any_file_ends_well(tmp_path: Path, data: bytes) -> None:
         load_scenario(file)
 
 
+@pytest.mark.slow
 @given(TREES)
 def test_any_tree_ends_well(tree: Any) -> None:
     attempt(scenario_from, tree)

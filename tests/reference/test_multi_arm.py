@@ -99,6 +99,7 @@ def figures(text: str) -> list[float]:
     return [float(each) for each in text.split(";")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row_id", "design"), [("E17", "rates_best"), ("E21", "means_epsilon")])
 def test_power_is_rpacts(row_id: str, design: str) -> None:
     """Any arm, and each arm by stage; survival (E22) has other events in its second stage: see expected.yaml."""

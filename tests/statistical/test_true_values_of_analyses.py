@@ -140,6 +140,7 @@ def test_a_log_odds_ratio_of_all_patients_and_one_given_the_covariate() -> None:
     assert found["sex"] == pytest.approx(found["plain"], abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_log_hazard_ratio_given_the_covariate() -> None:
     analyses = {"plain": "cox", "given": {"cox": {"covariates": ["age"]}}, "sex": {"cox": {"covariates": ["sex"]}},
                 "both": {"cox": {"covariates": ["age"], "strata": ["sex"]}}}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from trialsim.engines.conduct import conduct
@@ -89,6 +90,7 @@ def by_hand() -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 def test_patients_of_whom_nothing_is_reported_yet_are_imputed() -> None:
     plan = build_plan(scenario_from(TREE), "goldilocks", "effect", 1)
     decided = columns_of(conduct(start_engine(plan, "fast").start(np.arange(TRIALS))))["decisions"]

@@ -112,6 +112,7 @@ def test_the_order_of_replicates(name: str) -> None:
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_another_seed_gives_other_trials(name: str) -> None:
     one, other = (records(name, 4, seed=seed)["trials"].to_pandas() for seed in (5, 6))

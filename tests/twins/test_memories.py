@@ -115,6 +115,7 @@ def test_they_keep_the_rules(policy: Any) -> None:
 _BOTH = pytest.param("learnt_while_sites_are_chosen_again", marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["learnt_from_screenings", _BOTH])
 def test_what_a_ranking_remembers_is_the_same_in_both_engines(name: str) -> None:
     plan = of_reviews(name, recruitment=CountsScreenings())

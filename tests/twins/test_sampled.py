@@ -49,6 +49,7 @@ def test_two_trials_run_live_in_both_engines_and_as_logged(name: str) -> None:
     assert (live.ends.reason == replayed.ends.reason).all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_model")
 def test_a_run_that_was_broken_off_goes_on_from_what_it_kept(tmp_path: Path) -> None:
     tree = TREE | {

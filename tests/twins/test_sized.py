@@ -30,6 +30,7 @@ def test_the_engines_agree(name: str) -> None:
         assert found is None, f"{plan.design}: {found}"
 
 
+@pytest.mark.slow
 def test_every_way_a_size_can_change_occurs() -> None:
     seen = set()
     for name in SIZED:

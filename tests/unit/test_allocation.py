@@ -81,6 +81,7 @@ def test_every_block_is_balanced(size: int, ratio: dict[str, int] | None) -> Non
         assert np.bincount(block, minlength=3).tolist() == expected
 
 
+@pytest.mark.slow
 def test_every_order_of_a_block_is_equally_likely() -> None:
     blocks = 6000
     arm, _ = arms_of({"permuted_blocks": {"size": 4, "ratio": {"a": 2, "b": 1, "c": 1}}}, 4 * blocks)

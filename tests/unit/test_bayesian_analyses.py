@@ -51,6 +51,7 @@ def some_cut(kind: str, replicates: int = 4, n: int = 60, flipped: bool = False)
 TWO_ARMS = [name for name in NAMES if not name.endswith("_nuts") and name != "basket"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TWO_ARMS)
 def test_a_posterior_is_a_law_of_the_effect(name: str) -> None:
     analysis = registry.get("posteriors", name)()

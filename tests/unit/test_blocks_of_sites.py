@@ -65,6 +65,7 @@ def test_every_block_of_a_site_holds_each_arm_twice(strata: list[str], engine: s
     assert blocks > 20 and len(orders) == 6  # all orders of a block of four occur
 
 
+@pytest.mark.slow
 def test_blocks_of_the_trial_do_not_balance_sites() -> None:
     arms = [
         arms

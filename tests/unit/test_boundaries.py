@@ -296,6 +296,7 @@ def test_futility_by_conditional_power_has_the_conditional_power_asked_for(bindi
     assert trend.power == pytest.approx(0.9, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_spending_follows_the_information_seen() -> None:
     planned = group_sequential([1 / 3, 2 / 3, 1.0], **HSD)
     for seen in ([0.25, 0.7, 1.0], [0.25, 0.7, 0.93], [0.25, 0.7, 1.12]):

@@ -107,6 +107,7 @@ def test_what_is_not_shown_is_not_called_controlled() -> None:
     assert "controlled" not in worse.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -191,6 +192,7 @@ def test_a_threshold_at_the_end_of_the_range_is_said_to_be_one(
         (tmp_path / "small.once.calibrations.json").unlink()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_was_found_and_refuses_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -236,6 +236,7 @@ def test_site_rates_are_a_negative_binomial_regression(found: dict[str, Any]) ->
     )
 
 
+@pytest.mark.slow
 def test_the_profile_of_screening_is_a_poisson_regression_of_days(found: dict[str, Any]) -> None:
     # A row for every day of every site, its rate that of the profile on the day, sites as factors.
     screening, rows = table("screening"), found["enrolment"]
@@ -447,6 +448,7 @@ def test_repeated_measures_are_a_regression_where_nothing_is_missing() -> None:
         assert errors == pytest.approx(model.bse, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_repeated_measures_maximise_the_likelihood_of_what_was_seen(patients: pd.DataFrame) -> None:
     fits = load("fit_adas")
     scores = table("adas").pivot(index="patient", columns="week", values="score").reindex(patients.index)

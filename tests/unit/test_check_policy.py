@@ -82,6 +82,7 @@ POINTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_policies_keep_the_rules(name: str) -> None:
     given = {"open": 3} if name.startswith("sites.") and name != "sites.all_open" else {}

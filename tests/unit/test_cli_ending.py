@@ -123,6 +123,7 @@ def test_workers_end_when_their_parent_is_killed(root: Path, tmp_path: Path) -> 
         assert _until(lambda: not any(map(_is_alive, workers)), seconds=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system_helps", [True, False])
 def test_a_worker_follows_its_parent_with_or_without_the_system(system_helps: bool) -> None:
     script = (

@@ -61,6 +61,7 @@ def test_the_schema_knows_every_word_that_an_entry_of_the_log_may_have() -> None
     assert all(reason in entry_of_the_log["reason"]["description"] for reason in STOP_REASONS)
 
 
+@pytest.mark.slow
 def test_json_is_alone_on_stdout_and_keeps_its_schema(
     scenario: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +100,7 @@ def test_json_is_alone_on_stdout_and_keeps_its_schema(
     assert not validator.is_valid({**alone, "extra": 1})
 
 
+@pytest.mark.slow
 def test_two_designs_stand_side_by_side(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", scenario, "--design", "two_arms", "--against", "adaptive", "--replicate", 1) == 0
     printed = capsys.readouterr().out
@@ -109,6 +111,7 @@ def test_two_designs_stand_side_by_side(scenario: Path, capsys: pytest.CaptureFi
     assert "event log of adaptive" in printed
 
 
+@pytest.mark.slow
 def test_files_are_written_and_named(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", scenario, "--picture", "p.svg", "--patients", "adsl.csv", "--csv", "log.csv") == 0
     assert capsys.readouterr().out.splitlines()[-3:] == [
@@ -121,6 +124,7 @@ def test_files_are_written_and_named(scenario: Path, capsys: pytest.CaptureFixtu
     assert pd.read_csv("log.csv")["kind"].iloc[-1] == "end"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--picture", "--patients", "--csv"])
 def test_an_existing_file_is_kept_unless_forced(
     scenario: Path, capsys: pytest.CaptureFixture[str], option: str

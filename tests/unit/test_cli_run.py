@@ -110,6 +110,7 @@ def run(*arguments: str | Path) -> int:
     return entry.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_table_and_writes_its_folder(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,12 +142,14 @@ def test_a_run_prints_its_table_and_writes_its_folder(
     assert "as planned" in (folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_saved_scenario_is_the_same_scenario(scenario_file: Path) -> None:
     assert run("run", scenario_file, "--replicates", 20, "--out", "here") == 0
     assert load_scenario("here/scenario.yaml") == load_scenario(scenario_file)
     assert load_run("here").scenario["name"] == "example"
 
 
+@pytest.mark.slow
 def test_json_is_all_that_is_printed_and_follows_its_schema(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +166,7 @@ def test_json_is_all_that_is_printed_and_follows_its_schema(
     assert (folder / "summary.json").read_text() == captured.out
 
 
+@pytest.mark.slow
 def test_a_run_is_never_overwritten(scenario_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("run", scenario_file, "--replicates", 20) == 0
     capsys.readouterr()

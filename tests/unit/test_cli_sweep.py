@@ -64,6 +64,7 @@ def test_a_sweep_prints_its_table_and_writes_its_folder(
     assert load_scenario(folder / "scenario.yaml") == load_scenario(binary)
 
 
+@pytest.mark.slow
 def test_json_is_all_that_is_printed_and_follows_its_schema(
     binary: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_the_schema_refuses_what_is_no_sweep(binary: Path, capsys: pytest.Captur
         assert list(validator().iter_errors(broken))
 
 
+@pytest.mark.slow
 def test_a_solution_is_printed_and_follows_the_schema(
     binary: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_solution_is_printed_and_follows_the_schema(
     assert "enrolled; design fixed" in out
 
 
+@pytest.mark.slow
 def test_a_target_out_of_reach_is_told_and_is_no_failure(
     binary: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +162,7 @@ def test_pictures_are_the_same_bytes_again(binary: Path) -> None:
         assert (Path("one") / name).read_bytes() == (Path("two") / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_sweep_is_never_overwritten(binary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = (binary, "--vary", f"{N}=60", "--replicates", 5)
     assert run(*request) == 0

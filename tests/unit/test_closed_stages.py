@@ -59,6 +59,7 @@ def test_kept_pieces_are_the_integral(loadings: tuple[float, ...]) -> None:
     assert largest_deviates_alike(z, loadings) == pytest.approx(exact, abs=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["dunnett", "simes", "bonferroni"])
 def test_intersections_are_those_worked_out_at_once(test: str) -> None:
     """Every selection of four arms, with equal and with unequal numbers of patients."""

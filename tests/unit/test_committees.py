@@ -224,6 +224,7 @@ def test_delayed_stops_come_one_look_later_with_the_same_conclusions() -> None:
     assert (other["enrolled"] >= one["enrolled"])[early].all()
 
 
+@pytest.mark.slow
 def test_a_conclusion_that_stops_nothing_uses_up_no_delay() -> None:
     """Looks at which trials stop with two independent tests, by normal probabilities, delayed with probability 0.4."""
     delay, n, looks = 0.4, 20_000, np.array([1.0, 2.0])
@@ -412,6 +413,7 @@ def reselected(**chances: float) -> list[list[LogRow]]:
     return logs(scenario_from(tree, FOLDER), "as_they_come")
 
 
+@pytest.mark.slow
 def test_committees_of_sites_close_and_open_late_or_never() -> None:
     changes = (Kind.SITE_CALLED, Kind.SITE_CLOSED)
 
@@ -442,6 +444,7 @@ def test_committees_of_sites_close_and_open_late_or_never() -> None:
     assert told > 10
 
 
+@pytest.mark.slow
 def test_type_one_error_and_power_with_a_committee_by_simulation_of_scores() -> None:
     """Scores at thirds of the information as Brownian motion, with fates by NumPy's own generator."""
     delay, override, n = 0.2, 0.4, 20_000
@@ -779,6 +782,7 @@ def test_a_scenario_reads_back_as_it_was_written() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_rerandomisation_test_asks_the_committee_again_as_it_was_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -216,6 +216,7 @@ def test_the_engines_agree_to_the_last_bit(make: Callable[[], Tree], grid: int) 
     assert not found, found
 
 
+@pytest.mark.slow
 def test_the_engines_agree_at_the_horizon() -> None:
     tree = with_sites(horizon="250 days")
     for number in range(2):
@@ -228,6 +229,7 @@ def test_the_engines_agree_at_the_horizon() -> None:
         assert columns["cost"][row] == pytest.approx(sum(expected.values()), rel=CLOSE)
 
 
+@pytest.mark.slow
 def test_a_price_moves_nothing_but_costs() -> None:
     for engine in ("fast", "reference"):
         plain, dear = (run(with_sites(), truth=truth, engine=engine)[1] for truth in ("world", "dear"))

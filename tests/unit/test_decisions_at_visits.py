@@ -140,6 +140,7 @@ def test_the_oracle_acts_on_those_truly_at_risk(scenario: Scenario, runs: list[P
             assert decided["visit"] == visit
 
 
+@pytest.mark.slow
 def test_shares_and_areas_are_those_stated() -> None:
     """A score of an area of 0.8 is right about the highest quarter as often as a ranking with that area (by simulation)."""
     n = 6000

@@ -56,6 +56,7 @@ def test_where_nobody_is_randomised_the_report_draws_no_adverse_events(world: st
     assert "<h2>Adverse events and visits</h2>" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "why"),
     [

@@ -94,6 +94,7 @@ def test_a_trial_without_patients_ends_at_its_horizon(world: str) -> None:
     assert np.all(enrolled == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", FEW)
 def test_a_trial_with_too_few_patients_ends_at_its_horizon(world: str) -> None:
     enrolled, reason = ends(plan(*FEW[world], n=60))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
+from trialsim.bit_marks import PATIENTS_A_WORD
 from trialsim.draws import (
-    PATIENTS_A_WORD,
     TRUTH_REPLICATE,
     Purpose,
     block_count,

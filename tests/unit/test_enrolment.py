@@ -30,6 +30,7 @@ def collected() -> Collected:
     return collect(recruiting(), ["one"], ["base", "slow"], REPLICATES, 1)
 
 
+@pytest.mark.slow
 def test_engines_and_chunks_agree(collected: Collected) -> None:
     assert collected.enrolment is not None
     reference = collect(recruiting(), ["one"], ["base", "slow"], REPLICATES, 1, engine="reference")
@@ -169,6 +170,7 @@ def test_single_sites_over_time_where_they_are_few() -> None:
     assert all(curve.group in picture.alternative for curve in curves)
 
 
+@pytest.mark.slow
 def test_every_site_is_drawn_over_time_where_each_is_a_group_of_its_own() -> None:
     """The pilot's 17 sites, each with a rate of its own: the picture by group has room for five."""
     pilot = Path(__file__).parents[2] / "scenarios" / "cdisc_pilot" / "cdisc_pilot.yaml"

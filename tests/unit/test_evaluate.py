@@ -117,6 +117,7 @@ def test_rules_of_allocation_meet_the_same_patients(world: Path, capsys: pytest.
     assert {"female of enrolled", "male of eligible", "screen_failure_rate"} <= set(measures)
 
 
+@pytest.mark.slow
 def test_responders_are_those_whose_read_outs_say_so_by_the_deciding_cut(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +160,7 @@ def test_responders_are_those_whose_read_outs_say_so_by_the_deciding_cut(
     assert "a patient enrolled" in said and "on treatment" in said
 
 
+@pytest.mark.slow
 def test_monitoring_is_compared_by_what_patients_suffer(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +262,7 @@ designs:
 """
 
 
+@pytest.mark.slow
 def test_a_learned_rule_of_stopping_takes_the_place_of_the_bounds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_loss_and_death_compete_with_the_event() -> None:
     assert found == pytest.approx(N * np.dot(SHARES, entered), rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("written", "law"),
     [
@@ -129,6 +130,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", WORLDS.values(), ids=WORLDS)
 def test_trials_have_as_many(parts: dict[str, Any]) -> None:
     scenario = world(**parts)
@@ -158,6 +160,7 @@ def test_what_goes_by_traits_is_taken_not_to_happen(parts: dict[str, Any]) -> No
     assert events.mean() + 5.0 * events.std() / np.sqrt(len(events)) < expected(scenario)
 
 
+@pytest.mark.slow
 def test_patients_of_sites_are_taken_to_enter_at_once() -> None:
     group = {
         "count": 8,

@@ -74,6 +74,7 @@ def test_an_interruption_changes_nothing(folder: Path, checkpoint: tuple[Path, s
     assert not unfinished.exists()
 
 
+@pytest.mark.slow
 def test_another_request_does_not_go_on_with_it(folder: Path) -> None:
     """What was left by one request is refused by another, with a sentence."""
     request, unfinished = read_request(folder / "request.yaml"), folder / "other.unfinished"

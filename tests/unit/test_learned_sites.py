@@ -98,6 +98,7 @@ def test_features_by_hand() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_policy_keeps_the_rules(checkpoint: tuple[Path, str]) -> None:
     """It says what it was trained with; scores do not depend on who else is asked about."""
     from trialsim.models.checkpoint import read_checkpoint

@@ -69,6 +69,7 @@ SOLVED: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*AS_STATED, *SOLVED])
 def test_nulls_are_those_of_the_table_of_cells(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = scenario(**(AS_STATED | SOLVED)[name])

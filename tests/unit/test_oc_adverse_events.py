@@ -164,6 +164,7 @@ def test_periods_hold_whatever_can_happen() -> None:
     assert len(period_ends(life.numbers, 5)) == 5
 
 
+@pytest.mark.slow
 def test_the_report_shows_them_where_there_are_any(found: Collected) -> None:
     records = records_of(found)
     picture = adverse_event_picture(records)

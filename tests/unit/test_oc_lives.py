@@ -61,6 +61,7 @@ def test_rates_of_several_terms_add_up_and_nobody_at_risk_has_none() -> None:
     assert single is not None and single.mcse is None
 
 
+@pytest.mark.slow
 def test_measures_say_what_the_table_of_arms_says() -> None:
     found, arms = characteristics(everything)
     kept = {row["replicate"] for row in arms.to_dict("records")}
@@ -121,6 +122,7 @@ def test_the_report_says_how_many_adverse_events_and_visits_a_trial_had() -> Non
             assert float(error) == pytest.approx(own.std() / np.sqrt(TRIALS), abs=0.51 * 10**-digits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("left_out", "kept"), [("dropout", "withdrawn"), ("withdrawal", "lost")])
 def test_a_way_of_leaving_that_the_scenario_has_not_is_not_reported(left_out: str, kept: str) -> None:
     tree = everything()

@@ -155,6 +155,7 @@ def scenario_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_prints_it_and_its_json_has_the_true_values(
     scenario_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

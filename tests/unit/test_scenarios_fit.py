@@ -63,6 +63,7 @@ def test_the_table_is_that_of_lifelines_byte_for_byte() -> None:
     assert (SCENARIOS / "actg175" / "patients.csv").read_bytes() == original.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_shipped_files_are_what_the_fit_gives(
     fit: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +100,7 @@ def test_proportional_hazards_fails_for_zidovudine_with_didanosine(real: dict[st
     assert found["hazard_ratio_by_year"] == pytest.approx([0.37, 0.51, 0.60], abs=0.005)
 
 
+@pytest.mark.slow
 def test_the_fitted_world_averages_to_the_real_curves(
     fit: ModuleType, patients: pd.DataFrame, real: dict[str, Any]
 ) -> None:
@@ -125,6 +127,7 @@ def test_the_fitted_cd4_means_are_the_real_ones_within_a_standard_error(
         assert abs(fit.implied_cd4(patients, cd4, arm) - target["mean"]) < target["se"]
 
 
+@pytest.mark.slow
 def test_the_yaml_holds_the_fitted_numbers_where_the_engine_reads_them(
     fit: ModuleType, patients: pd.DataFrame
 ) -> None:

@@ -72,6 +72,7 @@ def p_and_rejections(multiplicity: Any) -> tuple[np.ndarray, np.ndarray]:
     return norm.sf(looks.to_numpy()), rejected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("procedure", "method"),
     [("bonferroni", "bonferroni"), ("holm", "holm"), ("hochberg", "simes-hochberg"), ("hommel", "hommel")],

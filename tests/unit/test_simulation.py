@@ -41,6 +41,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(names, object))
 
 
+@pytest.mark.slow
 def test_the_records_are_those_of_the_run_command(
     binary: Path, simulation: Simulation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_records_are_those_of_the_run_command(
     assert simulation.scenario.digest() == printed["digest"]
 
 
+@pytest.mark.slow
 def test_decision_rules_leave_the_table_of_the_run_command(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

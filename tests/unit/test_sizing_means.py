@@ -190,6 +190,7 @@ def test_tiny_and_huge_trials_are_refused_with_a_sentence() -> None:
     assert (smallest.results["n_treatment"], smallest.results["n_control"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_repeated_t_tests_are_those_of_simulated_patients() -> None:
     from trialsim.stats.sample_size.repeated_t import repeated_t_error
 
@@ -207,6 +208,7 @@ def test_repeated_t_tests_are_those_of_simulated_patients() -> None:
     assert both == pytest.approx(float(stats.t.sf(2.0, 17)), abs=5 * error)
 
 
+@pytest.mark.slow
 def test_normal_bounds_for_repeated_t_are_warned_of() -> None:
     from trialsim.cli.sequential_options import SequentialOptions, bounds_of
 

@@ -244,6 +244,7 @@ def test_repeated_tests_are_enumerated_as_by_the_other_recursion() -> None:
         assert found == pytest.approx(other.power, rel=1e-11)
 
 
+@pytest.mark.slow
 def test_a_margin_under_repeated_tests_holds_about_its_error() -> None:
     options = SequentialOptions("0.5,1", "lan_demets_obrien_fleming", None, None, None, False)
     bounds = bounds_of(options, 0.025, 0.9)

@@ -391,6 +391,7 @@ def test_events_alone_have_the_binomial_error_on_either_side() -> None:
     assert attained == pytest.approx(float(stats.binom.sf(25, 30, 2 / 3)), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_a_delayed_effect_is_warned_of() -> None:
     plan = SurvivalPlan(constant(HAZARD), Steps((0.0, 4.0), (1.0, 0.6)), constant(1.0), 12.0)
     sized = survival_size_answer(SurvivalQuestion(LogrankDesign(0.6)), Wanted(plan, follow_up=12.0), 0.9)

@@ -154,6 +154,7 @@ def test_the_order_of_designs_turns_the_sentence_only(root: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_first_patient_allocated_otherwise_is_named(scenario: Scenario) -> None:
     story = explain(scenario, "adaptive", "alternative", 1, 1, against="two_arms")
     assert story.parting is not None

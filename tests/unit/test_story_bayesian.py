@@ -78,6 +78,7 @@ def test_what_a_prior_with_a_shape_below_1_is_worth_is_said_not_to_be_defined() 
         assert "nan" not in borrowing_sentence("gain", found)
 
 
+@pytest.mark.slow
 def test_each_model_tells_its_own_error() -> None:
     story = told("basket_borrowing/basket_borrowing.yaml", "exchangeable", "one_active")
     found = next(each for each in story.sentences if each.startswith("At look 1: "))

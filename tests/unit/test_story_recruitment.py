@@ -192,6 +192,7 @@ def test_two_designs_part_where_one_of_them_is_full() -> None:
     assert first[equal].kind == Kind.ENROLMENT_CLOSED
 
 
+@pytest.mark.slow
 def test_enrolment_is_drawn_by_group_and_against_the_plan(story: Story) -> None:
     groups = entries_by_group(story.replay)
     assert list(groups) == ["big", "small"]
@@ -224,6 +225,7 @@ def run(*arguments: str | Path | int) -> int:
     return entry.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_json_keeps_its_schema_for_the_whole_and_for_parts(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

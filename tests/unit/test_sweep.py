@@ -48,6 +48,7 @@ def test_power_over_the_sample_size_is_the_exact_one(by_size: Sweep) -> None:
         assert row.measure.n == REPLICATES
 
 
+@pytest.mark.slow
 def test_a_design_with_decision_rules_is_swept_too(root: Path) -> None:
     # Lee and Liu, Clinical Trials 5, 2008, 93-106: errors of the first kind and power, exact by recursion.
     found = sweep(

@@ -106,6 +106,7 @@ WORLDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", WORLDS.values(), ids=WORLDS)
 def test_all_that_can_be_had_is_let_pass_and_nothing_else(changes: dict[str, object]) -> None:
     """The ends of what conditional ratios from 0.0001 to 10,000 give, worked out apart from the engines."""
@@ -354,6 +355,7 @@ def test_finer_groups_are_asked_before_all_patients(
     assert counted == [64, 1024, 64, 4000]
 
 
+@pytest.mark.slow
 def test_no_engine_is_loaded_where_no_ratio_is_solved_for(tmp_path: Path) -> None:
     path = tmp_path / "trial.yaml"
     path.write_text(written().replace("marginal", "conditional").replace("conditionals:", "marginals:"))

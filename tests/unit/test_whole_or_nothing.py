@@ -175,6 +175,7 @@ def test_a_wrong_type_in_a_sweep_or_a_story_is_a_sentence(binary: Path) -> None:
             explain(load_scenario(binary), replicate=wrong)
 
 
+@pytest.mark.slow
 def test_a_kernel_is_saved_while_nobody_else_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path))
 
@@ -242,6 +243,7 @@ def test_trials_without_events_or_looks_say_so() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "said"),
     [

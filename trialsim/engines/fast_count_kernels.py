@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.bit_marks import same, up_to
+from trialsim.bit_marks import same, up_to, words_for
 from trialsim.compiled import kernel
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_first_kernels import patients_in
@@ -233,7 +233,7 @@ def last_activity(chosen, entry, complete, dropout, out):
 def count_in_arms(chosen, arm, out):
     """Fill how many patients with a byte of 1 in ``chosen`` are in each arm."""
     out[:] = 0
-    for word in range(-(-len(arm) // 64)):
+    for word in range(words_for(len(arm))):
         here = same(chosen, word, np.int8(1))
         for a in range(len(out)):
             out[a] += ones_in(here & same(arm, word, np.int8(a)))
@@ -290,7 +290,7 @@ def counts_by_arm(chosen, cut, times, arm, coming, out):
         t = times[row_of(times, chosen[k]), :n]
         g = arm[row_of(arm, chosen[k]), :n]
         out[k] = 0
-        for word in range(-(-n // 64)):
+        for word in range(words_for(n)):
             come = up_to(t, word, cut[k])
             for a in range(out.shape[1]):
                 out[k, a] += ones_in(come & same(g, word, np.int8(a)))

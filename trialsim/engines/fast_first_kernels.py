@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from trialsim.bit_marks import PATIENTS_A_WORD
 from trialsim.compiled import kernel
-from trialsim.draws import PATIENTS_A_WORD
 from trialsim.elementary import ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from trialsim.bit_marks import PATIENTS_A_WORD, bits_before, words_for
 from trialsim.compiled import kernel
-from trialsim.draws import PATIENTS_A_WORD, Purpose, fill_bits, fill_words, thresholds_in_lanes, unit
+from trialsim.draws import Purpose, fill_bits, fill_words, thresholds_in_lanes, unit
 from trialsim.engines.fast_rows import row_of
 from trialsim.keyed_words import words_at
 from trialsim.operations.allocation import (
@@ -25,7 +26,7 @@ from trialsim.operations.allocation import (
     fill_in_turn,
     packed_block,
 )
-from trialsim.population.endpoints.binary import bits_before, fill_responses
+from trialsim.population.endpoints.binary import fill_responses
 from trialsim.population.endpoints.continuous import fill_values
 from trialsim.population.endpoints.survival import fill_event_ticks, fill_lasting_event_ticks, order_by_arm
 from trialsim.population.patients import row_number
@@ -282,7 +283,7 @@ def _of_own_arm(every, rows, arm, first, last, own):
 def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw, thresholds, rows, arm, out):
     """Fill binary outcomes of patients ``first[r]`` to ``last[r] - 1``, 64 patients a word of ``out``."""
     room = PATIENTS_A_WORD * out.shape[1]
-    words = np.zeros(room, np.uint64)
+    words = np.zeros(room if len(keys) else 0, np.uint64)
     threshold, in_lanes = np.zeros(room, np.uint64), np.empty(room, np.uint64)
     alike = arm.shape[0] == 1 and rows.shape[0] == 1
     known = 0
@@ -290,7 +291,7 @@ def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw,
         begin, end = first[r], last[row_of(last, r)]
         if begin >= end:
             continue
-        whole = -(-end // PATIENTS_A_WORD)
+        whole = words_for(end)
         start = known if alike else begin // PATIENTS_A_WORD * PATIENTS_A_WORD
         upto = min(PATIENTS_A_WORD * whole, arm.shape[1])
         _of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)

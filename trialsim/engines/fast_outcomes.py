@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.bit_marks import words_for
 from trialsim.contracts import (
     AllocationRows,
     ArmTotals,
@@ -20,7 +21,6 @@ from trialsim.contracts import (
     RiskTables,
     TestPlan,
 )
-from trialsim.draws import PATIENTS_A_WORD
 from trialsim.engines import fast_count_kernels as counting
 from trialsim.engines import fast_late_kernels as late
 from trialsim.engines import fast_outcome_kernels as layout
@@ -68,9 +68,7 @@ class Outcome:
         self.readout_at = np.empty((1 if shared else size, n), dtype=np.int64)
         # Binary outcomes are bits, so that those of 64 patients are counted at once.
         self.values: NDArray[Any] = (
-            np.empty((size, -(-n // PATIENTS_A_WORD)), dtype=np.uint64)
-            if law.kind == "binary"
-            else np.empty((size, n))
+            np.empty((size, words_for(n)), dtype=np.uint64) if law.kind == "binary" else np.empty((size, n))
         )
 
     def value(self, rows: Ints | list[int] | slice = slice(None)) -> NDArray[Any]:

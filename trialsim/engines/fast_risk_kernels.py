@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.bit_marks import above, up_to
+from trialsim.bit_marks import PATIENTS_A_WORD, above, bits_before, up_to, words_for
 from trialsim.compiled import inline, kernel
 from trialsim.elementary import lowest_one, ones_in
 from trialsim.engines.fast_rows import entered_by, row_of
@@ -19,7 +19,6 @@ from trialsim.engines.fast_rows import entered_by, row_of
 PATIENT_BITS = 20
 PATIENT_MASK = (1 << PATIENT_BITS) - 1
 LOWER_HALF = (1 << 32) - 1
-_SIX, _LAST = np.uint64(6), np.uint64(63)
 NO_KEY = np.iinfo(np.int64).max
 
 
@@ -36,7 +35,7 @@ def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
     A key packs time since entry, whether it is no event, and the patient, so that events come first among ties.
     ``keys[r, :sizes[r]]`` is the list; ``seen`` is moved to the cut.
     """
-    words = -(-exit_at.shape[1] // 64)
+    words = words_for(exit_at.shape[1])
     longest = 0
     for k in range(len(chosen)):
         r = chosen[k]
@@ -50,7 +49,7 @@ def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
         for word in range(words):
             found = up_to(out, word, limit) & above(out, word, since)
             while found != 0:
-                i = np.uint64(64 * word) + lowest_one(found)
+                i = np.uint64(PATIENTS_A_WORD * word) + lowest_one(found)
                 found &= found - np.uint64(1)
                 t = out[i]
                 mine[np.uint64(size)] = exit_key(t - e[i], event[i] != t, i)
@@ -95,7 +94,7 @@ def numbers_at_risk(
     entered early enough: a difference of running totals over the sorted exits, and a total over the order of entry.
     """
     n = exit_at.shape[1]
-    words = -(-n // 64)
+    words = words_for(n)
     # One number holds both counts: patients in its lower half, patients on treatment in its upper half.
     member = np.empty((stratum_count, n), np.int64)
     # Who belongs, and who of them is still followed, as marks: patients, and patients on treatment. One more word spares
@@ -150,7 +149,7 @@ def numbers_at_risk(
                     had = np.int64(0)
                     time = key >> (PATIENT_BITS + 1)
                     early = np.uint64(entered_by(limit - time, e, index, shift))
-                    there, before = early >> _SIX, (np.uint64(1) << (early & _LAST)) - np.uint64(1)
+                    there, before = early // np.uint64(PATIENTS_A_WORD), bits_before(early)
                     at = to_come + followed[there]
                     at += ones_in(stay[0, there] & before) | ones_in(stay[1, there] & before) << 32
                 had += who * np.int64((key >> PATIENT_BITS) & 1 == 0)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.bit_marks import words_for
 from trialsim.contracts import Floats, Ints, MonitoringPolicy
-from trialsim.draws import PATIENTS_A_WORD, TRUTH_REPLICATE, block_count, patient_table
+from trialsim.draws import TRUTH_REPLICATE, block_count, patient_table
 from trialsim.engines.candidate_views import standardised
 from trialsim.engines.fast_again import LifeArrays, live, live_again
 from trialsim.engines.fast_monitoring import Hidden, decide_at_visits, no_orders
@@ -239,7 +240,7 @@ def drawn_outcomes(world: World, endpoint: int, records: Floats, arm: int, seed:
         np.full((1, n), arm, dtype=np.int8),
     )  # fmt: skip
     if law.kind == "binary":
-        answers = np.zeros((1, -(-n // PATIENTS_A_WORD)), dtype=np.uint64)
+        answers = np.zeros((1, words_for(n)), dtype=np.uint64)
         fast_outcome_kernels.responses(*shared, answers)
         bits = np.unpackbits(answers[0].view(np.uint8), count=n, bitorder="little")
         return np.asarray(bits, dtype=np.float64)

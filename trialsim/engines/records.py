@@ -147,7 +147,10 @@ _OVERRUN = ("overrun_z", "overrun_p_deletion", "overrun_p_combination")
 
 
 class _Looks:
-    """All rounds of looks of a chunk, one after the other in order of replicate and look."""
+    """All rounds of looks of a chunk, one after the other in order of replicate and look.
+
+    Of a replicate later rounds hold later looks.
+    """
 
     def __init__(self, result: ChunkResult) -> None:
         self._rounds = result.looks

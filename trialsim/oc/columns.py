@@ -21,6 +21,7 @@ Table = Literal[
 
 
 _FEW = 8
+"""Names up to which codes are compared with each instead of counted."""
 
 
 class Cell(NamedTuple):

@@ -26,7 +26,7 @@ from trialsim.oc.unfinished import PARTIAL, clear_abandoned, hold, let_go
 ROWS_PER_GROUP = 131_072
 _DICTIONARY_BYTES = 1 << 14
 _SAMPLE = 4_096
-_SHRINKS_TO = 1 / 12  # with less, compressing takes longer than writing out
+_SHRINKS_TO = 1 / 12  # with less, compressing takes longer than writing out or delta-encoding
 TABLES = (
     "trials",
     "looks",
@@ -199,10 +199,9 @@ class RunWriter:
 class TableWriter:
     """A Parquet file whose every row group holds rows of one cell.
 
-    Columns of names are dictionary-encoded. Of whole numbers all lowest bytes are written first, then all second ones and
-    so on, and compressed: as most are small, this takes less time and room than delta-encoding. Columns of other numbers
-    whose first rows say the same again and again are compressed too, and the rest is written as it is. No statistics are
-    kept, and one column of one cell is read without touching the others.
+    Columns of names are dictionary-encoded. Columns of numbers whose first rows say the same again and again are
+    compressed, which then takes less time than writing them out; of the others whole numbers are delta-encoded, and the
+    rest is written as it is. No statistics are kept, and one column of one cell is read without touching the others.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -220,18 +219,21 @@ class TableWriter:
         """Begin the file, of which the first rows are known."""
         types = {field.name: field.type for field in self._schema}
         coded = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
-        whole = {name for name, kind in types.items() if pa.types.is_integer(kind)}
-        packed = whole | {name for name in types if _repeats_itself(first[name])}
+        repeating = {name for name in types if _repeats_itself(first[name])}
         return pq.ParquetWriter(
             self.path,
             self._schema,
             # Texts of the decision log are much alike.
             compression={
-                name: "zstd" if name in TEXTS else "lz4" if name in packed else "none" for name in types
+                name: "zstd" if name in TEXTS else "lz4" if name in repeating else "none" for name in types
             },
             use_dictionary=coded,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            column_encoding=dict.fromkeys(whole, "BYTE_STREAM_SPLIT"),
+            column_encoding={
+                name: "DELTA_BINARY_PACKED"
+                for name, kind in types.items()
+                if pa.types.is_integer(kind) and name not in repeating
+            },
             write_statistics=False,
             write_batch_size=ROWS_PER_GROUP,
         )
@@ -381,9 +383,12 @@ def _field(field: pa.Field) -> pa.Field:
 
 def _repeats_itself(column: pa.ChunkedArray) -> bool:
     """Return whether a column holds numbers that repeat themselves so much that the first ones nearly vanish compressed."""
-    if not pa.types.is_floating(column.type):
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         return False
-    values = np.ascontiguousarray(column.slice(0, _SAMPLE).to_numpy())
+    some = column.slice(0, _SAMPLE)
+    if column.type.bit_width < 32:  # the file has no narrower ones
+        some = some.cast(pa.int32())
+    values = np.ascontiguousarray(some.to_numpy())
     left = len(pa.compress(pa.py_buffer(values), codec="lz4_raw", asbytes=True))
     return bool(left <= _SHRINKS_TO * values.nbytes)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trialsim.oc.columns import Cell, Records
+from trialsim.oc.columns import Categories, Cell, Records
 from trialsim.oc.measures import PROBABILITY, Measure, measure
 from trialsim.oc.montecarlo import proportion
 from trialsim.oc.rejections import NOT_ANALYSED, NOT_FAILURES, Flags, Tested, count
@@ -44,12 +44,16 @@ def analysis_measures(records: Records, cell: Cell, tested: Tested) -> Iterator[
             )
 
 
-def statuses_without_result(records: Records, cell: Cell) -> list[str]:
-    """Return why any hypothesis had no result at any look; none where all had one, or looks were not recorded."""
+def any_without_result(records: Records, cell: Cell) -> bool:
+    """Return whether any hypothesis had no result at any look; not where looks were not recorded."""
     if not set(records.columns("looks")) >= NEEDED:
-        return []
-    present = records.categories("looks", "status", cell).present()
-    return [name for name in present if name not in NOT_FAILURES]
+        return False
+    return bool(_without_result(records.categories("looks", "status", cell)))
+
+
+def _without_result(status: Categories) -> list[str]:
+    """Return the statuses that occur and say that there was no result."""
+    return [name for name in status.present() if name not in NOT_FAILURES]
 
 
 def looks_without_result(
@@ -64,10 +68,12 @@ def looks_without_result(
     interim
         Whether those that no look followed which analysed the hypothesis too are left out: they are failures.
     """
-    wrong = statuses_without_result(records, cell)
-    if not wrong:
+    if not set(records.columns("looks")) >= NEEDED:
         return
     status = records.categories("looks", "status", cell)
+    wrong = _without_result(status)
+    if not wrong:
+        return
     analysed = ~(status.equal(NOT_ANALYSED) | status.equal(""))
     analysed &= records.categories("looks", "hypothesis", cell).equal(hypothesis)
     looks = records.numbers("looks", "look", cell)

@@ -17,7 +17,7 @@ from trialsim.oc.rejections import (
     failed_replicates,
     tested_hypotheses,
 )
-from trialsim.oc.without_result import looks_without_result, statuses_without_result
+from trialsim.oc.without_result import any_without_result, looks_without_result
 
 MOST_SAID = 8
 _CHAINS_FAILED = Status.CHAINS_FAILED.name.lower()
@@ -43,7 +43,7 @@ def failure_sentences(records: Records) -> list[str]:
 
 def _interim_looks(records: Records, cell: Cell) -> Iterator[str]:
     """Yield at which interim looks hypotheses had no result in the trials of one cell; nothing where all had one."""
-    if not statuses_without_result(records, cell):
+    if not any_without_result(records, cell):
         return
     found = []
     for each in tested_hypotheses(records, cell, failed_replicates(records, cell)):

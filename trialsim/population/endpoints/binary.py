@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from trialsim.bit_marks import PATIENTS_A_WORD, bits_before
 from trialsim.compiled import inline, kernel
-from trialsim.draws import PATIENTS_A_WORD
 from trialsim.elementary import natural_exp
 
 _SHIFT12 = np.uint64(12)
@@ -56,12 +56,6 @@ def response_thresholds(main, modifier, drift, on_probability, intercepts, out):
             if a > 0:
                 logit += modifier[i]
             out[i, a] = response_threshold(response_probability(logit, drift[i], on_probability))
-
-
-@inline
-def bits_before(patient: int) -> int:
-    """Return the bits of those before a patient in the same word."""
-    return (np.uint64(1) << np.uint64(patient % PATIENTS_A_WORD)) - np.uint64(1)
 
 
 @kernel
