@@ -160,7 +160,12 @@ def test_block_size_changes_no_byte_of_the_results(tmp_path: Path) -> None:
         assert small.read_bytes() == large.read_bytes()
 
 
-def test_numbers_that_repeat_are_compressed_and_none_is_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "delta"), [("trials", ["replicate"]), ("sites", ["replicate", "events", "visits"])]
+)
+def test_numbers_that_repeat_are_compressed_and_none_is_changed(
+    tmp_path: Path, table: str, delta: list[str]
+) -> None:
     """Dates and counts that few trials differ in are; what each trial has for itself is written as it is."""
     rng, n = np.random.default_rng(3), 5000
     columns = {
@@ -169,11 +174,12 @@ def test_numbers_that_repeat_are_compressed_and_none_is_changed(tmp_path: Path) 
         "enrolled": np.full(n, 120, dtype=np.int32),
         "replicate": np.arange(n),
         "events": rng.integers(0, 2**20, n).astype(np.int32),
+        "visits": rng.integers(-128, 128, n).astype(np.int8),
         "z": rng.normal(size=n),
     }
     names = pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int8), ["one"])
     given = pa.table({"design": names, "truth": names} | columns)
-    path = tmp_path / "table.parquet"
+    path = tmp_path / f"{table}.parquet"
     writer = TableWriter(path, given.schema)
     for first in range(0, n, 1700):
         writer.write(given.slice(first, 1700))
@@ -183,6 +189,7 @@ def test_numbers_that_repeat_are_compressed_and_none_is_changed(tmp_path: Path) 
     assert {c.path_in_schema for c in written if c.compression != "UNCOMPRESSED"} == {
         "cut_time", "look", "enrolled",
     }  # fmt: skip
+    assert [c.path_in_schema for c in written if "DELTA_BINARY_PACKED" in c.encodings] == delta
     found = pq.read_table(path)
     for name, values in columns.items():
         assert found[name].type == given[name].type

@@ -40,6 +40,9 @@ TABLES = (
 )
 """Tables of a run; from the fourth on in a world with sites only, the last two with adverse events and decision rules."""
 
+_SHORT = frozenset({"trials", "looks", "arms"})
+"""Tables of a row a trial, look or arm; in the others, which may be longer, there is little but whole numbers."""
+
 LOG_TABLES = (LOG, HEADS, RANKINGS)
 """Those of the decision log, where one is kept; they are for the audit, and nothing is computed from them."""
 
@@ -200,8 +203,9 @@ class TableWriter:
     """A Parquet file whose every row group holds rows of one cell.
 
     Columns of names are dictionary-encoded. Columns of numbers whose first rows say the same again and again are
-    compressed, which then takes less time than writing them out; of the others whole numbers are delta-encoded, and the
-    rest is written as it is. No statistics are kept, and one column of one cell is read without touching the others.
+    compressed, which then takes less time than writing them out. Of the others whole numbers are delta-encoded where their
+    first rows rise from one to the next, as numbers of replicates do, and in long tables; the rest is written as it is. No
+    statistics are kept, and one column of one cell is read without touching the others.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -220,6 +224,9 @@ class TableWriter:
         types = {field.name: field.type for field in self._schema}
         coded = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
         repeating = {name for name in types if _repeats_itself(first[name])}
+        delta = {name for name, kind in types.items() if pa.types.is_integer(kind)} - repeating
+        if self.path.stem in _SHORT:
+            delta = {name for name in delta if _rises(first[name])}
         return pq.ParquetWriter(
             self.path,
             self._schema,
@@ -229,11 +236,7 @@ class TableWriter:
             },
             use_dictionary=coded,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            column_encoding={
-                name: "DELTA_BINARY_PACKED"
-                for name, kind in types.items()
-                if pa.types.is_integer(kind) and name not in repeating
-            },
+            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
             write_statistics=False,
             write_batch_size=ROWS_PER_GROUP,
         )
@@ -391,6 +394,12 @@ def _repeats_itself(column: pa.ChunkedArray) -> bool:
     values = np.ascontiguousarray(some.to_numpy())
     left = len(pa.compress(pa.py_buffer(values), codec="lz4_raw", asbytes=True))
     return bool(left <= _SHRINKS_TO * values.nbytes)
+
+
+def _rises(column: pa.ChunkedArray) -> bool:
+    """Return whether the first of a column's whole numbers never fall, so that their differences take little room."""
+    some = np.asarray(column.slice(0, _SAMPLE).to_numpy())
+    return bool((some[1:] >= some[:-1]).all())
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

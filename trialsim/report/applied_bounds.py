@@ -81,7 +81,7 @@ def _moved(records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]) -
     for part in records.parts("looks", ("hypothesis", "look", *_BOUNDS), cell):
         tests, looks = categories_of(part["hypothesis"]), numbers_of(part["look"])
         width = max(last, int(looks.max(initial=0))) + 1
-        place = tests.codes * np.int64(width) + looks
+        place = looks if len(tests.names) == 1 else tests.codes * np.int64(width) + looks
         for name in _BOUNDS:
             values = np.asarray(numbers_of(part[name]), dtype=np.float64)
             if np.isnan(values).all():
@@ -90,8 +90,11 @@ def _moved(records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]) -
             for row in planned:
                 if row[name] is not None and row["hypothesis"] in tests.names:
                     expected[tests.names.index(row["hypothesis"]), row["look"]] = row[name]
+            here = expected.ravel().take(place)
+            if (values == here).all():
+                continue
             with np.errstate(invalid="ignore"):  # where there is no bound
-                other = np.abs(values - expected.ravel().take(place)) > _SAME
+                other = np.abs(values - here) > _SAME
             if not other.any():
                 continue
             other &= np.isfinite(values)
