@@ -294,19 +294,18 @@ def responses(seed, replicates, chosen, first, last, table, keys, purpose, draw,
         whole = words_for(end)
         start = known if alike else begin // PATIENTS_A_WORD * PATIENTS_A_WORD
         upto = min(PATIENTS_A_WORD * whole, arm.shape[1])
-        _of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)
-        since = begin // PATIENTS_A_WORD
+        if upto > start:
+            _of_own_arm(thresholds, rows[row_of(rows, r)], arm[row_of(arm, r)], start, upto, threshold)
+            thresholds_in_lanes(threshold, start // PATIENTS_A_WORD, whole, in_lanes)
+            known = max(known, upto)
         if len(keys):
             words_at(words, keys[r, :end], begin, replicates[r], purpose, draw, seed)
             fill_responses(words, threshold, begin, out[r, :whole])
         else:
-            if upto > start:
-                thresholds_in_lanes(threshold, start // PATIENTS_A_WORD, whole, in_lanes)
-            kept = bits_before(begin)
+            since, kept = begin // PATIENTS_A_WORD, bits_before(begin)
             before = out[r, since] & kept
             fill_bits(out[r], table, in_lanes, since, whole, replicates[r], purpose, seed)
             out[r, since] = before | (out[r, since] & ~kept)
-        known = max(known, upto)
 
 
 @kernel
