@@ -231,7 +231,7 @@ def last_activity(chosen, entry, complete, dropout, out):
 
 @kernel
 def count_in_arms(chosen, arm, out):
-    """Fill how many patients with a byte of 1 in ``chosen`` are in each arm."""
+    """Fill how many patients with a byte of 1 in ``chosen``, int8 ``[patient]`` as ``arm`` is, are in each, ``[arm]``."""
     out[:] = 0
     for word in range(words_for(len(arm))):
         here = same(chosen, word, np.int8(1))

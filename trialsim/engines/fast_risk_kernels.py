@@ -62,7 +62,11 @@ def add_new_exits(chosen, cut, seen, exit_at, event_at, entry, keys, sizes):
 
 @kernel
 def leave_room(keys, sizes, longest):
-    """Fill what follows each replicate's list of exits, up to the longest, with keys that sort after all others."""
+    """Fill what follows each replicate's list of exits, up to the longest, with keys that sort after all others.
+
+    ``keys`` is ``[replicate, patient]``, of which ``sizes``, ``[replicate]``, are lists; ``longest`` is at least the size
+    of all that will be sorted.
+    """
     for r in range(len(keys)):
         keys[r, sizes[r] : longest] = NO_KEY
 

@@ -35,7 +35,7 @@ def places_of_looks(rows, size, place):
 
 @kernel
 def put_rows(values, rows, out):
-    """Put ``values[k]`` at ``out[rows[k]]``, or the one row of values there is at all of them; both ``[..., few]``."""
+    """Put ``values``, ``[k, few]``, at ``rows`` of ``out``, ``[replicate, few]``; one row of values goes to all of them."""
     alike = values.shape[0] == 1
     for k in range(len(rows)):
         for a in range(out.shape[1]):

@@ -385,6 +385,7 @@ def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
 
 
 def _named(codes: pa.Array, words: tuple[str, ...]) -> pa.DictionaryArray:
+    """Return 32-bit codes that are known to lie within the words as a dictionary column."""
     return pa.DictionaryArray.from_arrays(codes, pa.array(list(words), pa.string()), safe=False)
 
 

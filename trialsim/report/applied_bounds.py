@@ -94,10 +94,7 @@ def _moved(records: Records, cell: Cell, planned: Sequence[Mapping[str, Any]]) -
             if (values == here).all():
                 continue
             with np.errstate(invalid="ignore"):  # where there is no bound
-                other = np.abs(values - here) > _SAME
-            if not other.any():
-                continue
-            other &= np.isfinite(values)
+                other = (np.abs(values - here) > _SAME) & np.isfinite(values)
             for at in np.unique(place[other]).tolist():
                 found.add((tests.names[at // width], at % width))
     return found

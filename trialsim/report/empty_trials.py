@@ -27,17 +27,14 @@ def empty_sentences(records: Records) -> list[str]:
     sentences = []
     for cell in records.cells():
         # Where anybody was enrolled, the first part of the trials nearly always tells it.
-        size, empty = 0, True
-        for part in records.parts("trials", ["enrolled"], cell):
-            size += part.num_rows
-            if numbers_of(part["enrolled"]).any():
-                empty = False
-                break
-        if not size or not empty:
+        if any(numbers_of(part["enrolled"]).any() for part in records.parts("trials", ["enrolled"], cell)):
             continue
-        trials = "in its only trial" if size == 1 else f"in any of {size:,} trials"
+        ended = records.numbers("trials", "stop_look", cell)
+        if not len(ended):
+            continue
+        trials = "in its only trial" if len(ended) == 1 else f"in any of {len(ended):,} trials"
         text = f"Design “{cell.design}” under truth “{cell.truth}”: nobody was enrolled {trials}"
-        if not records.numbers("trials", "stop_look", cell).any():
+        if not ended.any():
             text += ", which ended at the horizon"
         if "candidates" in records.columns("trials"):
             means = {
