@@ -32,33 +32,25 @@ def bits_before(patient):
     return (np.uint64(1) << np.uint64(patient % PATIENTS_A_WORD)) - np.uint64(1)
 
 
-def _compared(predicate):
-    """Return an instruction that compares 64 neighbours in an array with a value, and returns a bit for each."""
+@intrinsic
+def _up_to(typingctx, values, first, limit):
+    """Compare 64 neighbours in an array with a limit, and return a bit for each: whether it is at most that."""
+    if values.layout != "C" or values.ndim != 1:
+        raise TypingError("what is compared side by side must be contiguous")
+    kind = values.dtype
 
-    @intrinsic
-    def compare(typingctx, values, first, value):
-        if values.layout != "C" or values.ndim != 1:
-            raise TypingError("what is compared side by side must be contiguous")
-        kind = values.dtype
+    def codegen(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        vector = ir.VectorType(context.get_value_type(kind), PATIENTS_A_WORD)
+        place = builder.gep(array.data, [arguments[1]])
+        theirs = builder.load(builder.bitcast(place, vector.as_pointer()), align=kind.bitwidth // 8)
+        undefined = ir.Constant(vector, ir.Undefined)
+        one = builder.insert_element(undefined, arguments[2], ir.Constant(ir.IntType(32), 0))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), PATIENTS_A_WORD), [0] * PATIENTS_A_WORD)
+        every = builder.shuffle_vector(one, undefined, lanes)
+        return builder.bitcast(builder.icmp_signed("<=", theirs, every), ir.IntType(PATIENTS_A_WORD))
 
-        def codegen(context, builder, signature, arguments):
-            array = context.make_array(signature.args[0])(context, builder, arguments[0])
-            element = context.get_value_type(kind)
-            vector = ir.VectorType(element, PATIENTS_A_WORD)
-            place = builder.gep(array.data, [arguments[1]])
-            theirs = builder.load(builder.bitcast(place, vector.as_pointer()), align=kind.bitwidth // 8)
-            undefined = ir.Constant(vector, ir.Undefined)
-            one = builder.insert_element(undefined, arguments[2], ir.Constant(ir.IntType(32), 0))
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), PATIENTS_A_WORD), [0] * PATIENTS_A_WORD)
-            every = builder.shuffle_vector(one, undefined, lanes)
-            return builder.bitcast(builder.icmp_signed(predicate, theirs, every), ir.IntType(PATIENTS_A_WORD))
-
-        return types.uint64(values, types.intp, kind), codegen
-
-    return compare
-
-
-_up_to, _same = _compared("<="), _compared("==")
+    return types.uint64(values, types.intp, kind), codegen
 
 
 @kernel
@@ -74,11 +66,11 @@ def up_to(values, word, limit):
     Parameters
     ----------
     values
-        int64 ``[patient]``, contiguous.
+        Whole numbers, ``[patient]``, contiguous.
     word
         Patients from ``64 * word`` on.
     limit
-        In the units of the values.
+        Of the same type and in the same units.
 
     Returns
     -------
@@ -106,13 +98,5 @@ def above(values, word, limit):
 
 @kernel
 def same(codes, word, code):
-    """Return which of the 64 patients of a word have this code, int8 ``[patient]``; see :func:`up_to`."""
-    n = len(codes)
-    if PATIENTS_A_WORD * (word + 1) <= n:
-        return _same(codes, PATIENTS_A_WORD * word, code)
-    if n >= PATIENTS_A_WORD:
-        return _same(codes, n - PATIENTS_A_WORD, code) >> _moved(n, word)
-    bits = np.uint64(0)
-    for i in range(n):
-        bits |= np.uint64(codes[i] == code) << np.uint64(i)
-    return bits
+    """Return which of the 64 patients of a word have this code, int8 ``[patient]`` above -128; see :func:`up_to`."""
+    return up_to(codes, word, np.int8(code)) & ~up_to(codes, word, np.int8(code - 1))
